@@ -1,0 +1,80 @@
+// Package actor says who acts. An Actor is an explicit argument of every operation; it is
+// never taken from a context. Jobs and commands act under a named system actor.
+package actor
+
+import "slices"
+
+// Kind tells people from programs.
+type Kind string
+
+// The kinds of actors.
+const (
+	Person Kind = "person" // a member of staff or a contractor, signed in
+	System Kind = "system" // a named part of Garant: "scheduler", "runner", "cli"
+	Public Kind = "public" // a reader who is not signed in
+)
+
+// Permission is a right to do one kind of thing. Routes and operations name the one they need.
+type Permission string
+
+// The permissions of staff.
+const (
+	ReadChecks    Permission = "checks:read"
+	RunChecks     Permission = "checks:run"
+	ReadAnnex     Permission = "annex:read"
+	ReadAudit     Permission = "audit:read"
+	ReadEstate    Permission = "estate:read"
+	ChangeEstate  Permission = "estate:change"
+	ReadPersons   Permission = "persons:read"
+	ChangePersons Permission = "persons:change"
+	OwnAccount    Permission = "account:own" // one's own passkeys, sessions, recovery codes and tokens
+)
+
+// Role is a named set of permissions.
+type Role string
+
+// The roles of staff. More come with the access engine.
+const (
+	Reader   Role = "reader"   // reads everything, changes nothing
+	Operator Role = "operator" // reads, runs checks
+	Lead     Role = "lead"     // security lead: everything
+)
+
+// Permissions returns what a role may do; nothing for an unknown role.
+func (r Role) Permissions() []Permission {
+	read := []Permission{ReadChecks, ReadAnnex, ReadAudit, ReadEstate, OwnAccount}
+	switch r {
+	case Reader:
+		return read
+	case Operator:
+		return append(read, RunChecks)
+	case Lead:
+		return append(read, RunChecks, ChangeEstate, ReadPersons, ChangePersons)
+	}
+	return nil
+}
+
+// Roles lists the roles from the narrowest to the widest.
+func Roles() []Role { return []Role{Reader, Operator, Lead} }
+
+// Actor is who acts.
+type Actor struct {
+	Kind        Kind
+	ID          string // a person's id, or the name of the part of Garant
+	Name        string // shown to people; never written to the audit record
+	Role        Role   // of a person
+	Session     string // id of the session or token, when there is one
+	Origin      string // where the request came from: an address, "cli"
+	Permissions []Permission
+}
+
+// NewSystem returns the actor of a named part of Garant; it may do everything.
+func NewSystem(name string) Actor { return Actor{Kind: System, ID: name, Name: name} }
+
+// May reports whether the actor holds a permission.
+func (a Actor) May(p Permission) bool {
+	return a.Kind == System || slices.Contains(a.Permissions, p)
+}
+
+// Anonymous is a reader who is not signed in.
+func Anonymous(origin string) Actor { return Actor{Kind: Public, ID: "anonymous", Origin: origin} }

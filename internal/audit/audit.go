@@ -1,0 +1,95 @@
+// Package audit is the record of who did what.
+//
+// A permitted change and its entry commit together or not at all: Record takes the
+// transaction of the change. A refused attempt is recorded in a transaction of its own by
+// Refused. Serving roles may only insert; the number, the time and the transaction of an entry
+// are given by the database and cannot be chosen. Entries hold ids, never names or values of
+// personal data.
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// Object is what an action was done to.
+type Object struct{ Kind, ID string }
+
+// Entry is one line of the record.
+type Entry struct {
+	ID      int64
+	At      time.Time
+	Actor   actor.Actor // Kind, ID, Session and Origin only
+	Action  string      // "estate.applied": object.past_participle
+	Object  Object
+	Refused bool
+	Detail  map[string]any // ids, counts, names of fields; no personal data, no secret
+}
+
+type execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// Record adds an entry in the transaction of the change it tells of.
+func Record(ctx context.Context, tx pgx.Tx, by actor.Actor, action string, on Object, detail map[string]any) error {
+	return insert(ctx, tx, by, action, on, "permitted", detail)
+}
+
+// Refused adds an entry for an attempt that was not allowed, in a transaction of its own.
+func Refused(ctx context.Context, on execer, by actor.Actor, action string, object Object, detail map[string]any) error {
+	return insert(ctx, on, by, action, object, "refused", detail)
+}
+
+func insert(ctx context.Context, on execer, by actor.Actor, action string, object Object, outcome string, detail map[string]any) error {
+	if by.ID == "" {
+		return errs.New(errs.Internal, "audit.no_actor", "An action without an actor cannot be recorded, so it was not done.")
+	}
+	if detail == nil {
+		detail = map[string]any{}
+	}
+	encoded, err := json.Marshal(detail)
+	if err != nil {
+		return errs.New(errs.Internal, "audit.detail", "The detail of an action cannot be recorded, so it was not done.").Wrap(err)
+	}
+	_, err = on.Exec(ctx, `INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail)
+VALUES ($1, $2, nullif($3, ''), nullif($4, ''), $5, $6, $7, $8, $9)`,
+		by.Kind, by.ID, by.Session, by.Origin, action, outcome, object.Kind, object.ID, encoded)
+	return pg.Wrap(err)
+}
+
+// Filter narrows a list of entries. Zero fields do not narrow.
+type Filter struct {
+	Object  Object
+	ActorID string
+	Action  string
+	Before  int64 // id; for the next page
+	Limit   int   // at most 200; 0: 50
+}
+
+// List returns entries, the newest first.
+func List(ctx context.Context, on pg.Querier, f Filter) ([]Entry, error) {
+	if f.Limit <= 0 {
+		f.Limit = 50
+	}
+	rows, err := on.Query(ctx, `SELECT id, at, actor_kind, actor_id, coalesce(session, ''), coalesce(origin, ''), action, outcome = 'refused', object_kind, object_id, detail
+FROM audit.entry
+WHERE ($1 = '' OR object_kind = $1) AND ($2 = '' OR object_id = $2) AND ($3 = '' OR actor_id = $3)
+	AND ($4 = '' OR action = $4) AND ($5 = 0 OR id < $5)
+ORDER BY id DESC LIMIT $6`, f.Object.Kind, f.Object.ID, f.ActorID, f.Action, f.Before, min(f.Limit, 200))
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Entry, err error) {
+		err = row.Scan(&e.ID, &e.At, &e.Actor.Kind, &e.Actor.ID, &e.Actor.Session, &e.Actor.Origin, &e.Action, &e.Refused, &e.Object.Kind, &e.Object.ID, &e.Detail)
+		return e, err
+	})
+	return entries, pg.Wrap(err)
+}

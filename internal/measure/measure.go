@@ -1,0 +1,113 @@
+package measure
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/garant-project/garant/internal/estate"
+)
+
+// Outcome is what came of looking.
+type Outcome string
+
+// The outcomes. Only Pass over a scope that is not empty can make a measure met.
+const (
+	Pass          Outcome = "pass"
+	Fail          Outcome = "fail"
+	Error         Outcome = "error" // could not look: never a pass
+	NotApplicable Outcome = "not_applicable"
+)
+
+// State is what a measure is worth now. It is derived from evidence, never typed in.
+type State string
+
+// The states.
+const (
+	Met      State = "met"
+	NotMet   State = "not_met"
+	Stale    State = "stale"
+	Unproven State = "unproven"
+	Excluded State = "excluded"
+)
+
+// Finding is what one run of a check saw.
+//
+// Targets, expected and actual values come from the systems looked at: they are shown to
+// staff, never to the public, and must not hold a secret or a person's data.
+type Finding struct {
+	Outcome Outcome         `json:"outcome"`
+	Scope   []string        `json:"scope"`            // names of the targets really examined, sorted
+	Failed  []Item          `json:"failed,omitempty"` // what was not as it should be (Fail) or could not be seen (Error)
+	Facts   map[string]Fact `json:"facts,omitempty"`  // for the sentences; only facts the check declares
+	Raw     json.RawMessage `json:"raw,omitempty"`    // the observation itself, at most 64 KiB; no times of day in it
+}
+
+// Item is one thing that is not as it should be.
+type Item struct {
+	Target   string `json:"target"`   // name in the estate
+	Problem  string `json:"problem"`  // message id; its next step is Problem + ".fix"
+	Expected string `json:"expected"` // short, as an engineer would write it: "TLS 1.2, TLS 1.3"
+	Actual   string `json:"actual"`
+}
+
+// FactKind is the type of a fact.
+type FactKind string
+
+// The kinds of facts.
+const (
+	CountFact    FactKind = "count"
+	DurationFact FactKind = "duration"
+	InstantFact  FactKind = "instant"
+	TextFact     FactKind = "text"
+	ListFact     FactKind = "list"
+)
+
+// Fact is a typed value that a sentence quotes.
+type Fact struct {
+	Kind     FactKind      `json:"kind"`
+	Count    int64         `json:"count,omitempty"`
+	Duration time.Duration `json:"duration,omitempty"` // nanoseconds
+	Instant  time.Time     `json:"instant,omitzero"`
+	Text     string        `json:"text,omitempty"`
+	List     []string      `json:"list,omitempty"`
+}
+
+// Count returns a number of things.
+func Count(n int) Fact { return Fact{Kind: CountFact, Count: int64(n)} }
+
+// Span returns a length of time.
+func Span(d time.Duration) Fact { return Fact{Kind: DurationFact, Duration: d} }
+
+// At returns a moment.
+func At(t time.Time) Fact { return Fact{Kind: InstantFact, Instant: t.UTC().Truncate(time.Second)} }
+
+// Text returns a name or a word that is the same in every language.
+func Text(s string) Fact { return Fact{Kind: TextFact, Text: s} }
+
+// List returns names, shown as "a, b and c".
+func List(names ...string) Fact { return Fact{Kind: ListFact, List: names} }
+
+// Check looks at real systems and can come out false.
+type Check struct {
+	ID       string        // "endpoint.tls"; stable, stored with the evidence
+	Measures []string      // ids of the measures it proves; never empty
+	Every    time.Duration // how often it runs
+	Valid    time.Duration // how long its evidence holds; longer than Every
+	Timeout  time.Duration // of one run over all targets
+	Facts    []string      // names of the facts it may give
+	Self     bool          // it looks at Garant itself, and its evidence says so
+
+	// Scope names the targets in an estate that the check must examine. None: its measures
+	// are unproven. A run that examined fewer than these does not pass.
+	Scope func(*estate.Estate) []string
+	// Run looks. It honours ctx, never panics on what a stranger sends, and returns an Error
+	// finding when it could not look.
+	Run func(ctx context.Context, in In) Finding
+}
+
+// In is what a run is given.
+type In struct {
+	Estate *estate.Estate
+	Now    time.Time
+}

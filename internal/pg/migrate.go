@@ -1,0 +1,168 @@
+package pg
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/garant-project/garant/internal/errs"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+//go:embed roles.sql
+var rolesSQL string
+
+// RolesSQL returns the statements that make the roles, for administrators of an external
+// cluster.
+func RolesSQL() string { return rolesSQL }
+
+// JobSchema is where the job queue keeps its tables.
+const JobSchema = "river"
+
+// migrationLock serialises migrations of one database: two servers may start at once.
+const migrationLock = 0x6761_7261_6e74
+
+// Bootstrap makes the roles and the database when they are absent. It connects as a role
+// that may create both.
+func Bootstrap(ctx context.Context, superuserDSN, database string) error {
+	conn, err := pgx.Connect(ctx, superuserDSN)
+	if err != nil {
+		return Wrap(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, "SELECT pg_catalog.pg_advisory_lock($1)", migrationLock); err != nil {
+		return Wrap(err)
+	}
+	if _, err := conn.Exec(ctx, rolesSQL); err != nil {
+		return Wrap(err)
+	}
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1)", database).Scan(&exists); err != nil {
+		return Wrap(err)
+	}
+	name := pgx.Identifier{database}.Sanitize()
+	if !exists {
+		if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+" OWNER garant_owner ENCODING 'UTF8' TEMPLATE template0"); err != nil {
+			return Wrap(err)
+		}
+	}
+	return Secure(ctx, conn, database)
+}
+
+// Secure takes from everybody the rights on a database that PostgreSQL gives to PUBLIC, and
+// gives the roles of Garant theirs.
+func Secure(ctx context.Context, conn *pgx.Conn, database string) error {
+	name := pgx.Identifier{database}.Sanitize()
+	_, err := conn.Exec(ctx, "REVOKE ALL ON DATABASE "+name+" FROM PUBLIC; "+
+		"GRANT CONNECT ON DATABASE "+name+" TO garant_staff, garant_login, garant_public, garant_worker, garant_checker")
+	return Wrap(err)
+}
+
+// Migration is one step of the schema.
+type Migration struct {
+	Version int64
+	Name    string
+	Applied bool
+}
+
+// Migrate brings the schema of a database up to this build, as its owner. It returns the
+// steps it took. A database that a newer build has migrated is refused.
+func Migrate(ctx context.Context, ownerDSN string) (taken []Migration, err error) {
+	err = withMigrations(ctx, ownerDSN, func(p *goose.Provider, pool *pgxpool.Pool) error {
+		current, target, err := p.GetVersions(ctx)
+		if err != nil {
+			return Wrap(err)
+		}
+		if current > target {
+			return errs.New(errs.Conflict, "pg.newer", fmt.Sprintf("A newer Garant has migrated this database (schema %d, this build knows %d).", current, target)).
+				WithFix("Start the newer build, or restore a backup made before it.")
+		}
+		results, err := p.Up(ctx)
+		if err != nil {
+			return Wrap(err)
+		}
+		for _, r := range results {
+			taken = append(taken, Migration{Version: r.Source.Version, Name: r.Source.Path, Applied: true})
+		}
+		return migrateJobs(ctx, pool)
+	})
+	return taken, err
+}
+
+// migrateJobs makes the tables of the job queue by its own migrator; they are not ours to
+// describe. Only the worker may touch them.
+func migrateJobs(ctx context.Context, pool *pgxpool.Pool) error {
+	m, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: JobSchema})
+	if err != nil {
+		return Wrap(err)
+	}
+	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return Wrap(err)
+	}
+	_, err = pool.Exec(ctx, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA river TO garant_worker;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA river TO garant_worker;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA river TO garant_worker`)
+	return Wrap(err)
+}
+
+// Pending lists the steps that a database still needs.
+func Pending(ctx context.Context, ownerDSN string) (pending []Migration, err error) {
+	err = withMigrations(ctx, ownerDSN, func(p *goose.Provider, _ *pgxpool.Pool) error {
+		all, err := p.Status(ctx)
+		if err != nil {
+			return Wrap(err)
+		}
+		for _, s := range all {
+			if s.State == goose.StatePending {
+				pending = append(pending, Migration{Version: s.Source.Version, Name: s.Source.Path})
+			}
+		}
+		return nil
+	})
+	return pending, err
+}
+
+func withMigrations(ctx context.Context, ownerDSN string, fn func(*goose.Provider, *pgxpool.Pool) error) error {
+	cfg, err := pgxpool.ParseConfig(ownerDSN)
+	if err != nil {
+		return errs.New(errs.Invalid, "pg.dsn", "The connection string of the database's owner cannot be read.")
+	}
+	cfg.MaxConns = 3
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return Wrap(err)
+	}
+	defer pool.Close()
+	lock, err := pool.Acquire(ctx)
+	if err != nil {
+		return Wrap(err)
+	}
+	defer lock.Release()
+	if _, err := lock.Exec(ctx, "SELECT pg_catalog.pg_advisory_lock($1)", migrationLock); err != nil {
+		return Wrap(err)
+	}
+	defer func() {
+		_, _ = lock.Exec(context.WithoutCancel(ctx), "SELECT pg_catalog.pg_advisory_unlock($1)", migrationLock)
+	}()
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return err
+	}
+	db := stdlib.OpenDBFromPool(pool)
+	defer func() { _ = db.Close() }()
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return Wrap(err)
+	}
+	return fn(p, pool)
+}
