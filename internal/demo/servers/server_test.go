@@ -103,7 +103,7 @@ func (s *Server) sound() error {
 	switch {
 	case err != nil:
 		return err
-	case !strings.Contains(body, "fictitious") || !strings.Contains(body, "fictive"):
+	case !strings.Contains(body, "fictitious") || !strings.Contains(body, "fictif"):
 		return errors.New("the page does not say what it is")
 	case response.Header.Get("Strict-Transport-Security") != "max-age=31536000; includeSubDomains":
 		return errors.New("HSTS: " + response.Header.Get("Strict-Transport-Security"))
