@@ -114,7 +114,7 @@ CREATE TABLE measure.evidence (
 	check_id       text NOT NULL,
 	kind           text NOT NULL CHECK (kind IN ('finding', 'rollup')),
 	outcome        text NOT NULL CHECK (outcome IN ('pass', 'fail', 'error', 'not_applicable')),
-	finding        jsonb NOT NULL,
+	finding        json NOT NULL,          -- as hashed, to the letter
 	content_hash   text NOT NULL,          -- of the finding alone: equal findings are rolled up
 	digest         text NOT NULL,          -- of the whole record; what the public page shows
 	first_at       timestamptz NOT NULL,   -- observed, of the run of equal findings
@@ -189,7 +189,7 @@ CREATE TABLE annex.published (
 	id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	measure_id text NOT NULL,
 	at         timestamptz NOT NULL DEFAULT clock_timestamp(),
-	payload    jsonb NOT NULL
+	payload    json NOT NULL
 );
 CREATE INDEX published_measure ON annex.published (measure_id, id DESC);
 CREATE INDEX published_at ON annex.published (at);
@@ -211,7 +211,7 @@ CREATE TABLE annex.document (
 	id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	at      timestamptz NOT NULL DEFAULT clock_timestamp(),
 	hash    text NOT NULL,
-	payload jsonb NOT NULL
+	payload json NOT NULL
 );
 CREATE INDEX document_at ON annex.document (at);
 GRANT SELECT ON annex.document TO garant_staff, garant_worker, garant_public;
@@ -225,3 +225,10 @@ CREATE TABLE annex.freshness (
 );
 GRANT SELECT ON annex.freshness TO garant_staff, garant_public;
 GRANT SELECT, INSERT, UPDATE, DELETE ON annex.freshness TO garant_worker;
+-- A minute in which the annex was looked after. A page of the past does not assert what nobody
+-- was there to see.
+CREATE TABLE annex.pulse (
+	minute timestamptz PRIMARY KEY
+);
+GRANT SELECT ON annex.pulse TO garant_staff, garant_public;
+GRANT SELECT, INSERT ON annex.pulse TO garant_worker;

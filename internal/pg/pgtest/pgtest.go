@@ -73,7 +73,7 @@ func Start(ctx context.Context, dir string) (*cluster.Cluster, error) {
 }
 
 func prepare(ctx context.Context, c *cluster.Cluster) error {
-	if err := pg.Bootstrap(ctx, c.DSN(cluster.Superuser, "postgres"), template); err != nil {
+	if err := pg.Bootstrap(ctx, c.DSN(cluster.SuperUser, "postgres"), template); err != nil {
 		return err
 	}
 	_, err := pg.Migrate(ctx, c.DSN(string(pg.Owner), template))
@@ -124,7 +124,7 @@ func DSN(role, database string) string { return running.dsn(role, database) }
 // role may.
 func Superuser(t testing.TB, database string) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(context.Background(), running.dsn(cluster.Superuser, database))
+	conn, err := pgx.Connect(context.Background(), running.dsn(cluster.SuperUser, database))
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}

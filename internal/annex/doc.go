@@ -1,0 +1,16 @@
+// Package annex is the live document.
+//
+// The Publisher, as garant_worker, derives the state of every measure, records each change of
+// state, and writes the published projection: what the public may know, and nothing else.
+// Names of targets, expected and actual values, persons and addresses are not in it.
+//
+// The Reader, as garant_public, sees only the projection. It holds a snapshot in memory that
+// it renews twice a second; a sentence therefore withdraws itself within a second of its
+// evidence. When the projection cannot be read for ten seconds, or nobody has looked after it
+// for a minute, the pages say that the annex cannot be verified now: they are never served
+// stale. A state that was met turns stale on the page by itself when its evidence expires,
+// whether or not anything else runs.
+//
+// Rows of the projection are only ever added, so the page of a past day is what was published
+// at that moment; a moment at which nobody looked after the annex asserts nothing.
+package annex

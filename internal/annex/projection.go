@@ -1,0 +1,188 @@
+package annex
+
+import (
+	"slices"
+	"time"
+
+	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/measure/catalogue"
+)
+
+// Document is what a version of the annex says, without states.
+type Document struct {
+	Company    Company                 `json:"company"`
+	Catalogue  string                  `json:"catalogue"` // hash
+	Estate     int64                   `json:"estate"`    // version
+	Build      string                  `json:"build"`
+	Sections   []Section               `json:"sections"`
+	Measures   []Measure               `json:"measures"`
+	Parameters map[string]measure.Fact `json:"parameters"`
+	Checks     map[string]CheckInfo    `json:"checks"`
+}
+
+// Company is whose annex it is.
+type Company struct {
+	Name      string   `json:"name"`
+	LegalName string   `json:"legal_name"`
+	Country   string   `json:"country"`
+	Languages []string `json:"languages"`
+	Zone      string   `json:"zone"`
+	Contact   string   `json:"contact"`
+}
+
+// Section is a chapter.
+type Section struct {
+	ID    string            `json:"id"`
+	GDPR  []string          `json:"gdpr"`
+	Title map[string]string `json:"title"` // by language
+}
+
+// Measure is the text of one measure.
+type Measure struct {
+	ID       string            `json:"id"`
+	Section  string            `json:"section"`
+	Kind     catalogue.Kind    `json:"kind"`
+	Operator string            `json:"operator"`
+	Owner    map[string]string `json:"owner"` // team's name by language
+	Title    map[string]string `json:"title"`
+	Sentence map[string]string `json:"sentence"` // with placeholders
+	Method   map[string]string `json:"method"`
+	Checks   []string          `json:"checks,omitempty"`
+	Refs     catalogue.Refs    `json:"refs"`
+}
+
+// CheckInfo is what the public may know of a check.
+type CheckInfo struct {
+	Every time.Duration `json:"every"`
+}
+
+// Row is the published state of one measure.
+type Row struct {
+	Measure  string                  `json:"measure"`
+	State    measure.State           `json:"state"`
+	Reason   string                  `json:"reason"`
+	Since    time.Time               `json:"since"`
+	Facts    map[string]measure.Fact `json:"facts,omitempty"`
+	Sources  map[string]string       `json:"sources,omitempty"` // fact → check
+	Proofs   []Proof                 `json:"proofs,omitempty"`
+	Examined int                     `json:"examined"`
+	Expected int                     `json:"expected"`
+	Failed   int                     `json:"failed"`
+	Reduced  bool                    `json:"reduced,omitempty"`
+}
+
+// Proof names the evidence behind a state.
+type Proof struct {
+	Check   string          `json:"check"`
+	Outcome measure.Outcome `json:"outcome"`
+	Digest  string          `json:"digest"` // SHA-256 of the evidence record
+	FirstAt time.Time       `json:"first_at"`
+}
+
+// Freshness is what moves with every look.
+type Freshness struct {
+	ObservedAt time.Time `json:"observed_at"`
+	ValidUntil time.Time `json:"valid_until"`
+	NextAt     time.Time `json:"next_at"`
+}
+
+// parametersOf reads the figures of the catalogue, as facts.
+func parametersOf(cat *catalogue.Catalogue) map[string]measure.Fact {
+	out := make(map[string]measure.Fact, len(cat.Parameters))
+	for name, p := range cat.Parameters {
+		switch p.Kind {
+		case catalogue.CountKind:
+			out[name] = measure.Count(int(p.Count))
+		case catalogue.DurationKind:
+			out[name] = measure.Span(p.Duration)
+		case catalogue.ListKind:
+			out[name] = measure.List(p.List...)
+		default:
+			out[name] = measure.Text(p.Text)
+		}
+	}
+	return out
+}
+
+// newDocument makes the document of a catalogue and an estate.
+func newDocument(reg *measure.Registry, engines []measure.Engine, v measure.View, build string) Document {
+	cat := reg.Catalogue
+	d := Document{Catalogue: cat.Hash(), Estate: v.Version, Build: build, Parameters: parametersOf(cat), Checks: map[string]CheckInfo{}}
+	if v.Estate != nil {
+		d.Company = companyOf(v.Estate)
+		for _, e := range engines {
+			if e.Parameters == nil {
+				continue
+			}
+			for name, f := range e.Parameters(v.Estate) {
+				if _, known := d.Parameters[name]; known {
+					d.Parameters[name] = f
+				}
+			}
+		}
+	}
+	languages := cat.Languages()
+	for _, s := range cat.Sections {
+		section := Section{ID: s.ID, GDPR: s.GDPR, Title: map[string]string{}}
+		for _, l := range languages {
+			section.Title[l] = cat.SectionTitle(l, s.ID)
+		}
+		d.Sections = append(d.Sections, section)
+	}
+	for _, m := range cat.Measures {
+		d.Measures = append(d.Measures, measureOf(cat, reg, m, languages))
+	}
+	for _, c := range reg.Checks() {
+		every, _ := measure.Cadence(c, v.Estate)
+		d.Checks[c.ID] = CheckInfo{Every: every}
+	}
+	return d
+}
+
+func companyOf(e *estate.Estate) Company {
+	c := Company{Name: e.Company.Name, LegalName: e.Company.LegalName, Country: e.Company.Country, Languages: e.Company.Languages, Contact: e.Company.Contact, Zone: "UTC"}
+	if e.Company.Zone != nil {
+		c.Zone = e.Company.Zone.String()
+	}
+	return c
+}
+
+func measureOf(cat *catalogue.Catalogue, reg *measure.Registry, m catalogue.Measure, languages []string) Measure {
+	out := Measure{
+		ID: m.ID, Section: m.Section, Kind: m.Kind, Operator: m.Operator, Refs: m.Refs,
+		Owner: map[string]string{}, Title: map[string]string{}, Sentence: map[string]string{}, Method: map[string]string{},
+	}
+	for _, l := range languages {
+		w := cat.Words(l, m.ID)
+		out.Owner[l], out.Title[l] = cat.TeamName(l, m.Owner), w.Title
+		out.Sentence[l], out.Method[l] = w.Sentence.String(), w.Method.String()
+	}
+	for _, c := range reg.Of(m.ID) {
+		out.Checks = append(out.Checks, c.ID)
+	}
+	return out
+}
+
+// rowOf makes the published row of a status.
+func rowOf(s measure.Status, since time.Time, reduced bool) Row {
+	row := Row{
+		Measure: s.Measure, State: s.State, Reason: s.Reason, Since: since.UTC(),
+		Examined: s.Examined, Expected: s.Expected, Failed: s.Failed, Reduced: reduced,
+	}
+	if s.State == measure.Met { // facts of anything else are not asserted
+		row.Facts, row.Sources = s.Facts, s.Sources
+	}
+	for _, c := range s.Checks {
+		if c.Current != nil && c.State != "" {
+			row.Proofs = append(row.Proofs, Proof{Check: c.Check.ID, Outcome: c.Current.Finding.Outcome, Digest: c.Current.Digest, FirstAt: c.Current.FirstAt.UTC()})
+		}
+	}
+	slices.SortFunc(row.Proofs, func(a, b Proof) int {
+		if a.Check < b.Check {
+			return -1
+		}
+		return 1
+	})
+	return row
+}

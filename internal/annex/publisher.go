@@ -1,0 +1,195 @@
+package annex
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// Publisher writes the published projection.
+type Publisher struct {
+	DB       *pg.DB
+	Registry *measure.Registry
+	Engines  []measure.Engine
+	View     func(ctx context.Context) (measure.View, error)
+	Build    string
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	wake chan struct{}
+}
+
+// NewPublisher fills in what Wake needs.
+func NewPublisher(p Publisher) *Publisher {
+	p.wake = make(chan struct{}, 1)
+	return &p
+}
+
+// Wake makes a running publisher look now.
+func (p *Publisher) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run publishes every second, and when woken, until ctx ends.
+func (p *Publisher) Run(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for failing := false; ; {
+		err := p.Publish(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !failing:
+			p.Log.Error("the annex cannot be published", "error.message", err.Error())
+		case err == nil && failing:
+			p.Log.Info("the annex is published again")
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-p.wake:
+		}
+	}
+}
+
+// publishLock keeps publishers of other servers out for the length of a transaction.
+const publishLock = 0x616e_6e65_78
+
+// Publish brings the projection up to date once. Where another server is at it, it does
+// nothing.
+func (p *Publisher) Publish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return pg.InTx(ctx, p.DB.Pool(pg.Worker), func(tx pgx.Tx) error {
+		var mine bool
+		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", publishLock).Scan(&mine); err != nil || !mine {
+			return err
+		}
+		view, err := p.View(ctx)
+		if err != nil {
+			return err
+		}
+		current, err := measure.LoadCurrent(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := p.document(ctx, tx, view); err != nil {
+			return err
+		}
+		if err := p.rows(ctx, tx, view, current); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "INSERT INTO annex.pulse (minute) VALUES (date_trunc('minute', clock_timestamp())) ON CONFLICT DO NOTHING")
+		return err
+	})
+}
+
+func (p *Publisher) document(ctx context.Context, tx pgx.Tx, view measure.View) error {
+	payload, err := json.Marshal(newDocument(p.Registry, p.Engines, view, p.Build))
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(payload)
+	hash := hex.EncodeToString(sum[:])
+	var last string
+	err = tx.QueryRow(ctx, "SELECT hash FROM annex.document ORDER BY id DESC LIMIT 1").Scan(&last)
+	if err != nil && err != pgx.ErrNoRows { //nolint:errorlint // returned bare by pgx
+		return err
+	}
+	if last == hash {
+		return nil
+	}
+	_, err = tx.Exec(ctx, "INSERT INTO annex.document (hash, payload) VALUES ($1, $2)", hash, payload)
+	return err
+}
+
+func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, current map[string]*measure.Current) error {
+	ids := make([]string, 0, len(p.Registry.Catalogue.Measures))
+	for _, m := range p.Registry.Catalogue.Measures {
+		ids = append(ids, m.ID)
+	}
+	last, err := measure.LastStates(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
+	published, err := lastRows(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
+	reduced := map[string]bool{}
+	for _, id := range view.Reduced {
+		reduced[id] = true
+	}
+	now := p.Now()
+	for _, id := range ids {
+		status := p.Registry.Derive(id, view, current, now)
+		change, known := last[id]
+		if !known || change.State != status.State {
+			if change, err = p.change(ctx, tx, status); err != nil {
+				return err
+			}
+		}
+		payload, err := json.Marshal(rowOf(status, change.At, reduced[id]))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(payload, published[id]) {
+			if _, err := tx.Exec(ctx, "INSERT INTO annex.published (measure_id, payload) VALUES ($1, $2)", id, string(payload)); err != nil {
+				return err
+			}
+		}
+		if status.ObservedAt.IsZero() {
+			continue
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO annex.freshness AS f (measure_id, observed_at, valid_until, next_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (measure_id) DO UPDATE SET observed_at = $2, valid_until = $3, next_at = $4
+WHERE (f.observed_at, f.valid_until, f.next_at) IS DISTINCT FROM ($2, $3, $4)`, id, status.ObservedAt, status.ValidUntil, status.NextAt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change records that a measure changed state, for us and for the public.
+func (p *Publisher) change(ctx context.Context, tx pgx.Tx, s measure.Status) (measure.StateChange, error) {
+	cause := ""
+	for _, c := range s.Checks {
+		if c.Current != nil && c.Reason == s.Reason {
+			cause = c.Current.EvidenceID
+		}
+	}
+	change, err := measure.AppendState(ctx, tx, measure.StateChange{Measure: s.Measure, State: s.State, Cause: cause, Reason: s.Reason})
+	if err != nil {
+		return change, err
+	}
+	_, err = tx.Exec(ctx, "INSERT INTO annex.history (id, measure_id, state, at, reason) VALUES ($1, $2, $3, $4, $5)",
+		change.ID, change.Measure, change.State, change.At, change.Reason)
+	return change, err
+}
+
+// lastRows reads the payload last published of each measure, to the letter.
+func lastRows(ctx context.Context, on pg.Querier, ids []string) (map[string][]byte, error) {
+	rows, err := on.Query(ctx, `SELECT m.id, p.payload FROM unnest($1::text[]) AS m (id)
+CROSS JOIN LATERAL (SELECT payload::text FROM annex.published WHERE measure_id = m.id ORDER BY id DESC LIMIT 1) AS p`, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]byte{}
+	var id, payload string
+	_, err = pgx.ForEachRow(rows, []any{&id, &payload}, func() error { out[id] = []byte(payload); return nil })
+	return out, err
+}

@@ -1,0 +1,20 @@
+// Package measure is the contract by which a sentence of the annex is true.
+//
+// A Check looks at real systems and returns a Finding. The Runner runs it when it is due,
+// holds it to its scope, and stores the finding as evidence: immutable rows that the database
+// lets nobody change, written by a role that can only insert them, in one transaction with
+// their audit entry. Equal findings are rolled up into one run of findings (first, last,
+// count). Derive makes the state of a measure out of the runs of findings of its checks, the
+// estate and the time; nothing else does, and no state is ever typed in.
+//
+// What holds whatever happens:
+//
+//   - no evidence, or an empty scope: unproven; evidence past its valid_until: stale
+//   - a check that could not look, that examined less than its scope, or whose evidence comes
+//     from the future never makes a measure met
+//   - a failure is only cleared by a pass: going blind or growing old does not clear it
+//   - a target added to the estate makes its measures unproven until it has been examined
+//   - a check that this build no longer has proves nothing
+//
+// measuretest holds every check to this with fault injections; catalogue is the annex as data.
+package measure

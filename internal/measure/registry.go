@@ -1,0 +1,122 @@
+package measure
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/job"
+	"github.com/garant-project/garant/internal/measure/catalogue"
+	"github.com/garant-project/garant/internal/web"
+)
+
+// Engine is what an engine brings to the house.
+type Engine struct {
+	Name     string
+	Checks   []Check
+	Routes   []web.Route       // of the console
+	Jobs     []job.Kind        //
+	Messages map[string][]byte // words of its problems and pages, by language
+	// Parameters reads the figures of the catalogue that the estate sets for this engine; may be nil.
+	Parameters func(*estate.Estate) map[string]Fact
+}
+
+// Registry is the checks of this build, held against the catalogue.
+type Registry struct {
+	Catalogue *catalogue.Catalogue
+	checks    []Check
+	byID      map[string]Check
+	byMeasure map[string][]Check
+}
+
+var checkID = regexp.MustCompile(`^[a-z]+(\.[a-z0-9_]+)+$`)
+
+// NewRegistry collects the checks of the engines. A check that binds no measure, names one or
+// a fact that the catalogue lacks, or whose evidence would expire before the next run, is
+// refused.
+func NewRegistry(cat *catalogue.Catalogue, engines ...Engine) (*Registry, error) {
+	r := &Registry{Catalogue: cat, byID: map[string]Check{}, byMeasure: map[string][]Check{}}
+	for _, e := range engines {
+		for _, c := range e.Checks {
+			if err := r.add(c); err != nil {
+				return nil, errs.New(errs.Internal, "measure.check", fmt.Sprintf("The check %q of engine %s is wrong: %v.", c.ID, e.Name, err))
+			}
+		}
+	}
+	slices.SortFunc(r.checks, func(a, b Check) int { return compare(a.ID, b.ID) })
+	return r, nil
+}
+
+func (r *Registry) add(c Check) error {
+	switch _, twice := r.byID[c.ID]; {
+	case !checkID.MatchString(c.ID):
+		return fmt.Errorf("its id does not look like engine.name")
+	case twice:
+		return fmt.Errorf("its id is taken")
+	case len(c.Measures) == 0:
+		return fmt.Errorf("it binds no measure")
+	case c.Run == nil || c.Scope == nil:
+		return fmt.Errorf("it lacks Run or Scope")
+	case c.Every <= 0 || c.Timeout <= 0 || c.Valid < c.Every+c.Timeout:
+		return fmt.Errorf("its evidence expires before the next run can end")
+	}
+	for _, id := range c.Measures {
+		m, ok := r.Catalogue.Measure(id)
+		if !ok {
+			return fmt.Errorf("the catalogue has no measure %s", id)
+		}
+		r.byMeasure[id] = append(r.byMeasure[id], c)
+		_ = m
+	}
+	for _, f := range c.Facts {
+		if !slices.ContainsFunc(c.Measures, func(id string) bool {
+			m, _ := r.Catalogue.Measure(id)
+			return slices.Contains(m.Facts, f)
+		}) {
+			return fmt.Errorf("the catalogue does not know the fact %s", f)
+		}
+	}
+	r.byID[c.ID] = c
+	r.checks = append(r.checks, c)
+	return nil
+}
+
+// Checks lists the checks by id.
+func (r *Registry) Checks() []Check { return slices.Clone(r.checks) }
+
+// Check returns the check of an id.
+func (r *Registry) Check(id string) (Check, error) {
+	c, ok := r.byID[id]
+	if !ok {
+		return Check{}, errs.New(errs.NotFound, "measure.no_check", fmt.Sprintf("There is no check called %q.", id)).
+			WithFix("Run garant check --list to see them.")
+	}
+	return c, nil
+}
+
+// Of lists the checks of a measure.
+func (r *Registry) Of(measure string) []Check { return r.byMeasure[measure] }
+
+// Cadence says how often a check runs in an estate and how long its evidence holds: the
+// estate's own cadence where it declares one, with the same proportion between the two.
+func Cadence(c Check, e *estate.Estate) (every, valid time.Duration) {
+	every, valid = c.Every, c.Valid
+	if e != nil && e.Policy.Every > 0 && e.Policy.Every != every {
+		valid = time.Duration(float64(valid) / float64(every) * float64(e.Policy.Every))
+		every = e.Policy.Every
+	}
+	return every, max(valid, every+c.Timeout)
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

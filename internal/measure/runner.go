@@ -1,0 +1,270 @@
+package measure
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/job"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// Problems that the runner itself reports, as message ids.
+const (
+	ProblemNotExamined = "measure.not_examined" // in scope, but the check did not look at it
+	ProblemTimeout     = "measure.timeout"
+	ProblemPanic       = "measure.panic"
+	ProblemTooLarge    = "measure.too_large"
+)
+
+// maxRaw bounds what a finding may carry of its observation.
+const maxRaw = 64 << 10
+
+// Runner runs checks and stores what they saw.
+type Runner struct {
+	Registry *Registry
+	DB       *pg.DB
+	View     func(ctx context.Context) (View, error)
+	Build    string
+	Now      func() time.Time
+	Log      *slog.Logger
+	// Stored is told after a finding was stored, so that the annex can look at once; may be nil.
+	Stored func()
+
+	busy sync.Map // check id → *sync.Mutex: one run of a check at a time in this process
+}
+
+// Result is what a run left behind.
+type Result struct {
+	Check      Check
+	Finding    Finding
+	EvidenceID string
+	Took       time.Duration
+}
+
+// Run runs one check and stores its finding.
+func (r *Runner) Run(ctx context.Context, by actor.Actor, id string) (Result, error) {
+	c, err := r.Registry.Check(id)
+	if err != nil {
+		return Result{}, err
+	}
+	lock, _ := r.busy.LoadOrStore(id, &sync.Mutex{})
+	lock.(*sync.Mutex).Lock()         //nolint:forcetypeassert // only this line stores
+	defer lock.(*sync.Mutex).Unlock() //nolint:forcetypeassert // as above
+	view, err := r.View(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if view.Estate == nil {
+		return Result{}, errs.New(errs.Conflict, "measure.no_estate", "No estate has been applied, so there is nothing to look at.").
+			WithFix("Write garant.yaml and run garant estate apply.")
+	}
+	start := r.Now()
+	finding := Observe(ctx, c, In{Estate: view.Estate, Now: start}, r.Log)
+	took := r.Now().Sub(start)
+	if ctx.Err() != nil {
+		return Result{}, ctx.Err()
+	}
+	_, valid := Cadence(c, view.Estate)
+	ev, err := store(ctx, r.DB, by, observation{
+		check: c, finding: finding, at: start, valid: valid, estate: view.Version,
+		catalogue: r.Registry.Catalogue.Hash(), build: r.Build, now: r.Now,
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	if r.Stored != nil {
+		r.Stored()
+	}
+	return Result{Check: c, Finding: finding, EvidenceID: ev, Took: took}, nil
+}
+
+// Observe runs a check and holds its finding to the contract: a check that panics, takes too
+// long, says nothing, or passes over less than its scope has not looked.
+func Observe(ctx context.Context, c Check, in In, log *slog.Logger) (f Finding) {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	scope := c.Scope(in.Estate)
+	done := make(chan Finding, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				log.Error("check panicked", "check.id", c.ID, "error.stack_trace", string(debug.Stack()))
+				done <- blind(ProblemPanic, scope)
+			}
+		}()
+		done <- c.Run(ctx, in)
+	}()
+	grace := time.NewTimer(c.Timeout + 2*time.Second)
+	defer grace.Stop()
+	select {
+	case f = <-done:
+	case <-grace.C:
+		f = blind(ProblemTimeout, scope)
+	}
+	return hold(c, f, scope)
+}
+
+func blind(problem string, scope []string) Finding {
+	f := Finding{Outcome: Error}
+	for _, t := range scope {
+		f.Failed = append(f.Failed, Item{Target: t, Problem: problem})
+	}
+	return f
+}
+
+func hold(c Check, f Finding, scope []string) Finding {
+	f.Scope = slices.Compact(slices.Sorted(slices.Values(f.Scope)))
+	for name := range f.Facts {
+		if !slices.Contains(c.Facts, name) {
+			delete(f.Facts, name)
+		}
+	}
+	if len(f.Raw) > maxRaw || (len(f.Raw) > 0 && !json.Valid(f.Raw)) {
+		f.Raw = nil
+		f.Outcome = Error
+		f.Failed = append(f.Failed, Item{Problem: ProblemTooLarge})
+	}
+	if f.Outcome == Pass {
+		if len(f.Failed) > 0 {
+			f.Outcome = Fail
+		}
+		for _, t := range scope {
+			if !slices.Contains(f.Scope, t) {
+				f.Outcome = Error
+				f.Failed = append(f.Failed, Item{Target: t, Problem: ProblemNotExamined})
+			}
+		}
+	}
+	if f.Outcome == Pass && len(f.Scope) == 0 {
+		f.Outcome = NotApplicable
+	}
+	switch f.Outcome {
+	case Pass, Fail, Error, NotApplicable:
+	default:
+		f.Outcome = Error
+	}
+	slices.SortFunc(f.Failed, func(a, b Item) int {
+		return compare(a.Target+"\x00"+a.Problem+"\x00"+a.Actual, b.Target+"\x00"+b.Problem+"\x00"+b.Actual)
+	})
+	return f
+}
+
+// The work this package brings to the queue.
+const (
+	jobRun = "measure.run"
+)
+
+type runArgs struct {
+	Check string `json:"check"`
+	Run   string `json:"run,omitempty"` // id in measure.run, when somebody asked
+}
+
+// Jobs is the work of running checks.
+func (r *Runner) Jobs() []job.Kind {
+	return []job.Kind{{Name: jobRun, Timeout: 2 * time.Minute, Work: r.work}}
+}
+
+func (r *Runner) work(ctx context.Context, raw json.RawMessage) error {
+	var args runArgs
+	if err := json.Unmarshal(raw, &args); err != nil {
+		return err
+	}
+	by := actor.NewSystem("scheduler")
+	if args.Run == "" {
+		_, err := r.Run(ctx, by, args.Check)
+		if errors.Is(err, context.Canceled) {
+			return nil // shutting down: the next slot looks again
+		}
+		return err
+	}
+	pool := r.DB.Pool(pg.Checker)
+	if _, err := pool.Exec(ctx, "UPDATE measure.run SET started_at = clock_timestamp() WHERE id = $1 AND started_at IS NULL", args.Run); err != nil {
+		return pg.Wrap(err)
+	}
+	result, err := r.Run(ctx, by, args.Check)
+	outcome, evidence := string(result.Finding.Outcome), &result.EvidenceID
+	if err != nil {
+		outcome, evidence = "refused", nil
+	}
+	_, uerr := pool.Exec(context.WithoutCancel(ctx), "UPDATE measure.run SET finished_at = clock_timestamp(), outcome = $2, evidence_id = $3 WHERE id = $1", args.Run, outcome, evidence)
+	return errors.Join(err, pg.Wrap(uerr))
+}
+
+// Recurrences lists the checks that the estate gives something to look at, each at its cadence.
+func (r *Runner) Recurrences(v View) []job.Recurrence {
+	if v.Estate == nil {
+		return nil
+	}
+	var due []job.Recurrence
+	for _, c := range r.Registry.checks {
+		if len(c.Scope(v.Estate)) == 0 {
+			continue
+		}
+		every, _ := Cadence(c, v.Estate)
+		// The version is part of the name: a newly applied estate is looked at at once.
+		due = append(due, job.Recurrence{Name: fmt.Sprintf("%s/%s/%d", jobRun, c.ID, v.Version), Kind: jobRun, Args: runArgs{Check: c.ID}, Every: every})
+	}
+	return due
+}
+
+// Asked is a run that somebody asked for.
+type Asked struct {
+	ID         string
+	CheckID    string
+	AskedAt    time.Time
+	AskedBy    string
+	StartedAt  *time.Time
+	FinishedAt *time.Time
+	EvidenceID *string
+	Outcome    *string
+}
+
+// Ask asks for a run of a check now, as a member of staff who may run checks.
+func (r *Runner) Ask(ctx context.Context, by actor.Actor, id string) (runID string, err error) {
+	c, err := r.Registry.Check(id)
+	if err != nil {
+		return "", err
+	}
+	pool := r.DB.Pool(pg.Staff)
+	object := audit.Object{Kind: "check", ID: c.ID}
+	if !by.May(actor.RunChecks) {
+		if err := audit.Refused(ctx, pool, by, "check.run_asked", object, nil); err != nil {
+			return "", err
+		}
+		return "", errs.New(errs.Denied, "web.denied", "You are not allowed to run checks.").WithFix("Ask the security lead for the permission.")
+	}
+	runID = uuid.Must(uuid.NewV7()).String()
+	err = pg.InTx(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "INSERT INTO measure.run (id, check_id, asked_by) VALUES ($1, $2, $3)", runID, c.ID, by.ID); err != nil {
+			return err
+		}
+		if err := job.Enqueue(ctx, tx, jobRun, runArgs{Check: c.ID, Run: runID}); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, by, "check.run_asked", object, map[string]any{"run": runID})
+	})
+	return runID, err
+}
+
+// LoadAsked reads a run that somebody asked for.
+func LoadAsked(ctx context.Context, on pg.Querier, runID string) (a Asked, err error) {
+	if _, err := uuid.Parse(runID); err != nil {
+		return a, errs.New(errs.NotFound, "measure.no_run", "There is no such run.")
+	}
+	err = on.QueryRow(ctx, `SELECT id, check_id, asked_at, asked_by, started_at, finished_at, evidence_id, outcome FROM measure.run WHERE id = $1`, runID).
+		Scan(&a.ID, &a.CheckID, &a.AskedAt, &a.AskedBy, &a.StartedAt, &a.FinishedAt, &a.EvidenceID, &a.Outcome)
+	return a, pg.Wrap(err)
+}

@@ -1,0 +1,129 @@
+package pg_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// Each statement is one that a serving role must not be able to run: the design's promise that
+// rows of the record and of evidence are only ever added, and that public pages read the
+// projection only, stands or falls here.
+func TestRolesAreRefused(t *testing.T) {
+	db := pgtest.New(t)
+	ctx := context.Background()
+	appendOnly := map[string]string{
+		"audit.entry": "action", "measure.evidence": "outcome", "measure.state_change": "state", "annex.published": "measure_id",
+		"annex.history": "state", "annex.document": "hash", "annex.pulse": "minute", "estate.version": "source", "estate.confirmation": "reason",
+	}
+	for _, role := range pg.ServingRoles() {
+		for table, column := range appendOnly {
+			for _, sql := range []string{"DELETE FROM " + table, "UPDATE " + table + " SET " + column + " = " + column, "TRUNCATE " + table} {
+				if err := try(ctx, db, role, sql); !errs.Is(err, errs.Denied) {
+					t.Errorf("%s may run %q: %v", role, sql, err)
+				}
+			}
+		}
+	}
+	refused := map[pg.Role][]string{
+		pg.Public: {
+			"SELECT count(*) FROM audit.entry", "SELECT count(*) FROM measure.evidence", "SELECT count(*) FROM estate.version",
+			"SELECT count(*) FROM directory.person", "SELECT count(*) FROM crypt.key", "CREATE TEMP TABLE x (y int)", "CREATE TABLE public.x (y int)",
+		},
+		pg.Worker:  {"SELECT count(*) FROM audit.entry", "INSERT INTO measure.evidence DEFAULT VALUES", "SELECT count(*) FROM directory.person"},
+		pg.Checker: {"SELECT count(*) FROM audit.entry", "SELECT count(*) FROM river.river_job", "SELECT count(*) FROM crypt.key", "INSERT INTO annex.published (measure_id, payload) VALUES ('X', '{}')"},
+		pg.Staff:   {"INSERT INTO measure.evidence DEFAULT VALUES", "INSERT INTO measure.state_change (measure_id, state, reason) VALUES ('ENC-1', 'met', 'x')", "SELECT count(*) FROM river.river_job", "UPDATE measure.current SET valid_until = 'infinity'"},
+		pg.Login:   {"SELECT count(*) FROM audit.entry", "SELECT count(*) FROM measure.evidence", "INSERT INTO job.outbox (name, args) VALUES ('x', '{}')"},
+	}
+	for role, statements := range refused {
+		for _, sql := range statements {
+			if err := try(ctx, db, role, sql); !errs.Is(err, errs.Denied) {
+				t.Errorf("%s may run %q: %v", role, sql, err)
+			}
+		}
+	}
+	for _, column := range []string{"at", "xid"} {
+		sql := "INSERT INTO audit.entry (" + column + ", actor_kind, actor_id, action, outcome, object_kind, object_id) VALUES (DEFAULT, 'system', 'x', 'a.b', 'permitted', 'o', 'i')"
+		if column == "at" {
+			sql = strings.Replace(sql, "DEFAULT", "'2020-01-01'", 1)
+		}
+		if _, err := db.Pool(pg.Staff).Exec(ctx, sql); !errs.Is(pg.Wrap(err), errs.Denied) {
+			t.Errorf("staff may choose the %s of an audit entry: %v", column, err)
+		}
+	}
+}
+
+// try runs a statement in a transaction that may write, whatever the role's default is: a
+// default is a setting that whoever holds the role can change.
+func try(ctx context.Context, db *pg.DB, role pg.Role, sql string) error {
+	err := pgx.BeginTxFunc(ctx, db.Pool(role), pgx.TxOptions{AccessMode: pgx.ReadWrite}, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, sql)
+		return err
+	})
+	return pg.Wrap(err)
+}
+
+func TestWrapShowsNoValue(t *testing.T) {
+	db := pgtest.New(t)
+	_, err := db.Pool(pg.Worker).Exec(context.Background(), "INSERT INTO job.recurrence (name, slot) VALUES ('secret-value', now()), ('secret-value', now())")
+	wrapped := pg.Wrap(err)
+	if wrapped == nil || strings.Contains(wrapped.Error(), "secret-value") {
+		t.Errorf("the error shows a value: %v", wrapped)
+	}
+	if !pg.Violates(err, "recurrence_pkey") || !pg.Violates(wrapped, "recurrence_pkey") {
+		t.Errorf("the constraint is lost: %v", wrapped)
+	}
+}
+
+func TestMigrateTwiceAndPending(t *testing.T) {
+	name := pgtest.NewName(t)
+	dsn := pgtest.DSN(string(pg.Owner), name)
+	taken, err := pg.Migrate(context.Background(), dsn)
+	if err != nil || len(taken) != 0 {
+		t.Errorf("a second migration took %v, %v", taken, err)
+	}
+	pending, err := pg.Pending(context.Background(), dsn)
+	if err != nil || len(pending) != 0 {
+		t.Errorf("pending %v, %v", pending, err)
+	}
+}
+
+func TestMigrateRefusesNewerSchema(t *testing.T) {
+	name := pgtest.NewName(t)
+	conn := pgtest.Superuser(t, name)
+	if _, err := conn.Exec(context.Background(), "INSERT INTO public.goose_db_version (version_id, is_applied) VALUES (29990101000000, true)"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := pg.Migrate(context.Background(), pgtest.DSN(string(pg.Owner), name))
+	if !errs.Is(err, errs.Conflict) {
+		t.Errorf("a database of a newer build: %v", err)
+	}
+}
+
+func TestInTxRollsBack(t *testing.T) {
+	db := pgtest.New(t)
+	ctx := context.Background()
+	boom := errors.New("boom")
+	err := pg.InTx(ctx, db.Pool(pg.Worker), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "INSERT INTO job.outbox (name, args) VALUES ('x', '{}')"); err != nil {
+			return err
+		}
+		return boom
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	var n int
+	if err := db.Pool(pg.Worker).QueryRow(ctx, "SELECT count(*) FROM job.outbox").Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}
