@@ -1,0 +1,326 @@
+package demo
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/garant-project/garant/internal/demo/servers"
+	"github.com/garant-project/garant/internal/errs"
+)
+
+// Authority is the organisation that issues the example's certificates.
+const Authority = "Autorité d’exemple"
+
+// endpoint is one address of the example company.
+type endpoint struct {
+	name        string
+	host        string
+	environment string
+	audience    string
+	port        int    // preferred; plain HTTP is 100 above
+	fault       string // deliberate, from the start
+}
+
+func endpoints() []endpoint {
+	return []endpoint{
+		{name: "application", host: "app.ardoise.example", environment: "production", audience: "public", port: 18443},
+		{name: "administration", host: "admin.ardoise.example", environment: "production", audience: "admin", port: 18444},
+		{name: "files", host: "files.ardoise.example", environment: "production", audience: "public", port: 18445},
+		{name: "staging", host: "staging.ardoise.example", environment: "non-production", audience: "public", port: 18446, fault: servers.FaultNoHSTS},
+	}
+}
+
+// Company is the running example.
+type Company struct {
+	dir     string
+	ca      *servers.CA
+	keys    map[string]*ecdsa.PrivateKey
+	ports   map[string][2]int // by name: TLS, plain HTTP
+	every   time.Duration
+	servers map[string]*servers.Server
+}
+
+// Open makes the example in dir, or takes up the one that is there, and starts its endpoints.
+// every is how often they are looked at.
+func Open(dir string, every time.Duration) (c *Company, err error) {
+	c = &Company{dir: dir, every: every, keys: map[string]*ecdsa.PrivateKey{}, ports: map[string][2]int{}, servers: map[string]*servers.Server{}}
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's account passes through
+		return nil, cannot("create its directory", err)
+	}
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	for _, e := range endpoints() {
+		if err := c.start(e); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.save("ports.json", mustJSON(c.ports), 0o644); err != nil {
+		return nil, err
+	}
+	return c, c.save("garant.yaml", c.Config(), 0o644)
+}
+
+// ConfigPath is where the example's garant.yaml stands.
+func (c *Company) ConfigPath() string { return filepath.Join(c.dir, "garant.yaml") }
+
+func (c *Company) load() error {
+	cert, errCert := os.ReadFile(c.path("ca.pem"))
+	key, errKey := os.ReadFile(c.path("ca.key"))
+	switch {
+	case errCert == nil && errKey == nil:
+		ca, err := servers.LoadCA(cert, key)
+		if err != nil {
+			return err
+		}
+		c.ca = ca
+	case errors.Is(errCert, os.ErrNotExist) || errors.Is(errKey, os.ErrNotExist):
+		if err := c.found(); err != nil {
+			return err
+		}
+	default:
+		return cannot("read its certificate authority", errors.Join(errCert, errKey))
+	}
+	for _, e := range endpoints() {
+		key, err := c.key(e.name)
+		if err != nil {
+			return err
+		}
+		c.keys[e.name] = key
+	}
+	saved, err := os.ReadFile(c.path("ports.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return cannot("read its ports", err)
+	}
+	if err := json.Unmarshal(saved, &c.ports); err != nil {
+		return cannot("read its ports", err)
+	}
+	return nil
+}
+
+// found makes the certificate authority. The key is written first: a certificate without its
+// key would be taken up and could issue nothing.
+func (c *Company) found() error {
+	ca, err := servers.NewCA(Authority, time.Now())
+	if err != nil {
+		return err
+	}
+	key, err := ca.KeyPEM()
+	if err != nil {
+		return err
+	}
+	if err := c.save("ca.key", key, 0o600); err != nil {
+		return err
+	}
+	c.ca = ca
+	return c.save("ca.pem", ca.PEM(), 0o644)
+}
+
+func (c *Company) key(name string) (*ecdsa.PrivateKey, error) {
+	file := name + ".key"
+	if text, err := os.ReadFile(c.path(file)); err == nil {
+		return servers.ParseKey(text)
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return nil, cannot("read the key of "+name, err)
+	}
+	key, err := servers.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	text, err := servers.EncodeKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return key, c.save(file, text, 0o600)
+}
+
+// start opens an endpoint on the ports it had, or on its preferred ones, or, the first time
+// only, on any free ones.
+func (c *Company) start(e endpoint) error {
+	ports, known := c.ports[e.name]
+	if !known {
+		ports = [2]int{e.port, e.port + 100}
+		if !free(ports[0]) || !free(ports[1]) {
+			ports = [2]int{0, 0}
+		}
+	}
+	s, err := servers.Start(servers.Config{
+		Name: e.host, Company: "Ardoise Mécénat", CA: c.ca, Key: c.keys[e.name], Organisation: "Ardoise Mécénat SRL",
+		Address: loopback(ports[0]), PlainAddress: loopback(ports[1]),
+	})
+	if err != nil {
+		return errs.New(errs.Unavailable, "demo.port", fmt.Sprintf("The example's endpoint %s cannot listen on 127.0.0.1:%d and %d.", e.name, ports[0], ports[1])).
+			WithFix("End the program that holds these ports, or start with another --data directory.").Wrap(err)
+	}
+	c.servers[e.name] = s
+	_, plain, _ := net.SplitHostPort(s.PlainAddr())
+	var plainPort int
+	if _, err := fmt.Sscanf(plain, "%d", &plainPort); err != nil {
+		return cannot("read its own port", err)
+	}
+	c.ports[e.name] = [2]int{s.Port(), plainPort}
+	if e.fault != "" {
+		return s.Break(e.fault)
+	}
+	return nil
+}
+
+// Close stops every endpoint.
+func (c *Company) Close() {
+	for _, s := range c.servers {
+		_ = s.Close()
+	}
+}
+
+// Names lists the endpoints.
+func (c *Company) Names() []string {
+	var names []string
+	for _, e := range endpoints() {
+		names = append(names, e.name)
+	}
+	return names
+}
+
+// Break gives an endpoint a fault; Mend takes away whatever fault it has.
+func (c *Company) Break(name, fault string) error {
+	s, err := c.server(name)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(servers.Faults(), fault) {
+		return errs.New(errs.Invalid, "demo.fault", fmt.Sprintf("There is no fault called %q.", fault)).
+			WithFix("Choose one of: " + strings.Join(servers.Faults(), ", ") + ".")
+	}
+	return s.Break(fault)
+}
+
+// Mend makes an endpoint sound again.
+func (c *Company) Mend(name string) error {
+	s, err := c.server(name)
+	if err != nil {
+		return err
+	}
+	return s.Mend()
+}
+
+func (c *Company) server(name string) (*servers.Server, error) {
+	s, ok := c.servers[name]
+	if !ok {
+		return nil, errs.New(errs.NotFound, "demo.endpoint", fmt.Sprintf("The example has no endpoint called %q.", name)).
+			WithFix("Choose one of: " + strings.Join(c.Names(), ", ") + ".")
+	}
+	return s, nil
+}
+
+// Fault returns the fault an endpoint has; empty: none.
+func (c *Company) Fault(name string) string {
+	if s, ok := c.servers[name]; ok {
+		return s.Fault()
+	}
+	return ""
+}
+
+const config = `# Written by garant demo: the estate of a company that does not exist.
+# Names end in .example and lead nowhere; "connect" says where each endpoint really answers.
+company:
+  name: Ardoise Mécénat
+  legal_name: Ardoise Mécénat SRL
+  country: BE
+  languages: [fr, en]
+  time_zone: Europe/Brussels
+  contact: dpo@ardoise.example
+endpoints:
+{{- range .Endpoints}}
+  - name: {{.Name}}
+    url: https://{{.Host}}
+    connect: 127.0.0.1:{{.Port}}
+    plain_http: 127.0.0.1:{{.Plain}}
+    environment: {{.Environment}}
+    audience: {{.Audience}}
+    trust: file:ca.pem
+    identity: ["{{.Pin}}"]
+    issuer: {{$.Authority}}
+{{- end}}
+policy:
+  every: {{.Every}}
+`
+
+// Config is the example's garant.yaml.
+func (c *Company) Config() []byte {
+	type row struct {
+		Name, Host, Environment, Audience, Pin string
+		Port, Plain                            int
+	}
+	data := struct {
+		Endpoints        []row
+		Authority, Every string
+	}{Authority: Authority, Every: c.every.String()}
+	for _, e := range endpoints() {
+		pin, err := c.servers[e.name].Pin()
+		if err != nil {
+			continue // an endpoint without a pin would not be proven; the estate test sees it
+		}
+		data.Endpoints = append(data.Endpoints, row{e.name, e.host, e.environment, e.audience, pin, c.ports[e.name][0], c.ports[e.name][1]})
+	}
+	var b bytes.Buffer
+	if err := template.Must(template.New("garant.yaml").Parse(config)).Execute(&b, data); err != nil {
+		panic(err) // a template of our own over strings and numbers
+	}
+	return b.Bytes()
+}
+
+func (c *Company) path(name string) string { return filepath.Join(c.dir, name) }
+
+// save writes a file whole or not at all.
+func (c *Company) save(name string, content []byte, mode os.FileMode) error {
+	temporary := c.path("." + name + ".new")
+	if err := os.WriteFile(temporary, content, mode); err != nil {
+		return cannot("write "+name, err)
+	}
+	if err := os.Rename(temporary, c.path(name)); err != nil {
+		return cannot("write "+name, err)
+	}
+	return nil
+}
+
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", loopback(port))
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
+}
+
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // of strings and numbers
+	}
+	return append(b, '\n')
+}
+
+func cannot(what string, err error) error {
+	return errs.New(errs.Unavailable, "demo.files", "The example cannot "+what+".").
+		WithFix("Check that the data directory is writable and has space left.").Wrap(err)
+}
