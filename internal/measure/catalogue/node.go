@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -45,7 +46,7 @@ func (r *reader) root(b []byte) *yaml.Node {
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); err != nil {
-		r.broken(err)
+		r.broken(b, err)
 		return nil
 	}
 	var second yaml.Node
@@ -53,7 +54,7 @@ func (r *reader) root(b []byte) *yaml.Node {
 		r.fail(second.Line, "catalogue.documents", "a second document begins", "Keep one document: remove the --- line.")
 		return nil
 	} else if !errors.Is(err, io.EOF) {
-		r.broken(err)
+		r.broken(b, err)
 		return nil
 	}
 	if !r.simple(&doc) {
@@ -67,13 +68,18 @@ func (r *reader) root(b []byte) *yaml.Node {
 }
 
 // broken notes what the YAML parser said. Its words stay in the cause.
-func (r *reader) broken(err error) {
+func (r *reader) broken(b []byte, err error) {
 	line, text, fix := 1, "this is not YAML", "Look at the indentation, the quotes and the colons of this line and the one before."
 	if errors.Is(err, io.EOF) {
 		text, fix = "the file is empty", "Write the catalogue in it."
 	} else if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		if n, convErr := strconv.Atoi(m[1]); convErr == nil {
 			line = n
+			// The parser, unlike its scanner, counts lines from 0 (yaml.v3, parser.fail).
+			if strings.Contains(err.Error(), "did not find expected") {
+				line++
+			}
+			line = min(line, 1+bytes.Count(bytes.TrimRight(b, "\n"), []byte("\n")))
 		}
 	}
 	if len(*r.problems) < maxProblems {

@@ -3,6 +3,7 @@ package catalogue
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -118,9 +119,9 @@ func words(lang, s string) *flaw {
 // boundary reports whether neither a letter nor a digit touches s[i:j] from outside.
 func boundary(s string, i, j int) bool {
 	touch := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
-	before := []rune(s[:i])
-	after := []rune(s[j:])
-	return (len(before) == 0 || !touch(before[len(before)-1])) && (len(after) == 0 || !touch(after[0]))
+	before, _ := utf8.DecodeLastRuneInString(s[:i]) // at an end: RuneError, which is neither
+	after, _ := utf8.DecodeRuneInString(s[j:])
+	return !touch(before) && !touch(after)
 }
 
 // characters refuses typewriter signs.

@@ -54,6 +54,9 @@ func (t Text) String() string {
 	return b.String()
 }
 
+// maxText is the longest text, in bytes.
+const maxText = 4000
+
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$`)
 
 // ParseText reads a text with placeholders:
@@ -64,7 +67,7 @@ var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$`)
 //
 // Nothing else is special and there is no escape: a brace or, inside a placeholder, a bar
 // always means this. Line breaks, control and invisible characters are refused, because what
-// is signed must be what is read.
+// is signed must be what is read; so are texts over 4,000 bytes, which are no sentence.
 func ParseText(s string) (Text, error) {
 	t, f := parseText(s)
 	if f != nil {
@@ -79,6 +82,9 @@ func parseText(s string) (Text, *flaw) {
 	}
 	if !utf8.ValidString(s) {
 		return nil, &flaw{"catalogue.text_encoding", "the text is not valid UTF-8", "Save the file as UTF-8."}
+	}
+	if len(s) > maxText {
+		return nil, &flaw{"catalogue.text_long", "the text is longer than 4,000 bytes", "Say one thing in one sentence."}
 	}
 	for _, r := range s {
 		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
