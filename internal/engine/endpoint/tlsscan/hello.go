@@ -141,6 +141,7 @@ type offer struct {
 	random     [32]byte
 	session    [32]byte
 	share      keyShare // TLS 1.3
+	again      bool     // the second hello, after a HelloRetryRequest
 	cookie     []byte   // of a HelloRetryRequest
 }
 
@@ -174,8 +175,11 @@ func (o *offer) record() ([]byte, error) {
 		return nil, err
 	}
 	recordVersion := uint16(TLS10) // RFC 8446 §5.1: what old servers read without complaint
-	if o.version == SSL30 {
+	switch {
+	case o.version == SSL30:
 		recordVersion = uint16(SSL30)
+	case o.again:
+		recordVersion = uint16(TLS12) // only the first hello may differ
 	}
 	var b cryptobyte.Builder
 	b.AddUint8(recordHandshake)

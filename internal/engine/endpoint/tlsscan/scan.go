@@ -195,7 +195,7 @@ func (s *scanner) once(ctx context.Context, v Version, suites []uint16) answer {
 		// We cannot make such a key, but asking for one is choosing TLS 1.3.
 		return answer{kind: accepted, version: TLS13, suite: a.suite}
 	}
-	o.share, o.cookie = share, a.cookie
+	o.share, o.again, o.cookie = share, true, a.cookie
 	a = exchange(conn, o)
 	if a.kind == retry {
 		return garbage("a second HelloRetryRequest")
@@ -217,7 +217,7 @@ func exchange(conn net.Conn, o *offer) answer {
 // skipCompatibility drops the ChangeCipherSpec that a server may have sent after its
 // HelloRetryRequest (RFC 8446 §D.4), once, before the second ServerHello.
 func skipCompatibility(r io.Reader, o *offer) io.Reader {
-	if o.version != TLS13 || o.share.group == groupX25519 {
+	if !o.again {
 		return r
 	}
 	var head [6]byte
