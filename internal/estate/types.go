@@ -1,6 +1,11 @@
 package estate
 
-import "time"
+import (
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Environment says whether customers' data may be there.
 type Environment string
@@ -25,6 +30,9 @@ type Estate struct {
 	Company   Company
 	Endpoints []Endpoint
 	Policy    Policy
+
+	Hash  string // hex SHA-256 of what is declared and of Files; see the package comment
+	Files Files  // what the declaration names by file:, as it was when it was read
 }
 
 // Company is whose annex it is.
@@ -54,6 +62,54 @@ type Endpoint struct {
 	Line        int      // in garant.yaml
 }
 
+// The audiences of an endpoint.
+const (
+	PublicAudience = "public"
+	AdminAudience  = "admin"
+)
+
+// URL returns the address as a person would write it.
+func (e Endpoint) URL() string {
+	port := ""
+	if e.Port != e.Protocol.port() {
+		port = ":" + strconv.Itoa(e.Port)
+	}
+	host := e.Host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	path := e.Path
+	if path == "/" {
+		path = ""
+	}
+	return string(e.Protocol) + "://" + host + port + path
+}
+
+// Address returns the host:port to connect to.
+func (e Endpoint) Address() string {
+	if e.Dial != "" {
+		return e.Dial
+	}
+	return net.JoinHostPort(e.Host, strconv.Itoa(e.Port))
+}
+
+func (p Protocol) port() int {
+	if p == Postgres {
+		return 5432
+	}
+	return 443
+}
+
+// Endpoint returns the endpoint of that name.
+func (e *Estate) Endpoint(name string) (Endpoint, bool) {
+	for _, endpoint := range e.Endpoints {
+		if endpoint.Name == name {
+			return endpoint, true
+		}
+	}
+	return Endpoint{}, false
+}
+
 // Policy is the thresholds the checks hold the estate to.
 type Policy struct {
 	TLSVersions     []string      // accepted protocol versions: "1.2", "1.3"
@@ -62,4 +118,16 @@ type Policy struct {
 	CertRemaining   time.Duration // least time until a certificate expires
 	CertLifetimeMax time.Duration // longest lifetime of an automatically issued certificate
 	Every           time.Duration // how often endpoints are looked at
+}
+
+// DefaultPolicy returns the figures of the annex, which hold unless garant.yaml says otherwise.
+func DefaultPolicy() Policy {
+	return Policy{
+		TLSVersions:     []string{"1.2", "1.3"},
+		HSTSMaxAge:      365 * day,
+		HSTSSubdomains:  true,
+		CertRemaining:   14 * day,
+		CertLifetimeMax: 100 * day,
+		Every:           time.Minute,
+	}
 }

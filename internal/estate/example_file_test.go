@@ -1,0 +1,33 @@
+package estate_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/garant-project/garant/internal/estate"
+)
+
+// TestExampleParses holds docs/garant.yaml to what this build reads.
+func TestExampleParses(t *testing.T) {
+	source, err := os.ReadFile("../../docs/garant.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := estate.Parse(source, estate.Files{"ca.pem": authority(t, "Ardoise")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Endpoints) != 4 || e.Endpoints[1].Address() != "10.20.0.4:8443" || e.Endpoints[2].Port != 5432 || e.Company.Zone.String() != "Europe/Brussels" {
+		t.Errorf("read as %+v", e)
+	}
+	if got, want := e.Policy, estate.DefaultPolicy(); !equalPolicy(got, want) {
+		t.Errorf("the example's policy is %+v; it says it shows the default, %+v", got, want)
+	}
+	server, err := estate.ParseServer(source, "/etc/garant")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if server.Listen.Metrics != "127.0.0.1:9480" || server.Hosts.Annex != "trust.localhost" {
+		t.Errorf("server read as %+v", server)
+	}
+}
