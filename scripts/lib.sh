@@ -23,16 +23,18 @@ die() {
 	exit 1
 }
 
+# may_root WHAT ends the script with what to do when this user cannot become root unasked.
+may_root() {
+	[ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; } || die "root is needed to $*.
+  This user has no sudo without a password. Run 'sudo -v' and try again, or do that as root yourself and try again."
+}
+
 # as_root COMMAND… runs a command as root and never asks for a password.
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
 		env DEBIAN_FRONTEND=noninteractive "$@"
-	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-		sudo -n env DEBIAN_FRONTEND=noninteractive "$@"
 	else
-		die "root is needed for: $*
-  This user has no sudo without a password. Either run 'sudo -v' and try again,
-  or run that command as root yourself and try again."
+		sudo -n env DEBIAN_FRONTEND=noninteractive "$@"
 	fi
 }
 
@@ -42,6 +44,7 @@ apt_update() {
 	[ -z "$apt_updated" ] || return 0
 	command -v apt-get >/dev/null ||
 		die "this is not a Debian: install these yourself, then try again: $*"
+	may_root "install the Debian packages: $*"
 	local log
 	log=$(mktemp)
 	if ! as_root apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
