@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -71,7 +72,11 @@ func TestParseTextRefuses(t *testing.T) {
 			t.Errorf("%q is read as %v", in, got)
 			continue
 		}
-		if e = err.(*errs.Error); e.Kind != errs.Invalid || e.ID != id || e.Fix == "" || got != nil {
+		if !errors.As(err, &e) {
+			t.Errorf("%q: %T", in, err)
+			continue
+		}
+		if e.Kind != errs.Invalid || e.ID != id || e.Fix == "" || got != nil {
 			t.Errorf("%q: %+v, want %s", in, e, id)
 		}
 	}
