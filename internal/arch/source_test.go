@@ -60,8 +60,8 @@ func hidden(name, src string) ([]string, error) {
 					continue
 				}
 				for _, id := range v.Names {
-					// The linker sets the release of a program.
-					if file.Name.Name == "main" && id.Name == "release" {
+					// The linker sets the version of a program.
+					if file.Name.Name == "main" && id.Name == "version" {
 						continue
 					}
 					report(id.Pos(), "var "+id.Name+" of the package starts empty: keep state in a value that callers hold")
@@ -177,7 +177,7 @@ func TestRulesOfSource(t *testing.T) {
 		"package a\nimport \"sync\"\nvar (\n\tonce sync.Once\n)":      "var once",
 		"package a\nvar version string":                               "var version",
 		"package a\nconst q = `select *\nfrom t`":                     "SELECT *",
-		"package main\nvar release string\nfunc main() {}":            "",
+		"package main\nvar version string\nfunc main() {}":            "",
 		"package a\nimport _ \"embed\"\n//go:embed x\nvar x string":   "",
 		"package a\ntype s struct{}\nfunc (s) init() {}\nvar _ = s{}": "",
 		"package a\nconst q = `select count(*) from t`":               "",
