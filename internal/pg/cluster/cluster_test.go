@@ -21,7 +21,7 @@ func TestNewAndReopen(t *testing.T) {
 	dir := filepath.Join(base(t), "a", "b") // the parent is made, too
 	o := options(dir)
 	begun := time.Now()
-	c := open(t, o)
+	c := openNew(t, o)
 	t.Logf("new: %v", time.Since(begun).Round(time.Millisecond))
 	if st := c.Status(); !st.Keeper || !st.Ready || st.PID == 0 || st.Starts != 1 || st.Err != nil {
 		t.Fatalf("status %+v", st)
@@ -86,7 +86,7 @@ func TestNewAndReopen(t *testing.T) {
 
 func TestTwoSideBySide(t *testing.T) {
 	dir := base(t)
-	garant := open(t, options(filepath.Join(dir, "garant")))
+	garant := openNew(t, options(filepath.Join(dir, "garant")))
 	o := options(filepath.Join(dir, "production"))
 	o.Name, o.SuperUser, o.Users = "production", "dba", nil
 	production := open(t, o)

@@ -18,6 +18,7 @@ import (
 func TestKeeperKilled(t *testing.T) {
 	dir := base(t)
 	o := options(filepath.Join(dir, "c"))
+	sow(t, o.Dir)
 	other := startOther(t, o.Dir)
 	if got := other.ready(t); !strings.HasPrefix(got, "ready true") {
 		t.Fatal(got)
@@ -54,6 +55,7 @@ func TestKeeperKilled(t *testing.T) {
 func TestServerOutlivesKeeper(t *testing.T) {
 	dir := base(t)
 	o := options(filepath.Join(dir, "c"))
+	sow(t, o.Dir)
 	other := startOther(t, o.Dir)
 	var keeper bool
 	var pid int
@@ -174,7 +176,7 @@ func TestUnfinished(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(o.Dir, "data")); os.IsNotExist(err) {
 			hits++
 		}
-		c := open(t, o)
+		c := openNew(t, o)
 		if left, _ := filepath.Glob(filepath.Join(o.Dir, unfinished+"*")); len(left) > 0 {
 			t.Errorf("left: %q", left)
 		}
@@ -246,7 +248,7 @@ func TestDiskFull(t *testing.T) {
 	t.Run("at start", func(t *testing.T) {
 		dir := disk("size=300m")
 		o := options(filepath.Join(dir, "c"))
-		closeNow(t, open(t, o))
+		closeNow(t, openNew(t, o))
 		fill := filepath.Join(dir, "fill")
 		if err := exec.Command("dd", "if=/dev/zero", "of="+fill, "bs=4k").Run(); err == nil {
 			t.Fatal("the disk does not fill")

@@ -24,11 +24,22 @@ import (
 // the error, and stay until its standard input ends.
 const openerEnv = "CLUSTER_TEST_OPEN"
 
+// seedEnv names a cluster that is made once, for the tests to copy where making one is not
+// what they are about.
+const seedEnv = "CLUSTER_TEST_SEED"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(openerEnv); dir != "" {
 		os.Exit(opener(dir))
 	}
-	os.Exit(m.Run())
+	seeds, err := os.MkdirTemp("", "cluster-seed-")
+	if err != nil || os.Chmod(seeds, 0o755) != nil || os.Setenv(seedEnv, filepath.Join(seeds, "c")) != nil {
+		fmt.Fprintln(os.Stderr, "no place for the tests:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(seeds)
+	os.Exit(code)
 }
 
 func opener(dir string) int {
@@ -134,7 +145,41 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
+// sow puts a copy of the seed's data into a directory that does not exist yet.
+func sow(t *testing.T, dir string) {
+	t.Helper()
+	if _, err := os.Stat(dir); err == nil {
+		return
+	}
+	seed := os.Getenv(seedEnv)
+	if _, err := os.Stat(seed); err != nil {
+		c, err := Open(within(t), options(seed))
+		if err == nil {
+			err = c.Close(within(t))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("cp", "-a", "--", filepath.Join(seed, "data"), dir).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+}
+
+// open opens a cluster, with the seed's data where there is none.
 func open(t *testing.T, o Options) *Cluster {
+	t.Helper()
+	if o.SuperUser == "" {
+		sow(t, o.Dir)
+	}
+	return openNew(t, o)
+}
+
+// openNew opens a cluster, which is made where there is none.
+func openNew(t *testing.T, o Options) *Cluster {
 	t.Helper()
 	c, err := Open(within(t), o)
 	if err != nil {

@@ -201,7 +201,7 @@ func TestClosedParent(t *testing.T) {
 	// An empty directory of ours lets the account pass, and no more.
 	ours := filepath.Join(dir, "ours")
 	mkdir(ours)
-	c := open(t, options(filepath.Join(ours, "c")))
+	c := openNew(t, options(filepath.Join(ours, "c")))
 	if st, err := os.Stat(ours); err != nil || st.Mode().Perm() != 0o701 {
 		t.Errorf("mode %v, %v", st.Mode(), err)
 	}
