@@ -97,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 		return c, nil
 	case <-ctx.Done():
 		cause := c.Status().Err
-		c.Close(context.WithoutCancel(ctx)) // the reason is ctx's; what stopping says goes to the log
+		_ = c.Close(context.WithoutCancel(ctx)) // the reason is ctx's; what stopping says goes to the log
 		if cause == nil {
 			cause = ctx.Err()
 		}

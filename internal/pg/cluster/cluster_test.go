@@ -127,6 +127,14 @@ func TestGuest(t *testing.T) {
 		t.Error("data lost")
 	}
 	closeNow(t, guest)
+
+	// The same with the keeper in another process, which leaves in good order.
+	other := startOther(t, o.Dir)
+	other.ready(t)
+	guest = open(t, o)
+	other.leave(t)
+	eventually(t, "the guest takes over", func() bool { return guest.Status().Keeper && guest.Healthy() == nil })
+	closeNow(t, guest)
 	noProcess(t, dir)
 }
 
@@ -152,7 +160,7 @@ func TestAllAtOnce(t *testing.T) {
 		if c == nil {
 			continue
 		}
-		defer c.Close(context.Background())
+		t.Cleanup(func() { c.Close(context.Background()) })
 		if c.Status().Keeper {
 			keepers++
 		}

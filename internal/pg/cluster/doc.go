@@ -29,6 +29,11 @@
 // as an unprivileged account without supplementary groups and with an empty environment.
 // Root writes only into directories that root owns, never below data/ or run/.
 //
+// That account must be able to pass through every directory above Dir. Those that Open makes
+// let it; an empty one of ours just above Dir is opened for passing through (o+x); any other
+// that is closed is an error that names it. Who makes a directory for Dir and more, and wants
+// it closed, makes it 0711 or calls Open before putting something else into it.
+//
 // # Keepers and guests
 //
 // The process that holds keeper.lock is the keeper: it starts the server, starts it again

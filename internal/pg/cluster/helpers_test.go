@@ -61,7 +61,6 @@ func opener(dir string) int {
 type otherProcess struct {
 	cmd  *exec.Cmd
 	in   io.WriteCloser
-	out  *bytes.Buffer
 	line chan string
 }
 

@@ -259,7 +259,7 @@ func (c *Cluster) ask(dsn string) (id identity, err error) {
 	if err != nil {
 		return id, err
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }()
 	var num, data string
 	var system int64
 	err = conn.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num'),

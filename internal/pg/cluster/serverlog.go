@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -56,7 +57,7 @@ func (l *serverLog) copy() {
 		if len(line) > 0 {
 			l.add(line)
 		}
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return
 		}
 	}
@@ -71,7 +72,7 @@ func (l *serverLog) add(line []byte) {
 	if l.file != nil && l.size+int64(len(line)) > l.max {
 		l.file.Close()
 		l.file = nil
-		os.Rename(l.path, l.path+".1") // on failure the file grows until the next try
+		_ = os.Rename(l.path, l.path+".1") // on failure the file grows until the next try
 	}
 	if l.file == nil {
 		f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
@@ -116,7 +117,7 @@ func causeIn(lines []string) string {
 // stayed and holds the pipe.
 func (l *serverLog) close() {
 	l.w.Close()
-	l.r.SetReadDeadline(time.Now().Add(time.Second))
+	_ = l.r.SetReadDeadline(time.Now().Add(time.Second))
 	<-l.done
 	l.mu.Lock()
 	defer l.mu.Unlock()
