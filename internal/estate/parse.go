@@ -52,7 +52,11 @@ func Parse(source []byte, files FileReader) (*Estate, error) {
 // Validate reads the whole of garant.yaml and tells every mistake of the estate and of the
 // server settings together. dir is where garant.yaml stands.
 func Validate(source []byte, dir Dir) (*Estate, *Server, error) {
-	p := &parser{files: dir, read: Files{}}
+	return validate(source, dir, dir)
+}
+
+func validate(source []byte, files FileReader, dir Dir) (*Estate, *Server, error) {
+	p := &parser{files: files, read: Files{}}
 	e := p.estate(source)
 	s := &settings{problems: p.problems, dir: dir}
 	server := s.server(source)
