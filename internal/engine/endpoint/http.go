@@ -31,16 +31,17 @@ var errUntrusted = errors.New("the certificate is not to be trusted")
 // get asks for the endpoint's path once and returns the status and header of the first answer.
 // No redirect is followed, no cookie or proxy is used and the body is not read.
 func (p *prober) get(ctx context.Context, e *estate.Endpoint, scheme, address string, now time.Time) (*http.Response, error) {
+	// Connected here and not by the transport, which would not tell a connection that cannot be
+	// opened in time from an answer that does not come in time.
+	conn, err := p.connect(ctx, address)
+	if err != nil {
+		return nil, &dialError{err}
+	}
+	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, p.connection)
 	defer cancel()
 	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			conn, err := p.dial(ctx, "tcp", address)
-			if err != nil {
-				return nil, &dialError{err}
-			}
-			return conn, nil
-		},
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		TLSClientConfig: &tls.Config{
 			ServerName:         e.Host,
 			InsecureSkipVerify: true, //nolint:gosec // VerifyConnection verifies, with the run's clock and the declared identity

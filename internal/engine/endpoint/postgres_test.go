@@ -168,7 +168,21 @@ func (db *postgres) configured(name, file, text, usual string, want measure.Outc
 		Mend:  func(t testing.TB) { db.settle(t, file, usual) }}
 }
 
+func (db *postgres) certificateFaults() []measuretest.Fault {
+	if db == nil {
+		return nil
+	}
+	return []measuretest.Fault{
+		db.configured("ssl off", "security.conf", "ssl = off\n", confSecure, measure.Fail, NoTLS),
+		db.fronted("PostgreSQL: a server that says S and nothing else", db.secure, sayByte('S'), measure.Error, Silent),
+		db.fronted("PostgreSQL: another protocol", db.secure, garbage, measure.Error, CertificateNotShown),
+	}
+}
+
 func (db *postgres) faults() []measuretest.Fault {
+	if db == nil {
+		return nil
+	}
 	hba := func(name, text string, want measure.Outcome, problem Problem) measuretest.Fault {
 		return db.configured(name, "pg_hba.conf", text, hbaSecure, want, problem)
 	}
@@ -203,6 +217,7 @@ func sayByte(b byte) func(net.Conn) {
 
 // TestPostgresRefusals shows which ways to refuse plain text are believed.
 func TestPostgresRefusals(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	db := startPostgres(t, w)
 	w.estate.Endpoints = []estate.Endpoint{db.endpoint}
