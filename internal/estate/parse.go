@@ -49,6 +49,20 @@ func Parse(source []byte, files FileReader) (*Estate, error) {
 	return e, nil
 }
 
+// Declares reports whether a garant.yaml has a section of the estate. One without, which holds
+// server settings alone, is nothing to apply and nothing to compare; one that cannot be read is
+// taken to have one, so that Parse tells why.
+func Declares(source []byte) bool {
+	var p problems
+	sections := p.document(source)
+	for _, section := range estateSections() {
+		if _, ok := sections[section]; ok {
+			return true
+		}
+	}
+	return len(p.found) > 0
+}
+
 // Validate reads the whole of garant.yaml and tells every mistake of the estate and of the
 // server settings together. dir is where garant.yaml stands.
 func Validate(source []byte, dir Dir) (*Estate, *Server, error) {

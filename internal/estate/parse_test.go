@@ -79,6 +79,16 @@ func TestParseDefaults(t *testing.T) {
 	}
 }
 
+func TestDeclares(t *testing.T) {
+	for source, want := range map[string]bool{
+		company: true, "policy:\n  every: 1m\n": true, "listen:\n  console: 127.0.0.1:1\n": false, "": true, "a: [": true, "companny: {}\n": true,
+	} {
+		if got := estate.Declares([]byte(source)); got != want {
+			t.Errorf("%q: %v", source, got)
+		}
+	}
+}
+
 // TestHash holds what the hash covers: what is declared and the files it names, nothing else.
 func TestHash(t *testing.T) {
 	base := company + "endpoints:\n" + application
