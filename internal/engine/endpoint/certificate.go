@@ -27,7 +27,8 @@ type served struct {
 	chain    []*x509.Certificate // as sent, the endpoint's own first
 	trusted  []*x509.Certificate // authorities given in the estate; nil if the machine's are used
 	verified [][]*x509.Certificate
-	err      error // of verification, at a moment within the leaf's own validity
+	at       time.Time // of verification: now, or the nearest moment when the leaf was valid
+	err      error     // of verification
 }
 
 // chain fetches and verifies an endpoint's certificates. The handshake accepts any certificate
@@ -126,14 +127,14 @@ func (s *served) verify() {
 		intermediates.AddCert(c)
 	}
 	leaf := s.chain[0]
-	at := s.now
-	if at.Before(leaf.NotBefore) {
-		at = leaf.NotBefore
+	s.at = s.now
+	if s.at.Before(leaf.NotBefore) {
+		s.at = leaf.NotBefore
 	}
-	if at.After(leaf.NotAfter) {
-		at = leaf.NotAfter
+	if s.at.After(leaf.NotAfter) {
+		s.at = leaf.NotAfter
 	}
-	s.verified, s.err = leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: at})
+	s.verified, s.err = leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: s.at})
 }
 
 func parsePEM(text []byte) []*x509.Certificate {
@@ -283,12 +284,10 @@ func certificateNames(c *x509.Certificate) string {
 // (AIA, as public authorities do), or if its issuer is of the same organisation as a trusted
 // authority without being one.
 func (s *served) distrust() (Problem, string) {
-	var invalid x509.CertificateInvalidError
-	if errors.As(s.err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil {
-		return CertificateExpired, "an authority of the chain, " + invalid.Cert.Subject.String() +
-			", valid until " + invalid.Cert.NotAfter.UTC().Format(day)
-	}
 	last := s.last()
+	if c := s.expiredAuthority(); c != nil {
+		return CertificateExpired, "an authority of the chain, " + c.Subject.String() + ", valid until " + c.NotAfter.UTC().Format(day)
+	}
 	actual := "issued by " + last.Issuer.String()
 	if bytes.Equal(last.RawIssuer, last.RawSubject) {
 		return CertificateTrust, actual + " itself"
@@ -311,6 +310,20 @@ func (s *served) distrust() (Problem, string) {
 		return CertificateChain, actual + ", which was not sent"
 	}
 	return CertificateTrust, actual
+}
+
+// expiredAuthority finds an authority on the way from the leaf, sent or trusted, whose time is
+// over. The x509 package would only say that the authority is unknown.
+func (s *served) expiredAuthority() *x509.Certificate {
+	for _, c := range slices.Concat(s.chain[1:], s.trusted) {
+		above := slices.ContainsFunc(s.chain, func(below *x509.Certificate) bool {
+			return bytes.Equal(c.RawSubject, below.RawIssuer) && below.CheckSignatureFrom(c) == nil
+		})
+		if above && s.at.After(c.NotAfter) {
+			return c
+		}
+	}
+	return nil
 }
 
 // last follows the issuers through what was sent and returns where the way ends.

@@ -385,7 +385,7 @@ func TestPolicyVersions(t *testing.T) {
 	for _, test := range []struct {
 		policy []string
 		want   string
-	}{{[]string{"1.2", "1.3"}, "TLS 1.2, TLS 1.3"}, {[]string{"1.3"}, "TLS 1.3"}, {nil, ""}, {[]string{"3.0", "TLS 1.2"}, ""}} {
+	}{{[]string{"1.2", "1.3"}, "TLS 1.2, TLS 1.3"}, {[]string{"1.3"}, "TLS 1.3"}, {nil, ""}, {[]string{"3.0", "TLS 1.2"}, ""}, {[]string{"1.0", "1.1", "1.3"}, "TLS 1.3"}} {
 		if got := names(allowedVersions(&estate.Policy{TLSVersions: test.policy})); got != test.want {
 			t.Errorf("%v allows %q", test.policy, got)
 		}

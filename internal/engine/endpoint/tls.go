@@ -11,10 +11,10 @@ import (
 )
 
 // allowedVersions translates the policy's "1.2" into versions. What it does not know allows
-// nothing.
+// nothing, and no policy allows a version older than TLS 1.2.
 func allowedVersions(policy *estate.Policy) []tlsscan.Version {
 	var versions []tlsscan.Version
-	for _, v := range tlsscan.Versions() {
+	for _, v := range []tlsscan.Version{tlsscan.TLS12, tlsscan.TLS13} {
 		if number, ok := strings.CutPrefix(v.String(), "TLS "); ok && slices.Contains(policy.TLSVersions, number) {
 			versions = append(versions, v)
 		}
