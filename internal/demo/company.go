@@ -16,6 +16,7 @@ import (
 
 	"github.com/garant-project/garant/internal/demo/servers"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
 )
 
 // Authority is the organisation that issues the example's certificates.
@@ -272,7 +273,7 @@ func (c *Company) Config() []byte {
 	data := struct {
 		Endpoints        []row
 		Authority, Every string
-	}{Authority: Authority, Every: c.every.String()}
+	}{Authority: Authority, Every: estate.FormatDuration(c.every)}
 	for _, e := range endpoints() {
 		pin, err := c.servers[e.name].Pin()
 		if err != nil {

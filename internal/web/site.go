@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -63,6 +64,9 @@ type Config struct {
 	ErrorPage  ErrorPage
 	Languages  []string // the first is the default
 	HTTPS      bool     // the public side speaks TLS: HSTS and Secure cookies
+	// Proxies end TLS before this site. When there are any, requests from elsewhere are refused
+	// (they came without TLS), and the last address in X-Forwarded-For is the reader's.
+	Proxies []netip.Prefix
 	Log        *slog.Logger
 	Metrics    *Metrics
 	Now        func() time.Time
@@ -120,6 +124,10 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.cfg.Metrics.observe(s.cfg.Name, r, rec, time.Since(start))
 	}()
 	s.headers(rec, req)
+	if s.direct(r) {
+		http.Error(rec, "This server is reached through its proxy only.", http.StatusForbidden)
+		return
+	}
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
@@ -144,15 +152,37 @@ func (s *Site) request(w http.ResponseWriter, r *http.Request) *Request {
 	}
 	id := uuid.Must(uuid.NewV7()).String()
 	w.Header().Set("X-Request-Id", id)
-	return &Request{Request: r, Actor: actor.Anonymous(origin(r)), Lang: s.language(w, r), Now: s.cfg.Now(), ID: id}
+	return &Request{Request: r, Actor: actor.Anonymous(s.origin(r)), Lang: s.language(w, r), Now: s.cfg.Now(), ID: id}
 }
 
-func origin(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
+// origin is the reader's address.
+func (s *Site) origin(r *http.Request) string {
+	peer, ok := peerOf(r)
+	if !ok {
 		return "unknown"
 	}
-	return host
+	if len(s.cfg.Proxies) == 0 {
+		return peer.String()
+	}
+	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	if reader, err := netip.ParseAddr(strings.TrimSpace(forwarded[len(forwarded)-1])); err == nil {
+		return reader.Unmap().String()
+	}
+	return peer.String()
+}
+
+func peerOf(r *http.Request) (netip.Addr, bool) {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return peer.Addr().Unmap(), err == nil
+}
+
+// direct reports whether a request passed by the declared proxies.
+func (s *Site) direct(r *http.Request) bool {
+	if len(s.cfg.Proxies) == 0 {
+		return false
+	}
+	peer, ok := peerOf(r)
+	return !ok || !slices.ContainsFunc(s.cfg.Proxies, func(p netip.Prefix) bool { return p.Contains(peer) })
 }
 
 // language takes ?lang=, then the cookie that it leaves, then what the browser prefers.
@@ -196,6 +226,7 @@ func (s *Site) route(route Route) http.Handler {
 				s.fail(w, req, err)
 				return
 			}
+			who.Origin = req.Actor.Origin
 			req.Actor = who
 		}
 		if route.Permission != Public && !req.Actor.May(route.Permission) {

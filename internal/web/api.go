@@ -1,0 +1,89 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/errs"
+)
+
+// APIPath is where the interface for programs lives on a site.
+const APIPath = "/api/v1"
+
+// API is the interface for programs: JSON over HTTP, described by OpenAPI 3.1 at
+// /api/v1/openapi.json. Errors are problems (RFC 9457).
+type API struct {
+	mux  *http.ServeMux
+	huma huma.API
+}
+
+// NewAPI makes an empty one.
+func NewAPI(title, version string) *API {
+	cfg := huma.DefaultConfig(title, version)
+	cfg.OpenAPIPath = "/openapi"
+	cfg.DocsPath = ""    // no third party's script on our pages
+	cfg.SchemasPath = "" // all in one document
+	cfg.CreateHooks = nil
+	cfg.Servers = []*huma.Server{{URL: APIPath}}
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	cfg.Security = []map[string][]string{{"token": {}}}
+	mux := http.NewServeMux()
+	return &API{mux: mux, huma: humago.New(mux, cfg)}
+}
+
+// Operation describes one call.
+type Operation struct {
+	ID, Method, Path, Summary string
+	Permission                actor.Permission
+	Status                    int // of success; 0: 200
+}
+
+// Handle adds a call. It panics on an operation without a permission: that is a mistake of the
+// program, found by its first test.
+func Handle[I, O any](a *API, op Operation, fn func(ctx context.Context, by actor.Actor, in *I) (*O, error)) {
+	if op.Permission == "" {
+		panic("web: the operation " + op.ID + " names no permission")
+	}
+	huma.Register(a.huma, huma.Operation{
+		OperationID: op.ID, Method: op.Method, Path: op.Path, Summary: op.Summary, DefaultStatus: op.Status,
+		Description: "Needs the permission " + string(op.Permission) + ".",
+		Errors:      []int{http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable},
+	}, func(ctx context.Context, in *I) (*O, error) {
+		req, ok := ctx.Value(requestKey{}).(*Request)
+		if !ok {
+			return nil, errs.New(errs.Internal, "web.api", "The call did not come through a site.")
+		}
+		if !req.Actor.May(op.Permission) {
+			return nil, problem(errs.New(errs.Denied, "web.denied", "This call needs the permission "+string(op.Permission)+".").
+				WithFix("Send a token that has it: Authorization: Bearer …"))
+		}
+		out, err := fn(ctx, req.Actor, in)
+		if err != nil {
+			return nil, problem(err)
+		}
+		return out, nil
+	})
+}
+
+// apiProblem is a Problem as huma wants errors.
+type apiProblem struct{ Problem }
+
+func (p apiProblem) Error() string                { return p.Title }
+func (p apiProblem) GetStatus() int               { return p.Status }
+func (p apiProblem) MarshalJSON() ([]byte, error) { return json.Marshal(p.Problem) }
+func (p apiProblem) ContentType(_ string) string  { return "application/problem+json" }
+func problem(err error) error                     { return apiProblem{ProblemOf(errs.HTTPStatus(err), err)} }
+
+// Routes is what a site must add. Each call looks at its own permission, so the route is open.
+func (a *API) Routes() []Route {
+	handler := http.StripPrefix(APIPath, a.mux)
+	return []Route{{Pattern: APIPath + "/", Permission: Public, Handler: func(w http.ResponseWriter, r *Request) error {
+		handler.ServeHTTP(w, r.Request)
+		return nil
+	}}}
+}
