@@ -78,13 +78,14 @@ func TestOneSlowOfFifty(t *testing.T) {
 	}
 }
 
-// TestSlowDoNotWaitForEachOther has as many silent endpoints as are looked at together, and one
-// sound one behind them in the list.
+// TestSlowDoNotWaitForEachOther has twice as many silent endpoints as are looked at together,
+// and one sound one behind them in the list.
 func TestSlowDoNotWaitForEachOther(t *testing.T) {
 	w := newWorld(t)
-	w.many(2*atOnce + 1)
+	const mutes = 16 // two rounds of eight
+	w.many(mutes + 1)
 	mute := newFront(t, silent)
-	for i := range 2 * atOnce {
+	for i := range mutes {
 		w.estate.Endpoints[i].Dial = mute.address
 	}
 	d := Deps{Target: time.Second, Connection: 500 * time.Millisecond}
@@ -93,7 +94,7 @@ func TestSlowDoNotWaitForEachOther(t *testing.T) {
 	if took := time.Since(begin); took > 2500*time.Millisecond {
 		t.Errorf("two rounds of half a second took %v", took)
 	}
-	if want := []string{w.estate.Endpoints[2*atOnce].Name}; !slices.Equal(f.Scope, want) || f.Outcome != measure.Error {
+	if want := []string{w.estate.Endpoints[mutes].Name}; !slices.Equal(f.Scope, want) || f.Outcome != measure.Error {
 		t.Errorf("%s, scope %v", f.Outcome, f.Scope)
 	}
 }
@@ -108,6 +109,10 @@ func TestFailBeatsError(t *testing.T) {
 	}
 	w.estate.Endpoints[1].Dial = w.staging.server.Addr()
 	f := run(t, Checks(deps()).TLS, w.estate)
+	slices.Reverse(w.estate.Endpoints)
+	if again := run(t, Checks(deps()).TLS, w.estate); again.Outcome != f.Outcome || !slices.Equal(problems(again), problems(f)) {
+		t.Errorf("the order of the estate matters: %s %v", again.Outcome, problems(again))
+	}
 	want := []string{"staging.example.test endpoint.unreachable", "www.example.test endpoint.tls.old_version"}
 	if f.Outcome != measure.Fail || !slices.Equal(problems(f), want) {
 		t.Errorf("%s %v", f.Outcome, problems(f))
