@@ -30,7 +30,7 @@ var errUntrusted = errors.New("the certificate is not to be trusted")
 
 // get asks for the endpoint's path once and returns the status and header of the first answer.
 // No redirect is followed, no cookie or proxy is used and the body is not read.
-func (p *prober) get(ctx context.Context, e *estate.Endpoint, scheme, address string, now time.Time) (*http.Response, error) {
+func (p *prober) get(ctx context.Context, e *estate.Endpoint, scheme, address string, now time.Time) (*reply, error) {
 	// Connected here and not by the transport, which would not tell a connection that cannot be
 	// opened in time from an answer that does not come in time.
 	conn, err := p.connect(ctx, address)
@@ -73,8 +73,19 @@ func (p *prober) get(ctx context.Context, e *estate.Endpoint, scheme, address st
 	if err != nil {
 		return nil, err
 	}
-	response.Body.Close()
-	return response, nil
+	defer response.Body.Close()
+	to, err := response.Location() // resolved against the request
+	if err != nil {
+		to = nil
+	}
+	return &reply{status: response.StatusCode, header: response.Header, location: to}, nil
+}
+
+// reply is the head of an answer.
+type reply struct {
+	status   int
+	header   http.Header
+	location *url.URL // where the Location header leads; nil without one that can be read
 }
 
 // dialError tells a connection that could not be opened from one that went wrong later.
@@ -118,17 +129,17 @@ func (p *prober) hsts(ctx context.Context, policy *estate.Policy, e *estate.Endp
 		return l
 	}
 	// Only the first field counts (RFC 6797 §8.1), whatever the others say.
-	fields := response.Header.Values("Strict-Transport-Security")
-	raw := rawHTTP{Answer: "answered", Status: response.StatusCode, Fields: len(fields)}
+	fields := response.header.Values("Strict-Transport-Security")
+	raw := rawHTTP{Answer: "answered", Status: response.status, Fields: len(fields)}
 	if len(fields) > 0 {
 		raw.HSTS = clean(fields[0])
 	}
 	l.raw = raw
 	expected := expectedHSTS(policy)
 	if len(fields) == 0 {
-		if response.StatusCode >= 500 {
+		if response.status >= 500 {
 			// What stands in for a server that is away says nothing about the server.
-			l.add(HSTSUnreadable, expected, "HTTP "+strconv.Itoa(response.StatusCode))
+			l.add(HSTSUnreadable, expected, "HTTP "+strconv.Itoa(response.status))
 			return l
 		}
 		l.add(HSTSMissing, expected, "no header")
@@ -184,21 +195,21 @@ func (p *prober) plainHTTP(ctx context.Context, e *estate.Endpoint, now time.Tim
 		p.plainSilence(ctx, l, e, err)
 		return l
 	}
-	location := response.Header.Get("Location")
-	l.raw = rawHTTP{Answer: "answered", Status: response.StatusCode, Location: clean(location)}
+	location := response.header.Get("Location")
+	l.raw = rawHTTP{Answer: "answered", Status: response.status, Location: clean(location)}
 	const expected = "no answer, or a redirect to https on the same host"
-	actual := "HTTP " + strconv.Itoa(response.StatusCode)
+	actual := "HTTP " + strconv.Itoa(response.status)
 	if location != "" {
 		actual += " to " + location
 	}
 	redirects := []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect}
-	if !slices.Contains(redirects, response.StatusCode) {
+	if !slices.Contains(redirects, response.status) {
 		l.add(PlainContent, expected, actual)
 		return l
 	}
-	to, err := response.Location() // resolved against the request
+	to := response.location
 	switch {
-	case err != nil:
+	case to == nil:
 		l.add(PlainContent, expected, actual)
 	case to.Scheme != "https":
 		l.add(PlainInsecure, expected, actual)

@@ -113,10 +113,9 @@ func Scan(ctx context.Context, t Target, o Options) *Report {
 	if report.NoTLS {
 		report.Versions = nil
 	}
-	switch tls12 := answers[slices.Index(versions, TLS12)]; {
-	case tls12.kind == accepted:
+	if tls12 := answers[slices.Index(versions, TLS12)]; tls12.kind == accepted {
 		report.Suites, report.SuitesKnown = s.suites(ctx)
-	default:
+	} else {
 		report.SuitesKnown = tls12.verdict(proven) == Refused
 	}
 	if t.Postgres {
