@@ -30,5 +30,5 @@ func New(deps Deps) (measure.Engine, error) {
 	if err != nil {
 		return measure.Engine{}, err
 	}
-	return measure.Engine{Name: "endpoint", Checks: Checks(deps).All(), Messages: words}, nil
+	return measure.Engine{Name: "endpoint", Checks: Checks(deps).All(), Messages: words, Parameters: parameters}, nil
 }
