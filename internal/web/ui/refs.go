@@ -57,7 +57,7 @@ func (p *Printer) GDPR(refs []string) string {
 			parts[i] += p.T("ui.gdpr.points", "Points", p.List(pr.points))
 		}
 	}
-	whole := strings.Join(parts, p.T("ui.gdpr.join"))
+	whole := strings.Join(parts, " "+p.T("ui.list.and")+" ")
 	if p.lang == "fr" && strings.Contains(whole, ",") {
 		whole += "," // "article 32, paragraphe 1, du RGPD": the insertion is closed
 	}
