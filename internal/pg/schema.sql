@@ -1,0 +1,989 @@
+-- What the migrations make, for reading. Written by: GARANT_UPDATE=1 go test ./internal/pg -run TestSchemaIsWritten
+
+CREATE SCHEMA annex;
+
+ALTER SCHEMA annex OWNER TO garant_owner;
+
+CREATE SCHEMA audit;
+
+ALTER SCHEMA audit OWNER TO garant_owner;
+
+CREATE SCHEMA crypt;
+
+ALTER SCHEMA crypt OWNER TO garant_owner;
+
+CREATE SCHEMA directory;
+
+ALTER SCHEMA directory OWNER TO garant_owner;
+
+CREATE SCHEMA estate;
+
+ALTER SCHEMA estate OWNER TO garant_owner;
+
+CREATE SCHEMA job;
+
+ALTER SCHEMA job OWNER TO garant_owner;
+
+CREATE SCHEMA measure;
+
+ALTER SCHEMA measure OWNER TO garant_owner;
+
+CREATE FUNCTION estate.check_confirmation() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+	current estate.version;
+BEGIN
+	PERFORM pg_advisory_xact_lock(111546548188261);
+	SELECT * INTO STRICT current FROM estate.version ORDER BY id DESC LIMIT 1;
+	IF NEW.version <> current.id THEN
+		RAISE EXCEPTION 'not the version in force' USING ERRCODE = 'check_violation', CONSTRAINT = 'confirmation_current', TABLE = 'confirmation';
+	END IF;
+	IF current.reductions = '[]' THEN
+		RAISE EXCEPTION 'nothing is pending' USING ERRCODE = 'check_violation', CONSTRAINT = 'confirmation_pending', TABLE = 'confirmation';
+	END IF;
+	IF EXISTS (SELECT FROM jsonb_array_elements(current.reductions) AS r WHERE NOT coalesce(jsonb_array_length(r -> 'by') > 0, false) OR r -> 'by' ? NEW.confirmed_by) THEN
+		RAISE EXCEPTION 'not a second person' USING ERRCODE = 'check_violation', CONSTRAINT = 'confirmation_second_person', TABLE = 'confirmation';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION estate.check_confirmation() OWNER TO garant_owner;
+
+CREATE TABLE annex.document (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    hash text NOT NULL,
+    payload json NOT NULL
+);
+
+ALTER TABLE annex.document OWNER TO garant_owner;
+
+ALTER TABLE annex.document ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME annex.document_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE annex.freshness (
+    measure_id text NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone NOT NULL,
+    next_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE annex.freshness OWNER TO garant_owner;
+
+CREATE TABLE annex.history (
+    id bigint NOT NULL,
+    measure_id text NOT NULL,
+    state text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    reason text NOT NULL
+);
+
+ALTER TABLE annex.history OWNER TO garant_owner;
+
+CREATE TABLE annex.published (
+    id bigint NOT NULL,
+    measure_id text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    payload json NOT NULL
+);
+
+ALTER TABLE annex.published OWNER TO garant_owner;
+
+ALTER TABLE annex.published ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME annex.published_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE annex.pulse (
+    minute timestamp with time zone NOT NULL
+);
+
+ALTER TABLE annex.pulse OWNER TO garant_owner;
+
+CREATE TABLE audit.entry (
+    id bigint NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id text NOT NULL,
+    session text,
+    origin text,
+    action text NOT NULL,
+    outcome text NOT NULL,
+    object_kind text NOT NULL,
+    object_id text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT entry_action_check CHECK ((action ~ '^[a-z_]+(\.[a-z_]+)+$'::text)),
+    CONSTRAINT entry_actor_id_check CHECK ((actor_id <> ''::text)),
+    CONSTRAINT entry_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['person'::text, 'system'::text, 'public'::text]))),
+    CONSTRAINT entry_outcome_check CHECK ((outcome = ANY (ARRAY['permitted'::text, 'refused'::text])))
+);
+
+ALTER TABLE audit.entry OWNER TO garant_owner;
+
+ALTER TABLE audit.entry ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit.entry_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE crypt.key (
+    subject text NOT NULL,
+    wrapped bytea NOT NULL,
+    provider text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE crypt.key OWNER TO garant_owner;
+
+CREATE TABLE directory.api_token (
+    id uuid NOT NULL,
+    hash bytea NOT NULL,
+    person_id uuid NOT NULL,
+    name bytea NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_token_check CHECK (((expires_at > created_at) AND (expires_at <= (created_at + '366 days'::interval)))),
+    CONSTRAINT api_token_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT api_token_scopes_check CHECK ((cardinality(scopes) > 0))
+);
+
+ALTER TABLE directory.api_token OWNER TO garant_owner;
+
+CREATE TABLE directory.ceremony (
+    hash bytea NOT NULL,
+    kind text NOT NULL,
+    session_id uuid,
+    state json NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT ceremony_check CHECK (((kind = 'register'::text) = (session_id IS NOT NULL))),
+    CONSTRAINT ceremony_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT ceremony_kind_check CHECK ((kind = ANY (ARRAY['register'::text, 'login'::text])))
+);
+
+ALTER TABLE directory.ceremony OWNER TO garant_owner;
+
+CREATE TABLE directory.link (
+    id uuid NOT NULL,
+    hash bytea NOT NULL,
+    person_id uuid NOT NULL,
+    purpose text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    void_at timestamp with time zone,
+    CONSTRAINT link_check CHECK (((expires_at > created_at) AND (expires_at <= (created_at + '1 day'::interval)))),
+    CONSTRAINT link_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT link_purpose_check CHECK ((purpose = ANY (ARRAY['sign_in'::text, 'recover'::text])))
+);
+
+ALTER TABLE directory.link OWNER TO garant_owner;
+
+CREATE TABLE directory.notice (
+    id uuid NOT NULL,
+    person_id uuid NOT NULL,
+    kind text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone,
+    CONSTRAINT notice_kind_check CHECK ((kind ~ '^[a-z_]+$'::text))
+);
+
+ALTER TABLE directory.notice OWNER TO garant_owner;
+
+CREATE TABLE directory.passkey (
+    id uuid NOT NULL,
+    person_id uuid NOT NULL,
+    credential_id bytea NOT NULL,
+    public_key bytea NOT NULL,
+    flags smallint NOT NULL,
+    sign_count bigint NOT NULL,
+    aaguid uuid NOT NULL,
+    transports text[] NOT NULL,
+    name bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone,
+    suspect_at timestamp with time zone,
+    CONSTRAINT passkey_flags_check CHECK ((((flags)::integer & 4) = 4)),
+    CONSTRAINT passkey_sign_count_check CHECK ((sign_count >= 0))
+);
+
+ALTER TABLE directory.passkey OWNER TO garant_owner;
+
+CREATE TABLE directory.person (
+    id uuid NOT NULL,
+    email_index bytea NOT NULL,
+    email bytea NOT NULL,
+    name bytea NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT person_email_index_check CHECK ((octet_length(email_index) = 32)),
+    CONSTRAINT person_role_check CHECK ((role <> ''::text))
+);
+
+ALTER TABLE directory.person OWNER TO garant_owner;
+
+CREATE TABLE directory.recovery_code (
+    person_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT recovery_code_hash_check CHECK ((octet_length(hash) = 32))
+);
+
+ALTER TABLE directory.recovery_code OWNER TO garant_owner;
+
+CREATE TABLE directory.session (
+    id uuid NOT NULL,
+    hash bytea NOT NULL,
+    person_id uuid NOT NULL,
+    method text NOT NULL,
+    enrolled boolean NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    verified_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    ended_reason text,
+    origin text NOT NULL,
+    agent text NOT NULL,
+    CONSTRAINT session_agent_check CHECK ((length(agent) <= 120)),
+    CONSTRAINT session_check CHECK ((expires_at > opened_at)),
+    CONSTRAINT session_check1 CHECK (((ended_at IS NULL) = (ended_reason IS NULL))),
+    CONSTRAINT session_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT session_method_check CHECK ((method = ANY (ARRAY['link'::text, 'recovery'::text, 'passkey'::text])))
+);
+
+ALTER TABLE directory.session OWNER TO garant_owner;
+
+CREATE TABLE directory.throttle (
+    key bytea NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    attempts integer NOT NULL,
+    CONSTRAINT throttle_key_check CHECK ((octet_length(key) = 32))
+);
+
+ALTER TABLE directory.throttle OWNER TO garant_owner;
+
+CREATE TABLE estate.confirmation (
+    version bigint NOT NULL,
+    confirmed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    confirmed_by text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT confirmation_by CHECK ((confirmed_by ~ '^person:.'::text)),
+    CONSTRAINT confirmation_reason_check CHECK ((reason <> ''::text))
+);
+
+ALTER TABLE estate.confirmation OWNER TO garant_owner;
+
+CREATE TABLE estate.version (
+    id bigint NOT NULL,
+    hash text NOT NULL,
+    source text NOT NULL,
+    files jsonb DEFAULT '{}'::jsonb NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    applied_by text NOT NULL,
+    reductions jsonb DEFAULT '[]'::jsonb NOT NULL,
+    CONSTRAINT version_applied_by CHECK ((applied_by ~ '^(person|system):.'::text)),
+    CONSTRAINT version_hash CHECK ((hash ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT version_reductions CHECK ((jsonb_typeof(reductions) = 'array'::text))
+);
+
+ALTER TABLE estate.version OWNER TO garant_owner;
+
+ALTER TABLE estate.version ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME estate.version_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE job.outbox (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    args jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE job.outbox OWNER TO garant_owner;
+
+ALTER TABLE job.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME job.outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE job.recurrence (
+    name text NOT NULL,
+    slot timestamp with time zone NOT NULL,
+    seq bigint DEFAULT 0 NOT NULL,
+    taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE job.recurrence OWNER TO garant_owner;
+
+CREATE TABLE measure.catalogue (
+    hash text NOT NULL,
+    content jsonb NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE measure.catalogue OWNER TO garant_owner;
+
+CREATE TABLE measure.current (
+    check_id text NOT NULL,
+    evidence_id uuid NOT NULL,
+    content_hash text NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone NOT NULL,
+    observations bigint NOT NULL,
+    written_at timestamp with time zone NOT NULL,
+    written_count bigint NOT NULL,
+    estate_version bigint NOT NULL,
+    catalogue_hash text NOT NULL,
+    build text NOT NULL,
+    definite_id uuid,
+    definite_at timestamp with time zone
+);
+
+ALTER TABLE measure.current OWNER TO garant_owner;
+
+CREATE TABLE measure.evidence (
+    id uuid NOT NULL,
+    check_id text NOT NULL,
+    kind text NOT NULL,
+    outcome text NOT NULL,
+    finding json NOT NULL,
+    content_hash text NOT NULL,
+    digest text NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    observations bigint NOT NULL,
+    received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    valid_until timestamp with time zone NOT NULL,
+    catalogue_hash text NOT NULL,
+    estate_version bigint NOT NULL,
+    build text NOT NULL,
+    CONSTRAINT evidence_check CHECK (((valid_until >= observed_at) AND (observed_at >= first_at))),
+    CONSTRAINT evidence_kind_check CHECK ((kind = ANY (ARRAY['finding'::text, 'rollup'::text]))),
+    CONSTRAINT evidence_observations_check CHECK ((observations > 0)),
+    CONSTRAINT evidence_outcome_check CHECK ((outcome = ANY (ARRAY['pass'::text, 'fail'::text, 'error'::text, 'not_applicable'::text])))
+);
+
+ALTER TABLE measure.evidence OWNER TO garant_owner;
+
+CREATE TABLE measure.run (
+    id uuid NOT NULL,
+    check_id text NOT NULL,
+    asked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    asked_by text NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    evidence_id uuid,
+    outcome text
+);
+
+ALTER TABLE measure.run OWNER TO garant_owner;
+
+CREATE TABLE measure.state_change (
+    id bigint NOT NULL,
+    measure_id text NOT NULL,
+    state text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    cause text DEFAULT ''::text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT state_change_state_check CHECK ((state = ANY (ARRAY['met'::text, 'not_met'::text, 'stale'::text, 'unproven'::text, 'excluded'::text])))
+);
+
+ALTER TABLE measure.state_change OWNER TO garant_owner;
+
+ALTER TABLE measure.state_change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.state_change_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.goose_db_version (
+    id integer NOT NULL,
+    version_id bigint NOT NULL,
+    is_applied boolean NOT NULL,
+    tstamp timestamp without time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE public.goose_db_version OWNER TO garant_owner;
+
+ALTER TABLE public.goose_db_version ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.goose_db_version_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE ONLY annex.document
+    ADD CONSTRAINT document_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY annex.freshness
+    ADD CONSTRAINT freshness_pkey PRIMARY KEY (measure_id);
+
+ALTER TABLE ONLY annex.history
+    ADD CONSTRAINT history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY annex.published
+    ADD CONSTRAINT published_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY annex.pulse
+    ADD CONSTRAINT pulse_pkey PRIMARY KEY (minute);
+
+ALTER TABLE ONLY audit.entry
+    ADD CONSTRAINT entry_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY crypt.key
+    ADD CONSTRAINT key_pkey PRIMARY KEY (subject);
+
+ALTER TABLE ONLY directory.api_token
+    ADD CONSTRAINT api_token_hash UNIQUE (hash);
+
+ALTER TABLE ONLY directory.api_token
+    ADD CONSTRAINT api_token_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY directory.ceremony
+    ADD CONSTRAINT ceremony_pkey PRIMARY KEY (hash);
+
+ALTER TABLE ONLY directory.link
+    ADD CONSTRAINT link_hash UNIQUE (hash);
+
+ALTER TABLE ONLY directory.link
+    ADD CONSTRAINT link_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY directory.notice
+    ADD CONSTRAINT notice_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY directory.passkey
+    ADD CONSTRAINT passkey_credential UNIQUE (credential_id);
+
+ALTER TABLE ONLY directory.passkey
+    ADD CONSTRAINT passkey_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY directory.person
+    ADD CONSTRAINT person_email_once UNIQUE (email_index);
+
+ALTER TABLE ONLY directory.person
+    ADD CONSTRAINT person_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY directory.recovery_code
+    ADD CONSTRAINT recovery_code_pkey PRIMARY KEY (person_id, hash);
+
+ALTER TABLE ONLY directory.session
+    ADD CONSTRAINT session_hash UNIQUE (hash);
+
+ALTER TABLE ONLY directory.session
+    ADD CONSTRAINT session_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY directory.throttle
+    ADD CONSTRAINT throttle_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY estate.confirmation
+    ADD CONSTRAINT confirmation_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY estate.version
+    ADD CONSTRAINT version_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY job.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY job.recurrence
+    ADD CONSTRAINT recurrence_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY measure.catalogue
+    ADD CONSTRAINT catalogue_pkey PRIMARY KEY (hash);
+
+ALTER TABLE ONLY measure.current
+    ADD CONSTRAINT current_pkey PRIMARY KEY (check_id);
+
+ALTER TABLE ONLY measure.evidence
+    ADD CONSTRAINT evidence_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY measure.run
+    ADD CONSTRAINT run_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY measure.state_change
+    ADD CONSTRAINT state_change_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.goose_db_version
+    ADD CONSTRAINT goose_db_version_pkey PRIMARY KEY (id);
+
+CREATE INDEX document_at ON annex.document USING btree (at);
+
+CREATE INDEX history_measure ON annex.history USING btree (measure_id, at);
+
+CREATE INDEX published_at ON annex.published USING btree (at);
+
+CREATE INDEX published_measure ON annex.published USING btree (measure_id, id DESC);
+
+CREATE INDEX entry_actor ON audit.entry USING btree (actor_kind, actor_id, id);
+
+CREATE INDEX entry_object ON audit.entry USING btree (object_kind, object_id, id);
+
+CREATE INDEX api_token_person ON directory.api_token USING btree (person_id);
+
+CREATE INDEX ceremony_expiry ON directory.ceremony USING btree (expires_at);
+
+CREATE INDEX link_person ON directory.link USING btree (person_id);
+
+CREATE INDEX notice_unseen ON directory.notice USING btree (person_id, at) WHERE (seen_at IS NULL);
+
+CREATE INDEX passkey_person ON directory.passkey USING btree (person_id);
+
+CREATE INDEX person_lead ON directory.person USING btree (id) WHERE ((role = 'lead'::text) AND (disabled_at IS NULL));
+
+CREATE INDEX session_person ON directory.session USING btree (person_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
+
+CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
+
+CREATE INDEX evidence_check ON measure.evidence USING btree (check_id, observed_at DESC, id);
+
+CREATE INDEX run_check ON measure.run USING btree (check_id, asked_at DESC);
+
+CREATE INDEX state_change_measure ON measure.state_change USING btree (measure_id, id DESC);
+
+CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
+
+ALTER TABLE ONLY directory.api_token
+    ADD CONSTRAINT api_token_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
+
+ALTER TABLE ONLY directory.ceremony
+    ADD CONSTRAINT ceremony_session_id_fkey FOREIGN KEY (session_id) REFERENCES directory.session(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY directory.link
+    ADD CONSTRAINT link_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
+
+ALTER TABLE ONLY directory.notice
+    ADD CONSTRAINT notice_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
+
+ALTER TABLE ONLY directory.passkey
+    ADD CONSTRAINT passkey_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
+
+ALTER TABLE ONLY directory.recovery_code
+    ADD CONSTRAINT recovery_code_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
+
+ALTER TABLE ONLY directory.session
+    ADD CONSTRAINT session_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
+
+ALTER TABLE ONLY estate.confirmation
+    ADD CONSTRAINT confirmation_version_fkey FOREIGN KEY (version) REFERENCES estate.version(id);
+
+ALTER TABLE ONLY measure.current
+    ADD CONSTRAINT current_definite_id_fkey FOREIGN KEY (definite_id) REFERENCES measure.evidence(id);
+
+ALTER TABLE ONLY measure.current
+    ADD CONSTRAINT current_evidence_id_fkey FOREIGN KEY (evidence_id) REFERENCES measure.evidence(id);
+
+GRANT USAGE ON SCHEMA annex TO garant_staff;
+GRANT USAGE ON SCHEMA annex TO garant_worker;
+GRANT USAGE ON SCHEMA annex TO garant_public;
+
+GRANT USAGE ON SCHEMA audit TO garant_staff;
+GRANT USAGE ON SCHEMA audit TO garant_login;
+GRANT USAGE ON SCHEMA audit TO garant_worker;
+GRANT USAGE ON SCHEMA audit TO garant_checker;
+
+GRANT USAGE ON SCHEMA crypt TO garant_staff;
+GRANT USAGE ON SCHEMA crypt TO garant_login;
+GRANT USAGE ON SCHEMA crypt TO garant_worker;
+
+GRANT USAGE ON SCHEMA directory TO garant_staff;
+GRANT USAGE ON SCHEMA directory TO garant_login;
+
+GRANT USAGE ON SCHEMA estate TO garant_staff;
+GRANT USAGE ON SCHEMA estate TO garant_worker;
+GRANT USAGE ON SCHEMA estate TO garant_checker;
+
+GRANT USAGE ON SCHEMA job TO garant_staff;
+GRANT USAGE ON SCHEMA job TO garant_worker;
+
+GRANT USAGE ON SCHEMA measure TO garant_staff;
+GRANT USAGE ON SCHEMA measure TO garant_worker;
+GRANT USAGE ON SCHEMA measure TO garant_checker;
+
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION estate.check_confirmation() FROM PUBLIC;
+
+GRANT SELECT ON TABLE annex.document TO garant_staff;
+GRANT SELECT ON TABLE annex.document TO garant_worker;
+GRANT SELECT ON TABLE annex.document TO garant_public;
+
+GRANT INSERT(hash) ON TABLE annex.document TO garant_worker;
+
+GRANT INSERT(payload) ON TABLE annex.document TO garant_worker;
+
+GRANT SELECT ON TABLE annex.freshness TO garant_staff;
+GRANT SELECT ON TABLE annex.freshness TO garant_public;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE annex.freshness TO garant_worker;
+
+GRANT SELECT ON TABLE annex.history TO garant_staff;
+GRANT SELECT,INSERT ON TABLE annex.history TO garant_worker;
+GRANT SELECT ON TABLE annex.history TO garant_public;
+
+GRANT SELECT ON TABLE annex.published TO garant_staff;
+GRANT SELECT ON TABLE annex.published TO garant_worker;
+GRANT SELECT ON TABLE annex.published TO garant_public;
+
+GRANT INSERT(measure_id) ON TABLE annex.published TO garant_worker;
+
+GRANT INSERT(payload) ON TABLE annex.published TO garant_worker;
+
+GRANT SELECT ON TABLE annex.pulse TO garant_staff;
+GRANT SELECT ON TABLE annex.pulse TO garant_public;
+GRANT SELECT,INSERT ON TABLE annex.pulse TO garant_worker;
+
+GRANT SELECT ON TABLE audit.entry TO garant_staff;
+
+GRANT INSERT(actor_kind) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(actor_kind) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(actor_kind) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(actor_kind) ON TABLE audit.entry TO garant_checker;
+
+GRANT INSERT(actor_id) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(actor_id) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(actor_id) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(actor_id) ON TABLE audit.entry TO garant_checker;
+
+GRANT INSERT(session) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(session) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(session) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(session) ON TABLE audit.entry TO garant_checker;
+
+GRANT INSERT(origin) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(origin) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(origin) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(origin) ON TABLE audit.entry TO garant_checker;
+
+GRANT INSERT(action) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(action) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(action) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(action) ON TABLE audit.entry TO garant_checker;
+
+GRANT INSERT(outcome) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(outcome) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(outcome) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(outcome) ON TABLE audit.entry TO garant_checker;
+
+GRANT INSERT(object_kind) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(object_kind) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(object_kind) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(object_kind) ON TABLE audit.entry TO garant_checker;
+
+GRANT INSERT(object_id) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(object_id) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(object_id) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(object_id) ON TABLE audit.entry TO garant_checker;
+
+GRANT INSERT(detail) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(detail) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(detail) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(detail) ON TABLE audit.entry TO garant_checker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE crypt.key TO garant_staff;
+GRANT SELECT,INSERT ON TABLE crypt.key TO garant_login;
+GRANT SELECT,INSERT ON TABLE crypt.key TO garant_worker;
+
+GRANT SELECT,DELETE ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT(id) ON TABLE directory.api_token TO garant_staff;
+GRANT INSERT(id) ON TABLE directory.api_token TO garant_login;
+
+GRANT INSERT(hash) ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT(person_id) ON TABLE directory.api_token TO garant_staff;
+GRANT INSERT(person_id) ON TABLE directory.api_token TO garant_login;
+
+GRANT INSERT(name) ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT(scopes) ON TABLE directory.api_token TO garant_staff;
+GRANT INSERT(scopes) ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT(created_at) ON TABLE directory.api_token TO garant_staff;
+GRANT INSERT(created_at) ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT(expires_at) ON TABLE directory.api_token TO garant_staff;
+GRANT INSERT(expires_at) ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT(last_used_at) ON TABLE directory.api_token TO garant_staff;
+GRANT UPDATE(last_used_at) ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE directory.api_token TO garant_staff;
+GRANT UPDATE(revoked_at) ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT,INSERT,DELETE ON TABLE directory.ceremony TO garant_login;
+
+GRANT SELECT,DELETE ON TABLE directory.link TO garant_login;
+
+GRANT SELECT(id),INSERT(id) ON TABLE directory.link TO garant_staff;
+
+GRANT INSERT(hash) ON TABLE directory.link TO garant_staff;
+
+GRANT SELECT(person_id),INSERT(person_id) ON TABLE directory.link TO garant_staff;
+
+GRANT SELECT(purpose),INSERT(purpose) ON TABLE directory.link TO garant_staff;
+
+GRANT SELECT(created_at),INSERT(created_at) ON TABLE directory.link TO garant_staff;
+
+GRANT SELECT(created_by),INSERT(created_by) ON TABLE directory.link TO garant_staff;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE directory.link TO garant_staff;
+
+GRANT SELECT(used_at) ON TABLE directory.link TO garant_staff;
+GRANT UPDATE(used_at) ON TABLE directory.link TO garant_login;
+
+GRANT SELECT(void_at),UPDATE(void_at) ON TABLE directory.link TO garant_staff;
+GRANT UPDATE(void_at) ON TABLE directory.link TO garant_login;
+
+GRANT SELECT,INSERT,DELETE ON TABLE directory.notice TO garant_login;
+
+GRANT UPDATE(seen_at) ON TABLE directory.notice TO garant_login;
+
+GRANT SELECT,DELETE ON TABLE directory.passkey TO garant_login;
+
+GRANT SELECT(id) ON TABLE directory.passkey TO garant_staff;
+GRANT INSERT(id) ON TABLE directory.passkey TO garant_login;
+
+GRANT SELECT(person_id) ON TABLE directory.passkey TO garant_staff;
+GRANT INSERT(person_id) ON TABLE directory.passkey TO garant_login;
+
+GRANT INSERT(credential_id) ON TABLE directory.passkey TO garant_login;
+
+GRANT INSERT(public_key) ON TABLE directory.passkey TO garant_login;
+
+GRANT INSERT(flags),UPDATE(flags) ON TABLE directory.passkey TO garant_login;
+
+GRANT INSERT(sign_count),UPDATE(sign_count) ON TABLE directory.passkey TO garant_login;
+
+GRANT INSERT(aaguid) ON TABLE directory.passkey TO garant_login;
+
+GRANT INSERT(transports) ON TABLE directory.passkey TO garant_login;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE directory.passkey TO garant_login;
+
+GRANT SELECT(created_at) ON TABLE directory.passkey TO garant_staff;
+GRANT INSERT(created_at) ON TABLE directory.passkey TO garant_login;
+
+GRANT SELECT(last_used_at) ON TABLE directory.passkey TO garant_staff;
+GRANT INSERT(last_used_at),UPDATE(last_used_at) ON TABLE directory.passkey TO garant_login;
+
+GRANT SELECT(suspect_at) ON TABLE directory.passkey TO garant_staff;
+GRANT UPDATE(suspect_at) ON TABLE directory.passkey TO garant_login;
+
+GRANT SELECT,INSERT ON TABLE directory.person TO garant_staff;
+
+GRANT SELECT(id) ON TABLE directory.person TO garant_login;
+
+GRANT SELECT(email_index) ON TABLE directory.person TO garant_login;
+
+GRANT SELECT(email) ON TABLE directory.person TO garant_login;
+
+GRANT SELECT(name) ON TABLE directory.person TO garant_login;
+
+GRANT UPDATE(role) ON TABLE directory.person TO garant_staff;
+GRANT SELECT(role) ON TABLE directory.person TO garant_login;
+
+GRANT UPDATE(disabled_at) ON TABLE directory.person TO garant_staff;
+GRANT SELECT(disabled_at) ON TABLE directory.person TO garant_login;
+
+GRANT SELECT,DELETE ON TABLE directory.recovery_code TO garant_login;
+
+GRANT SELECT(person_id) ON TABLE directory.recovery_code TO garant_staff;
+GRANT INSERT(person_id) ON TABLE directory.recovery_code TO garant_login;
+
+GRANT INSERT(hash) ON TABLE directory.recovery_code TO garant_login;
+
+GRANT SELECT(created_at) ON TABLE directory.recovery_code TO garant_staff;
+GRANT INSERT(created_at) ON TABLE directory.recovery_code TO garant_login;
+
+GRANT SELECT(used_at) ON TABLE directory.recovery_code TO garant_staff;
+GRANT UPDATE(used_at) ON TABLE directory.recovery_code TO garant_login;
+
+GRANT SELECT,DELETE ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(id) ON TABLE directory.session TO garant_staff;
+GRANT INSERT(id) ON TABLE directory.session TO garant_login;
+
+GRANT INSERT(hash),UPDATE(hash) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(person_id) ON TABLE directory.session TO garant_staff;
+GRANT INSERT(person_id) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(method) ON TABLE directory.session TO garant_staff;
+GRANT INSERT(method) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(enrolled) ON TABLE directory.session TO garant_staff;
+GRANT INSERT(enrolled),UPDATE(enrolled) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(opened_at) ON TABLE directory.session TO garant_staff;
+GRANT INSERT(opened_at) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(verified_at) ON TABLE directory.session TO garant_staff;
+GRANT INSERT(verified_at),UPDATE(verified_at) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(last_seen_at) ON TABLE directory.session TO garant_staff;
+GRANT INSERT(last_seen_at),UPDATE(last_seen_at) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(expires_at) ON TABLE directory.session TO garant_staff;
+GRANT INSERT(expires_at),UPDATE(expires_at) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(ended_at),UPDATE(ended_at) ON TABLE directory.session TO garant_staff;
+GRANT UPDATE(ended_at) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(ended_reason),UPDATE(ended_reason) ON TABLE directory.session TO garant_staff;
+GRANT UPDATE(ended_reason) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(origin) ON TABLE directory.session TO garant_staff;
+GRANT INSERT(origin) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT(agent) ON TABLE directory.session TO garant_staff;
+GRANT INSERT(agent) ON TABLE directory.session TO garant_login;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE directory.throttle TO garant_login;
+
+GRANT SELECT ON TABLE estate.confirmation TO garant_staff;
+GRANT SELECT ON TABLE estate.confirmation TO garant_worker;
+GRANT SELECT ON TABLE estate.confirmation TO garant_checker;
+
+GRANT INSERT(version) ON TABLE estate.confirmation TO garant_staff;
+
+GRANT INSERT(confirmed_by) ON TABLE estate.confirmation TO garant_staff;
+
+GRANT INSERT(reason) ON TABLE estate.confirmation TO garant_staff;
+
+GRANT SELECT ON TABLE estate.version TO garant_staff;
+GRANT SELECT ON TABLE estate.version TO garant_worker;
+GRANT SELECT ON TABLE estate.version TO garant_checker;
+
+GRANT INSERT(hash) ON TABLE estate.version TO garant_staff;
+
+GRANT INSERT(source) ON TABLE estate.version TO garant_staff;
+
+GRANT INSERT(files) ON TABLE estate.version TO garant_staff;
+
+GRANT INSERT(applied_by) ON TABLE estate.version TO garant_staff;
+
+GRANT INSERT(reductions) ON TABLE estate.version TO garant_staff;
+
+GRANT SELECT,DELETE,UPDATE ON TABLE job.outbox TO garant_worker;
+
+GRANT INSERT(name) ON TABLE job.outbox TO garant_staff;
+GRANT INSERT(name) ON TABLE job.outbox TO garant_worker;
+
+GRANT INSERT(args) ON TABLE job.outbox TO garant_staff;
+GRANT INSERT(args) ON TABLE job.outbox TO garant_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE job.recurrence TO garant_worker;
+
+GRANT SELECT ON TABLE measure.catalogue TO garant_staff;
+GRANT SELECT ON TABLE measure.catalogue TO garant_worker;
+GRANT SELECT ON TABLE measure.catalogue TO garant_checker;
+
+GRANT INSERT(hash) ON TABLE measure.catalogue TO garant_worker;
+
+GRANT INSERT(content) ON TABLE measure.catalogue TO garant_worker;
+
+GRANT SELECT ON TABLE measure.current TO garant_staff;
+GRANT SELECT ON TABLE measure.current TO garant_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE measure.current TO garant_checker;
+
+GRANT SELECT ON TABLE measure.evidence TO garant_staff;
+GRANT SELECT ON TABLE measure.evidence TO garant_worker;
+GRANT SELECT ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(id) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(check_id) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(kind) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(outcome) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(finding) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(content_hash) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(digest) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(first_at) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(observed_at) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(observations) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(valid_until) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(catalogue_hash) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(estate_version) ON TABLE measure.evidence TO garant_checker;
+
+GRANT INSERT(build) ON TABLE measure.evidence TO garant_checker;
+
+GRANT SELECT ON TABLE measure.run TO garant_staff;
+GRANT SELECT ON TABLE measure.run TO garant_worker;
+GRANT SELECT ON TABLE measure.run TO garant_checker;
+
+GRANT INSERT(id) ON TABLE measure.run TO garant_staff;
+
+GRANT INSERT(check_id) ON TABLE measure.run TO garant_staff;
+
+GRANT INSERT(asked_by) ON TABLE measure.run TO garant_staff;
+
+GRANT UPDATE(started_at) ON TABLE measure.run TO garant_checker;
+
+GRANT UPDATE(finished_at) ON TABLE measure.run TO garant_checker;
+
+GRANT UPDATE(evidence_id) ON TABLE measure.run TO garant_checker;
+
+GRANT UPDATE(outcome) ON TABLE measure.run TO garant_checker;
+
+GRANT SELECT ON TABLE measure.state_change TO garant_staff;
+GRANT SELECT ON TABLE measure.state_change TO garant_worker;
+
+GRANT INSERT(measure_id) ON TABLE measure.state_change TO garant_worker;
+
+GRANT INSERT(state) ON TABLE measure.state_change TO garant_worker;
+
+GRANT INSERT(cause) ON TABLE measure.state_change TO garant_worker;
+
+GRANT INSERT(reason) ON TABLE measure.state_change TO garant_worker;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE garant_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
