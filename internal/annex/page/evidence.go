@@ -1,0 +1,187 @@
+package page
+
+import (
+	"strings"
+	"time"
+
+	"github.com/garant-project/garant/internal/web/ui"
+)
+
+// proofBody is the proof behind a measure as its template shows it.
+type proofBody struct {
+	Row      row
+	Replay   *replay
+	Why      string
+	Look     []ui.Detail // scope, times, who
+	Facts    []ui.Detail // the values that the sentence and the method quote
+	Digests  []digest
+	Changes  []change
+	Commands []ui.Code
+	JSON     string
+}
+
+// digest is one evidence record.
+type digest struct {
+	Check, SHA256, Result, Since, ISO string
+}
+
+// change is one change of state.
+type change struct {
+	ID, Title, Href, Time, ISO string
+	Pill                       ui.Pill
+	Before                     string // the state before, in words
+	Why                        string
+}
+
+// crumbs lead back to the measure's chapter.
+func (t teller) crumbs(v Proof) []ui.Link {
+	out := []ui.Link{{Label: t.T("annex.nav.measures"), Href: t.href(AnnexPath)}}
+	if section := strings.TrimSpace(v.Section.ID + " " + v.Section.Title); section != "" {
+		out = append(out, ui.Link{Label: section, Href: t.href(AnnexPath) + "#s-" + v.Section.ID})
+	}
+	return append(out, ui.Link{Label: v.Measure.ID})
+}
+
+func (t teller) proof(v Proof) proofBody {
+	m := judged(v.Measure)
+	b := proofBody{Row: t.row(m), Why: t.why(m), JSON: v.JSON}
+	if !v.At.IsZero() {
+		b.Replay = &replay{Text: t.T("annex.replay.banner", "Instant", t.Instant(v.At)), Back: ProofPath + m.ID, Word: t.T("annex.replay.back")}
+	}
+	b.Look = t.look(m, v.Every)
+	if b.Row.Asserted {
+		b.Facts = t.values(m)
+	}
+	for _, d := range m.Digests {
+		result := t.T("annex.digest.not_passed")
+		if d.Passed {
+			result = t.T("annex.digest.passed")
+		}
+		out := digest{Check: d.Check, SHA256: d.SHA256, Result: result}
+		if name := "check." + d.Check; t.Has(name) {
+			out.Check = t.T(name)
+		}
+		if !d.FirstAt.IsZero() {
+			out.Since, out.ISO = t.Instant(d.FirstAt), t.ISO(d.FirstAt)
+		}
+		b.Digests = append(b.Digests, out)
+	}
+	for _, c := range v.History {
+		b.Changes = append(b.Changes, t.change(c, t.Instant(c.At)))
+	}
+	for _, c := range v.Commands {
+		label := c.Label
+		if t.Has(label) {
+			label = t.T(label)
+		}
+		b.Commands = append(b.Commands, ui.Code{Label: label, Text: c.Line})
+	}
+	return b
+}
+
+// look says what was examined, when, how often and by whom.
+func (t teller) look(m Measure, every time.Duration) []ui.Detail {
+	var out []ui.Detail
+	add := func(id string, d ui.Detail) {
+		d.Term = t.T("annex.look." + id)
+		out = append(out, d)
+	}
+	if m.Expected > 0 {
+		add("scope", ui.Detail{Text: t.systems(m)})
+	} else {
+		add("scope", ui.Detail{Text: t.T("annex.look.scope.none")})
+	}
+	if m.LastLook.IsZero() {
+		add("last", ui.Detail{Text: t.T("annex.look.never")})
+	} else {
+		add("last", ui.Detail{Time: m.LastLook})
+	}
+	if m.State == ui.Met && !m.ValidUntil.IsZero() {
+		add("valid", ui.Detail{Time: m.ValidUntil})
+	}
+	if t.at.IsZero() && !m.NextLook.IsZero() {
+		add("next", ui.Detail{Time: m.NextLook})
+	}
+	if every > 0 {
+		add("every", ui.Detail{Text: t.Duration(every)})
+	}
+	if m.Owner != "" {
+		add("owner", ui.Detail{Text: m.Owner})
+	}
+	operator := "annex.own"
+	if m.Supplier {
+		operator = "annex.supplier"
+	}
+	add("operator", ui.Detail{Text: t.T(operator)})
+	return out
+}
+
+// values lists the facts of a measure in plain sight, each once.
+func (t teller) values(m Measure) []ui.Detail {
+	var out []ui.Detail
+	seen := map[ui.Fact]bool{}
+	for _, spans := range [][]Span{m.Sentence, m.Method} {
+		for _, s := range spans {
+			f := t.fact(s)
+			if !s.Fact || seen[f] {
+				continue
+			}
+			seen[f] = true
+			d := ui.Detail{Term: f.Text, Text: t.T("annex.proof.from", "Source", f.Source)}
+			if !f.At.IsZero() {
+				d.Text = t.T("annex.proof.from_at", "Source", f.Source, "Instant", t.Instant(f.At))
+			}
+			if f.Value != "" {
+				d.Note = t.T("annex.proof.exact", "Value", f.Value)
+			}
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// change tells a change of state; when is written as the place asks.
+func (t teller) change(c Change, when string) change {
+	out := change{
+		ID: c.ID, Title: c.Title, Href: t.href(ProofPath + c.ID), Time: when, ISO: t.ISO(c.At), Pill: t.Pill(c.To),
+		Why: t.why(Measure{State: c.To, Reason: c.Reason}),
+	}
+	if c.From != "" {
+		out.Before = t.T("annex.change.before", "State", t.StateName(c.From))
+	}
+	return out
+}
+
+// changesBody is the list of changes as its template shows it.
+type changesBody struct {
+	Days  []changeDay
+	Empty ui.Empty
+	From  string
+	JSON  string
+}
+
+// changeDay is the changes of one day.
+type changeDay struct {
+	Date, ISO string
+	List      []change
+}
+
+func (t teller) changes(v Changes) changesBody {
+	b := changesBody{JSON: v.JSON}
+	if !v.From.IsZero() {
+		b.From = t.T("annex.changes.from", "Date", t.Day(v.From))
+	}
+	b.Empty = ui.Empty{
+		Icon: "history", Title: t.T("annex.changes.none"), Text: t.T("annex.changes.none.text"),
+		Action: &ui.Button{Label: t.T("annex.back"), Href: AnnexPath},
+	}
+	for _, c := range v.List {
+		day := t.ISODay(c.At)
+		if last := len(b.Days) - 1; last < 0 || b.Days[last].ISO != day {
+			b.Days = append(b.Days, changeDay{Date: t.Day(c.At), ISO: day})
+		}
+		d := &b.Days[len(b.Days)-1]
+		d.List = append(d.List, t.change(c, t.Clock(c.At)))
+	}
+	return b
+}
