@@ -150,6 +150,11 @@ func icon(name string) (template.HTML, error) {
 // may keep them for a year.
 func Static() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "This file can only be read.", http.StatusMethodNotAllowed)
+			return
+		}
 		l, err := assets()
 		if err != nil {
 			http.Error(w, "The files of this page cannot be read.", http.StatusInternalServerError)

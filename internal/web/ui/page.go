@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/garant-project/garant/internal/errs"
@@ -98,7 +99,7 @@ func (p *Page) Switch() []LanguageLink {
 		return p.Languages
 	}
 	u, err := url.ParseRequestURI(p.Path)
-	if err != nil {
+	if err != nil || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") { // "//x" would lead to another host
 		u = &url.URL{Path: "/"}
 	}
 	names := map[string]string{"fr": "Français", "en": "English"}
@@ -106,7 +107,7 @@ func (p *Page) Switch() []LanguageLink {
 	for _, lang := range languages() {
 		q := u.Query()
 		q.Set("lang", lang)
-		to := url.URL{Path: u.Path, RawQuery: q.Encode()}
+		to := url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: q.Encode()}
 		out = append(out, LanguageLink{Lang: lang, Label: names[lang], Href: to.RequestURI(), Current: lang == p.Lang})
 	}
 	return out
