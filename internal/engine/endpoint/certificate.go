@@ -258,8 +258,8 @@ func (p *prober) certificate(ctx context.Context, policy *estate.Policy, e *esta
 	} else if !s.identified() {
 		l.add(CertificateDecoy, "a certificate with the declared identity", s.subject()+", "+pin(leaf))
 	}
-	if e.Issuer != "" && !slices.ContainsFunc(leaf.Issuer.Organization, func(o string) bool { return strings.EqualFold(o, e.Issuer) }) {
-		l.add(CertificateIssuer, e.Issuer, leaf.Issuer.String())
+	if accepted := acceptedIssuer(*e); accepted != "" && !slices.ContainsFunc(leaf.Issuer.Organization, func(o string) bool { return sameOrganisation(o, accepted) }) {
+		l.add(CertificateIssuer, accepted, leaf.Issuer.String())
 	}
 	if lifetime := leaf.NotAfter.Sub(leaf.NotBefore); e.Environment == estate.NonProduction && lifetime > policy.CertLifetimeMax {
 		l.add(CertificateLifetime, "at most "+days(policy.CertLifetimeMax), days(lifetime))
