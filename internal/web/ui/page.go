@@ -28,7 +28,7 @@ type Page struct {
 	User    string // console: who is signed in
 	Role    string // console: in what role, below the name; may be empty
 	Account string // console: address of the own account; empty: no link
-	SignOut string // console: where signing out is posted to; empty: "/signout"
+	SignOut string // console: where signing out is posted to; empty: "/sign-out"
 
 	Languages []LanguageLink // nil: made of Path by ?lang=
 	Version   string         // public header: "Version du 12 novembre 2026"
@@ -131,7 +131,7 @@ func Render(w io.Writer, t *template.Template, p *Page) error {
 		own.Home = "/"
 	}
 	if own.SignOut == "" {
-		own.SignOut = "/signout"
+		own.SignOut = "/sign-out"
 	}
 	var b bytes.Buffer
 	if err := t.Execute(&b, &own); err != nil {
