@@ -202,9 +202,9 @@ func (t teller) withdrawal(m Measure) string {
 	}
 	text := t.T(id)
 	if m.Since.IsZero() {
-		return t.T("annex.withdrawn", "Why", text)
+		return t.T("annex.withdrawal", "Why", text)
 	}
-	return t.T("annex.withdrawn.since", "When", t.sinceWhen(m.Since), "Why", text)
+	return t.T("annex.withdrawal.since", "When", t.sinceWhen(m.Since), "Why", text)
 }
 
 // why says in a sentence why a measure is in its state.

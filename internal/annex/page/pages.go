@@ -58,7 +58,10 @@ func New(msgs *ui.Messages) (*Pages, error) {
 // language switch; Now is the moment that ages count from; whatever else is empty is filled in.
 // p itself is not changed. Nothing is written when it fails; so with every page.
 func (s *Pages) Annex(w io.Writer, p *ui.Page, v Annex) error {
-	own, t := open(p, v.At)
+	own, t, err := open(p, v.At)
+	if err != nil {
+		return err
+	}
 	t.dress(own, v.Company, t.T("annex.title"), AnnexPath)
 	t.number(own, v.Company, v.Hash, v.Since, v.Address)
 	own.Body = t.annex(v)
@@ -67,7 +70,10 @@ func (s *Pages) Annex(w io.Writer, p *ui.Page, v Annex) error {
 
 // Proof writes what stands behind one measure.
 func (s *Pages) Proof(w io.Writer, p *ui.Page, v Proof) error {
-	own, t := open(p, v.At)
+	own, t, err := open(p, v.At)
+	if err != nil {
+		return err
+	}
 	title := v.Measure.ID
 	if v.Measure.Title != "" {
 		title += " · " + v.Measure.Title
@@ -83,7 +89,10 @@ func (s *Pages) Proof(w io.Writer, p *ui.Page, v Proof) error {
 
 // Changes writes the changes of state.
 func (s *Pages) Changes(w io.Writer, p *ui.Page, v Changes) error {
-	own, t := open(p, time.Time{})
+	own, t, err := open(p, time.Time{})
+	if err != nil {
+		return err
+	}
 	t.dress(own, v.Company, t.T("annex.changes"), ChangesPath)
 	t.number(own, v.Company, "", time.Time{}, v.Address)
 	own.Body = t.changes(v)
@@ -92,7 +101,10 @@ func (s *Pages) Changes(w io.Writer, p *ui.Page, v Changes) error {
 
 // Unavailable writes that nothing can be asserted at this moment. The status is 503.
 func (s *Pages) Unavailable(w io.Writer, p *ui.Page, v Unavailable) error {
-	own, t := open(p, time.Time{})
+	own, t, err := open(p, time.Time{})
+	if err != nil {
+		return err
+	}
 	t.dress(own, v.Company, t.T("annex.unavailable"), "")
 	body := unavailableBody{Retry: ui.Button{Label: t.T("annex.unavailable.retry"), Icon: "refresh", Href: AnnexPath, Primary: true}}
 	if strings.HasPrefix(p.Path, "/") && !strings.HasPrefix(p.Path, "//") {
@@ -113,28 +125,34 @@ type unavailableBody struct {
 
 // Error writes an error: what happened and the next step.
 func (s *Pages) Error(w io.Writer, p *ui.Page, v Failure) error {
-	own, t := open(p, time.Time{})
+	own, t, err := open(p, time.Time{})
+	if err != nil {
+		return err
+	}
 	t.dress(own, v.Company, "", "")
 	own.Layout = "public"
 	var text, fix string
 	if v.Err != nil {
 		text, fix = t.Error(v.Err)
 	}
-	b, err := ui.ErrorPage(own, v.Status, "", text, fix, v.Request)
+	whole, err := ui.ErrorPage(own, v.Status, "", text, fix, v.Request)
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(b)
+	_, err = w.Write(whole)
 	return err
 }
 
 // open copies the caller's page, which may be shared, and makes the teller of its reader.
-func open(p *ui.Page, at time.Time) (*ui.Page, teller) {
+func open(p *ui.Page, at time.Time) (*ui.Page, teller, error) {
+	if p == nil || p.Printer == nil {
+		return nil, teller{}, errs.New(errs.Internal, "annex.no_printer", "A page of the annex was to be written without a printer.")
+	}
 	own := *p
 	if own.Now.IsZero() {
 		own.Now = time.Now()
 	}
-	return &own, teller{Printer: own.Printer, now: own.Now, at: at}
+	return &own, teller{Printer: own.Printer, now: own.Now, at: at}, nil
 }
 
 // dress fills in what every page has. current is the path of the open part of the navigation.
