@@ -126,6 +126,7 @@ func TestFiguresOfTheAnnex(t *testing.T) {
 	want := []Parameter{
 		{Name: "access.customer_data.teams", Kind: ListKind, List: []string{"Customer Success", "IT Operations"}},
 		{Name: "endpoint.tls.accepted", Kind: ListKind, List: []string{"TLS 1.2", "TLS 1.3"}},
+		{Name: "endpoint.certificate.accepted_issuers", Kind: ListKind, List: []string{"Let’s Encrypt"}},
 		{Name: "storage.encryption", Kind: TextKind, Text: "AES-256"},
 		span("access.review.period", 365*day), span("risk.assessment.period", 365*day),
 		span("endpoint.hsts.required_max_age", 365*day), span("endpoint.certificate.remaining", 14*day),

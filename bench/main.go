@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+)
+
+func main() {
+	binary := flag.String("garant", "bin/garant", "the built program")
+	length := flag.Duration("length", 20*time.Second, "how long each load runs")
+	only := flag.String("only", "", "run one of: start, pages, findings")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *binary, *only, *length); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, binary, only string, length time.Duration) error {
+	binary, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	parts := []struct {
+		name string
+		run  func(dir string) error
+	}{
+		{"start", func(dir string) error { return starts(ctx, binary, dir) }},
+		{"pages", func(dir string) error { return pages(ctx, binary, dir, length) }},
+		{"findings", func(dir string) error { return findings(ctx, dir, length) }},
+	}
+	for _, p := range parts {
+		if only != "" && only != p.name {
+			continue
+		}
+		dir, err := os.MkdirTemp("", "garant-bench-")
+		if err != nil {
+			return err
+		}
+		err = os.Chmod(dir, 0o711) //nolint:gosec // PostgreSQL's account passes through
+		if err == nil {
+			err = p.run(dir)
+		}
+		_ = os.RemoveAll(dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/garant-project/garant/internal/annex"
+	"github.com/garant-project/garant/internal/app"
+)
+
+type annexCmd struct {
+	Show annexShowCmd `cmd:"" help:"Print what the annex says now, and whether it is so."`
+}
+
+type annexShowCmd struct {
+	JSON bool   `help:"Print JSON."`
+	Lang string `help:"Language of the sentences." enum:"fr,en" default:"en"`
+	All  bool   `help:"Also print the measures that are not proven yet."`
+}
+
+func (a *annexShowCmd) Run(ctx context.Context, c *cli, con console) error {
+	return c.withGarant(ctx, con, func(g *app.Garant) error {
+		if err := g.Publisher.Publish(ctx); err != nil {
+			return err
+		}
+		s, err := g.Annex(ctx)
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			return json.NewEncoder(con.out).Encode(map[string]any{
+				"company": s.Document.Company, "document": s.Hash, "version": s.Version, "since": s.Since, "measures": s.Details(g.Messages, g.Now()),
+			})
+		}
+		a.print(con, g, s)
+		return nil
+	})
+}
+
+func (a *annexShowCmd) print(con console, g *app.Garant, s *annex.Snapshot) {
+	printer := g.Messages.For(a.Lang, time.UTC)
+	counts := map[string]int{}
+	for _, m := range s.Details(g.Messages, g.Now()) {
+		counts[string(m.State)]++
+		if m.State == "unproven" && !a.All {
+			continue
+		}
+		_, _ = fmt.Fprintf(con.out, "%-7s %s\n        %s\n", m.ID, printer.T("ui.state."+string(m.State)), m.Sentence[a.Lang])
+		if m.State != "met" {
+			_, _ = fmt.Fprintf(con.out, "        %s\n", printer.T(m.Reason))
+		}
+	}
+	for _, state := range []string{"met", "not_met", "stale", "unproven", "excluded"} {
+		if counts[state] > 0 {
+			_, _ = fmt.Fprintf(con.out, "%4d  %s\n", counts[state], printer.T("ui.state."+state))
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/garant-project/garant/internal/app"
+	"github.com/garant-project/garant/internal/measure"
+)
+
+type checkCmd struct {
+	IDs  []string `arg:"" optional:"" name:"ID" help:"Checks to run, by id, or by the measure they prove: endpoint.tls, ENC-1. All, unless told."`
+	JSON bool     `help:"Print JSON."`
+	List bool     `help:"List the checks and run none."`
+}
+
+// Help is shown below the flags.
+func (*checkCmd) Help() string {
+	return `Looks at the systems that the estate declares, stores what was seen as evidence, and prints it.
+
+Examples:
+  garant check                   every check
+  garant check ENC-1             those that prove ENC-1
+  garant check endpoint.hsts --json
+
+Exit code 3 when a check came out false or could not look.`
+}
+
+// checkFailed ends a command whose checks did not all pass.
+type checkFailed struct{ n int }
+
+func (e *checkFailed) Error() string { return fmt.Sprintf("%d checks did not pass", e.n) }
+
+func (k *checkCmd) Run(ctx context.Context, c *cli, con console) error {
+	return c.withGarant(ctx, con, func(g *app.Garant) error {
+		if k.List {
+			return listChecks(con, g, k.JSON)
+		}
+		checks, err := g.Select(k.IDs)
+		if err != nil {
+			return err
+		}
+		var results []measure.Result
+		failed := 0
+		by := operator()
+		for _, check := range checks {
+			r, err := g.Runner.Run(ctx, by, check.ID)
+			if err != nil {
+				return err
+			}
+			results = append(results, r)
+			if r.Finding.Outcome == measure.Fail || r.Finding.Outcome == measure.Error {
+				failed++
+			}
+			if !k.JSON {
+				printResult(con, g, r)
+			}
+		}
+		if err := g.Publisher.Publish(ctx); err != nil {
+			return err
+		}
+		if k.JSON {
+			if err := printResults(con, results); err != nil {
+				return err
+			}
+		}
+		if failed > 0 {
+			return &checkFailed{failed}
+		}
+		return nil
+	})
+}
+
+func listChecks(con console, g *app.Garant, asJSON bool) error {
+	type line struct {
+		ID       string   `json:"id"`
+		Measures []string `json:"measures"`
+		About    string   `json:"about"`
+	}
+	var lines []line
+	for _, c := range g.Registry.Checks() {
+		lines = append(lines, line{c.ID, c.Measures, g.Words("en", "check."+c.ID+".about")})
+	}
+	if asJSON {
+		return json.NewEncoder(con.out).Encode(map[string]any{"checks": lines})
+	}
+	for _, l := range lines {
+		_, _ = fmt.Fprintf(con.out, "%-38s %-14s %s\n", l.ID, strings.Join(l.Measures, " "), l.About)
+	}
+	return nil
+}
+
+func printResult(con console, g *app.Garant, r measure.Result) {
+	mark := map[measure.Outcome]string{measure.Pass: "pass ", measure.Fail: "FAIL ", measure.Error: "ERROR", measure.NotApplicable: "none "}[r.Finding.Outcome]
+	_, _ = fmt.Fprintf(con.out, "%s  %-38s %-8s %d examined, %d ms\n", mark, r.Check.ID, strings.Join(r.Check.Measures, " "), len(r.Finding.Scope), r.Took.Milliseconds())
+	for _, item := range r.Finding.Failed {
+		_, _ = fmt.Fprintf(con.out, "       %s: %s\n", item.Target, g.Words("en", item.Problem))
+		if item.Expected != "" || item.Actual != "" {
+			_, _ = fmt.Fprintf(con.out, "         expected %s, saw %s\n", item.Expected, item.Actual)
+		}
+		_, _ = fmt.Fprintf(con.out, "         → %s\n", g.Words("en", item.Problem+".fix"))
+	}
+}
+
+func printResults(con console, results []measure.Result) error {
+	type line struct {
+		ID       string          `json:"id"`
+		Measures []string        `json:"measures"`
+		Evidence string          `json:"evidence"`
+		Finding  measure.Finding `json:"finding"`
+		Millis   int64           `json:"ms"`
+	}
+	lines := make([]line, 0, len(results))
+	for _, r := range results {
+		lines = append(lines, line{r.Check.ID, r.Check.Measures, r.EvidenceID, r.Finding, r.Took.Milliseconds()})
+	}
+	return json.NewEncoder(con.out).Encode(map[string]any{"checks": lines})
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/app"
+	"github.com/garant-project/garant/internal/demo"
+	"github.com/garant-project/garant/internal/demo/servers"
+)
+
+type demoCmd struct {
+	Run_   demoRunCmd   `cmd:"" default:"withargs" name:"run" help:"Start the example (this is what garant demo does)."`
+	Break  demoBreakCmd `cmd:"" help:"Give an endpoint of the running example a fault, and watch its sentence withdraw itself."`
+	Mend   demoMendCmd  `cmd:"" help:"Make an endpoint of the running example sound again."`
+	Status demoListCmd  `cmd:"" help:"Say which endpoints of the running example are broken."`
+}
+
+type demoRunCmd struct {
+	Once bool `help:"Run every check once, print what the annex says, and end."`
+	JSON bool `help:"With --once: print JSON and nothing else." name:"json"`
+}
+
+// Help is shown below the flags.
+func (*demoRunCmd) Help() string {
+	return `Starts a company that does not exist, with endpoints that really answer on 127.0.0.1, and a
+Garant that guards it. One endpoint has a deliberate fault, which the annex shows.
+
+  garant demo                        until Ctrl-C
+  garant demo break application tls10
+  garant demo mend application
+  garant demo --once --json --data DIR`
+}
+
+func demoDir() string { return filepath.Join(filepath.Dir(app.DefaultDataDir()), "garant-demo") }
+
+func (d *demoRunCmd) Run(ctx context.Context, c *cli, con console) error {
+	o := c.options(con, demoDir())
+	if d.Once {
+		o = c.quiet(con, o)
+	}
+	example, err := app.OpenDemo(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer example.Close(context.WithoutCancel(ctx))
+	if d.Once {
+		return d.once(ctx, con, example)
+	}
+	if err := example.Control(); err != nil {
+		return err
+	}
+	link, err := example.SignInLink(ctx)
+	if err != nil {
+		return err
+	}
+	return example.Serve(ctx, func(a app.Addresses) {
+		signIn := "with the passkey that you registered"
+		if link != "" {
+			signIn = a.Console + link
+		}
+		_, _ = fmt.Fprintf(con.out, `
+Garant is running with its example company, Ardoise Mécénat (which does not exist).
+
+  Public annex   %s
+  Console        %s
+  Sign in once   %s
+
+  Break something:  garant demo break application tls10
+  Mend it:          garant demo mend application
+  Data:             %s
+  Stop:             Ctrl-C
+
+`, a.Annex, a.Console, signIn, o.DataDir)
+	})
+}
+
+func (d *demoRunCmd) once(ctx context.Context, con console, example *app.Demo) error {
+	if err := example.Look(ctx, actor.NewSystem("demo")); err != nil {
+		return err
+	}
+	s, err := example.Annex(ctx)
+	if err != nil {
+		return err
+	}
+	list := s.List(example.Messages, example.Now())
+	if d.JSON {
+		return json.NewEncoder(con.out).Encode(map[string]any{"measures": list})
+	}
+	for _, m := range list {
+		if m.State != "unproven" {
+			_, _ = fmt.Fprintf(con.out, "%-8s %-8s %s\n", m.ID, m.State, m.Sentence["en"])
+		}
+	}
+	return nil
+}
+
+type demoBreakCmd struct {
+	Endpoint string `arg:"" help:"Its name, as garant demo status prints it."`
+	Fault    string `arg:"" help:"What to break: ${faults}."`
+}
+
+func (b *demoBreakCmd) Run(c *cli, con console) error {
+	return order(c, con, demo.Order{Do: "break", Endpoint: b.Endpoint, Fault: b.Fault})
+}
+
+type demoMendCmd struct {
+	Endpoint string `arg:"" help:"Its name, as garant demo status prints it."`
+}
+
+func (m *demoMendCmd) Run(c *cli, con console) error {
+	return order(c, con, demo.Order{Do: "mend", Endpoint: m.Endpoint})
+}
+
+type demoListCmd struct{}
+
+func (*demoListCmd) Run(c *cli, con console) error { return order(c, con, demo.Order{Do: "list"}) }
+
+func order(c *cli, con console, o demo.Order) error {
+	answer, err := demo.Send(app.DemoDir(c.options(con, demoDir()).DataDir), o)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(con.out, answer)
+	return err
+}
+
+func faults() string { return strings.Join(servers.Faults(), ", ") }

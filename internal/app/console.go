@@ -1,0 +1,58 @@
+package app
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/web"
+	"github.com/garant-project/garant/internal/web/console"
+	"github.com/garant-project/garant/internal/web/ui"
+)
+
+// chrome is the frame of the console.
+func (g *Garant) chrome() *console.Chrome {
+	_, port, _ := net.SplitHostPort(g.Server.Listen.Annex)
+	return &console.Chrome{
+		Messages: g.Messages,
+		Company: func(ctx context.Context) string {
+			if view, err := g.View(ctx); err == nil && view.Estate != nil {
+				return view.Estate.Company.Name
+			}
+			return ""
+		},
+		Zone:     g.zone,
+		AnnexURL: g.origin(g.Server.Hosts.Annex, port),
+	}
+}
+
+// zone is the company's.
+func (g *Garant) zone(ctx context.Context) *time.Location {
+	if view, err := g.View(ctx); err == nil && view.Estate != nil && view.Estate.Company.Zone != nil {
+		return view.Estate.Company.Zone
+	}
+	return time.UTC
+}
+
+// consoleRoutes are the pages of the console.
+func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, origin string) ([]web.Route, error) {
+	routes, err := console.Pages(c, console.Deps{
+		DB: g.DB, Directory: dir,
+		LinkURL: func(token string) string { return origin + linkPath + token },
+		Changed: func() { g.views.reset(); g.Publisher.Wake() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	static := ui.Static()
+	routes = append(routes, web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: func(w http.ResponseWriter, r *web.Request) error {
+		static.ServeHTTP(w, r.Request)
+		return nil
+	}})
+	for _, e := range g.Engines {
+		routes = append(routes, e.Routes...)
+	}
+	return routes, nil
+}

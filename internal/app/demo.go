@@ -1,0 +1,97 @@
+package app
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/annex"
+	"github.com/garant-project/garant/internal/demo"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// exampleCadence is how often the example's endpoints are looked at: often, so that a sentence
+// is seen to withdraw itself.
+const exampleCadence = 5 * time.Second
+
+// DemoDir is where the example lives in a data directory.
+func DemoDir(dataDir string) string { return filepath.Join(dataDir, "demo") }
+
+// Demo is the example company with a Garant that guards it.
+type Demo struct {
+	*Garant
+	Company *demo.Company
+	stop    func()
+}
+
+// OpenDemo starts the example's endpoints and opens Garant on them.
+func OpenDemo(ctx context.Context, o Options) (*Demo, error) {
+	d := &Demo{}
+	if err := d.open(ctx, o); err != nil {
+		d.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Demo) open(ctx context.Context, o Options) (err error) {
+	if err := makeDataDir(o.DataDir); err != nil {
+		return err
+	}
+	if d.Company, err = demo.Open(DemoDir(o.DataDir), exampleCadence); err != nil {
+		return err
+	}
+	o.Config = d.Company.ConfigPath()
+	if d.Garant, err = Open(ctx, o); err != nil {
+		return err
+	}
+	_, err = d.ApplyEstate(ctx, actor.NewSystem("demo"))
+	return err
+}
+
+// Close stops everything, the endpoints last.
+func (d *Demo) Close(ctx context.Context) {
+	if d.stop != nil {
+		d.stop()
+	}
+	if d.Garant != nil {
+		d.Garant.Close(ctx)
+	}
+	if d.Company != nil {
+		d.Company.Close()
+	}
+}
+
+// Look runs every check once, two at a time, and publishes what they saw.
+func (g *Garant) Look(ctx context.Context, by actor.Actor) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for _, c := range g.Registry.Checks() {
+		group.Go(func() error {
+			_, err := g.Runner.Run(ctx, by, c.ID)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return g.Publisher.Publish(context.WithoutCancel(ctx))
+}
+
+// Annex reads the published annex, as garant_public.
+func (g *Garant) Annex(ctx context.Context) (*annex.Snapshot, error) {
+	r := annex.NewReader(g.DB.Pool(pg.Public), g.Now, g.Log)
+	if err := r.Renew(ctx); err != nil {
+		return nil, err
+	}
+	return r.Now()
+}
+
+// Control takes orders to break and to mend the example until Close.
+func (d *Demo) Control() (err error) {
+	d.stop, err = d.Company.Control()
+	return err
+}

@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"net"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// Directory opens the directory; origin is where the console answers, empty for commands.
+func (g *Garant) Directory(host, origin string) (*directory.Directory, error) {
+	site := directory.Site{}
+	if origin != "" {
+		site = directory.Site{Host: host, Origin: origin, Name: "Garant"}
+	}
+	return directory.New(directory.Config{
+		Staff: g.DB.Pool(pg.Staff), Login: g.DB.Pool(pg.Login), Box: g.Box, Policy: directory.DefaultPolicy(), Site: site,
+	})
+}
+
+// ConsoleOrigin is the console's address as browsers write it, for a listener on the given port.
+func (g *Garant) ConsoleOrigin(port string) string {
+	return g.origin(g.Server.Hosts.Console, port)
+}
+
+func (g *Garant) origin(host, port string) string {
+	scheme, usual := "http", "80"
+	if g.https() {
+		scheme, usual = "https", "443"
+	}
+	if port == "" || port == usual || len(g.Server.TrustedProxy) > 0 {
+		return scheme + "://" + host
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// https reports whether readers come by TLS, ours or a trusted proxy's.
+func (g *Garant) https() bool { return g.Server.TLS.Enabled() || len(g.Server.TrustedProxy) > 0 }
+
+// linkPath is where a link is redeemed on the console.
+const linkPath = "/link/"
+
+// AddPerson adds a member of staff.
+func (g *Garant) AddPerson(ctx context.Context, by actor.Actor, email, name string, role actor.Role) (directory.Person, error) {
+	dir, err := g.Directory("", "")
+	if err != nil {
+		return directory.Person{}, err
+	}
+	return dir.AddPerson(ctx, by, email, name, role, g.Now())
+}
+
+// People lists the staff.
+func (g *Garant) People(ctx context.Context, by actor.Actor) ([]directory.Person, error) {
+	dir, err := g.Directory("", "")
+	if err != nil {
+		return nil, err
+	}
+	return dir.List(ctx, by, uuid.Nil, 200)
+}
+
+// Link makes a one-time link for a person, as the path on the console.
+func (g *Garant) Link(ctx context.Context, by actor.Actor, email string, purpose directory.Purpose) (path string, link directory.Link, err error) {
+	dir, err := g.Directory("", "")
+	if err != nil {
+		return "", link, err
+	}
+	person, err := dir.PersonByEmail(ctx, by, email)
+	if err != nil {
+		return "", link, err
+	}
+	link, err = dir.CreateLink(ctx, by, person.ID, purpose, g.Now())
+	return linkPath + link.Token, link, err
+}
+
+// The example's only member of staff.
+const (
+	exampleEmail = "securite@ardoise.example"
+	exampleName  = "Responsable sécurité (exemple)"
+)
+
+// SignInLink makes a one-time link for the example's security lead, as the path on the console;
+// empty when the lead has a passkey already.
+func (d *Demo) SignInLink(ctx context.Context) (string, error) {
+	by := actor.NewSystem("demo")
+	_, err := d.AddPerson(ctx, by, exampleEmail, exampleName, actor.Lead)
+	if err != nil && !errs.Is(err, errs.Conflict) {
+		return "", err
+	}
+	path, _, err := d.Link(ctx, by, exampleEmail, directory.SignIn)
+	if errs.Is(err, errs.Conflict) {
+		return "", nil
+	}
+	return path, err
+}
+
+// ParseRole reads a role as people write it.
+func ParseRole(s string) (actor.Role, error) {
+	var names []string
+	for _, r := range actor.Roles() {
+		if string(r) == s {
+			return r, nil
+		}
+		names = append(names, string(r))
+	}
+	return "", errs.New(errs.Invalid, "app.role", "There is no role called "+s+".").WithFix("Choose one of: " + strings.Join(names, ", ") + ".")
+}

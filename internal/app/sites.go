@@ -1,0 +1,81 @@
+package app
+
+import (
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/garant-project/garant/internal/annex"
+	"github.com/garant-project/garant/internal/web"
+	"github.com/garant-project/garant/internal/web/signin"
+	"github.com/garant-project/garant/internal/web/ui"
+)
+
+// sites are what this server listens for.
+func (g *Garant) sites(metrics *web.Metrics, reader *annex.Reader) ([]site, error) {
+	console, err := g.consoleSite(metrics)
+	if err != nil {
+		return nil, err
+	}
+	public, err := g.annexSite(metrics, reader)
+	if err != nil {
+		return nil, err
+	}
+	sites := []site{console, public}
+	if address := g.Server.Listen.Metrics; address != "" {
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", metrics.Handler())
+		mux.Handle("GET /healthz", g.health(reader))
+		sites = append(sites, site{name: "metrics", address: address, public: "http://" + address, handler: mux})
+	}
+	return sites, nil
+}
+
+// annexSite is the public annex.
+func (g *Garant) annexSite(metrics *web.Metrics, reader *annex.Reader) (site, error) {
+	_, port, _ := net.SplitHostPort(g.Server.Listen.Annex)
+	origin := g.origin(g.Server.Hosts.Annex, port)
+	pages, err := annex.NewSite(reader, g.Messages, origin, g.Now)
+	if err != nil {
+		return site{}, err
+	}
+	handler, err := web.NewSite(web.Config{
+		Name: "annex", Hosts: []string{g.Server.Hosts.Annex}, Routes: pages.Routes(), ErrorPage: pages.Fail,
+		Languages: g.languages(), HTTPS: g.https(), Proxies: g.Server.TrustedProxy, Log: g.Log, Metrics: metrics, Now: g.Now,
+	})
+	return site{name: "annex", address: g.Server.Listen.Annex, public: origin, handler: handler, tls: true}, err
+}
+
+// consoleSite is the staff's console, with the interface for programs.
+func (g *Garant) consoleSite(metrics *web.Metrics) (site, error) {
+	_, port, _ := net.SplitHostPort(g.Server.Listen.Console)
+	origin := g.origin(g.Server.Hosts.Console, port)
+	dir, err := g.Directory(g.Server.Hosts.Console, origin)
+	if err != nil {
+		return site{}, err
+	}
+	chrome := g.chrome()
+	enter, err := signin.New(signin.Config{
+		Directory: dir, Messages: g.Messages, Zone: time.UTC, HTTPS: g.https(), Home: "/", Now: g.Now,
+		Frame: func(r *web.Request) ui.Page { return *chrome.Page(r, "nav.account", "/account", nil) },
+	})
+	if err != nil {
+		return site{}, err
+	}
+	routes, err := g.consoleRoutes(chrome, dir, origin)
+	if err != nil {
+		return site{}, err
+	}
+	routes = append(routes, enter.Routes()...)
+	api := web.NewAPI("Garant", g.Build)
+	g.Runner.AddAPI(api)
+	routes = append(routes, api.Routes()...)
+	handler, err := web.NewSite(web.Config{
+		Name: "console", Hosts: []string{g.Server.Hosts.Console}, Routes: routes, Auth: enter, SignInPath: signin.Path, ErrorPage: chrome.Error,
+		Languages: g.languages(), HTTPS: g.https(), Proxies: g.Server.TrustedProxy, Log: g.Log, Metrics: metrics, Now: g.Now,
+	})
+	return site{name: "console", address: g.Server.Listen.Console, public: origin, handler: handler, tls: true}, err
+}
+
+// languages are those of the pages, the company's first.
+func (g *Garant) languages() []string { return g.Messages.Languages() }
