@@ -43,7 +43,37 @@ func scratch(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL's account passes through
+		t.Fatal(err)
+	}
 	return dir
+}
+
+// A directory below one that only root may enter is where mktemp -d puts things.
+func TestDataDirectoryThatOnlyRootMayEnter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the whole program")
+	}
+	dir := scratch(t)
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "data")
+	for range 2 {
+		cmd := exec.Command(os.Args[0], "demo", "--once", "--json", "--data", data)
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil || !strings.HasPrefix(string(out), `{"measures":[`) {
+			t.Fatalf("%v\n%s\n%s", err, out, &stderr)
+		}
+	}
+	if where, err := os.ReadFile(filepath.Join(data, "pg.path")); err == nil {
+		t.Cleanup(func() { _ = os.RemoveAll(strings.TrimSpace(string(where))) })
+	} else if os.Geteuid() == 0 {
+		t.Errorf("nothing says where the database is: %v", err)
+	}
 }
 
 var (

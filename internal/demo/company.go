@@ -53,28 +53,34 @@ type Company struct {
 
 // Open makes the example in dir, or takes up the one that is there, and starts its endpoints.
 // every is how often they are looked at.
-func Open(dir string, every time.Duration) (c *Company, err error) {
-	c = &Company{dir: dir, every: every, keys: map[string]*ecdsa.PrivateKey{}, ports: map[string][2]int{}, servers: map[string]*servers.Server{}}
+func Open(dir string, every time.Duration) (*Company, error) {
+	c := &Company{dir: dir, every: every, keys: map[string]*ecdsa.PrivateKey{}, ports: map[string][2]int{}, servers: map[string]*servers.Server{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's account passes through
 		return nil, cannot("create its directory", err)
 	}
 	if err := c.load(); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			c.Close()
-		}
-	}()
+	if err := c.run(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Company) run() error {
+	if err := c.listeners(); err != nil {
+		return err
+	}
 	for _, e := range endpoints() {
 		if err := c.start(e); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := c.save("ports.json", mustJSON(c.ports), 0o644); err != nil {
-		return nil, err
+		return err
 	}
-	return c, c.save("garant.yaml", c.Config(), 0o644)
+	return c.save("garant.yaml", c.Config(), 0o644)
 }
 
 // ConfigPath is where the example's garant.yaml stands.
@@ -184,6 +190,35 @@ func (c *Company) start(e endpoint) error {
 	return nil
 }
 
+// The preferred ports of Garant's own listeners beside the example.
+const (
+	consolePort = 8480
+	annexPort   = 8481
+	ownListener = "garant" // in ports.json
+)
+
+// listeners chooses where Garant itself listens: the usual ports, or, when they are taken the
+// first time, any free ones, which are then kept.
+func (c *Company) listeners() error {
+	if _, known := c.ports[ownListener]; known {
+		return nil
+	}
+	ports := [2]int{consolePort, annexPort}
+	for i, usual := range ports {
+		if free(usual) {
+			continue
+		}
+		l, err := net.Listen("tcp", loopback(0))
+		if err != nil {
+			return cannot("find a free port", err)
+		}
+		defer func() { _ = l.Close() }() // held until both are chosen, so that they differ
+		ports[i] = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
+	}
+	c.ports[ownListener] = ports
+	return nil
+}
+
 // Close stops every endpoint.
 func (c *Company) Close() {
 	for _, s := range c.servers {
@@ -262,6 +297,9 @@ endpoints:
 {{- end}}
 policy:
   every: {{.Every}}
+listen:
+  console: 127.0.0.1:{{.Console}}
+  annex: 127.0.0.1:{{.Annex}}
 `
 
 // Config is the example's garant.yaml.
@@ -273,7 +311,8 @@ func (c *Company) Config() []byte {
 	data := struct {
 		Endpoints        []row
 		Authority, Every string
-	}{Authority: Authority, Every: estate.FormatDuration(c.every)}
+		Console, Annex   int
+	}{Authority: Authority, Every: estate.FormatDuration(c.every), Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
 	for _, e := range endpoints() {
 		pin, err := c.servers[e.name].Pin()
 		if err != nil {
