@@ -200,7 +200,9 @@ var (
 // after «; ' between letters becomes ’. Text that is already set is not changed; other
 // languages get the apostrophe only.
 func Typeset(lang, s string) string {
-	s = apostrophe.ReplaceAllString(s, "${1}’${2}")
+	for range 2 { // a letter between two apostrophes belongs to one match only
+		s = apostrophe.ReplaceAllString(s, "${1}’${2}")
+	}
 	if lang != "fr" {
 		return s
 	}
