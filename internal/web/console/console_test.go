@@ -1,0 +1,283 @@
+package console_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/net/html"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/pgtest"
+	"github.com/garant-project/garant/internal/web"
+	"github.com/garant-project/garant/internal/web/console"
+	"github.com/garant-project/garant/internal/web/signin"
+	"github.com/garant-project/garant/internal/web/ui"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+var cli = actor.NewSystem("cli:root")
+
+// auth signs everybody in as one actor.
+type auth struct{ who actor.Actor }
+
+func (a *auth) Authenticate(*http.Request) (actor.Actor, error) { return a.who, nil }
+
+// house is the console's own pages over a database of the test's own.
+type house struct {
+	t    testing.TB
+	db   *pg.DB
+	dir  *directory.Directory
+	auth *auth
+	site *web.Site
+	now  time.Time
+	lead directory.Person
+}
+
+func words(t testing.TB) *ui.Messages {
+	t.Helper()
+	known, err := signin.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	msgs, err := ui.NewMessages(console.Messages(), known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msgs
+}
+
+func open(t testing.TB) *house {
+	t.Helper()
+	ctx := context.Background()
+	h := &house{t: t, db: pgtest.New(t), auth: &auth{}, now: time.Now().UTC()}
+	provider, err := crypt.OpenKeyfile(ctx, h.db.Pool(pg.Staff), filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := crypt.NewBox(ctx, h.db.Pool(pg.Login), provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.dir, err = directory.New(directory.Config{Staff: h.db.Pool(pg.Staff), Login: h.db.Pool(pg.Login), Box: box, Policy: directory.DefaultPolicy()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	brussels, err := time.LoadLocation("Europe/Brussels")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &console.Chrome{
+		Messages: words(t), AnnexURL: "http://trust.localhost:8481/",
+		Company: func(context.Context) string { return "Ardoise Mécénat" },
+		Zone:    func(context.Context) *time.Location { return brussels },
+	}
+	routes, err := console.Pages(c, console.Deps{DB: h.db, Directory: h.dir, LinkURL: func(token string) string { return "http://admin.localhost:8480/link/" + token }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.site, err = web.NewSite(web.Config{
+		Name: "console", Hosts: []string{"admin.localhost"}, Routes: routes, Auth: h.auth, SignInPath: "/sign-in", ErrorPage: c.Error,
+		Languages: []string{"fr", "en"}, Log: slog.New(slog.DiscardHandler), Metrics: web.NewMetrics(), Now: func() time.Time { return h.now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.lead = h.person("claire@ardoise.example", "Claire Dubois", actor.Lead)
+	h.as(h.lead)
+	return h
+}
+
+func (h *house) person(email, name string, role actor.Role) directory.Person {
+	h.t.Helper()
+	p, err := h.dir.AddPerson(context.Background(), cli, email, name, role, h.now)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return p
+}
+
+// as signs a person in.
+func (h *house) as(p directory.Person) {
+	h.auth.who = actor.Actor{Kind: actor.Person, ID: p.ID.String(), Name: p.Name, Role: p.Role, Session: uuid.Must(uuid.NewV7()).String(), Permissions: p.Role.Permissions()}
+}
+
+func (h *house) apply(by actor.Actor, source string) estate.Version {
+	h.t.Helper()
+	v, err := estate.Apply(context.Background(), h.db.Pool(pg.Staff), by, []byte(source), estate.Dir(h.t.TempDir()))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return v
+}
+
+// ask sends a request and returns status and body; pages are held to what holds of all pages.
+func (h *house) ask(method, target string, form url.Values) (*httptest.ResponseRecorder, string) {
+	h.t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r := httptest.NewRequest(method, target, body)
+	r.Host = "admin.localhost:8480"
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	w := httptest.NewRecorder()
+	h.site.ServeHTTP(w, r)
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+		sound(h.t, target, w.Body.String())
+	}
+	return w, w.Body.String()
+}
+
+// get expects a page in both languages and returns the English one.
+func (h *house) get(target string) string {
+	h.t.Helper()
+	var page string
+	for _, lang := range []string{"fr", "en"} {
+		sep := "?"
+		if strings.Contains(target, "?") {
+			sep = "&"
+		}
+		w, body := h.ask(http.MethodGet, target+sep+"lang="+lang, nil)
+		if w.Code != http.StatusOK {
+			h.t.Fatalf("GET %s in %s: %d\n%s", target, lang, w.Code, text(h.t, body))
+		}
+		if !strings.Contains(body, `<html lang="`+lang+`">`) {
+			h.t.Errorf("GET %s: not in %s", target, lang)
+		}
+		page = body
+	}
+	return text(h.t, page)
+}
+
+// post sends a form in English.
+func (h *house) post(target string, form url.Values) (*httptest.ResponseRecorder, string) {
+	h.t.Helper()
+	if form == nil {
+		form = url.Values{}
+	}
+	w, body := h.ask(http.MethodPost, target+"?lang=en", form)
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+		body = text(h.t, body)
+	}
+	return w, body
+}
+
+// sound holds a page to what holds of all: words for every id, elements that are closed, ids that
+// come once, nothing inline, labels that name a field.
+func sound(t testing.TB, target, page string) {
+	t.Helper()
+	if i := strings.Index(page, "⟦"); i >= 0 {
+		t.Errorf("%s: a word is missing: %s", target, page[i:min(len(page), i+80)])
+	}
+	void := map[string]bool{"meta": true, "link": true, "input": true, "br": true, "hr": true, "img": true, "path": true, "rect": true, "circle": true, "line": true, "ellipse": true, "polyline": true, "polygon": true}
+	var stack []string
+	ids, refs := map[string]int{}, map[string]bool{}
+	z := html.NewTokenizer(strings.NewReader(page))
+	for {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			if z.Err() != io.EOF { //nolint:errorlint // returned bare
+				t.Errorf("%s: %v", target, z.Err())
+			}
+			break
+		}
+		token := z.Token()
+		for _, a := range token.Attr {
+			switch {
+			case a.Key == "id":
+				ids[a.Val]++
+			case a.Key == "for", a.Key == "aria-labelledby", a.Key == "aria-describedby":
+				for _, ref := range strings.Fields(a.Val) {
+					refs[ref] = true
+				}
+			case a.Key == "style", strings.HasPrefix(a.Key, "on"):
+				t.Errorf("%s: <%s> has %s, which the policy of the site refuses", target, token.Data, a.Key)
+			}
+		}
+		switch {
+		case kind == html.StartTagToken && !void[token.Data]:
+			stack = append(stack, token.Data)
+		case kind == html.EndTagToken && !void[token.Data]:
+			if len(stack) == 0 || stack[len(stack)-1] != token.Data {
+				t.Fatalf("%s: </%s> closes %v", target, token.Data, stack)
+			}
+			stack = stack[:len(stack)-1]
+		}
+	}
+	if len(stack) > 0 {
+		t.Errorf("%s: never closed: %v", target, stack)
+	}
+	for id, n := range ids {
+		if n > 1 {
+			t.Errorf("%s: the id %s comes %d times", target, id, n)
+		}
+	}
+	for ref := range refs {
+		if ids[ref] == 0 {
+			t.Errorf("%s: nothing has the id %s", target, ref)
+		}
+	}
+}
+
+// text is what a reader sees of a page, on one line.
+func text(t testing.TB, page string) string {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	var walk func(*html.Node)
+	walk = func(n *html.Node) {
+		switch {
+		case n.Type == html.TextNode:
+			b.WriteString(n.Data + " ")
+		case n.Type == html.ElementNode && n.Data == "a":
+			for _, a := range n.Attr {
+				if a.Key == "href" {
+					b.WriteString("[" + a.Val + "] ")
+				}
+			}
+		}
+		for c := n.FirstChild; c != nil; c = c.NextSibling {
+			walk(c)
+		}
+	}
+	walk(doc)
+	return strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(strings.Join(strings.Fields(b.String()), " "))
+}
+
+func wants(t testing.TB, page string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(page, part) {
+			t.Errorf("the page does not say %q:\n%s", part, page)
+		}
+	}
+}
+
+func lacks(t testing.TB, page string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if strings.Contains(page, part) {
+			t.Errorf("the page says %q:\n%s", part, page)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package console
+
+import (
+	"html/template"
+	"net/http"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/web"
+	"github.com/garant-project/garant/internal/web/ui"
+)
+
+// Deps is what the pages of this package work with.
+type Deps struct {
+	DB        *pg.DB // with the pool of pg.Staff
+	Directory *directory.Directory
+	// LinkURL is the whole address at which a one-time link is redeemed.
+	LinkURL func(token string) string
+	// Changed is told after something of the estate was confirmed, so that what is derived from
+	// it is derived anew at once; may be nil.
+	Changed func()
+}
+
+// pages are the handlers of this package.
+type pages struct {
+	Deps
+	c         *Chrome
+	templates map[string]*template.Template
+}
+
+// Pages makes the routes of People, Estate and Record, lets c name persons, and registers what
+// waits on these pages with it.
+func Pages(c *Chrome, deps Deps) ([]web.Route, error) {
+	if deps.DB == nil || deps.Directory == nil || deps.LinkURL == nil {
+		return nil, errs.New(errs.Internal, "console.deps", "The console's pages lack a database, a directory or the address of links.")
+	}
+	h := &pages{Deps: deps, c: c, templates: map[string]*template.Template{}}
+	for _, name := range []string{"people", "person", "link", "estate", "version", "record"} {
+		t, err := ui.Parse("console", templates, "templates/"+name+".html")
+		if err != nil {
+			return nil, err
+		}
+		h.templates[name] = t
+	}
+	c.people = deps.Directory
+	c.AddDue(DueSource{Count: h.countReductions, List: h.dueReductions})
+	c.AddDue(DueSource{Count: h.countPeople, List: h.duePeople})
+	return []web.Route{
+		{Pattern: "GET " + PeoplePath, Permission: actor.ReadPersons, Handler: h.people},
+		{Pattern: "POST " + PeoplePath, Permission: actor.ChangePersons, Handler: h.addPerson},
+		{Pattern: "GET " + PeoplePath + ".csv", Permission: actor.ReadPersons, Handler: h.peopleCSV},
+		{Pattern: "GET " + PeoplePath + "/{id}", Permission: actor.ReadPersons, Handler: h.person},
+		{Pattern: "POST " + PeoplePath + "/{id}/role", Permission: actor.ChangePersons, Handler: h.changeRole},
+		{Pattern: "POST " + PeoplePath + "/{id}/link", Permission: actor.ChangePersons, Handler: h.makeLink},
+		{Pattern: "POST " + PeoplePath + "/{id}/disable", Permission: actor.ChangePersons, Handler: h.disable},
+		{Pattern: "POST " + PeoplePath + "/{id}/enable", Permission: actor.ChangePersons, Handler: h.enable},
+		{Pattern: "GET " + EstatePath, Permission: actor.ReadEstate, Handler: h.estate},
+		{Pattern: "GET " + EstatePath + ".csv", Permission: actor.ReadEstate, Handler: h.estateCSV},
+		{Pattern: "GET " + EstatePath + "/{version}", Permission: actor.ReadEstate, Handler: h.version},
+		{Pattern: "POST " + EstatePath + "/{version}/confirm", Permission: actor.ChangeEstate, Handler: h.confirm},
+		{Pattern: "GET " + RecordPath, Permission: actor.ReadAudit, Handler: h.record},
+		{Pattern: "GET " + RecordPath + ".csv", Permission: actor.ReadAudit, Handler: h.recordCSV},
+	}, nil
+}
+
+func (h *pages) write(w http.ResponseWriter, _ *web.Request, status int, name string, p *ui.Page) error {
+	return h.c.Write(w, status, h.templates[name], p)
+}
+
+// form reads what a form sent.
+func form(r *web.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return errs.New(errs.Invalid, "console.form", "What was sent could not be read.").WithFix("Go back, reload the page and try again.").Wrap(err)
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/web"
+	"github.com/garant-project/garant/internal/web/ui"
+)
+
+// Names tells who actors are, for one request.
+type Names struct {
+	chrome *Chrome
+	reader actor.Actor
+	p      *ui.Printer
+	known  map[string]string
+}
+
+// Names returns what tells the reader who actors are. Names of persons are looked up only for
+// who may read persons, each once.
+func (c *Chrome) Names(r *web.Request, p *ui.Printer) *Names {
+	return &Names{chrome: c, reader: r.Actor, p: p, known: map[string]string{}}
+}
+
+// Of is the name of an actor: of a person, or a word for a part of Garant.
+func (n *Names) Of(ctx context.Context, kind actor.Kind, id string) string {
+	switch kind {
+	case actor.Person:
+		return n.person(ctx, id)
+	case actor.System:
+		part, account, _ := strings.Cut(id, ":") // "cli:root": the command line, as that account
+		if word := "console.actor." + part; n.p.Has(word) {
+			part = n.p.T(word)
+		}
+		if account != "" {
+			part += " (" + account + ")"
+		}
+		return part
+	case actor.Public:
+		return n.p.T("console.actor.public")
+	}
+	return id
+}
+
+// Identity is the name of who applied or confirmed a version of the estate.
+func (n *Names) Identity(ctx context.Context, i estate.Identity) string {
+	return n.Of(ctx, i.Kind, i.ID)
+}
+
+// person is a person's name, or a short id where it is not for the reader, not there or cannot
+// be opened.
+func (n *Names) person(ctx context.Context, id string) string {
+	if name, ok := n.known[id]; ok {
+		return name
+	}
+	name := n.p.T("console.person", "ID", ShortID(id))
+	switch parsed, err := uuid.Parse(id); {
+	case n.reader.Kind == actor.Person && n.reader.ID == id && n.reader.Name != "":
+		name = n.reader.Name
+	case err != nil || n.chrome.people == nil || !n.reader.May(actor.ReadPersons):
+	default:
+		if person, err := n.chrome.people.Person(ctx, n.reader, parsed); err == nil && !person.Unreadable {
+			name = person.Name
+		}
+	}
+	n.known[id] = name
+	return name
+}
+
+// ShortID is the end of an id, enough to tell two apart: the beginning of a UUIDv7 is its time.
+func ShortID(id string) string {
+	if len(id) <= 8 {
+		return id
+	}
+	return id[len(id)-8:]
+}
+
+// object returns what an action was done to, in words, with its page where it has one.
+func (n *Names) object(ctx context.Context, o audit.Object) (label, href string) {
+	switch o.Kind {
+	case "check":
+		if id := "check." + o.ID; n.p.Has(id) {
+			return n.p.T(id), ChecksPath + "/" + url.PathEscape(o.ID)
+		}
+	case "person":
+		if _, err := uuid.Parse(o.ID); err == nil {
+			if n.reader.May(actor.ReadPersons) {
+				href = PeoplePath + "/" + o.ID
+			}
+			return n.person(ctx, o.ID), href
+		}
+	case "estate":
+		if version, err := strconv.ParseInt(o.ID, 10, 64); err == nil {
+			return n.p.T("console.estate.version", "Version", strconv.FormatInt(version, 10)), EstatePath + "/" + o.ID
+		}
+	}
+	if id := "console.object." + o.Kind; n.p.Has(id) {
+		return n.p.T(id, "ID", ShortID(o.ID)), ""
+	}
+	return o.Kind + " " + ShortID(o.ID), ""
+}
+
+// actionWord is what was done, in words; the code of an action that has none.
+func actionWord(p *ui.Printer, action string) string {
+	if id := "console.action." + action; p.Has(id) {
+		return p.T(id)
+	}
+	return action
+}
+
+// Trail makes the table of entries of the record. all adds the object, for lists of more than
+// one.
+func (c *Chrome) Trail(r *web.Request, p *ui.Printer, entries []audit.Entry, all bool) ui.Table {
+	names, ctx := c.Names(r, p), r.Context()
+	t := ui.Table{
+		Caption: p.T("console.record.caption"),
+		Columns: []ui.Column{{Label: p.T("console.record.when")}, {Label: p.T("console.record.who")}, {Label: p.T("console.record.what")}},
+		Empty:   &ui.Empty{Icon: "record", Title: p.T("console.record.empty"), Text: p.T("console.record.empty.text")},
+	}
+	if all {
+		t.Columns = append(t.Columns, ui.Column{Label: p.T("console.record.object")})
+	}
+	t.Columns = append(t.Columns, ui.Column{Label: p.T("console.record.detail")})
+	for _, e := range entries {
+		what := ui.Cell{Text: actionWord(p, e.Action)}
+		if e.Refused {
+			what.Chip = p.T("console.record.refused")
+		}
+		who := ui.Cell{Text: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Note: e.Actor.Origin}
+		if all {
+			who.Link, who.Text = &ui.Link{Label: who.Text, Href: RecordPath + "?actor=" + url.QueryEscape(e.Actor.ID)}, ""
+		}
+		row := []ui.Cell{{Text: p.Instant(e.At)}, who, what}
+		if all {
+			label, href := names.object(ctx, e.Object)
+			if href == "" {
+				row = append(row, ui.Cell{Text: label})
+			} else {
+				row = append(row, ui.Cell{Link: &ui.Link{Label: label, Href: href}})
+			}
+		}
+		t.Rows = append(t.Rows, append(row, ui.Cell{Note: detail(e.Detail)}))
+	}
+	return t
+}
+
+// detail writes the detail of an entry on one line: long ids and digests by their beginning.
+func detail(values map[string]any) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		parts = append(parts, key+" "+brief(values[key]))
+	}
+	return strings.Join(parts, " · ")
+}
+
+func brief(v any) string {
+	switch v := v.(type) {
+	case string:
+		if _, err := uuid.Parse(v); err == nil {
+			return "…" + ShortID(v)
+		}
+		if len(v) == 64 && !strings.Contains(v, " ") {
+			return v[:12] + "…"
+		}
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []any:
+		var items []string
+		for _, item := range v {
+			items = append(items, brief(item))
+		}
+		if len(items) == 0 {
+			return "–"
+		}
+		return strings.Join(items, ", ")
+	}
+	return fmt.Sprint(v)
+}
+
+// History returns the latest entries on an object, for who may read the record.
+func (c *Chrome) History(r *web.Request, on pg.Querier, p *ui.Printer, object audit.Object) (*Past, error) {
+	if !r.Actor.May(actor.ReadAudit) {
+		return nil, nil //nolint:nilnil // nothing for this reader
+	}
+	const shown = 10
+	entries, err := audit.List(r.Context(), on, audit.Filter{Object: object, Limit: shown + 1})
+	if err != nil {
+		return nil, err
+	}
+	past := &Past{}
+	if len(entries) > shown {
+		entries, past.All = entries[:shown], RecordPath+"?object="+url.QueryEscape(object.Kind+":"+object.ID)
+	}
+	past.Table = c.Trail(r, p, entries, false)
+	return past, nil
+}
+
+// Past is the trail of an object.
+type Past struct {
+	Table ui.Table
+	All   string // address of the whole, when there is more
+}
+
+// detailJSON is the detail as CSV has it: the whole, as JSON.
+func detailJSON(values map[string]any) (string, error) {
+	if len(values) == 0 {
+		return "", nil
+	}
+	b, err := json.Marshal(values)
+	if err != nil {
+		return "", errs.New(errs.Internal, "console.detail", "An entry of the record cannot be written.").Wrap(err)
+	}
+	return string(b), nil
+}
