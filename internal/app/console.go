@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/directory"
+	checks "github.com/garant-project/garant/internal/measure/console"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -46,6 +47,11 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 	if err != nil {
 		return nil, err
 	}
+	looks, err := checks.Pages(c, g.Runner)
+	if err != nil {
+		return nil, err
+	}
+	routes = append(routes, looks...)
 	static := ui.Static()
 	routes = append(routes, web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: func(w http.ResponseWriter, r *web.Request) error {
 		static.ServeHTTP(w, r.Request)

@@ -13,6 +13,7 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
+	checks "github.com/garant-project/garant/internal/measure/console"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/signin"
@@ -74,7 +75,7 @@ func messages(engines []measure.Engine) (*ui.Messages, error) {
 	if err != nil {
 		return nil, err
 	}
-	extra := []map[string][]byte{page.Messages(), enter, console.Messages()}
+	extra := []map[string][]byte{page.Messages(), enter, console.Messages(), checks.Messages()}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)
 	}

@@ -164,7 +164,7 @@ func openCluster(ctx context.Context, o Options, users []string) (*cluster.Clust
 	if err == nil || !fresh || os.Geteuid() != 0 || !errors.As(err, &known) || known.ID != "cluster.cannot_enter" {
 		return c, err
 	}
-	_ = os.Remove(options.Dir) // if it was made: empty
+	_ = os.Remove(options.Dir)                                    // if it was made: empty
 	if err := os.MkdirAll(clustersElsewhere, 0o711); err != nil { //nolint:gosec // PostgreSQL's account passes through
 		return nil, known
 	}
