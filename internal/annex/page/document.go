@@ -30,7 +30,10 @@ type replay struct {
 }
 
 // figure is one of the row of counts.
-type figure struct{ Number, Label, Class string }
+type figure struct {
+	Number, Label string
+	Class         string // of a state that there are measures of; else empty
+}
 
 // form lets the reader choose a day of the past.
 type form struct{ Action, Value, Max string }
@@ -45,6 +48,7 @@ type section struct {
 // fold is a list that stays out of the way until it is opened; printed pages show it whole.
 type fold struct {
 	Class, Summary, IDs, Note string
+	Kinds                     bool // tell how each is to be proven
 	Rows                      []row
 }
 
@@ -88,9 +92,13 @@ func (t teller) counts(count map[ui.State]int, last time.Time) []figure {
 		if s == ui.Excluded && n == 0 {
 			continue
 		}
-		out = append(out, figure{t.Number(int64(n)), t.T("annex.count."+string(s), "Count", n), s.Class()})
+		f := figure{Number: t.Number(int64(n)), Label: t.T("annex.count."+string(s), "Count", n)}
+		if n > 0 {
+			f.Class = s.Class()
+		}
+		out = append(out, f)
 	}
-	f := figure{Number: t.T("annex.count.never"), Label: t.T("annex.count.last"), Class: "last"}
+	f := figure{Number: t.T("annex.count.never"), Label: t.T("annex.count.last")}
 	switch {
 	case last.IsZero():
 	case t.at.IsZero() && t.today(last):
@@ -138,7 +146,7 @@ func (t teller) fold(s ui.State, rows []row) []fold {
 	if len(rows) == 0 {
 		return nil
 	}
-	f := fold{Class: s.Class(), Summary: t.T("annex.fold."+string(s), "Count", len(rows)), Note: t.T("annex.fold." + string(s) + ".note"), Rows: rows}
+	f := fold{Class: s.Class(), Kinds: s == ui.Unproven, Summary: t.T("annex.fold."+string(s), "Count", len(rows)), Note: t.T("annex.fold." + string(s) + ".note"), Rows: rows}
 	for i, r := range rows {
 		if i > 0 {
 			f.IDs += ", "

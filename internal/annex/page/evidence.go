@@ -10,6 +10,7 @@ import (
 // proofBody is the proof behind a measure as its template shows it.
 type proofBody struct {
 	Row      row
+	From, To string // the ends of the history strip
 	Replay   *replay
 	Why      string
 	Look     []ui.Detail // scope, times, who
@@ -22,7 +23,8 @@ type proofBody struct {
 
 // digest is one evidence record.
 type digest struct {
-	Check, SHA256, Result, Since, ISO string
+	Check, SHA256 string
+	Result        string // may be empty
 }
 
 // change is one change of state.
@@ -48,21 +50,24 @@ func (t teller) proof(v Proof) proofBody {
 	if !v.At.IsZero() {
 		b.Replay = &replay{Text: t.T("annex.replay.banner", "Instant", t.Instant(v.At)), Back: ProofPath + m.ID, Word: t.T("annex.replay.back")}
 	}
+	if n := len(m.Strip); n > 0 {
+		b.From, b.To = t.Day(m.Strip[0].Date), t.Day(m.Strip[n-1].Date)
+	}
 	b.Look = t.look(m, v.Every)
 	if b.Row.Asserted {
 		b.Facts = t.values(m)
 	}
 	for _, d := range m.Digests {
-		result := t.T("annex.digest.not_passed")
-		if d.Passed {
-			result = t.T("annex.digest.passed")
-		}
-		out := digest{Check: d.Check, SHA256: d.SHA256, Result: result}
+		out := digest{Check: d.Check, SHA256: d.SHA256}
 		if name := "check." + d.Check; t.Has(name) {
 			out.Check = t.T(name)
 		}
-		if !d.FirstAt.IsZero() {
-			out.Since, out.ISO = t.Instant(d.FirstAt), t.ISO(d.FirstAt)
+		// Of a withdrawn sentence it is not told which check failed, nor since when.
+		if b.Row.Asserted && d.Passed {
+			out.Result = t.T("annex.digest.passed")
+			if !d.FirstAt.IsZero() {
+				out.Result = t.T("annex.digest.since", "Instant", t.Instant(d.FirstAt))
+			}
 		}
 		b.Digests = append(b.Digests, out)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/garant-project/garant/internal/web/ui"
 )
@@ -12,10 +13,11 @@ import (
 type row struct {
 	ID, Title, Href string
 
-	Asserted    bool // the sentence is said, not quoted
-	Lead        string
+	Asserted    bool   // the sentence is said, not quoted
+	Lead        string // "Nous annoncions :"
 	Open, Close string // quotation marks of a sentence that is only quoted
 	Sentence    []piece
+	Bare        string // the sentence without marks, for lists of what is not proven
 
 	Notice  string // why the sentence is not asserted any more
 	Tone    string // of the notice, as part of a class
@@ -30,9 +32,10 @@ type row struct {
 	ProofWord, ProofLabel string // of the link to the proof
 
 	Pill  ui.Pill
-	Kind  string
+	Kind  string // how it is proven, or is to be
 	Strip []ui.Day
-	Line  string // since when, and the next look
+	Line  string // since when; empty: not known
+	Next  string // the next look
 }
 
 // piece is a part of a sentence: words, or a fact.
@@ -93,14 +96,23 @@ func (t teller) row(m Measure) row {
 	if len(m.Sentence) == 0 {
 		r.Sentence = []piece{{Text: t.T("annex.unsaid")}}
 	}
+	for _, s := range m.Sentence {
+		r.Bare += s.Text
+	}
+	if r.Bare == "" {
+		r.Bare = t.T("annex.unsaid")
+	}
 	if r.Asserted {
 		r.Method = t.pieces(m, m.Method, true)
 	}
+	if !r.Asserted && len(m.Sentence) > 0 {
+		r.Lead = t.lead(m)
+		r.Open, r.Close = t.quotes()
+	}
+	if m.State == ui.Unproven && !withdrawn(m) {
+		r.Kind = t.planned(m.Kind)
+	}
 	if withdrawn(m) {
-		if len(m.Sentence) > 0 {
-			r.Lead = t.T("annex.announced")
-			r.Open, r.Close = t.quotes()
-		}
 		r.Notice, r.Tone = t.withdrawal(m), "warning"
 		if m.State == ui.NotMet {
 			r.Tone = "danger"
@@ -117,7 +129,29 @@ func (t teller) row(m Measure) row {
 		r.ProofWord, r.ProofLabel = t.T("annex.proof"), t.T("annex.proof.of", "ID", m.ID)
 	}
 	r.Line = t.line(m)
+	if t.at.IsZero() && !m.NextLook.IsZero() && m.State != ui.Excluded {
+		r.Next = t.T("annex.line.next", "When", t.Until(m.NextLook, t.now))
+	}
 	return r
+}
+
+// lead is what a sentence is called that is not asserted.
+func (t teller) lead(m Measure) string {
+	switch {
+	case withdrawn(m):
+		return t.T("annex.announced")
+	case m.State == ui.Excluded:
+		return t.T("annex.excluded")
+	}
+	return t.T("annex.to_prove")
+}
+
+// planned is the kind of a measure that nothing proves yet.
+func (t teller) planned(k ui.Kind) string {
+	if id := "annex.planned." + string(k); t.Has(id) {
+		return t.T(id)
+	}
+	return t.KindName(k)
 }
 
 // href keeps the moment that is replayed.
@@ -139,7 +173,7 @@ func (t teller) pieces(m Measure, spans []Span, asserted bool) []piece {
 			continue
 		}
 		text := s.Text
-		if !asserted && withdrawn(m) {
+		if !asserted {
 			text = t.nested(text)
 		}
 		if last := len(out) - 1; last >= 0 && out[last].Fact == nil {
@@ -153,14 +187,25 @@ func (t teller) pieces(m Measure, spans []Span, asserted bool) []piece {
 
 // fact says where a value comes from.
 func (t teller) fact(s Span) ui.Fact {
-	f := ui.Fact{Text: s.Text, Source: t.T("annex.fact.announced"), Value: s.Value}
+	f := ui.Fact{Text: bound(s.Text), Source: t.T("annex.fact.announced"), Value: s.Value}
 	if s.Source != "" {
 		f.Source, f.At = t.T("annex.fact.check", "Check", t.check(s.Source)), s.At
 	}
-	if f.Value == f.Text {
+	if s.Value == s.Text {
 		f.Value = ""
 	}
 	return f
+}
+
+// bound keeps the numbers of a value with the words before them: "TLS 1.2".
+func bound(s string) string {
+	b := []rune(s)
+	for i := 1; i+1 < len(b); i++ {
+		if b[i] == ' ' && unicode.IsDigit(b[i+1]) {
+			b[i] = '\u00a0'
+		}
+	}
+	return string(b)
 }
 
 // check names a check for readers.
@@ -240,23 +285,16 @@ func (t teller) systems(m Measure) string {
 	return t.T("annex.systems", "Count", m.Examined, "Expected", m.Expected)
 }
 
-// line says since when a state holds and when it is looked at next. A replayed moment counts
-// nothing from today.
+// line says since when a state holds. A replayed moment counts nothing from today.
 func (t teller) line(m Measure) string {
-	state := string(m.State)
-	var text string
+	id := "annex.line." + string(m.State)
 	switch {
 	case m.Since.IsZero():
-		text = t.T("annex.line." + state + ".always")
+		return ""
 	case t.at.IsZero() && t.now.Sub(m.Since) >= time.Minute:
-		text = t.T("annex.line."+state, "Since", t.T("annex.since.span", "Span", t.Elapsed(m.Since, t.now)))
-	default:
-		text = t.T("annex.line."+state, "Since", t.sinceWhen(m.Since))
+		return t.T(id, "Since", t.T("annex.since.span", "Span", t.Elapsed(m.Since, t.now)))
 	}
-	if t.at.IsZero() && !m.NextLook.IsZero() && m.State != ui.Excluded {
-		text = t.T("annex.line.next", "Line", text, "When", t.Until(m.NextLook, t.now))
-	}
-	return text
+	return t.T(id, "Since", t.sinceWhen(m.Since))
 }
 
 func (t teller) owner(m Measure) string {

@@ -240,7 +240,7 @@ func TestOnlyMetIsAsserted(t *testing.T) {
 				}
 			}
 		}
-		if !strings.Contains(textOf(within(t, b, "ENC-1")), "TLS 1.2") {
+		if !strings.Contains(textOf(within(t, b, "ENC-1")), "TLS\u00a01.2") {
 			t.Error("the fact of ENC-1 is not shown")
 		}
 	}
