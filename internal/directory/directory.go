@@ -25,7 +25,7 @@ import (
 
 // EnrolPasskey is the permission to register a passkey of one's own. It is all that a session
 // has which was opened by a link or a recovery code; whole sessions have it beside their role's.
-const EnrolPasskey actor.Permission = "account:enrol"
+const EnrolPasskey actor.Permission = "account:enrol" //nolint:gosec // a permission, not a secret
 
 // Policy is how long things last and how often they may be tried.
 type Policy struct {

@@ -237,21 +237,36 @@ func TestLastLead(t *testing.T) {
 	h := open(t)
 	ctx := context.Background()
 	a, b := h.person("a@example.test", actor.Lead), h.person("b@example.test", actor.Lead)
-	// Each takes the other's last colleague away at the same moment.
+	// Each takes the other's last colleague away at the same moment: both are held up by a third
+	// until they have begun.
+	super := pgtest.Superuser(t, databaseOf(t, h))
+	third, err := super.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := third.Exec(ctx, "SELECT id FROM directory.person WHERE id = $1 FOR UPDATE", a.ID); err != nil {
+		t.Fatal(err)
+	}
 	results := make(chan error, 2)
 	go func() { results <- h.Disable(ctx, cli, a.ID, now) }()
+	time.Sleep(200 * time.Millisecond)
 	go func() { results <- h.ChangeRole(ctx, cli, b.ID, actor.Reader, now) }()
+	time.Sleep(200 * time.Millisecond)
+	if err := third.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
 	first, second := <-results, <-results
 	if (first == nil) == (second == nil) {
 		t.Fatalf("one of the two must be refused: %v, %v", first, second)
 	}
 	wantID(t, errors.Join(first, second), "directory.last_lead")
-	left := a
-	if must(h.Person(ctx, cli, a.ID))(t).DisabledAt.IsZero() {
-		left = a
-	} else {
-		left = b
+	if err := errors.Join(h.Enable(ctx, cli, a.ID, now), h.ChangeRole(ctx, cli, b.ID, actor.Lead, now)); err != nil {
+		t.Fatal(err)
 	}
+	if err := h.Disable(ctx, cli, a.ID, now); err != nil {
+		t.Fatal(err)
+	}
+	left := b
 	wantID(t, h.Disable(ctx, cli, left.ID, now), "directory.last_lead")
 	wantID(t, h.ChangeRole(ctx, cli, left.ID, actor.Operator, now), "directory.last_lead")
 	if p := must(h.Person(ctx, cli, left.ID))(t); p.Role != actor.Lead || !p.DisabledAt.IsZero() {
@@ -287,6 +302,17 @@ func TestDisableShutsEverything(t *testing.T) {
 	}
 	_, err := h.CreateLink(ctx, cli, p.ID, directory.Recover, now)
 	wantID(t, err, "directory.disabled")
+	// Not even when a session, a token and a link were made while the person was being disabled.
+	for _, sql := range []string{"UPDATE directory.session SET ended_at = NULL, ended_reason = NULL", "UPDATE directory.api_token SET revoked_at = NULL", "UPDATE directory.link SET void_at = NULL"} {
+		if _, err := pgtest.Superuser(t, databaseOf(t, h)).Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"session", "token", "link"} {
+		if err := tries[name](); !errs.Is(err, errs.Denied) {
+			t.Errorf("%s of a disabled person, though not ended: %v", name, err)
+		}
+	}
 	if err := h.Enable(ctx, cli, p.ID, now); err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,6 @@ package directory_test
 
 import (
 	"context"
-	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +16,7 @@ import (
 	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/pgtest"
 )
 
 func TestLinks(t *testing.T) {
@@ -97,6 +96,12 @@ func TestSignInLinkDoesNotBypassThePasskey(t *testing.T) {
 	early := h.link(p.ID, directory.SignIn, now)
 	h.enrol(p.ID, now)
 	_, err := h.RedeemLink(ctx, visit, early, now)
+	wantID(t, err, "directory.link")
+	// Nor when enrolling failed to make it void.
+	if _, err := pgtest.Superuser(t, databaseOf(t, h)).Exec(ctx, "UPDATE directory.link SET void_at = NULL"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.RedeemLink(ctx, visit, early, now)
 	wantID(t, err, "directory.link")
 	_, err = h.CreateLink(ctx, cli, p.ID, directory.SignIn, now)
 	wantID(t, err, "directory.has_passkey")
@@ -272,6 +277,41 @@ func TestPasskeyLies(t *testing.T) {
 	wantID(t, err, "directory.passkey_known")
 }
 
+// A registration that one session began is not another's to finish, even of the same person:
+// who reads the page of one must not add a passkey through the other.
+func TestCeremonyStaysWithItsSession(t *testing.T) {
+	h := open(t)
+	ctx := context.Background()
+	p, q := h.person("lead@example.test", actor.Lead), h.person("reader@example.test", actor.Reader)
+	a, key, _ := h.enrol(p.ID, now)
+	b := h.actor(must(h.login(key, now))(t).Token, now)
+	stranger, _, _ := h.enrol(q.ID, now)
+	c := must(h.BeginRegistration(ctx, a, now))(t)
+	for _, by := range []actor.Actor{b, stranger} {
+		_, err := h.FinishRegistration(ctx, by, c.ID, directorytest.New(t, origin, host).Register(t, c.Options), "Phone", now)
+		wantID(t, err, "directory.ceremony")
+	}
+	// A session that ended meanwhile does not become whole.
+	n := h.person("new@example.test", actor.Reader)
+	o := must(h.RedeemLink(ctx, visit, h.link(n.ID, directory.SignIn, now), now))(t)
+	narrow := h.actor(o.Token, now)
+	late := must(h.BeginRegistration(ctx, narrow, now))(t)
+	if err := h.SignOut(ctx, o.Token, "", now); err != nil {
+		t.Fatal(err)
+	}
+	_, err := h.FinishRegistration(ctx, narrow, late.ID, directorytest.New(t, origin, host).Register(t, late.Options), "Phone", now)
+	wantID(t, err, "directory.ceremony")
+	if p := must(h.Person(ctx, cli, n.ID))(t); p.Passkeys != 0 {
+		t.Error("an ended session added a passkey")
+	}
+	// Nor is a registration a login, or the reverse.
+	_, err = h.FinishLogin(ctx, visit, c.ID, key.Login(t, c.Options), "", now)
+	wantID(t, err, "directory.ceremony")
+	if o := must(h.FinishRegistration(ctx, a, c.ID, directorytest.New(t, origin, host).Register(t, c.Options), "Phone", now))(t); o.Token != "" {
+		t.Error("a whole session got a new token")
+	}
+}
+
 func TestCounterGoesBack(t *testing.T) {
 	h := open(t)
 	ctx := context.Background()
@@ -308,7 +348,7 @@ func TestSessions(t *testing.T) {
 	h := open(t)
 	ctx := context.Background()
 	p, q := h.person("lead@example.test", actor.Lead), h.person("reader@example.test", actor.Reader)
-	by, key, token := h.enrol(p.ID, now)
+	_, key, token := h.enrol(p.ID, now)
 	other, _, _ := h.enrol(q.ID, now)
 	alive := func(token string, at time.Time) bool {
 		_, err := h.Authenticate(ctx, token, "", at)
@@ -335,7 +375,7 @@ func TestSessions(t *testing.T) {
 	}
 
 	a, b := must(h.login(key, now))(t), must(h.login(key, now))(t)
-	by = h.actor(a.Token, now)
+	by := h.actor(a.Token, now)
 	if list := must(h.Sessions(ctx, by, now))(t); len(list) != 2 || list[0].Agent != visit.Agent || list[0].Origin != visit.Origin {
 		t.Errorf("sessions %+v", list)
 	}
@@ -411,254 +451,5 @@ func TestFreshness(t *testing.T) {
 	} {
 		err := try()
 		t.Run(name, func(t *testing.T) { wantID(t, err, "directory.verify_again") })
-	}
-}
-
-func TestRecoveryCodes(t *testing.T) {
-	h := open(t)
-	ctx := context.Background()
-	p := h.person("lead@example.test", actor.Lead)
-	h.person("second@example.test", actor.Reader)
-	by, _, token := h.enrol(p.ID, now)
-	old := must(h.RenewRecoveryCodes(ctx, by, now))(t)
-	codes := must(h.RenewRecoveryCodes(ctx, by, now))(t)
-	if len(codes) != 10 || len(codes[0]) != 19 || slices.Contains(codes, old[0]) {
-		t.Fatalf("codes %v", codes)
-	}
-	use := func(email, code string) (directory.Opened, error) {
-		return h.UseRecoveryCode(ctx, visit, email, code, now)
-	}
-	var texts []string
-	for _, c := range [][2]string{
-		{"lead@example.test", old[0]}, {"lead@example.test", "0000-0000-0000-0000"}, {"lead@example.test", ""},
-		{"nobody@example.test", codes[0]}, {"second@example.test", codes[0]}, {"not an address", codes[0]}, {"", ""},
-	} {
-		_, err := use(c[0], c[1])
-		wantID(t, err, "directory.code")
-		texts = append(texts, fmt.Sprint(errs.Sentence(err)))
-	}
-	if len(slices.Compact(texts)) != 1 {
-		t.Errorf("answers differ: %q", texts)
-	}
-	link := h.link(p.ID, directory.Recover, now)
-	// As copied by hand: lower case, no dashes, O for 0.
-	typed := strings.ReplaceAll(strings.ToLower(strings.ReplaceAll(codes[0], "-", " ")), "0", "o")
-	o := must(use(" LEAD@example.test", typed))(t)
-	recovered := h.actor(o.Token, now)
-	if !slices.Equal(recovered.Permissions, []actor.Permission{directory.EnrolPasskey}) {
-		t.Errorf("a code's session may %v", recovered.Permissions)
-	}
-	_, err := h.RedeemLink(ctx, visit, link, now)
-	wantID(t, err, "directory.link")
-	_, err = use("lead@example.test", codes[0])
-	wantID(t, err, "directory.code")
-	if !slices.Contains(h.notices(by), "recovery_used") {
-		t.Error("the person is not told")
-	}
-	if n := must(h.RecoveryCodesLeft(ctx, h.actor(token, now)))(t); n != 9 {
-		t.Errorf("%d codes left", n)
-	}
-	// One code from two places at once.
-	var wg sync.WaitGroup
-	good := make([]bool, 6)
-	for i := range good {
-		wg.Go(func() { _, err := use("lead@example.test", codes[1]); good[i] = err == nil })
-	}
-	wg.Wait()
-	if n := len(slices.DeleteFunc(good, func(b bool) bool { return !b })); n != 1 {
-		t.Errorf("%d used one code", n)
-	}
-}
-
-func TestThrottling(t *testing.T) {
-	h := open(t, func(p *directory.Policy) { p.CodeOrigin, p.LinkAttempts, p.PasskeyOrigin = 25, 5, 5 })
-	ctx := context.Background()
-	p := h.person("lead@example.test", actor.Lead)
-	by, key, _ := h.enrol(p.ID, now)
-	codes := must(h.RenewRecoveryCodes(ctx, by, now))(t)
-	from := func(i int) directory.Visit { return directory.Visit{Origin: fmt.Sprintf("198.51.100.%d", i)} }
-
-	// Many machines guess at one person: after ten, the right code does not help either; a person
-	// who does not exist is limited alike.
-	for _, email := range []string{"lead@example.test", "nobody@example.test"} {
-		for i := range 12 {
-			_, err := h.UseRecoveryCode(ctx, from(i), email, "0000-0000-0000-0000", now)
-			want := "directory.code"
-			if i >= 10 {
-				want = "directory.throttled"
-			}
-			wantID(t, err, want)
-		}
-	}
-	_, err := h.UseRecoveryCode(ctx, from(40), "lead@example.test", codes[0], now)
-	wantID(t, err, "directory.throttled")
-	if !errs.Is(err, errs.Unavailable) {
-		t.Errorf("kind of %v", err)
-	}
-	o := must(h.UseRecoveryCode(ctx, from(40), "lead@example.test", codes[0], now.Add(16*time.Minute)))(t)
-	if o.Token == "" {
-		t.Error("no session after the window")
-	}
-	// One machine guesses at many persons.
-	for i := range 27 {
-		_, err := h.UseRecoveryCode(ctx, from(50), fmt.Sprintf("p%d@example.test", i), "0000-0000-0000-0000", now)
-		want := "directory.code"
-		if i >= 25 {
-			want = "directory.throttled"
-		}
-		wantID(t, err, want)
-	}
-	for i := range 7 {
-		_, err := h.RedeemLink(ctx, from(60), "forged", now)
-		want := "directory.link"
-		if i >= 5 {
-			want = "directory.throttled"
-		}
-		wantID(t, err, want)
-	}
-	// Whoever knows a person's id and lies twenty times is stopped, and the right passkey goes on later.
-	lie := *key
-	lie.NotVerified = true
-	for i := range 22 {
-		c := must(h.BeginLogin(ctx, from(100+i), now))(t)
-		_, err := h.FinishLogin(ctx, from(100+i), c.ID, lie.Login(t, c.Options), "", now)
-		want := "directory.passkey"
-		if i >= 20 {
-			want = "directory.throttled"
-		}
-		wantID(t, err, want)
-	}
-	for i := range 6 {
-		_, err := h.BeginLogin(ctx, from(200), now)
-		if i >= 5 {
-			wantID(t, err, "directory.throttled")
-		} else if err != nil {
-			t.Error(err)
-		}
-	}
-	must(h.login(key, now.Add(16*time.Minute)))(t)
-	// A clock that jumped back does not lock anybody out for good.
-	_, err = h.RedeemLink(ctx, from(60), "forged", now.Add(-24*time.Hour))
-	wantID(t, err, "directory.link")
-	// The record says it once a window, not for each refusal.
-	throttled := h.trail(audit.Filter{Action: "sign_in.throttled"})
-	if len(throttled) != 6 {
-		t.Errorf("%d entries about throttling: %v", len(throttled), throttled)
-	}
-	if err := h.Sweep(ctx, now.Add(24*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	for _, table := range []string{"ceremony", "throttle"} {
-		var n int
-		must(0, h.db.Pool(pg.Login).QueryRow(ctx, "SELECT count(*) FROM directory."+table).Scan(&n))(t)
-		if n != 0 {
-			t.Errorf("%d rows left in %s", n, table)
-		}
-	}
-}
-
-// How long an answer takes must not tell whether an address belongs to somebody.
-func TestEnumerationByTime(t *testing.T) {
-	h := open(t, func(p *directory.Policy) { p.CodeOrigin, p.CodeAttempts = 1e6, 1e6 })
-	ctx := context.Background()
-	p := h.person("lead@example.test", actor.Lead)
-	by, _, _ := h.enrol(p.ID, now)
-	must(h.RenewRecoveryCodes(ctx, by, now))(t)
-	var known, unknown []time.Duration
-	for range 150 {
-		for _, email := range []string{"lead@example.test", "nobody@example.test"} {
-			start := time.Now()
-			_, err := h.UseRecoveryCode(ctx, visit, email, "0000-0000-0000-0000", now)
-			took := time.Since(start)
-			wantID(t, err, "directory.code")
-			if email == "lead@example.test" {
-				known = append(known, took)
-			} else {
-				unknown = append(unknown, took)
-			}
-		}
-	}
-	slices.Sort(known)
-	slices.Sort(unknown)
-	a, b := known[len(known)/2], unknown[len(unknown)/2]
-	if ratio := float64(a) / float64(b); ratio < 0.75 || ratio > 1.33 {
-		t.Errorf("known address %v, unknown %v", a, b)
-	}
-}
-
-func TestTokens(t *testing.T) {
-	h := open(t)
-	ctx := context.Background()
-	h.person("lead@example.test", actor.Lead)
-	p := h.person("ops@example.test", actor.Operator)
-	by, _, _ := h.enrol(p.ID, now)
-	day := now.Add(24 * time.Hour)
-	for name, c := range map[string]struct {
-		scopes  []actor.Permission
-		expires time.Time
-		want    string
-	}{
-		"more than the role":  {[]actor.Permission{actor.ReadChecks, actor.ChangePersons}, day, "directory.token_scope"},
-		"the account":         {[]actor.Permission{actor.OwnAccount}, day, "directory.token_scope"},
-		"enrolling":           {[]actor.Permission{directory.EnrolPasskey}, day, "directory.token_scope"},
-		"nothing":             {nil, day, "directory.token_no_scope"},
-		"already over":        {[]actor.Permission{actor.ReadChecks}, now, "directory.token_expiry"},
-		"longer than a year":  {[]actor.Permission{actor.ReadChecks}, now.Add(366 * 24 * time.Hour), "directory.token_expiry"},
-		"without any expiry ": {[]actor.Permission{actor.ReadChecks}, time.Time{}, "directory.token_expiry"},
-	} {
-		_, err := h.CreateToken(ctx, by, "ci", c.scopes, c.expires, now)
-		t.Run(name, func(t *testing.T) { wantID(t, err, c.want) })
-	}
-	text := must(h.CreateToken(ctx, by, "ci", []actor.Permission{actor.ReadChecks, actor.RunChecks}, day, now))(t)
-	id := must(h.AuthenticateToken(ctx, text, "192.0.2.9", now))(t)
-	if !slices.Equal(id.Actor.Permissions, []actor.Permission{actor.ReadChecks, actor.RunChecks}) || id.Actor.ID != p.ID.String() {
-		t.Errorf("acts as %+v", id.Actor)
-	}
-	if _, err := h.Tokens(ctx, id.Actor, now); !errs.Is(err, errs.Denied) {
-		t.Errorf("a token reads the account: %v", err)
-	}
-	if _, err := h.BeginRegistration(ctx, id.Actor, now); !errs.Is(err, errs.Denied) {
-		t.Errorf("a token registers a passkey: %v", err)
-	}
-	// A narrower role narrows the token.
-	if err := h.ChangeRole(ctx, cli, p.ID, actor.Reader, now); err != nil {
-		t.Fatal(err)
-	}
-	if id := must(h.AuthenticateToken(ctx, text, "", now))(t); !slices.Equal(id.Actor.Permissions, []actor.Permission{actor.ReadChecks}) {
-		t.Errorf("after the change of role: %v", id.Actor.Permissions)
-	}
-	for _, c := range []struct {
-		text string
-		at   time.Time
-	}{{text, day}, {text, now.Add(-time.Hour)}, {"garant_forged", now}, {"", now}, {strings.TrimPrefix(text, directory.TokenPrefix), now}} {
-		_, err := h.AuthenticateToken(ctx, c.text, "", c.at)
-		wantID(t, err, "directory.token")
-	}
-	list := must(h.Tokens(ctx, by, now))(t)
-	if len(list) != 1 || list[0].Name != "ci" || list[0].LastUsedAt.IsZero() {
-		t.Fatalf("tokens %+v", list)
-	}
-	other := by
-	other.ID = uuid.NewString()
-	wantID(t, h.RevokeToken(ctx, other, list[0].ID, now), "directory.no_token")
-	if err := h.RevokeToken(ctx, by, list[0].ID, now); err != nil {
-		t.Fatal(err)
-	}
-	_, err := h.AuthenticateToken(ctx, text, "", now)
-	wantID(t, err, "directory.token")
-	if left := must(h.Tokens(ctx, by, now))(t); len(left) != 0 {
-		t.Errorf("tokens %v", left)
-	}
-}
-
-// The two states of a session have the permissions that the documentation promises.
-func TestGrantable(t *testing.T) {
-	for _, r := range actor.Roles() {
-		if slices.Contains(directory.Grantable(r), actor.OwnAccount) {
-			t.Errorf("%s can give away its own account", r)
-		}
-	}
-	if got := directory.Grantable("nobody"); !reflect.DeepEqual(got, []actor.Permission(nil)) {
-		t.Errorf("an unknown role grants %v", got)
 	}
 }

@@ -86,14 +86,14 @@ func (s *SignIn) account(r *web.Request) (*accountPage, error) {
 		if n.Kind == "passkey_suspect" || n.Kind == "recovery_used" || n.Kind == "link_used" {
 			tone = ui.Warning
 		}
-		a.Notices = append(a.Notices, &ui.Notice{Tone: tone, Title: p.T("signin.notice."+n.Kind, "At", p.Instant(n.At)), Text: p.T("signin.notice.text")})
+		a.Notices = append(a.Notices, &ui.Notice{Tone: tone, Title: p.T("signin.notice."+n.Kind, "At", p.Instant(n.At))})
 	}
 	passkeys, err := d.Passkeys(ctx, r.Actor)
 	if err != nil {
 		return nil, err
 	}
 	for _, k := range passkeys {
-		a.Passkeys = append(a.Passkeys, passkeyRow{ID: k.ID.String(), Name: k.Name, Created: p.Day(k.CreatedAt), Used: p.Ago(k.LastUsedAt, r.Now), Suspect: !k.SuspectAt.IsZero()})
+		a.Passkeys = append(a.Passkeys, passkeyRow{ID: k.ID.String(), Name: k.Name, Created: p.Day(k.CreatedAt), Used: ago(p, k.LastUsedAt, r.Now), Suspect: !k.SuspectAt.IsZero()})
 	}
 	if a.CodesLeft, err = d.RecoveryCodesLeft(ctx, r.Actor); err != nil {
 		return nil, err
@@ -119,10 +119,18 @@ func (s *SignIn) account(r *web.Request) (*accountPage, error) {
 		for _, sc := range t.Scopes {
 			scopes = append(scopes, s.scopeName(r, sc))
 		}
-		a.Tokens = append(a.Tokens, tokenRow{ID: t.ID.String(), Name: t.Name, Scopes: strings.Join(scopes, ", "), Created: p.Day(t.CreatedAt), Expires: p.Day(t.ExpiresAt), Used: p.Ago(t.LastUsedAt, r.Now)})
+		a.Tokens = append(a.Tokens, tokenRow{ID: t.ID.String(), Name: t.Name, Scopes: strings.Join(scopes, ", "), Created: p.Day(t.CreatedAt), Expires: p.Day(t.ExpiresAt), Used: ago(p, t.LastUsedAt, r.Now)})
 	}
 	a.TokenForm = s.tokenForm(r, url.Values{"days": {"90"}})
 	return a, nil
+}
+
+// ago writes how long ago something was, nothing for what never was.
+func ago(p *ui.Printer, t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return p.Ago(t, now)
 }
 
 func (s *SignIn) scopeName(r *web.Request, p actor.Permission) string {
@@ -155,19 +163,27 @@ func (s *SignIn) tokenForm(r *web.Request, sent url.Values) tokenForm {
 
 type secretPage struct {
 	common
-	Code ui.Code
-	Who  string
-	Home string
+	Code  ui.Code
+	Who   string
+	Home  string // where to go on
+	First bool   // the second step of the first sign-in
 }
 
 // renewCodes shows ten new recovery codes; the page is the only place they ever stand.
 func (s *SignIn) renewCodes(w http.ResponseWriter, r *web.Request) error {
+	if err := parseForm(r); err != nil {
+		return err
+	}
 	codes, err := s.cfg.Directory.RenewRecoveryCodes(r.Context(), r.Actor, r.Now)
 	if err != nil {
 		return err
 	}
 	p := s.printer(r)
-	page := s.card(r, "signin.codes.title", secretPage{common: s.common(r), Who: r.Actor.Name, Home: s.cfg.Home,
+	first, home := r.PostForm.Get("first") != "", "/account"
+	if first {
+		home = s.cfg.Home
+	}
+	page := s.card(r, "signin.codes.title", secretPage{common: s.common(r), Who: r.Actor.Name, Home: home, First: first,
 		Code: ui.Code{Label: p.T("signin.codes.label", "Day", p.Day(r.Now)), Text: strings.Join(codes, "\n")}})
 	page.Path = "/account"
 	return s.render(w, http.StatusOK, "codes", page)

@@ -67,7 +67,7 @@ type console struct {
 	lead   directory.Person
 }
 
-func start(t testing.TB) *console {
+func start(t testing.TB, https ...bool) *console {
 	t.Helper()
 	ctx := context.Background()
 	db := pgtest.New(t)
@@ -99,7 +99,7 @@ func start(t testing.TB) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := signin.New(signin.Config{Directory: c.dir, Messages: messages, Now: c.clock.now, Frame: func(r *web.Request) ui.Page {
+	s, err := signin.New(signin.Config{Directory: c.dir, Messages: messages, Now: c.clock.now, HTTPS: len(https) > 0, Frame: func(r *web.Request) ui.Page {
 		return ui.Page{Site: "Garant", Nav: []ui.NavItem{{Href: "/", Label: "Desk", Icon: "inbox"}}}
 	}})
 	if err != nil {
@@ -153,6 +153,28 @@ func (c *console) link(purpose directory.Purpose) string {
 		c.t.Fatal(err)
 	}
 	return "/link/" + link.Token
+}
+
+// Over TLS the cookie is bound to this very host, and the one for plain HTTP counts for nothing.
+func TestCookieOverTLS(t *testing.T) {
+	c := start(t, true)
+	r := c.browser().post(c.link(directory.SignIn), nil)
+	r.want(t, 303, "/enrol")
+	set := r.header.Get("Set-Cookie")
+	for _, attribute := range []string{"__Host-garant=", "Secure", "HttpOnly", "SameSite=Lax", "Path=/"} {
+		if !strings.Contains(set, attribute) {
+			t.Errorf("cookie %q lacks %s", set, attribute)
+		}
+	}
+	if strings.Contains(set, "Domain") {
+		t.Errorf("cookie %q is shared with other hosts", set)
+	}
+	value, _, _ := strings.Cut(strings.TrimPrefix(set, "__Host-garant="), ";")
+	b := c.browser()
+	b.header.Set("Cookie", "garant="+value)
+	b.get("/enrol").want(t, 303, "/sign-in")
+	b.header.Set("Cookie", "__Host-garant="+value)
+	b.get("/enrol").want(t, 200, "Claire Dubois")
 }
 
 // browser is a client with cookies that behaves like a page of the site.

@@ -36,16 +36,23 @@
     } catch {
       throw new Failure(words.offline, words.offlineFix);
     }
-    let document_ = {};
+    let reply = {};
     try {
-      document_ = await response.json();
+      reply = await response.json();
     } catch {
       // A proxy may answer with something else; the status decides.
     }
-    if (!response.ok) {
-      throw new Failure(document_.title || words.failed, document_.detail || words.failedFix);
+    if (response.ok) {
+      return reply;
     }
-    return document_;
+    // Errors of these pages come in the page's language; those of the server around them do not.
+    if (/^(directory|signin)\./.test(reply.code ?? "")) {
+      throw new Failure(reply.title, reply.detail);
+    }
+    if (reply.code === "web.denied") {
+      throw new Failure(words.expired, words.expiredFix);
+    }
+    throw new Failure(words.failed, words.failedFix);
   };
 
   const ask = async (call) => {
