@@ -41,11 +41,14 @@ func (d *Demo) open(ctx context.Context, o Options) (err error) {
 	if err := makeDataDir(o.DataDir); err != nil {
 		return err
 	}
-	if d.Company, err = demo.Open(DemoDir(o.DataDir), exampleCadence); err != nil {
+	if d.Company, err = demo.Open(ctx, DemoDir(o.DataDir), exampleCadence, o.Log); err != nil {
 		return err
 	}
 	o.Config = d.Company.ConfigPath()
 	if d.Garant, err = Open(ctx, o); err != nil {
+		return err
+	}
+	if err := d.Company.Wait(); err != nil {
 		return err
 	}
 	_, err = d.ApplyEstate(ctx, actor.NewSystem("demo"))

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/garant-project/garant/internal/crypt"
@@ -129,7 +128,10 @@ func (s *Store) reach(ctx context.Context, o Options, server *estate.Server) (pg
 	for _, r := range pg.Roles() {
 		users = append(users, string(r))
 	}
-	c, err := openCluster(ctx, o, users)
+	c, err := cluster.OpenNear(ctx, cluster.Options{
+		Name: "garant", Dir: filepath.Join(o.DataDir, "pg"), Users: users, Log: o.Log,
+		Settings: map[string]string{"shared_buffers": "64MB", "max_connections": "80"},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -138,44 +140,6 @@ func (s *Store) reach(ctx context.Context, o Options, server *estate.Server) (pg
 		return nil, err
 	}
 	return func(r pg.Role) string { return c.DSN(string(r), databaseName) }, nil
-}
-
-// clustersElsewhere holds the private clusters of data directories that PostgreSQL's account
-// cannot enter.
-const clustersElsewhere = "/var/lib/garant-clusters"
-
-// openCluster opens the private cluster in the data directory. PostgreSQL refuses to run as
-// root; where this process is root and the data directory lies below one that only root may
-// enter, the cluster is put elsewhere, and the file pg.path in the data directory says where.
-func openCluster(ctx context.Context, o Options, users []string) (*cluster.Cluster, error) {
-	options := cluster.Options{
-		Name: "garant", Dir: filepath.Join(o.DataDir, "pg"), Users: users, Log: o.Log,
-		Settings: map[string]string{"shared_buffers": "64MB", "max_connections": "80"},
-	}
-	pointer := filepath.Join(o.DataDir, "pg.path")
-	if elsewhere, err := os.ReadFile(pointer); err == nil { //nolint:gosec // in the data directory
-		options.Dir = strings.TrimSpace(string(elsewhere))
-		return cluster.Open(ctx, options)
-	}
-	_, err := os.Stat(options.Dir)
-	fresh := errors.Is(err, os.ErrNotExist)
-	c, err := cluster.Open(ctx, options)
-	var known *errs.Error
-	if err == nil || !fresh || os.Geteuid() != 0 || !errors.As(err, &known) || known.ID != "cluster.cannot_enter" {
-		return c, err
-	}
-	_ = os.Remove(options.Dir)                                    // if it was made: empty
-	if err := os.MkdirAll(clustersElsewhere, 0o711); err != nil { //nolint:gosec // PostgreSQL's account passes through
-		return nil, known
-	}
-	if options.Dir, err = os.MkdirTemp(clustersElsewhere, filepath.Base(o.DataDir)+"-"); err != nil {
-		return nil, known
-	}
-	if err := os.WriteFile(pointer, []byte(options.Dir+"\n"), 0o600); err != nil {
-		return nil, known
-	}
-	o.Log.Warn("PostgreSQL's account cannot enter the data directory, so the database is kept elsewhere", "file.path", options.Dir)
-	return cluster.Open(ctx, options)
 }
 
 // Close leaves the database, and stops the private cluster if this process keeps it.

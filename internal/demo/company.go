@@ -2,10 +2,12 @@ package demo
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -26,6 +28,7 @@ const Authority = "Autorité d’exemple"
 type endpoint struct {
 	name        string
 	host        string
+	protocol    string
 	environment string
 	audience    string
 	port        int    // preferred; plain HTTP is 100 above
@@ -34,10 +37,11 @@ type endpoint struct {
 
 func endpoints() []endpoint {
 	return []endpoint{
-		{name: "application", host: "app.ardoise.example", environment: "production", audience: "public", port: 18443},
-		{name: "administration", host: "admin.ardoise.example", environment: "production", audience: "admin", port: 18444},
-		{name: "files", host: "files.ardoise.example", environment: "production", audience: "public", port: 18445},
-		{name: "staging", host: "staging.ardoise.example", environment: "non-production", audience: "public", port: 18446, fault: servers.FaultNoHSTS},
+		{name: "application", protocol: "https", host: "app.ardoise.example", environment: "production", audience: "public", port: 18443},
+		{name: "administration", protocol: "https", host: "admin.ardoise.example", environment: "production", audience: "admin", port: 18444},
+		{name: "files", protocol: "https", host: "files.ardoise.example", environment: "production", audience: "public", port: 18445},
+		{name: databaseName, protocol: "postgres", host: databaseHost, environment: "production", audience: "admin", port: databasePort},
+		{name: "staging", protocol: "https", host: "staging.ardoise.example", environment: "non-production", audience: "public", port: 18446, fault: servers.FaultNoHSTS},
 	}
 }
 
@@ -48,31 +52,55 @@ type Company struct {
 	keys    map[string]*ecdsa.PrivateKey
 	ports   map[string][2]int // by name: TLS, plain HTTP
 	every   time.Duration
+	log     *slog.Logger
+	db      *database
+	started chan struct{} // closed once the database has started, or failed to
+	failed  error
 	servers map[string]*servers.Server
 }
 
+// breakable is an endpoint that can be broken and mended.
+type breakable interface {
+	Break(fault string) error
+	Mend() error
+	Fault() string
+	Pin() (string, error)
+}
+
 // Open makes the example in dir, or takes up the one that is there, and starts its endpoints.
-// every is how often they are looked at.
-func Open(dir string, every time.Duration) (*Company, error) {
-	c := &Company{dir: dir, every: every, keys: map[string]*ecdsa.PrivateKey{}, ports: map[string][2]int{}, servers: map[string]*servers.Server{}}
+// every is how often they are looked at. The database is still starting when it returns.
+func Open(ctx context.Context, dir string, every time.Duration, log *slog.Logger) (*Company, error) {
+	c := &Company{dir: dir, every: every, log: log, keys: map[string]*ecdsa.PrivateKey{}, ports: map[string][2]int{}, servers: map[string]*servers.Server{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's account passes through
 		return nil, cannot("create its directory", err)
 	}
 	if err := c.load(); err != nil {
 		return nil, err
 	}
-	if err := c.run(); err != nil {
+	if err := c.run(ctx); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *Company) run() error {
+func (c *Company) run(ctx context.Context) (err error) {
 	if err := c.listeners(); err != nil {
 		return err
 	}
+	if c.db, err = c.newDatabase(c.log); err != nil {
+		return err
+	}
+	// The database starts beside whatever the caller does next; Wait waits for it.
+	c.started = make(chan struct{})
+	go func() {
+		defer close(c.started)
+		c.failed = c.db.open(ctx)
+	}()
 	for _, e := range endpoints() {
+		if e.name == databaseName {
+			continue
+		}
 		if err := c.start(e); err != nil {
 			return err
 		}
@@ -208,21 +236,32 @@ func (c *Company) listeners() error {
 		if free(usual) {
 			continue
 		}
-		l, err := net.Listen("tcp", loopback(0))
+		port, err := anyFree()
 		if err != nil {
-			return cannot("find a free port", err)
+			return err
 		}
-		defer func() { _ = l.Close() }() // held until both are chosen, so that they differ
-		ports[i] = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
+		ports[i] = port
 	}
 	c.ports[ownListener] = ports
 	return nil
 }
 
+// Wait waits until the database answers too.
+func (c *Company) Wait() error {
+	<-c.started
+	return c.failed
+}
+
 // Close stops every endpoint.
 func (c *Company) Close() {
+	if c.started != nil {
+		<-c.started
+	}
 	for _, s := range c.servers {
 		_ = s.Close()
+	}
+	if c.db != nil {
+		c.db.close()
 	}
 }
 
@@ -237,7 +276,7 @@ func (c *Company) Names() []string {
 
 // Break gives an endpoint a fault; Mend takes away whatever fault it has.
 func (c *Company) Break(name, fault string) error {
-	s, err := c.server(name)
+	s, err := c.find(name)
 	if err != nil {
 		return err
 	}
@@ -250,14 +289,17 @@ func (c *Company) Break(name, fault string) error {
 
 // Mend makes an endpoint sound again.
 func (c *Company) Mend(name string) error {
-	s, err := c.server(name)
+	s, err := c.find(name)
 	if err != nil {
 		return err
 	}
 	return s.Mend()
 }
 
-func (c *Company) server(name string) (*servers.Server, error) {
+func (c *Company) find(name string) (breakable, error) {
+	if name == databaseName {
+		return c.db, nil
+	}
 	s, ok := c.servers[name]
 	if !ok {
 		return nil, errs.New(errs.NotFound, "demo.endpoint", fmt.Sprintf("The example has no endpoint called %q.", name)).
@@ -268,7 +310,7 @@ func (c *Company) server(name string) (*servers.Server, error) {
 
 // Fault returns the fault an endpoint has; empty: none.
 func (c *Company) Fault(name string) string {
-	if s, ok := c.servers[name]; ok {
+	if s, err := c.find(name); err == nil {
 		return s.Fault()
 	}
 	return ""
@@ -286,9 +328,11 @@ company:
 endpoints:
 {{- range .Endpoints}}
   - name: {{.Name}}
-    url: https://{{.Host}}
+    url: {{.Protocol}}://{{.Host}}
     connect: 127.0.0.1:{{.Port}}
+{{- if .Plain}}
     plain_http: 127.0.0.1:{{.Plain}}
+{{- end}}
     environment: {{.Environment}}
     audience: {{.Audience}}
     trust: file:ca.pem
@@ -305,8 +349,8 @@ listen:
 // Config is the example's garant.yaml.
 func (c *Company) Config() []byte {
 	type row struct {
-		Name, Host, Environment, Audience, Pin string
-		Port, Plain                            int
+		Name, Protocol, Host, Environment, Audience, Pin string
+		Port, Plain                                      int
 	}
 	data := struct {
 		Endpoints        []row
@@ -314,17 +358,25 @@ func (c *Company) Config() []byte {
 		Console, Annex   int
 	}{Authority: Authority, Every: estate.FormatDuration(c.every), Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
 	for _, e := range endpoints() {
-		pin, err := c.servers[e.name].Pin()
+		pin, err := c.pin(e.name)
 		if err != nil {
 			continue // an endpoint without a pin would not be proven; the estate test sees it
 		}
-		data.Endpoints = append(data.Endpoints, row{e.name, e.host, e.environment, e.audience, pin, c.ports[e.name][0], c.ports[e.name][1]})
+		data.Endpoints = append(data.Endpoints, row{e.name, e.protocol, e.host, e.environment, e.audience, pin, c.ports[e.name][0], c.ports[e.name][1]})
 	}
 	var b bytes.Buffer
 	if err := template.Must(template.New("garant.yaml").Parse(config)).Execute(&b, data); err != nil {
 		panic(err) // a template of our own over strings and numbers
 	}
 	return b.Bytes()
+}
+
+func (c *Company) pin(name string) (string, error) {
+	s, err := c.find(name)
+	if err != nil {
+		return "", err
+	}
+	return s.Pin()
 }
 
 func (c *Company) path(name string) string { return filepath.Join(c.dir, name) }

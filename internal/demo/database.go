@@ -1,0 +1,120 @@
+package demo
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/garant-project/garant/internal/demo/servers"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg/cluster"
+)
+
+// The example's production database: a PostgreSQL of its own, beside Garant's.
+const (
+	databaseName = "database"
+	databaseHost = "db.ardoise.example"
+	databasePort = 18432
+	certLife     = 90 * 24 * time.Hour
+)
+
+// database is the example's production PostgreSQL, reached over TLS only.
+type database struct {
+	options cluster.Options
+	cluster *cluster.Cluster
+	key     *ecdsa.PrivateKey
+	fault   string
+}
+
+// newDatabase writes the certificate and says how the cluster runs.
+func (c *Company) newDatabase(log *slog.Logger) (*database, error) {
+	key, err := c.key(databaseName)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	cert, err := c.ca.IssueFor(key, databaseHost, now.Add(-time.Hour), now.Add(certLife), "Ardoise Mécénat SRL")
+	if err != nil {
+		return nil, err
+	}
+	var chain []byte
+	for _, der := range cert.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	if err := c.save(databaseName+".pem", chain, 0o644); err != nil {
+		return nil, err
+	}
+	ports, known := c.ports[databaseName]
+	if !known {
+		ports[0] = databasePort
+		if !free(ports[0]) {
+			if ports[0], err = anyFree(); err != nil {
+				return nil, err
+			}
+		}
+		c.ports[databaseName] = ports
+	}
+	return &database{key: key, options: cluster.Options{
+		Name: "production", Dir: filepath.Join(c.dir, "production"), Log: log,
+		TCP:      &cluster.TCP{Port: ports[0], CertFile: c.path(databaseName + ".pem"), KeyFile: c.path(databaseName + ".key")},
+		Settings: map[string]string{"shared_buffers": "16MB", "max_connections": "20"},
+	}}, nil
+}
+
+// open starts the cluster and returns its port.
+func (d *database) open(ctx context.Context) (err error) {
+	d.cluster, err = cluster.OpenNear(ctx, d.options)
+	return err
+}
+
+func (d *database) close() {
+	if d.cluster == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	_ = d.cluster.Close(ctx)
+	d.cluster = nil
+}
+
+func (d *database) Fault() string { return d.fault }
+
+// Break stops the server: the only fault that this endpoint knows.
+func (d *database) Break(fault string) error {
+	if fault != servers.FaultDown {
+		return errs.New(errs.Invalid, "demo.fault", fmt.Sprintf("The example's database cannot be given the fault %q.", fault)).WithFix("Choose down.")
+	}
+	d.close()
+	d.fault = fault
+	return nil
+}
+
+// Mend starts it again.
+func (d *database) Mend() error {
+	if d.fault == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	d.fault = ""
+	return nil
+}
+
+func (d *database) Pin() (string, error) { return servers.KeyPin(d.key.Public()) }
+
+func anyFree() (int, error) {
+	l, err := net.Listen("tcp", loopback(0))
+	if err != nil {
+		return 0, cannot("find a free port", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // of a TCP listener
+}
