@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/net/html"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/crypt"
@@ -23,6 +22,7 @@ import (
 	"github.com/garant-project/garant/internal/pg/pgtest"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
+	"github.com/garant-project/garant/internal/web/console/consoletest"
 	"github.com/garant-project/garant/internal/web/signin"
 	"github.com/garant-project/garant/internal/web/ui"
 )
@@ -140,7 +140,7 @@ func (h *house) ask(method, target string, form url.Values) (*httptest.ResponseR
 	w := httptest.NewRecorder()
 	h.site.ServeHTTP(w, r)
 	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
-		sound(h.t, target, w.Body.String())
+		consoletest.Sound(h.t, target, w.Body.String())
 	}
 	return w, w.Body.String()
 }
@@ -156,14 +156,14 @@ func (h *house) get(target string) string {
 		}
 		w, body := h.ask(http.MethodGet, target+sep+"lang="+lang, nil)
 		if w.Code != http.StatusOK {
-			h.t.Fatalf("GET %s in %s: %d\n%s", target, lang, w.Code, text(h.t, body))
+			h.t.Fatalf("GET %s in %s: %d\n%s", target, lang, w.Code, consoletest.Text(h.t, body))
 		}
 		if !strings.Contains(body, `<html lang="`+lang+`">`) {
 			h.t.Errorf("GET %s: not in %s", target, lang)
 		}
 		page = body
 	}
-	return text(h.t, page)
+	return consoletest.Text(h.t, page)
 }
 
 // post sends a form in English.
@@ -174,110 +174,7 @@ func (h *house) post(target string, form url.Values) (*httptest.ResponseRecorder
 	}
 	w, body := h.ask(http.MethodPost, target+"?lang=en", form)
 	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
-		body = text(h.t, body)
+		body = consoletest.Text(h.t, body)
 	}
 	return w, body
-}
-
-// sound holds a page to what holds of all: words for every id, elements that are closed, ids that
-// come once, nothing inline, labels that name a field.
-func sound(t testing.TB, target, page string) {
-	t.Helper()
-	if i := strings.Index(page, "⟦"); i >= 0 {
-		t.Errorf("%s: a word is missing: %s", target, page[i:min(len(page), i+80)])
-	}
-	void := map[string]bool{"meta": true, "link": true, "input": true, "br": true, "hr": true, "img": true, "path": true, "rect": true, "circle": true, "line": true, "ellipse": true, "polyline": true, "polygon": true}
-	var stack []string
-	ids, refs := map[string]int{}, map[string]bool{}
-	z := html.NewTokenizer(strings.NewReader(page))
-	for {
-		kind := z.Next()
-		if kind == html.ErrorToken {
-			if z.Err() != io.EOF { //nolint:errorlint // returned bare
-				t.Errorf("%s: %v", target, z.Err())
-			}
-			break
-		}
-		token := z.Token()
-		for _, a := range token.Attr {
-			switch {
-			case a.Key == "id":
-				ids[a.Val]++
-			case a.Key == "for", a.Key == "aria-labelledby", a.Key == "aria-describedby":
-				for _, ref := range strings.Fields(a.Val) {
-					refs[ref] = true
-				}
-			case a.Key == "style", strings.HasPrefix(a.Key, "on"):
-				t.Errorf("%s: <%s> has %s, which the policy of the site refuses", target, token.Data, a.Key)
-			}
-		}
-		switch {
-		case kind == html.StartTagToken && !void[token.Data]:
-			stack = append(stack, token.Data)
-		case kind == html.EndTagToken && !void[token.Data]:
-			if len(stack) == 0 || stack[len(stack)-1] != token.Data {
-				t.Fatalf("%s: </%s> closes %v", target, token.Data, stack)
-			}
-			stack = stack[:len(stack)-1]
-		}
-	}
-	if len(stack) > 0 {
-		t.Errorf("%s: never closed: %v", target, stack)
-	}
-	for id, n := range ids {
-		if n > 1 {
-			t.Errorf("%s: the id %s comes %d times", target, id, n)
-		}
-	}
-	for ref := range refs {
-		if ids[ref] == 0 {
-			t.Errorf("%s: nothing has the id %s", target, ref)
-		}
-	}
-}
-
-// text is what a reader sees of a page, on one line.
-func text(t testing.TB, page string) string {
-	t.Helper()
-	doc, err := html.Parse(strings.NewReader(page))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	var walk func(*html.Node)
-	walk = func(n *html.Node) {
-		switch {
-		case n.Type == html.TextNode:
-			b.WriteString(n.Data + " ")
-		case n.Type == html.ElementNode && n.Data == "a":
-			for _, a := range n.Attr {
-				if a.Key == "href" {
-					b.WriteString("[" + a.Val + "] ")
-				}
-			}
-		}
-		for c := n.FirstChild; c != nil; c = c.NextSibling {
-			walk(c)
-		}
-	}
-	walk(doc)
-	return strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(strings.Join(strings.Fields(b.String()), " "))
-}
-
-func wants(t testing.TB, page string, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if !strings.Contains(page, part) {
-			t.Errorf("the page does not say %q:\n%s", part, page)
-		}
-	}
-}
-
-func lacks(t testing.TB, page string, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if strings.Contains(page, part) {
-			t.Errorf("the page says %q:\n%s", part, page)
-		}
-	}
 }

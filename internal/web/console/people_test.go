@@ -15,13 +15,14 @@ import (
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/web/console/consoletest"
 )
 
 func TestPeople(t *testing.T) {
 	h := open(t)
 	karim := h.person("karim@ardoise.example", "Karim <b>El Amrani</b>", actor.Reader)
 	page := h.get("/people")
-	wants(t, page, "Claire Dubois", "Karim <b>El Amrani</b>", "karim@ardoise.example", "Security lead", "not yet", "Add a person", "[/people/"+karim.ID.String()+"]")
+	consoletest.Wants(t, page, "Claire Dubois", "Karim <b>El Amrani</b>", "karim@ardoise.example", "Security lead", "not yet", "Add a person", "[/people/"+karim.ID.String()+"]")
 
 	h.as(karim)
 	for _, target := range []string{"/people", "/people/" + karim.ID.String(), "/people.csv"} {
@@ -37,7 +38,7 @@ func TestPeople(t *testing.T) {
 	if p, err := h.dir.Person(context.Background(), cli, h.lead.ID); err != nil || p.Role != actor.Lead || !p.DisabledAt.IsZero() {
 		t.Errorf("a reader changed the lead: %+v, %v", p, err)
 	}
-	lacks(t, h.get("/record"), "[/people")
+	consoletest.Lacks(t, h.get("/record"), "[/people")
 }
 
 func TestNobodyIsSentToSignIn(t *testing.T) {
@@ -67,7 +68,7 @@ func TestAddPerson(t *testing.T) {
 			if w.Code != http.StatusUnprocessableEntity {
 				t.Fatalf("status %d", w.Code)
 			}
-			wants(t, page, c.says)
+			consoletest.Wants(t, page, c.says)
 			if body := w.Body.String(); !strings.Contains(body, `value="`+c.form.Get("name")+`"`) || !strings.Contains(body, `value="`+c.form.Get("email")+`"`) || !strings.Contains(body, `aria-invalid="true"`) {
 				t.Errorf("the form does not keep what was written, or marks no field:\n%s", body)
 			}
@@ -81,8 +82,8 @@ func TestAddPerson(t *testing.T) {
 	if w.Code != http.StatusSeeOther || !strings.HasPrefix(to, "/people/") {
 		t.Fatalf("%d to %q", w.Code, to)
 	}
-	wants(t, h.get(to), "Ana Costa", "ana@ardoise.example", "Operator", "The person has been added.", "First sign-in link", "No open session", "added a person", "Claire Dubois")
-	lacks(t, h.get("/people?done=nothing_of_ours"), "nothing_of_ours", "console.done")
+	consoletest.Wants(t, h.get(to), "Ana Costa", "ana@ardoise.example", "Operator", "The person has been added.", "First sign-in link", "No open session", "added a person", "Claire Dubois")
+	consoletest.Lacks(t, h.get("/people?done=nothing_of_ours"), "nothing_of_ours", "console.done")
 }
 
 func TestPersonChanges(t *testing.T) {
@@ -98,13 +99,13 @@ func TestPersonChanges(t *testing.T) {
 		}
 		return h.get(w.Header().Get("Location"))
 	}
-	wants(t, change("role", url.Values{"role": {"operator"}}), "The role has been changed", "Operator", "changed a role", "from reader · to operator")
-	wants(t, change("disable", nil), "The person is disabled", "Enable this person", "disabled a person")
-	lacks(t, h.get(path), "Make the link")
+	consoletest.Wants(t, change("role", url.Values{"role": {"operator"}}), "The role has been changed", "Operator", "changed a role", "from reader · to operator")
+	consoletest.Wants(t, change("disable", nil), "The person is disabled", "Enable this person", "disabled a person")
+	consoletest.Lacks(t, h.get(path), "Make the link")
 	if w, page := h.post(path+"/link", url.Values{"purpose": {"sign_in"}}); w.Code != http.StatusUnprocessableEntity || !strings.Contains(page, "This person is disabled.") {
 		t.Errorf("a link for a disabled person: %d", w.Code)
 	}
-	wants(t, change("enable", nil), "The person is enabled again", "Disable this person")
+	consoletest.Wants(t, change("enable", nil), "The person is enabled again", "Disable this person")
 
 	lead := "/people/" + h.lead.ID.String()
 	for what, form := range map[string]url.Values{"role": {"role": {"reader"}}, "disable": {}} {
@@ -112,7 +113,7 @@ func TestPersonChanges(t *testing.T) {
 		if w.Code != http.StatusUnprocessableEntity {
 			t.Errorf("%s of the last lead: %d", what, w.Code)
 		}
-		wants(t, page, "last security lead", "Claire Dubois")
+		consoletest.Wants(t, page, "last security lead", "Claire Dubois")
 	}
 	if w, page := h.post(path+"/role", url.Values{"role": {"king"}}); w.Code != http.StatusUnprocessableEntity || !strings.Contains(page, "no such role") {
 		t.Errorf("an unknown role: %d", w.Code)
@@ -122,8 +123,8 @@ func TestPersonChanges(t *testing.T) {
 	}
 	for _, target := range []string{"/people/nobody", "/people/" + uuid.Must(uuid.NewV7()).String()} {
 		w, body := h.ask(http.MethodGet, target+"?lang=en", nil)
-		if w.Code != http.StatusNotFound || !strings.Contains(text(t, body), "no such person") {
-			t.Errorf("%s: %d %s", target, w.Code, text(t, body))
+		if w.Code != http.StatusNotFound || !strings.Contains(consoletest.Text(t, body), "no such person") {
+			t.Errorf("%s: %d %s", target, w.Code, consoletest.Text(t, body))
 		}
 	}
 }
@@ -137,13 +138,13 @@ func TestOneTimeLink(t *testing.T) {
 	if w.Code != http.StatusOK || w.Header().Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d, Cache-Control %q", w.Code, w.Header().Get("Cache-Control"))
 	}
-	wants(t, page, "shown here and nowhere else", "To be given to Ana Costa")
+	consoletest.Wants(t, page, "shown here and nowhere else", "To be given to Ana Costa")
 	_, after, ok := strings.Cut(page, "http://admin.localhost:8480/link/")
 	if !ok {
 		t.Fatalf("no link:\n%s", page)
 	}
 	token, _, _ := strings.Cut(after, " ")
-	lacks(t, h.get(path), token)
+	consoletest.Lacks(t, h.get(path), token)
 	entries, err := audit.List(ctx, h.db.Pool(pg.Staff), audit.Filter{Action: "link.created"})
 	if err != nil || len(entries) != 1 || strings.Contains(detailOf(entries[0]), token) {
 		t.Errorf("the record: %+v, %v", entries, err)
@@ -153,11 +154,11 @@ func TestOneTimeLink(t *testing.T) {
 		t.Fatalf("the link does not work: %v", err)
 	}
 	h.now = h.now.Add(2 * time.Minute)
-	wants(t, h.get(path), "Firefox on Linux", "192.0.2.7", "can only register a passkey so far")
+	consoletest.Wants(t, h.get(path), "Firefox on Linux", "192.0.2.7", "can only register a passkey so far")
 	if err := h.dir.SignOut(ctx, opened.Token, "192.0.2.7", h.now); err != nil {
 		t.Fatal(err)
 	}
-	lacks(t, h.get(path), "Firefox on Linux")
+	consoletest.Lacks(t, h.get(path), "Firefox on Linux")
 	if w, page := h.post(path+"/link", url.Values{"purpose": {"anything"}}); w.Code != http.StatusUnprocessableEntity {
 		t.Errorf("an unknown purpose: %d %s", w.Code, page)
 	}
@@ -229,7 +230,7 @@ func TestErrorsWithoutDatabase(t *testing.T) {
 		if w.Code != http.StatusServiceUnavailable {
 			t.Fatalf("%d %s", w.Code, body)
 		}
-		wants(t, text(t, body), says, w.Header().Get("X-Request-Id"))
+		consoletest.Wants(t, consoletest.Text(t, body), says, w.Header().Get("X-Request-Id"))
 	}
 }
 
@@ -249,4 +250,3 @@ func TestEveryErrorThatShowsHasWords(t *testing.T) {
 		}
 	}
 }
-
