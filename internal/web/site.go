@@ -67,9 +67,9 @@ type Config struct {
 	// Proxies end TLS before this site. When there are any, requests from elsewhere are refused
 	// (they came without TLS), and the last address in X-Forwarded-For is the reader's.
 	Proxies []netip.Prefix
-	Log        *slog.Logger
-	Metrics    *Metrics
-	Now        func() time.Time
+	Log     *slog.Logger
+	Metrics *Metrics
+	Now     func() time.Time
 }
 
 // Site is one origin.

@@ -115,7 +115,9 @@ func TestRoutesNeedPermissions(t *testing.T) {
 	if body := ask(s, "GET", "/secret", "Accept", "application/json").Body.String(); !strings.Contains(body, "Public sentence.") || strings.Contains(body, "EOF") {
 		t.Errorf("problem: %s", body)
 	}
-	reader := newSite(t, func(c *web.Config) { c.Auth = fakeAuth{actor.Actor{Kind: actor.Person, ID: "p", Permissions: actor.Reader.Permissions()}} })
+	reader := newSite(t, func(c *web.Config) {
+		c.Auth = fakeAuth{actor.Actor{Kind: actor.Person, ID: "p", Permissions: actor.Reader.Permissions()}}
+	})
 	if w := ask(reader, "GET", "/checks"); w.Code != 200 {
 		t.Errorf("a reader reads: %d", w.Code)
 	}
