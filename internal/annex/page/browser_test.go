@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
 	"github.com/garant-project/garant/internal/web/ui"
@@ -231,6 +232,16 @@ func TestPreview(t *testing.T) {
 				}
 			}
 		}
+		visit(ctx, t, address(lang, "annex"), "light", 1280)
+		at := evaluate[[]float64](ctx, t, `document.querySelector("#ENC-1").scrollIntoView(); (r => [r.x + 5, r.y + 5])(document.querySelector("#ENC-1 .annex-method .fact").getBoundingClientRect())`)
+		if err := chromedp.Do(ctx, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1])); err != nil {
+			t.Fatal(err)
+		}
+		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		save("fact."+lang+".png", png)
 		save("annex."+lang+".pdf", printed(ctx, t, address(lang, "annex")))
 	}
 }

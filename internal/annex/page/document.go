@@ -100,6 +100,8 @@ func (t teller) counts(count map[ui.State]int, last time.Time) []figure {
 	}
 	f := figure{Number: t.T("annex.count.never"), Label: t.T("annex.count.last")}
 	switch {
+	case last.IsZero() && !t.at.IsZero():
+		return out // not known of the past
 	case last.IsZero():
 	case t.at.IsZero() && t.today(last):
 		f.Number = t.Clock(last)

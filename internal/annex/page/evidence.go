@@ -96,10 +96,11 @@ func (t teller) look(m Measure, every time.Duration) []ui.Detail {
 	} else {
 		add("scope", ui.Detail{Text: t.T("annex.look.scope.none")})
 	}
-	if m.LastLook.IsZero() {
-		add("last", ui.Detail{Text: t.T("annex.look.never")})
-	} else {
+	switch {
+	case !m.LastLook.IsZero():
 		add("last", ui.Detail{Time: m.LastLook})
+	case t.at.IsZero(): // of the past it is not known
+		add("last", ui.Detail{Text: t.T("annex.look.never")})
 	}
 	if m.State == ui.Met && !m.ValidUntil.IsZero() {
 		add("valid", ui.Detail{Time: m.ValidUntil})

@@ -338,8 +338,10 @@ func TestReplay(t *testing.T) {
 	if !strings.Contains(text, "Vous lisez l’annexe telle qu’elle était publiée le 24\u00a0août 2026") {
 		t.Errorf("the banner is missing: %q", text[:300])
 	}
-	if strings.Contains(text, "prochaine vérification") {
-		t.Error("a page of the past tells what comes next")
+	for _, later := range []string{"prochaine vérification", "dernière vérification"} {
+		if strings.Contains(text, later) {
+			t.Errorf("a page of the past tells of the %s", later)
+		}
 	}
 	for _, n := range elements(within(t, b, "content")) {
 		if href, _ := attr(n, "href"); strings.HasPrefix(href, ProofPath) && !strings.Contains(href, "?at=2026-08-24") {
