@@ -64,6 +64,7 @@ func (g *Garant) Serve(ctx context.Context, ready func(Addresses)) error {
 	running, failed := errgroup.WithContext(ctx)
 	running.Go(func() error { g.Publisher.Run(loops); return nil })
 	running.Go(func() error { reader.Run(loops); return nil })
+	running.Go(func() error { g.sweep(loops); return nil })
 	servers := make([]*http.Server, len(sites))
 	for i, s := range sites {
 		servers[i] = newServer(s.handler, g.Log)
@@ -90,6 +91,27 @@ func (g *Garant) Serve(ctx context.Context, ready func(Addresses)) error {
 	worker.Stop(shutdown)
 	stop()
 	return running.Wait()
+}
+
+// sweep removes spent ceremonies, links and counts of attempts, every hour.
+func (g *Garant) sweep(ctx context.Context) {
+	dir, err := g.Directory("", "")
+	if err != nil {
+		g.Log.Error("what is spent cannot be swept", "error.message", err.Error())
+		return
+	}
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if err := dir.Sweep(ctx, g.Now()); err != nil && ctx.Err() == nil {
+			g.Log.Error("what is spent cannot be swept", "error.message", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // refuseDrift refuses to serve beside a garant.yaml that differs from the estate in force:

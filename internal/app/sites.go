@@ -13,7 +13,8 @@ import (
 
 // sites are what this server listens for.
 func (g *Garant) sites(metrics *web.Metrics, reader *annex.Reader) ([]site, error) {
-	console, err := g.consoleSite(metrics)
+	metrics.Register(reader.Collector())
+	console, err := g.consoleSite(metrics, reader)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func (g *Garant) annexSite(metrics *web.Metrics, reader *annex.Reader) (site, er
 }
 
 // consoleSite is the staff's console, with the interface for programs.
-func (g *Garant) consoleSite(metrics *web.Metrics) (site, error) {
+func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, error) {
 	_, port, _ := net.SplitHostPort(g.Server.Listen.Console)
 	origin := g.origin(g.Server.Hosts.Console, port)
 	dir, err := g.Directory(g.Server.Hosts.Console, origin)
@@ -69,6 +70,7 @@ func (g *Garant) consoleSite(metrics *web.Metrics) (site, error) {
 	routes = append(routes, enter.Routes()...)
 	api := web.NewAPI("Garant", g.Build)
 	g.Runner.AddAPI(api)
+	reader.AddAPI(api, g.Messages)
 	routes = append(routes, api.Routes()...)
 	handler, err := web.NewSite(web.Config{
 		Name: "console", Hosts: []string{g.Server.Hosts.Console}, Routes: routes, Auth: enter, SignInPath: signin.Path, ErrorPage: chrome.Error,

@@ -1,0 +1,115 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+var who = actor.Actor{Kind: actor.Person, ID: "p1", Session: "s1", Origin: "127.0.0.1"}
+
+func list(t *testing.T, db *pg.DB, f audit.Filter) []audit.Entry {
+	t.Helper()
+	entries, err := audit.List(context.Background(), db.Pool(pg.Staff), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entries
+}
+
+func TestAnEntryLivesAndDiesWithItsChange(t *testing.T) {
+	db := pgtest.New(t)
+	ctx := context.Background()
+	object := audit.Object{Kind: "thing", ID: "1"}
+	change := func(fail bool) error {
+		return pg.InTx(ctx, db.Pool(pg.Staff), func(tx pgx.Tx) error {
+			if err := audit.Record(ctx, tx, who, "thing.changed", object, map[string]any{"field": "name"}); err != nil {
+				return err
+			}
+			if fail {
+				return errors.New("the change failed")
+			}
+			return nil
+		})
+	}
+	if err := change(true); err == nil {
+		t.Fatal("no error")
+	}
+	if entries := list(t, db, audit.Filter{Object: object}); len(entries) != 0 {
+		t.Errorf("an entry of a change that was rolled back: %+v", entries)
+	}
+	if err := change(false); err != nil {
+		t.Fatal(err)
+	}
+	entries := list(t, db, audit.Filter{Object: object})
+	if len(entries) != 1 {
+		t.Fatalf("%d entries", len(entries))
+	}
+	e := entries[0]
+	if e.Actor.ID != "p1" || e.Actor.Session != "s1" || e.Action != "thing.changed" || e.Refused || e.Detail["field"] != "name" || e.At.IsZero() {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestNobodyActsUnnamed(t *testing.T) {
+	db := pgtest.New(t)
+	ctx := context.Background()
+	err := pg.InTx(ctx, db.Pool(pg.Staff), func(tx pgx.Tx) error {
+		return audit.Record(ctx, tx, actor.Actor{Kind: actor.Person}, "thing.changed", audit.Object{Kind: "thing", ID: "1"}, nil)
+	})
+	if !errs.Is(err, errs.Internal) {
+		t.Errorf("an action without an actor: %v", err)
+	}
+	for _, action := range []string{"", "changed", "Thing.Changed", "thing.changed; drop"} {
+		if err := audit.Refused(ctx, db.Pool(pg.Staff), who, action, audit.Object{Kind: "thing", ID: "1"}, nil); err == nil {
+			t.Errorf("the action %q was accepted", action)
+		}
+	}
+}
+
+func TestListPagesAndFilters(t *testing.T) {
+	db := pgtest.New(t)
+	ctx := context.Background()
+	for i := range 7 {
+		by := who
+		if i%2 == 1 {
+			by.ID = "p2"
+		}
+		if err := audit.Refused(ctx, db.Pool(pg.Login), by, "thing.tried", audit.Object{Kind: "thing", ID: "1"}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var seen []int64
+	for before := int64(0); ; {
+		page := list(t, db, audit.Filter{Before: before, Limit: 3})
+		if len(page) == 0 {
+			break
+		}
+		for _, e := range page {
+			if !e.Refused || (len(seen) > 0 && e.ID >= seen[len(seen)-1]) {
+				t.Errorf("entry %+v after %v", e, seen)
+			}
+			seen = append(seen, e.ID)
+		}
+		before = seen[len(seen)-1]
+	}
+	if len(seen) != 7 {
+		t.Errorf("%d of 7 entries", len(seen))
+	}
+	if got := list(t, db, audit.Filter{ActorID: "p2"}); len(got) != 3 {
+		t.Errorf("%d of p2's 3", len(got))
+	}
+	if got := list(t, db, audit.Filter{Action: "thing.other"}); len(got) != 0 {
+		t.Errorf("%d of none", len(got))
+	}
+}
