@@ -75,8 +75,8 @@ type Row struct {
 // Proof names the evidence behind a state.
 type Proof struct {
 	Check   string          `json:"check"`
-	Outcome measure.Outcome `json:"outcome"`
-	Digest  string          `json:"digest"` // SHA-256 of the evidence record
+	Outcome measure.Outcome `json:"outcome,omitempty"` // only while the measure is met: which check fails is not for the public
+	Digest  string          `json:"digest"`            // SHA-256 of the evidence record
 	FirstAt time.Time       `json:"first_at"`
 }
 
@@ -175,7 +175,11 @@ func rowOf(s measure.Status, since time.Time, reduced bool) Row {
 	}
 	for _, c := range s.Checks {
 		if c.Current != nil && c.State != "" {
-			row.Proofs = append(row.Proofs, Proof{Check: c.Check.ID, Outcome: c.Current.Finding.Outcome, Digest: c.Current.Digest, FirstAt: c.Current.FirstAt.UTC()})
+			proof := Proof{Check: c.Check.ID, Digest: c.Current.Digest, FirstAt: c.Current.FirstAt.UTC()}
+			if s.State == measure.Met {
+				proof.Outcome = c.Current.Finding.Outcome
+			}
+			row.Proofs = append(row.Proofs, proof)
 		}
 	}
 	slices.SortFunc(row.Proofs, func(a, b Proof) int {
