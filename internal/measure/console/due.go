@@ -79,7 +79,7 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, published map[string]measure.StateChange) console.Due {
 	due := console.Due{
 		State: ui.State(s.State), Tag: strings.Join(s.Check.Measures, ", "), What: title(p, s.Check.ID), Href: checkPath(s.Check.ID),
-		Why: withdrawn(r, p, s, published), Since: since(s), Action: runAction(r, p, s.Check.ID), Urgency: urgency(s.State),
+		Why: withdrawn(r, p, s, published), Since: since(s, published), Action: runAction(r, p, s.Check.ID), Urgency: urgency(s.State),
 	}
 	if s.Reason != measure.ReasonFail {
 		due.Why = strings.TrimSpace(reason(p, s.Reason) + " " + due.Why)
@@ -118,15 +118,23 @@ func urgency(s measure.State) int {
 	return console.Soon
 }
 
-// since is when a check came into the state it is in, as far as its evidence tells.
-func since(s measure.CheckStatus) time.Time {
+// since is when a check came into the state it is in, as far as its evidence tells; or when its
+// measures did, where that is longer ago: a finding that differs a little begins anew.
+func since(s measure.CheckStatus, published map[string]measure.StateChange) time.Time {
+	var at time.Time
 	switch {
 	case s.Current == nil:
-		return time.Time{}
 	case s.Reason == measure.ReasonExpired:
-		return s.Current.ValidUntil
+		at = s.Current.ValidUntil
+	default:
+		at = s.Current.FirstAt
 	}
-	return s.Current.FirstAt
+	for _, id := range s.Check.Measures {
+		if c, ok := published[id]; ok && c.State == s.State && (at.IsZero() || c.At.Before(at)) {
+			at = c.At
+		}
+	}
+	return at
 }
 
 // withdrawn says what the public sees of it.

@@ -32,7 +32,6 @@ func (h *pages) people(w http.ResponseWriter, r *web.Request) error {
 type personForm struct {
 	email, name, role                string
 	wrongEmail, wrongName, wrongRole string
-	open                             bool
 }
 
 func (h *pages) showPeople(w http.ResponseWriter, r *web.Request, status int, f personForm) error {
