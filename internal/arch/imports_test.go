@@ -19,7 +19,7 @@ const module = "github.com/garant-project/garant"
 // layers is the house from the roof down. Units on one line do not import each other. "engine"
 // stands for each engine by itself.
 var layers = [][]string{
-	{"cmd", "bench", "internal/arch"},
+	{"cmd", "bench", "internal/arch", "internal/journey"},
 	{"internal/app"},
 	{"internal/annex", "internal/demo", "internal/engine"},
 	{"internal/measure"},

@@ -1,0 +1,389 @@
+package journey
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long the browser may take over one thing on a slow machine.
+const patience = 30 * time.Second
+
+// journey is what the steps share.
+type journey struct {
+	*testing.T // of the step that is under way
+	*program
+	whole   *testing.T
+	browser context.Context
+	axe     string
+	shots   string // directory for pictures; empty: none
+	looks   int    // pages looked at, each in two languages at most, two themes, two widths
+}
+
+// step is one part of the way. A complaint does not end the journey; a step that could not be
+// walked to its end does.
+func (j *journey) step(name string, walk func()) {
+	arrived := false
+	j.whole.Run(name, func(t *testing.T) {
+		j.T = t
+		begin := time.Now()
+		walk()
+		arrived = true
+		t.Logf("%s took %v", name, time.Since(begin).Round(time.Millisecond))
+	})
+	if j.T = j.whole; !arrived {
+		j.FailNow()
+	}
+}
+
+// open starts Chromium, with names below localhost leading to this machine.
+func (j *journey) open() {
+	path := ""
+	for _, p := range []string{"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"} {
+		if _, err := os.Stat(p); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		j.Fatal("no Chromium here: apt-get install chromium")
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("host-resolver-rules", "MAP *.localhost 127.0.0.1"))...)
+	browser, end := chromedp.NewContext(allocator)
+	j.Cleanup(func() {
+		if err := chromedp.Cancel(browser); err != nil { // waits until it has ended
+			j.Errorf("the browser does not end: %v", err)
+		}
+		end()
+		stop()
+	})
+	// The browser lives as long as the context of its first run: no deadline here.
+	if err := chromedp.Do(browser); err != nil {
+		j.Fatal(err)
+	}
+	j.browser = browser
+}
+
+// tab is one page before one reader.
+type tab struct {
+	*journey
+	ctx  context.Context
+	name string
+	site string // origin of relative addresses
+	lang string
+
+	mu       sync.Mutex
+	expected map[string]bool // addresses that answer with an error on purpose
+	wrong    []string        // what the console said
+}
+
+// machine opens a tab in a profile of its own, in a window of 1280 pixels, for a reader who
+// prefers a language.
+func (j *journey) machine(name, site, accepts string) *tab {
+	j.Helper()
+	b := j.newTab(j.browser, name, site, chromedp.WithNewBrowserContext())
+	agent := eval[string](b, "navigator.userAgent")
+	b.command("Emulation.setUserAgentOverride", map[string]any{"userAgent": agent, "acceptLanguage": accepts})
+	return b
+}
+
+// withoutScripts opens a second tab with the cookies of another, in which no page runs scripts.
+func (b *tab) withoutScripts(name string) *tab {
+	b.Helper()
+	plain := b.newTab(b.ctx, name, b.site)
+	plain.lang = b.lang
+	plain.command("Emulation.setScriptExecutionDisabled", map[string]any{"value": true})
+	return plain
+}
+
+func (j *journey) newTab(parent context.Context, name, site string, options ...chromedp.ContextOption) *tab {
+	j.Helper()
+	ctx, end := chromedp.NewContext(parent, options...)
+	j.whole.Cleanup(end)
+	b := &tab{journey: j, ctx: ctx, name: name, site: site, expected: map[string]bool{}}
+	if err := chromedp.Do(ctx); err != nil {
+		j.Fatal(err)
+	}
+	messages := chromedp.Console(ctx)
+	go func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			b.hear(m)
+		}
+	}()
+	b.do(chromedp.EmulateViewport(1280, 900))
+	return b
+}
+
+// hear keeps what should not have been said: errors, warnings, refusals of the policy.
+func (b *tab) hear(m chromedp.ConsoleMessage) {
+	if !m.IsException() && m.Type != chromedp.ConsoleError && m.Type != chromedp.ConsoleWarning {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if m.Source == "network" && b.expected[m.URL] {
+		return
+	}
+	b.wrong = append(b.wrong, fmt.Sprintf("%s (%s, %s)", m, m.URL, m.Source))
+}
+
+// silent fails when the console of the browser said something wrong since the last time.
+func (b *tab) silent() {
+	b.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range b.wrong {
+		b.Errorf("%s: the browser's console says %s", b.name, w)
+	}
+	b.wrong = nil
+}
+
+// authenticator gives the tab a device that verifies its user and keeps passkeys.
+func (b *tab) authenticator() {
+	b.Helper()
+	b.command("WebAuthn.enable", map[string]any{})
+	b.command("WebAuthn.addVirtualAuthenticator", map[string]any{"options": map[string]any{
+		"protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true,
+	}})
+}
+
+// command sends a command of the DevTools protocol.
+func (b *tab) command(method string, params map[string]any) {
+	b.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		var out map[string]any
+		return t.Call(ctx, method, params, &out)
+	}))
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.Fatalf("%s: %v\non %s", b.name, err, b.where())
+	}
+}
+
+// try evaluates a script; a page on its way to another is no answer.
+func try[T any](b *tab, script string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+}
+
+func eval[T any](b *tab, script string) T {
+	b.Helper()
+	v, err := try[T](b, script)
+	if err != nil {
+		b.Fatalf("%s: %s: %v", b.name, script, err)
+	}
+	return v
+}
+
+// where is the address and the text of the page, for a failure.
+func (b *tab) where() string {
+	text, err := try[string](b, `location.href + "\n" + document.body.innerText`)
+	if err != nil {
+		return "a page that does not answer: " + err.Error()
+	}
+	return text
+}
+
+// visit opens an address of the tab's site, or of another when it is whole.
+func (b *tab) visit(address string) {
+	b.Helper()
+	if strings.HasPrefix(address, "/") {
+		address = b.site + address
+	}
+	b.do(chromedp.Navigate(address))
+}
+
+// refused visits an address that answers with an error, and expects it to say something.
+func (b *tab) refused(address, says string) {
+	b.Helper()
+	b.expect(address)
+	b.visit(address)
+	b.sees(says)
+}
+
+func (b *tab) expect(path string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expected[b.site+path] = true
+}
+
+// click presses what a selector finds, as a hand would, in the middle.
+func (b *tab) click(selector string) {
+	b.Helper()
+	b.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// plain takes away what typography adds, so that words can be looked for.
+const plain = `(s => s.replace(/[\u202f\u00a0]/g, " ").replace(/\u2019/g, "'").replace(/\s+/g, " ").toLowerCase())`
+
+// sees waits until a text stands on a page that has loaded.
+func (b *tab) sees(text string) {
+	b.Helper()
+	b.until(fmt.Sprintf("sees %q", text), func() bool { return b.shows(text) })
+}
+
+// shows reports whether a text stands on a page that has loaded.
+func (b *tab) shows(text string) bool {
+	found, err := try[bool](b, fmt.Sprintf(`document.readyState === "complete" && %s(document.body.innerText).includes(%s(%s))`, plain, plain, quote(text)))
+	return err == nil && found
+}
+
+// until waits for something.
+func (b *tab) until(what string, so func() bool) {
+	b.Helper()
+	for end := time.Now().Add(patience); !so(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.Fatalf("%s: never %s on %s", b.name, what, b.where())
+		}
+	}
+}
+
+// reloads reads the page again and again until something is so, and says how long that took.
+func (b *tab) reloads(what string, script string) time.Duration {
+	b.Helper()
+	begin := time.Now()
+	for {
+		b.do(chromedp.Reload())
+		if so, err := try[bool](b, script); err == nil && so {
+			return time.Since(begin)
+		}
+		if time.Since(begin) > patience {
+			b.Fatalf("%s: not %s after %v: %s", b.name, what, patience, b.where())
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func (b *tab) path() string { return eval[string](b, "location.pathname") }
+
+func quote(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // of a string
+	}
+	return string(b)
+}
+
+// look visits a page in both languages and examines it in each.
+func (b *tab) look(name, address string) {
+	b.Helper()
+	for _, lang := range []string{"fr", "en"} {
+		u, err := url.Parse(address)
+		if err != nil {
+			b.Fatal(err)
+		}
+		q := u.Query()
+		q.Set("lang", lang)
+		u.RawQuery = q.Encode()
+		if b.isExpected(address) {
+			b.expect(u.String())
+		}
+		b.visit(u.String())
+		b.examine(name)
+	}
+	if b.lang == "fr" { // leave the reader in the language of choice
+		b.visit(address + map[bool]string{true: "&", false: "?"}[strings.Contains(address, "?")] + "lang=fr")
+	}
+}
+
+func (b *tab) isExpected(path string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.expected[b.site+path]
+}
+
+// view is one way of looking at a page.
+type view struct {
+	theme string
+	width int64
+}
+
+// examine holds the page that is open to what every page promises, in both themes and at two
+// widths. What is folded is opened on the phone, where there is least room for it.
+func (b *tab) examine(name string) {
+	b.Helper()
+	b.looks++
+	b.until("is loaded", func() bool { ok, err := try[bool](b, `document.readyState === "complete"`); return err == nil && ok })
+	lang := eval[string](b, "document.documentElement.lang")
+	if strings.Contains(eval[string](b, "document.documentElement.outerHTML"), "⟦") {
+		b.Errorf("%s %s: a text is missing", name, lang)
+	}
+	eval[bool](b, b.axe+"; document.fonts.ready.then(() => true)")
+	for _, v := range []view{{"light", 1280}, {"dark", 1280}, {"dark", 360}, {"light", 360}} {
+		b.dress(v)
+		what := fmt.Sprintf("%s-%s-%s-%d", name, lang, v.theme, v.width)
+		b.fits(what)
+		if b.shots != "" {
+			b.shoot(filepath.Join(b.shots, what+".png"))
+		}
+		if v.width < 1280 {
+			eval[bool](b, `document.querySelectorAll("main details").forEach(d => { d.open = true }); true`)
+			b.fits(what + ", unfolded")
+		}
+		for _, v := range eval[[]string](b, axeRun) {
+			b.Errorf("%s: %s", what, v)
+		}
+	}
+	b.dress(view{"light", 1280})
+	b.silent()
+}
+
+// axeRun asks axe-core, for two frames after the last change.
+const axeRun = `new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))
+	.then(() => axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}))
+	.then(r => r.violations.map(v => v.id + ": " + v.nodes.map(n => n.target + " " + n.failureSummary).join("; ")))`
+
+func (b *tab) dress(v view) {
+	b.Helper()
+	b.do(chromedp.EmulateViewport(v.width, map[bool]int64{true: 900, false: 740}[v.width > 1000]))
+	b.command("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{
+		{"name": "prefers-color-scheme", "value": v.theme}, {"name": "prefers-reduced-motion", "value": "reduce"}}})
+}
+
+// fits fails when the page scrolls sideways.
+func (b *tab) fits(what string) {
+	b.Helper()
+	if over := eval[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
+		b.Errorf("%s: %d pixels wider than the window: %s", what, over, eval[string](b, stickingOut))
+	}
+}
+
+// stickingOut names the elements that end outside the window, the innermost of each.
+const stickingOut = `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+	.filter((e, _, all) => !all.some(o => o !== e && e.contains(o)))
+	.slice(0, 5).map(e => e.tagName.toLowerCase() + "." + e.className + " " + Math.round(e.getBoundingClientRect().right) + " " + e.textContent.trim().slice(0, 40)).join(" | ")`
+
+// shoot writes a picture of the whole page.
+func (b *tab) shoot(path string) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(path, png, 0o600)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+}
