@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ const (
 
 // findings runs 2,000 findings a minute through scheduler, queue, runner and publisher for a
 // while, and says whether they fell behind and what they left in the database.
-func findings(ctx context.Context, dir string, length time.Duration) error {
+func findings(ctx context.Context, out io.Writer, dir string, length time.Duration) error {
 	db, stop, err := scratch(ctx, dir)
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func findings(ctx context.Context, dir string, length time.Duration) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("findings: %.0f a minute of %d asked for (%.2f) over %s; waiting at most %d, at the end %d; evidence rows %d for %d findings (%.2f)\n",
+	_, _ = fmt.Fprintf(out, "findings: %.0f a minute of %d asked for (%.2f) over %s; waiting at most %d, at the end %d; evidence rows %d for %d findings (%.2f)\n",
 		float64(done)/took.Minutes(), perMinute, float64(done)/took.Minutes()/float64(perMinute), took.Round(time.Second), most, waiting, evidence, ran.Load(), float64(evidence)/float64(ran.Load()))
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -17,13 +18,13 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *binary, *only, *length); err != nil {
+	if err := run(ctx, os.Stdout, *binary, *only, *length); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, binary, only string, length time.Duration) error {
+func run(ctx context.Context, out io.Writer, binary, only string, length time.Duration) error {
 	binary, err := filepath.Abs(binary)
 	if err != nil {
 		return err
@@ -32,9 +33,9 @@ func run(ctx context.Context, binary, only string, length time.Duration) error {
 		name string
 		run  func(dir string) error
 	}{
-		{"start", func(dir string) error { return starts(ctx, binary, dir) }},
-		{"pages", func(dir string) error { return pages(ctx, binary, dir, length) }},
-		{"findings", func(dir string) error { return findings(ctx, dir, length) }},
+		{"start", func(dir string) error { return starts(ctx, out, binary, dir) }},
+		{"pages", func(dir string) error { return pages(ctx, out, binary, dir, length) }},
+		{"findings", func(dir string) error { return findings(ctx, out, dir, length) }},
 	}
 	for _, p := range parts {
 		if only != "" && only != p.name {

@@ -18,7 +18,7 @@ const readers = 50
 
 // pages measures the public annex under 50 readers. The reference is a Go server in this
 // process that answers with the same bytes from memory and does nothing else.
-func pages(ctx context.Context, binary, dir string, length time.Duration) error {
+func pages(ctx context.Context, out io.Writer, binary, dir string, length time.Duration) error {
 	s, err := start(ctx, binary, dir)
 	if err != nil {
 		return err
@@ -55,9 +55,9 @@ func pages(ctx context.Context, binary, dir string, length time.Duration) error 
 	if err != nil {
 		return err
 	}
-	fmt.Printf("annex page (%d bytes as sent), %d readers without pause: %.0f a second, p50 %s, p99 %s; the same bytes from a bare Go server: %.0f a second, p50 %s, p99 %s; ratio of p50 %.2f\n",
+	_, _ = fmt.Fprintf(out, "annex page (%d bytes as sent), %d readers without pause: %.0f a second, p50 %s, p99 %s; the same bytes from a bare Go server: %.0f a second, p50 %s, p99 %s; ratio of p50 %.2f\n",
 		len(body), readers, ours.rate, ours.at(.5), ours.at(.99), reference.rate, reference.at(.5), reference.at(.99), float64(ours.at(.5))/float64(reference.at(.5)))
-	fmt.Printf("resident without PostgreSQL: %.0f MiB idle, %.0f MiB after the load\n", idle, busy)
+	_, _ = fmt.Fprintf(out, "resident without PostgreSQL: %.0f MiB idle, %.0f MiB after the load\n", idle, busy)
 	return nil
 }
 

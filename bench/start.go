@@ -78,7 +78,7 @@ func (s *server) resident() (float64, error) {
 
 // starts measures the time to ready on a new and on an existing data directory. The reference
 // is a bare PostgreSQL: initdb and start, and start.
-func starts(ctx context.Context, binary, dir string) error {
+func starts(ctx context.Context, out io.Writer, binary, dir string) error {
 	const rounds = 5
 	var fresh, again, bareFresh, bareAgain []time.Duration
 	for i := range rounds {
@@ -106,9 +106,9 @@ func starts(ctx context.Context, binary, dir string) error {
 			}
 		}
 	}
-	fmt.Printf("ready, new data directory: median %s of %d (most %s); bare PostgreSQL %s; ratio %.1f\n",
+	_, _ = fmt.Fprintf(out, "ready, new data directory: median %s of %d (most %s); bare PostgreSQL %s; ratio %.1f\n",
 		median(fresh), rounds, slices.Max(fresh).Round(time.Millisecond), median(bareFresh), ratio(fresh, bareFresh))
-	fmt.Printf("ready, existing data directory: median %s of %d (most %s); bare PostgreSQL %s; ratio %.1f\n",
+	_, _ = fmt.Fprintf(out, "ready, existing data directory: median %s of %d (most %s); bare PostgreSQL %s; ratio %.1f\n",
 		median(again), rounds, slices.Max(again).Round(time.Millisecond), median(bareAgain), ratio(again, bareAgain))
 	return nil
 }

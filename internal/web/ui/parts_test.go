@@ -224,7 +224,6 @@ func TestRenderWritesAllOrNothing(t *testing.T) {
 		`{{table $ .Body.WrongCells}}`: "a row with too few cells",
 	} {
 		var b bytes.Buffer
-		body := body
 		data := struct{ NoEmpty, WrongCells Table }{WrongCells: Table{Columns: []Column{{}, {}}, Rows: [][]Cell{{{}}}}}
 		if err := Render(&b, parse(body), &Page{Printer: fr, Body: data}); err == nil || b.Len() > 0 {
 			t.Errorf("%s: error %v, %d bytes written", why, err, b.Len())

@@ -289,7 +289,7 @@ func (p *Printer) mixed(d time.Duration) string {
 		}
 		if n := d / u.size; n > 0 {
 			parts = append(parts, p.Number(int64(n))+nbsp+p.T("ui.short."+u.name))
-			d -= n * u.size
+			d %= u.size
 		}
 	}
 	return strings.Join(parts, nbsp)
