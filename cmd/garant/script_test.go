@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -27,6 +28,18 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("GARANT_DATA", filepath.Join(env.WorkDir, "data"))
 			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// await runs a command until it succeeds, for as long as a slow machine may need.
+			"await": func(ts *testscript.TestScript, _ bool, args []string) {
+				var err error
+				for end := time.Now().Add(45 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+					if err = ts.Exec(args[0], args[1:]...); err == nil {
+						return
+					}
+				}
+				ts.Fatalf("never: %v: %v", args, err)
+			},
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
