@@ -316,6 +316,29 @@ func TestPublishTwiceWritesNothingNew(t *testing.T) {
 	}
 }
 
+func TestNothingIsPublishedForNobody(t *testing.T) {
+	h := newHouse(t)
+	fresh := newHouse(t)
+	fresh.mu.Lock()
+	fresh.view = measure.View{}
+	fresh.mu.Unlock()
+	fresh.db = pgtest.New(t)
+	fresh.publisher.DB = fresh.db
+	reader := annex.NewReader(fresh.db.Pool(pg.Public), time.Now, slog.New(slog.DiscardHandler))
+	if err := fresh.publisher.Publish(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Renew(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Now(); !errs.Is(err, errs.NotFound) {
+		t.Errorf("an annex of nobody: %v", err)
+	}
+	if h.state() != measure.Met {
+		t.Error("another annex suffered")
+	}
+}
+
 func TestReductionIsSaid(t *testing.T) {
 	h := newHouse(t)
 	h.mu.Lock()

@@ -75,6 +75,7 @@ type Reader struct {
 	now  func() time.Time
 	log  *slog.Logger
 	last atomic.Pointer[Snapshot]
+	none atomic.Bool   // the database answers, and no annex was ever published
 	old  chan struct{} // replays under way
 }
 
@@ -124,7 +125,11 @@ func (r *Reader) Renew(ctx context.Context) error {
 		return nil
 	}
 	s, err := load(ctx, r.pool, time.Time{}, at)
+	r.none.Store(errs.Is(err, errs.NotFound))
 	if err != nil {
+		if r.none.Load() {
+			return nil
+		}
 		return err
 	}
 	s.key, s.ReadAt = key, at
@@ -136,6 +141,10 @@ func (r *Reader) Renew(ctx context.Context) error {
 func (r *Reader) Now() (*Snapshot, error) {
 	s := r.last.Load()
 	now := r.now()
+	if s == nil && r.none.Load() {
+		return nil, errs.New(errs.NotFound, "annex.unpublished", "No annex is published here yet.").
+			WithFix("Put a garant.yaml in force with garant estate apply.")
+	}
 	if s == nil || now.Sub(s.ReadAt) > blindAfter || s.ReadAt.Sub(now) > blindAfter {
 		return nil, errs.New(errs.Unavailable, "annex.blind", "The annex cannot be verified at this moment, so nothing is asserted.").
 			WithFix("Come back in a minute.")

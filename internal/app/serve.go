@@ -238,7 +238,7 @@ func (g *Garant) health(reader *annex.Reader) http.Handler {
 		if err == nil {
 			_, err = reader.Now()
 		}
-		if err != nil {
+		if err != nil && !errs.Is(err, errs.NotFound) { // no annex yet is no fault
 			web.WriteProblem(w, http.StatusServiceUnavailable, pg.Wrap(err))
 			return
 		}
