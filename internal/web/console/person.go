@@ -48,7 +48,7 @@ func (h *pages) showPerson(w http.ResponseWriter, r *web.Request, status int, al
 	ctx, staff, p := r.Context(), h.DB.Pool(pg.Staff), h.c.Printer(r)
 	body := &personPage{
 		Path: PeoplePath + "/" + person.ID.String(), Changes: r.Actor.May(actor.ChangePersons), Disabled: !person.DisabledAt.IsZero(), Alert: alert,
-		Role:    ui.Field{Name: "role", Type: "select", Label: p.T("console.people.role"), Options: roleOptions(p, person.Role), Help: p.T("console.person.role.help")},
+		Role:    ui.Field{Name: "role", Type: "select", Label: p.T("console.person.role.label"), Options: roleOptions(p, person.Role), Help: p.T("console.person.role.help")},
 		Purpose: directory.SignIn,
 	}
 	if person.Passkeys > 0 {

@@ -77,8 +77,8 @@ func recordFields(p *ui.Printer, query url.Values) []ui.Field {
 	}
 	return []ui.Field{
 		{Name: "action", Type: "select", Label: p.T("console.record.what"), Options: options},
-		{Name: "actor", Label: p.T("console.record.who"), Value: query.Get("actor"), Autocomplete: "off", Help: p.T("console.record.who.help")},
-		{Name: "object", Label: p.T("console.record.object"), Value: query.Get("object"), Autocomplete: "off", Help: p.T("console.record.object.help")},
+		{Name: "actor", Label: p.T("console.record.who.label"), Value: query.Get("actor"), Autocomplete: "off"},
+		{Name: "object", Label: p.T("console.record.object.label"), Value: query.Get("object"), Autocomplete: "off"},
 	}
 }
 

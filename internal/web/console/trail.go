@@ -152,25 +152,34 @@ func (c *Chrome) Trail(r *web.Request, p *ui.Printer, entries []audit.Entry, all
 				row = append(row, ui.Cell{Link: &ui.Link{Label: label, Href: href}})
 			}
 		}
-		t.Rows = append(t.Rows, append(row, ui.Cell{Note: detail(e.Detail)}))
+		t.Rows = append(t.Rows, append(row, ui.Cell{Note: detail(p, e.Detail)}))
 	}
 	return t
 }
 
-// detail writes the detail of an entry on one line: long ids and digests by their beginning.
-func detail(values map[string]any) string {
+// detail writes the detail of an entry on one line: ids by their end, digests by their beginning.
+func detail(p *ui.Printer, values map[string]any) string {
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		parts = append(parts, key+" "+brief(values[key]))
+		name := key
+		if id := "console.detail." + key; p.Has(id) {
+			name = p.T(id)
+		}
+		parts = append(parts, name+"\u00a0"+brief(p, values[key]))
 	}
 	return strings.Join(parts, " · ")
 }
 
-func brief(v any) string {
+func brief(p *ui.Printer, v any) string {
 	switch v := v.(type) {
+	case bool:
+		return p.T("console." + strconv.FormatBool(v))
 	case string:
+		if id := "console.value." + v; p.Has(id) {
+			return p.T(id)
+		}
 		if _, err := uuid.Parse(v); err == nil {
-			return "…" + ShortID(v)
+			return ShortID(v)
 		}
 		if len(v) == 64 && !strings.Contains(v, " ") {
 			return v[:12] + "…"
@@ -181,10 +190,10 @@ func brief(v any) string {
 	case []any:
 		var items []string
 		for _, item := range v {
-			items = append(items, brief(item))
+			items = append(items, brief(p, item))
 		}
 		if len(items) == 0 {
-			return "–"
+			return p.T("console.none")
 		}
 		return strings.Join(items, ", ")
 	}
