@@ -2,8 +2,11 @@ package journey
 
 import (
 	"bufio"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,8 +50,8 @@ func (s *said) String() string {
 	return s.text.String()
 }
 
-// start builds garant and starts the example on a new data directory. It picks free ports by
-// itself when another example has the usual ones.
+// start builds garant and starts the example on a new data directory, on ports of its own: other
+// tests start examples at the same moment, and the usual ports are the first comer's.
 func start(t *testing.T) *program {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "garant-journey-")
@@ -66,6 +69,7 @@ func start(t *testing.T) *program {
 		t.Fatalf("the program does not build: %v\n%s", err, out)
 	}
 	p := &program{dir: filepath.Join(dir, "data"), ended: make(chan struct{})}
+	p.reserve(t)
 	p.cmd = exec.Command(binary, "demo", "--data", p.dir)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Stderr = &p.said
@@ -92,6 +96,35 @@ func start(t *testing.T) *program {
 		t.Fatalf("garant demo is not ready after 90 s\n%s", &p.said)
 	}
 	return p
+}
+
+// reserve finds free ports and leaves them where the example keeps those of its last start.
+func (p *program) reserve(t *testing.T) {
+	t.Helper()
+	ports := map[string][2]int{}
+	for _, name := range []string{"garant", "application", "administration", "files", "staging", "database"} {
+		var pair [2]int
+		for i := range pair {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = l.Close() }()       // held until all are chosen, so that they differ
+			pair[i] = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
+		}
+		if name == "database" { // which has no plain HTTP
+			pair[1] = 0
+		}
+		ports[name] = pair
+	}
+	kept, err := json.Marshal(ports)
+	dir := filepath.Join(p.dir, "demo")
+	if err == nil {
+		err = errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "ports.json"), kept, 0o600)) //nolint:gosec // PostgreSQL's account passes through
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // greet reads the addresses that the program prints when it is ready.
@@ -124,7 +157,7 @@ func (p *program) end(t *testing.T, dir string) {
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		<-p.ended
 	}
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 && !t.Failed() {
 		t.Errorf("exit code %d after an interrupt\n%s", code, &p.said)
 	}
 	var left []string
