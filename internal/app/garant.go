@@ -42,10 +42,7 @@ func Open(ctx context.Context, o Options) (*Garant, error) {
 	if err != nil {
 		return nil, err
 	}
-	engines, err := Engines()
-	if err != nil {
-		return nil, err
-	}
+	engines := Engines()
 	reg, err := newRegistry(engines)
 	if err != nil {
 		return nil, err
@@ -71,11 +68,7 @@ func Open(ctx context.Context, o Options) (*Garant, error) {
 
 // messages are the words of every page and engine.
 func messages(engines []measure.Engine) (*ui.Messages, error) {
-	enter, err := signin.Messages()
-	if err != nil {
-		return nil, err
-	}
-	extra := []map[string][]byte{page.Messages(), enter, console.Messages(), checks.Messages()}
+	extra := []map[string][]byte{page.Messages(), signin.Messages(), console.Messages(), checks.Messages()}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)
 	}

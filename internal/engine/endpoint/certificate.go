@@ -36,7 +36,7 @@ type served struct {
 // after it.
 func (p *prober) chain(ctx context.Context, e *estate.Endpoint, now time.Time) *served {
 	s := &served{endpoint: e, now: now}
-	conn, err := p.connect(ctx, address(e))
+	conn, err := p.connect(ctx, e.Address())
 	if err != nil {
 		s.problem, s.cause = Unreachable, tlsscan.DialReason(err)
 		return s
@@ -226,8 +226,8 @@ func (s *served) raw() any {
 	}{s.cause, kept, len(s.chain), len(s.verified) > 0}
 }
 
-// day is how moments are written in items.
-const day = "2006-01-02 15:04 UTC"
+// minute is how moments are written in items.
+const minute = "2006-01-02 15:04 UTC"
 
 // certificate judges the certificate of one endpoint, for CRT-1 and CRT-2.
 func (p *prober) certificate(ctx context.Context, policy *estate.Policy, e *estate.Endpoint, now time.Time) *look {
@@ -240,14 +240,14 @@ func (p *prober) certificate(ctx context.Context, policy *estate.Policy, e *esta
 	}
 	leaf := s.chain[0]
 	l.expiry, l.issuer = s.expiry(), clean(strings.Join(leaf.Issuer.Organization, ", "))
-	until := "valid until " + leaf.NotAfter.UTC().Format(day)
+	until := "valid until " + leaf.NotAfter.UTC().Format(minute)
 	switch {
 	case now.Before(leaf.NotBefore):
-		l.add(CertificateEarly, "valid now", "valid from "+leaf.NotBefore.UTC().Format(day))
+		l.add(CertificateEarly, "valid now", "valid from "+leaf.NotBefore.UTC().Format(minute))
 	case now.After(leaf.NotAfter):
 		l.add(CertificateExpired, "valid now", until)
 	case len(s.verified) > 0 && l.expiry.Sub(now) < policy.CertRemaining:
-		l.add(CertificateExpiring, "at least "+days(policy.CertRemaining)+" left", "valid until "+l.expiry.UTC().Format(day))
+		l.add(CertificateExpiring, "at least "+days(policy.CertRemaining)+" left", "valid until "+l.expiry.UTC().Format(minute))
 	}
 	if leaf.VerifyHostname(e.Host) != nil {
 		l.add(CertificateName, e.Host, certificateNames(leaf))
@@ -286,7 +286,7 @@ func certificateNames(c *x509.Certificate) string {
 func (s *served) distrust() (Problem, string) {
 	last := s.last()
 	if c := s.expiredAuthority(); c != nil {
-		return CertificateExpired, "an authority of the chain, " + c.Subject.String() + ", valid until " + c.NotAfter.UTC().Format(day)
+		return CertificateExpired, "an authority of the chain, " + c.Subject.String() + ", valid until " + c.NotAfter.UTC().Format(minute)
 	}
 	actual := "issued by " + last.Issuer.String()
 	if bytes.Equal(last.RawIssuer, last.RawSubject) {

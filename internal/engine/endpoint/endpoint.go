@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +24,11 @@ type Deps struct {
 	Dial       tlsscan.Dialer // nil: the machine's network
 	Target     time.Duration  // longest time spent on one target; 0: 8 s
 	Connection time.Duration  // longest time spent on one connection; 0: 3 s
+}
+
+// New returns the engine.
+func New(deps Deps) measure.Engine {
+	return measure.Engine{Name: "endpoint", Checks: Checks(deps).All(), Messages: Messages(), Parameters: parameters}
 }
 
 // The bounds of a run. The kernel replaces Every by the policy's.
@@ -199,14 +203,6 @@ func encodeRaw(raw map[string]any, failed []measure.Item) json.RawMessage {
 		return nil
 	}
 	return b
-}
-
-// address is where to connect for the endpoint's TLS side.
-func address(e *estate.Endpoint) string {
-	if e.Dial != "" {
-		return e.Dial
-	}
-	return net.JoinHostPort(e.Host, strconv.Itoa(e.Port))
 }
 
 // plainAddress is where plain HTTP would answer.

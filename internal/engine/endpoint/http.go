@@ -121,7 +121,7 @@ type rawHTTP struct {
 // hsts reads the Strict-Transport-Security header of one endpoint, for ENC-2.
 func (p *prober) hsts(ctx context.Context, policy *estate.Policy, e *estate.Endpoint, now time.Time) *look {
 	l := &look{}
-	response, err := p.get(ctx, e, "https", address(e), now)
+	response, err := p.get(ctx, e, "https", e.Address(), now)
 	if err != nil {
 		problem, cause := httpSilence(err)
 		l.raw = rawHTTP{Answer: cause}
@@ -231,7 +231,7 @@ func (p *prober) plainSilence(ctx context.Context, l *look, e *estate.Endpoint, 
 			l.add(Unreachable, "an answer", cause)
 			return
 		}
-		conn, err := p.connect(ctx, address(e))
+		conn, err := p.connect(ctx, e.Address())
 		if err != nil {
 			l.add(Unreachable, "an answer on the TLS side", tlsscan.DialReason(err))
 			return

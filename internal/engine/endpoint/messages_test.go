@@ -13,12 +13,8 @@ import (
 )
 
 func TestMessages(t *testing.T) {
-	texts, err := Messages()
-	if err != nil {
-		t.Fatal(err)
-	}
 	words := map[string]map[string]string{}
-	for language, text := range texts {
+	for language, text := range Messages() {
 		m := map[string]string{}
 		if err := yaml.Unmarshal(text, &m); err != nil {
 			t.Fatalf("%s: %v", language, err)

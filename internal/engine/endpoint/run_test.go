@@ -187,11 +187,7 @@ func TestScopes(t *testing.T) {
 	want := [][]string{{"admin", "db", "web"}, {"admin", "web"}, {"admin", "web"}, {"db", "web"}, {"admin"}}
 	ids := []string{"endpoint.tls", "endpoint.plainhttp", "endpoint.hsts", "endpoint.certificate.production", "endpoint.certificate.nonproduction"}
 	proves := []string{"ENC-1", "ENC-1", "ENC-2", "CRT-1", "CRT-2"}
-	engine, err := New(Deps{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, c := range engine.Checks {
+	for i, c := range New(Deps{}).Checks {
 		if c.ID != ids[i] || !slices.Equal(c.Measures, []string{proves[i]}) {
 			t.Errorf("check %d is %s for %v", i, c.ID, c.Measures)
 		}

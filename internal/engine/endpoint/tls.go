@@ -41,7 +41,7 @@ func suiteNames(suites []tlsscan.Suite) string {
 // tls scans one endpoint, for ENC-1.
 func (p *prober) tls(ctx context.Context, policy *estate.Policy, e *estate.Endpoint, now time.Time) *look {
 	l := &look{}
-	r := tlsscan.Scan(ctx, tlsscan.Target{Address: address(e), ServerName: e.Host, Postgres: e.Protocol == estate.Postgres},
+	r := tlsscan.Scan(ctx, tlsscan.Target{Address: e.Address(), ServerName: e.Host, Postgres: e.Protocol == estate.Postgres},
 		tlsscan.Options{Dial: p.dial, Connection: p.connection})
 	l.raw = r
 	switch {

@@ -130,11 +130,7 @@ func open(t testing.TB) *house {
 		t.Fatal(err)
 	}
 	h.runner = &measure.Runner{Registry: reg, DB: h.db, View: h.view, Build: "0.1.0-test", Now: h.now, Log: slog.New(slog.DiscardHandler)}
-	known, err := signin.Messages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	msgs, err := ui.NewMessages(console.Messages(), checks.Messages(), known, engineWords())
+	msgs, err := ui.NewMessages(console.Messages(), checks.Messages(), signin.Messages(), engineWords())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package console
 
 import (
 	"embed"
-	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -16,25 +15,18 @@ import (
 	"github.com/garant-project/garant/internal/web/ui"
 )
 
-//go:embed messages/fr.yaml messages/en.yaml
-var messages embed.FS
+//go:embed messages/fr.yaml
+var french []byte
+
+//go:embed messages/en.yaml
+var english []byte
 
 //go:embed templates/*.html
 var templates embed.FS
 
-// Messages returns the words of these pages, of the reasons of states and of the problems that
-// the runner itself reports, by language.
-func Messages() map[string][]byte {
-	words := map[string][]byte{}
-	for _, lang := range []string{"fr", "en"} {
-		text, err := messages.ReadFile("messages/" + lang + ".yaml")
-		if err != nil {
-			panic(fmt.Sprintf("console: the program lacks its own words: %v", err)) // embedded above: cannot be
-		}
-		words[lang] = text
-	}
-	return words
-}
+// Messages are the words of these pages, of the reasons of states and of the problems that the
+// runner itself reports, by language, for ui.NewMessages.
+func Messages() map[string][]byte { return map[string][]byte{"fr": french, "en": english} }
 
 // pageSize is how many rows a list shows at a time.
 const pageSize = 25

@@ -49,11 +49,7 @@ type house struct {
 
 func words(t testing.TB) *ui.Messages {
 	t.Helper()
-	known, err := signin.Messages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	msgs, err := ui.NewMessages(console.Messages(), known)
+	msgs, err := ui.NewMessages(console.Messages(), signin.Messages())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,24 +21,18 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-//go:embed messages/*.yaml
-var messageFiles embed.FS
+//go:embed messages/fr.yaml
+var french []byte
+
+//go:embed messages/en.yaml
+var english []byte
 
 //go:embed static
 var staticFiles embed.FS
 
-// Messages are the words of this package and of package directory's errors, for ui.NewMessages.
-func Messages() (map[string][]byte, error) {
-	words := map[string][]byte{}
-	for _, lang := range []string{"fr", "en"} {
-		b, err := messageFiles.ReadFile("messages/" + lang + ".yaml")
-		if err != nil {
-			return nil, err
-		}
-		words[lang] = b
-	}
-	return words, nil
-}
+// Messages are the words of this package and of package directory's errors, by language, for
+// ui.NewMessages.
+func Messages() map[string][]byte { return map[string][]byte{"fr": french, "en": english} }
 
 // Path is where people sign in; it is the SignInPath of the site.
 const Path = "/sign-in"

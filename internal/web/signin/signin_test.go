@@ -91,11 +91,7 @@ func start(t testing.TB, https ...bool) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words, err := signin.Messages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages, err := ui.NewMessages(words)
+	messages, err := ui.NewMessages(signin.Messages())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -602,11 +598,7 @@ func TestAccount(t *testing.T) {
 
 // Every error that the packages can show has words in both languages.
 func TestEveryErrorHasWords(t *testing.T) {
-	words, err := signin.Messages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages, err := ui.NewMessages(words)
+	messages, err := ui.NewMessages(signin.Messages())
 	if err != nil {
 		t.Fatal(err)
 	}
