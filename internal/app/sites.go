@@ -5,7 +5,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/annex"
+	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/signin"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -73,10 +76,19 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	reader.AddAPI(api, g.Messages)
 	routes = append(routes, api.Routes()...)
 	handler, err := web.NewSite(web.Config{
-		Name: "console", Hosts: []string{g.Server.Hosts.Console}, Routes: routes, Auth: enter, SignInPath: signin.Path, ErrorPage: chrome.Error,
+		Name: "console", Hosts: []string{g.Server.Hosts.Console}, Routes: routes, Auth: enter, SignInPath: signin.Path, ErrorPage: chrome.Error, Refused: g.refused,
 		Languages: g.languages(), HTTPS: g.https(), Proxies: g.Server.TrustedProxy, Log: g.Log, Metrics: metrics, Now: g.Now,
 	})
 	return site{name: "console", address: g.Server.Listen.Console, public: origin, handler: handler, tls: true}, err
+}
+
+// refused records that somebody who is signed in tried what they may not do.
+func (g *Garant) refused(r *web.Request, needed actor.Permission) {
+	err := audit.Refused(r.Context(), g.DB.Pool(pg.Staff), r.Actor, "request.refused", audit.Object{Kind: "route", ID: r.Method + " " + r.URL.Path},
+		map[string]any{"permission": string(needed), "request": r.ID})
+	if err != nil {
+		g.Log.Error("a refusal cannot be recorded", "trace.id", r.ID, "error.message", err.Error())
+	}
 }
 
 // languages are those of the pages, the company's first.

@@ -59,6 +59,7 @@ func Handle[I, O any](a *API, op Operation, fn func(ctx context.Context, by acto
 			return nil, errs.New(errs.Internal, "web.api", "The call did not come through a site.")
 		}
 		if !req.Actor.May(op.Permission) {
+			req.refused(op.Permission)
 			return nil, problem(errs.New(errs.Denied, "web.denied", "This call needs the permission "+string(op.Permission)+".").
 				WithFix("Send a token that has it: Authorization: Bearer …"))
 		}

@@ -28,6 +28,8 @@ type Request struct {
 	Lang  string // "fr" or "en"
 	Now   time.Time
 	ID    string // also in the X-Request-Id header and the log
+
+	site *Site
 }
 
 // Handler answers a request, or returns an error for the kit to show.
@@ -70,6 +72,9 @@ type Config struct {
 	Log     *slog.Logger
 	Metrics *Metrics
 	Now     func() time.Time
+	// Refused is told when somebody who is signed in lacks a permission, so that the attempt can
+	// be recorded; may be nil.
+	Refused func(r *Request, needed actor.Permission)
 }
 
 // Site is one origin.
@@ -152,7 +157,7 @@ func (s *Site) request(w http.ResponseWriter, r *http.Request) *Request {
 	}
 	id := uuid.Must(uuid.NewV7()).String()
 	w.Header().Set("X-Request-Id", id)
-	return &Request{Request: r, Actor: actor.Anonymous(s.origin(r)), Lang: s.language(w, r), Now: s.cfg.Now(), ID: id}
+	return &Request{Request: r, Actor: actor.Anonymous(s.origin(r)), Lang: s.language(w, r), Now: s.cfg.Now(), ID: id, site: s}
 }
 
 // origin is the reader's address.
@@ -249,8 +254,17 @@ func (s *Site) refuse(w http.ResponseWriter, r *Request, route Route) {
 		http.Redirect(w, r.Request, target, http.StatusSeeOther)
 		return
 	}
+	r.refused(route.Permission)
 	s.fail(w, r, errs.New(errs.Denied, "web.denied", "You are not allowed to do this.").
 		WithFix("Ask the security lead for the permission.").With("Permission", string(route.Permission)))
+}
+
+// refused tells the site that the actor lacks a permission. Strangers are not told of: anybody
+// could fill the record.
+func (r *Request) refused(needed actor.Permission) {
+	if r.Actor.Kind != actor.Public && r.site.cfg.Refused != nil {
+		r.site.cfg.Refused(r, needed)
+	}
 }
 
 func (s *Site) fail(w http.ResponseWriter, r *Request, err error) {

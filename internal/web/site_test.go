@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,14 +116,19 @@ func TestRoutesNeedPermissions(t *testing.T) {
 	if body := ask(s, "GET", "/secret", "Accept", "application/json").Body.String(); !strings.Contains(body, "Public sentence.") || strings.Contains(body, "EOF") {
 		t.Errorf("problem: %s", body)
 	}
+	var refused []actor.Permission
 	reader := newSite(t, func(c *web.Config) {
 		c.Auth = fakeAuth{actor.Actor{Kind: actor.Person, ID: "p", Permissions: actor.Reader.Permissions()}}
+		c.Refused = func(_ *web.Request, p actor.Permission) { refused = append(refused, p) }
 	})
 	if w := ask(reader, "GET", "/checks"); w.Code != 200 {
 		t.Errorf("a reader reads: %d", w.Code)
 	}
 	if w := ask(reader, "POST", "/checks"); w.Code != 403 {
 		t.Errorf("a reader runs: %d", w.Code)
+	}
+	if !slices.Equal(refused, []actor.Permission{actor.RunChecks}) {
+		t.Errorf("refusals told of: %v", refused)
 	}
 }
 
