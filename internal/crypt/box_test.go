@@ -39,7 +39,7 @@ func TestBox(t *testing.T) {
 	keyfile := filepath.Join(t.TempDir(), "key")
 	a, b := newBox(t, staff, keyfile), newBox(t, login, keyfile)
 
-	secret := []byte("claire@example.test")
+	secret := []byte("camille@example.test")
 	sealed, err := a.Seal(ctx, staff, "person:1", "email", secret)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestForget(t *testing.T) {
 	pool := db.Pool(pg.Staff)
 	keyfile := filepath.Join(t.TempDir(), "key")
 	a, b := newBox(t, pool, keyfile), newBox(t, pool, keyfile)
-	sealed, err := a.Seal(ctx, pool, "person:1", "name", []byte("Claire"))
+	sealed, err := a.Seal(ctx, pool, "person:1", "name", []byte("Camille"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestForget(t *testing.T) {
 	if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return errors.Join(forget(tx), undone) }); !errors.Is(err, undone) {
 		t.Fatal(err)
 	}
-	if got, err := b.Open(ctx, pool, "person:1", "name", sealed); err != nil || string(got) != "Claire" {
+	if got, err := b.Open(ctx, pool, "person:1", "name", sealed); err != nil || string(got) != "Camille" {
 		t.Fatalf("after an erasure that was rolled back: %q, %v", got, err)
 	}
 	if err := pg.InTx(ctx, pool, forget); err != nil {
@@ -131,12 +131,12 @@ func TestForget(t *testing.T) {
 		wantID(t, err, "crypt.destroyed")
 	}
 	// A key of the same subject made later does not bring the value back.
-	again, err := b.Seal(ctx, pool, "person:1", "name", []byte("Claire"))
+	again, err := b.Seal(ctx, pool, "person:1", "name", []byte("Camille"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	out, err := a.OpenAll(ctx, pool, []crypt.Sealed{{Subject: "person:1", Field: "name", Value: sealed}, {Subject: "person:1", Field: "name", Value: again}})
-	if err != nil || out[1].Err != nil || string(out[1].Plaintext) != "Claire" {
+	if err != nil || out[1].Err != nil || string(out[1].Plaintext) != "Camille" {
 		t.Fatalf("%v, %v", out, err)
 	}
 	wantID(t, out[0].Err, "crypt.unreadable")
@@ -170,12 +170,12 @@ func TestKeyOfRolledBackTransaction(t *testing.T) {
 	if !errors.Is(err, undone) {
 		t.Fatal(err)
 	}
-	sealed, err := a.Seal(ctx, pool, "person:1", "name", []byte("Claire"))
+	sealed, err := a.Seal(ctx, pool, "person:1", "name", []byte("Camille"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := newBox(t, pool, keyfile).Open(ctx, pool, "person:1", "name", sealed)
-	if err != nil || string(got) != "Claire" {
+	if err != nil || string(got) != "Camille" {
 		t.Fatalf("after a start: %q, %v", got, err)
 	}
 }

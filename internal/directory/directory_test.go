@@ -75,7 +75,7 @@ func must[T any](v T, err error) func(testing.TB) T {
 
 func (h house) person(email string, role actor.Role) directory.Person {
 	h.t.Helper()
-	return must(h.AddPerson(context.Background(), cli, email, "Claire Dubois", role, now))(h.t)
+	return must(h.AddPerson(context.Background(), cli, email, "Camille Exemple", role, now))(h.t)
 }
 
 func (h house) link(person uuid.UUID, purpose directory.Purpose, at time.Time) string {
@@ -137,11 +137,11 @@ func wantID(t testing.TB, err error, id string) {
 func TestPersons(t *testing.T) {
 	h := open(t)
 	ctx := context.Background()
-	lead := h.person(" Claire@Example.test ", actor.Lead)
+	lead := h.person(" Camille@Example.test ", actor.Lead)
 	reader := h.person("paul@example.test", actor.Reader)
 	for email, id := range map[string]string{
-		"claire@example.TEST": "directory.email_taken", "": "directory.email", "claire": "directory.email",
-		"Claire <c@example.test>": "directory.email", "a@b.test, c@d.test": "directory.email", "a@b\r\nBcc: x@y.test": "directory.email",
+		"camille@example.TEST": "directory.email_taken", "": "directory.email", "claire": "directory.email",
+		"Camille <c@example.test>": "directory.email", "a@b.test, c@d.test": "directory.email", "a@b\r\nBcc: x@y.test": "directory.email",
 		strings.Repeat("a", 250) + "@b.test": "directory.email",
 	} {
 		_, err := h.AddPerson(ctx, cli, email, "X", actor.Reader, now)
@@ -155,7 +155,7 @@ func TestPersons(t *testing.T) {
 	wantID(t, err, "directory.role")
 
 	people := must(h.List(ctx, cli, uuid.Nil, 1))(t)
-	if len(people) != 1 || people[0].ID != lead.ID || people[0].Email != "Claire@Example.test" || people[0].Name != "Claire Dubois" {
+	if len(people) != 1 || people[0].ID != lead.ID || people[0].Email != "Camille@Example.test" || people[0].Name != "Camille Exemple" {
 		t.Fatalf("first page %+v", people)
 	}
 	people = must(h.List(ctx, cli, people[0].ID, 1))(t)

@@ -174,7 +174,7 @@ func TestPasskeyLogin(t *testing.T) {
 	answer := key.Login(t, c.Options)
 	opened := must(h.FinishLogin(ctx, visit, c.ID, answer, old, now))(t)
 	by := h.actor(opened.Token, now)
-	if by.ID != p.ID.String() || by.Role != actor.Lead || by.Name != "Claire Dubois" || !by.May(actor.ChangePersons) || !opened.Enrolled {
+	if by.ID != p.ID.String() || by.Role != actor.Lead || by.Name != "Camille Exemple" || !by.May(actor.ChangePersons) || !opened.Enrolled {
 		t.Errorf("signed in as %+v", by)
 	}
 	if _, err := h.Authenticate(ctx, old, "", now); !errs.Is(err, errs.Denied) {

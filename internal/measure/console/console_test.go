@@ -156,7 +156,7 @@ func open(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claire, err := dir.AddPerson(ctx, actor.NewSystem("cli:root"), "claire@ardoise.example", "Claire Dubois", actor.Lead, h.now())
+	claire, err := dir.AddPerson(ctx, actor.NewSystem("cli:root"), "camille@ardoise.example", "Camille Exemple", actor.Lead, h.now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func (h *house) view(ctx context.Context) (measure.View, error) {
 
 // as signs somebody of a role in.
 func (h *house) as(role actor.Role) {
-	h.auth.who = actor.Actor{Kind: actor.Person, ID: uuid.Must(uuid.NewV7()).String(), Name: "Karim El Amrani", Role: role, Permissions: role.Permissions()}
+	h.auth.who = actor.Actor{Kind: actor.Person, ID: uuid.Must(uuid.NewV7()).String(), Name: "Karim Exemple", Role: role, Permissions: role.Permissions()}
 }
 
 func (h *house) apply() {

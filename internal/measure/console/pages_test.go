@@ -28,7 +28,7 @@ func TestDeskBeforeAnyEstate(t *testing.T) {
 	h := open(t)
 	page := h.get("/")
 	consoletest.Wants(t, page, "No estate has been applied yet", "[/estate] See how", "No check has run yet.", "80")
-	consoletest.Wants(t, page, "One person has no passkey yet", "Claire Dubois")
+	consoletest.Wants(t, page, "One person has no passkey yet", "Camille Exemple")
 }
 
 func TestDesk(t *testing.T) {
@@ -49,7 +49,7 @@ func TestDesk(t *testing.T) {
 	page = h.get("/")
 	consoletest.Wants(t, page, "3 items are due.", "2 sentences are no longer asserted in the public annex.",
 		"Sentence ENC-1 withdrawn from the public annex for 3 h.", "back-office The endpoint accepts a version that is too old.", "Raise the lowest version to TLS 1.2.",
-		"[/checks/test.tls#mending] See the mending", "The check could not look. Its sentence is being withdrawn", "The check took longer than it is given.",
+		"[/checks/test.tls#mending] See the fix", "The check could not look. Its sentence is being withdrawn", "The check took longer than it is given.",
 		"4 checks, 1 of them failing")
 	if strings.Index(page, "ENC-1 ·") > strings.Index(page, "ENC-2 ·") || strings.Index(page, "ENC-2 ·") > strings.Index(page, "no passkey yet") {
 		t.Errorf("the most urgent is not first:\n%s", page)
@@ -242,7 +242,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("the record: %+v, %v", entries, err)
 	}
 
-	consoletest.Wants(t, h.get(target), "Waiting", "Transport encryption", "Claire Dubois", "["+target+"] Refresh")
+	consoletest.Wants(t, h.get(target), "Waiting", "Transport encryption", "Camille Exemple", "["+target+"] Refresh")
 	_, body := h.ask(http.MethodGet, target)
 	consoletest.Wants(t, body, `hx-get="`+target+`?phase=queued"`, `hx-trigger="every 1s"`, `hx-select="#run"`, `<noscript><meta http-equiv="refresh" content="2"></noscript>`)
 	if w, body := h.ask(http.MethodGet, target+"?phase=queued", "HX-Request", "true"); w.Code != http.StatusNoContent || body != "" {

@@ -92,7 +92,7 @@ func open(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.lead = h.person("claire@ardoise.example", "Claire Dubois", actor.Lead)
+	h.lead = h.person("camille@ardoise.example", "Camille Exemple", actor.Lead)
 	h.as(h.lead)
 	return h
 }

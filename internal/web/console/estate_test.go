@@ -57,8 +57,8 @@ func TestEstate(t *testing.T) {
 
 func TestReductionIsConfirmedBySecondPerson(t *testing.T) {
 	h := open(t)
-	ana := h.person("ana@ardoise.example", "Ana Costa", actor.Lead)
-	karim := h.person("karim@ardoise.example", "Karim El Amrani", actor.Reader)
+	ana := h.person("ana@ardoise.example", "Ana Exemple", actor.Lead)
+	karim := h.person("karim@ardoise.example", "Karim Exemple", actor.Reader)
 	h.apply(cli, first)
 	claire := h.auth.who
 	h.apply(claire, second)
@@ -67,7 +67,7 @@ func TestReductionIsConfirmedBySecondPerson(t *testing.T) {
 	page := h.get("/estate/2")
 	consoletest.Wants(t, page, "Endpoint removed", "https://admin.ardoise.example:8443/login", "Endpoint replaced", "Endpoint application: address", "Threshold lowered",
 		"Least time left of a certificate", "Looked at less often", "Contact address", "dpo@ardoise.example", "privacy@ardoise.example", "CRT-1, ENC-1, ENC-2",
-		"Compared with version 1", "Somebody else has to confirm", "Claire Dubois")
+		"Compared with version 1", "Somebody else has to confirm", "Camille Exemple")
 	consoletest.Lacks(t, page, "Confirm the reduction")
 
 	// Who brought it about cannot confirm it.
@@ -79,7 +79,7 @@ func TestReductionIsConfirmedBySecondPerson(t *testing.T) {
 
 	h.as(karim)
 	consoletest.Wants(t, h.get("/estate/2"), "Only a security lead can confirm it.")
-	consoletest.Lacks(t, h.get("/estate/2"), "Claire Dubois", "Confirm the reduction")
+	consoletest.Lacks(t, h.get("/estate/2"), "Camille Exemple", "Confirm the reduction")
 	if w, _ := h.post("/estate/2/confirm", url.Values{"reason": {"Me too."}}); w.Code != http.StatusForbidden {
 		t.Errorf("a reader confirms: %d", w.Code)
 	}
@@ -104,7 +104,7 @@ func TestReductionIsConfirmedBySecondPerson(t *testing.T) {
 	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/estate/2?done=confirmed" {
 		t.Fatalf("%d to %q", w.Code, w.Header().Get("Location"))
 	}
-	consoletest.Wants(t, h.get("/estate/2?done=confirmed"), "The reduction is confirmed.", "Confirmed by Ana Costa", "The back office moved <elsewhere>.", "confirmed a reduction")
+	consoletest.Wants(t, h.get("/estate/2?done=confirmed"), "The reduction is confirmed.", "Confirmed by Ana Exemple", "The back office moved <elsewhere>.", "confirmed a reduction")
 	consoletest.Lacks(t, h.get("/estate"), "waiting for a second person")
 	if w, page := h.post("/estate/2/confirm", url.Values{"reason": {"Again."}}); w.Code != http.StatusUnprocessableEntity || !strings.Contains(page, "Nothing is waiting to be confirmed.") {
 		t.Errorf("confirmed twice: %d", w.Code)
@@ -136,17 +136,17 @@ func TestVersionsPaging(t *testing.T) {
 func TestRecord(t *testing.T) {
 	h := open(t)
 	h.apply(cli, first)
-	karim := h.person("karim@ardoise.example", "Karim El Amrani", actor.Reader)
+	karim := h.person("karim@ardoise.example", "Karim Exemple", actor.Reader)
 	h.as(karim)
 	if _, err := h.dir.AddPerson(context.Background(), h.auth.who, "x@ardoise.example", "X", actor.Lead, h.now); err == nil {
 		t.Fatal("a reader added somebody")
 	}
 	page := h.get("/record")
-	consoletest.Wants(t, page, "applied the estate", "Version 1", "the command line (root)", "refused", "Karim El Amrani")
-	consoletest.Lacks(t, page, "Claire Dubois")
+	consoletest.Wants(t, page, "applied the estate", "Version 1", "the command line (root)", "refused", "Karim Exemple")
+	consoletest.Lacks(t, page, "Camille Exemple")
 	h.as(h.lead)
 	page = h.get("/record")
-	consoletest.Wants(t, page, "Claire Dubois", "[/estate/1]", "[/people/"+karim.ID.String()+"]", "[/record?actor="+karim.ID.String()+"]")
+	consoletest.Wants(t, page, "Camille Exemple", "[/estate/1]", "[/people/"+karim.ID.String()+"]", "[/record?actor="+karim.ID.String()+"]")
 
 	only := h.get("/record?actor=" + karim.ID.String())
 	consoletest.Wants(t, only, "refused", "Show everything")

@@ -20,13 +20,13 @@ import (
 
 func TestPeople(t *testing.T) {
 	h := open(t)
-	karim := h.person("karim@ardoise.example", "Karim <b>El Amrani</b>", actor.Reader)
+	karim := h.person("karim@ardoise.example", "Karim <b>Exemple</b>", actor.Reader)
 	page := h.get("/people")
-	consoletest.Wants(t, page, "Claire Dubois", "Karim <b>El Amrani</b>", "karim@ardoise.example", "Security lead", "not yet", "Add a person", "[/people/"+karim.ID.String()+"]")
+	consoletest.Wants(t, page, "Camille Exemple", "Karim <b>Exemple</b>", "karim@ardoise.example", "Security lead", "not yet", "Add a person", "[/people/"+karim.ID.String()+"]")
 
 	h.as(karim)
 	for _, target := range []string{"/people", "/people/" + karim.ID.String(), "/people.csv"} {
-		if w, body := h.ask(http.MethodGet, target, nil); w.Code != http.StatusForbidden || strings.Contains(body, "claire@") {
+		if w, body := h.ask(http.MethodGet, target, nil); w.Code != http.StatusForbidden || strings.Contains(body, "camille@") {
 			t.Errorf("a reader asks for %s: %d", target, w.Code)
 		}
 	}
@@ -61,7 +61,7 @@ func TestAddPerson(t *testing.T) {
 		"no address":    {url.Values{"email": {"nobody"}, "name": {"Ana"}, "role": {"reader"}}, "This is not an e-mail address."},
 		"no name":       {url.Values{"email": {"ana@ardoise.example"}, "name": {" "}, "role": {"reader"}}, "A name has 1 to 80"},
 		"no role":       {url.Values{"email": {"ana@ardoise.example"}, "name": {"Ana"}, "role": {"king"}}, "There is no such role."},
-		"address taken": {url.Values{"email": {"CLAIRE@ardoise.example"}, "name": {"Ana"}, "role": {"reader"}}, "belongs to a person already"},
+		"address taken": {url.Values{"email": {"CAMILLE@ardoise.example"}, "name": {"Ana"}, "role": {"reader"}}, "belongs to a person already"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, page := h.post("/people", c.form)
@@ -77,19 +77,19 @@ func TestAddPerson(t *testing.T) {
 	if list, err := h.dir.List(context.Background(), cli, uuid.Nil, 10); err != nil || len(list) != 1 {
 		t.Fatalf("bad input added somebody: %d, %v", len(list), err)
 	}
-	w, _ := h.post("/people", url.Values{"email": {"ana@ardoise.example"}, "name": {"Ana Costa"}, "role": {"operator"}})
+	w, _ := h.post("/people", url.Values{"email": {"ana@ardoise.example"}, "name": {"Ana Exemple"}, "role": {"operator"}})
 	to := w.Header().Get("Location")
 	if w.Code != http.StatusSeeOther || !strings.HasPrefix(to, "/people/") {
 		t.Fatalf("%d to %q", w.Code, to)
 	}
-	consoletest.Wants(t, h.get(to), "Ana Costa", "ana@ardoise.example", "Operator", "The person has been added.", "First sign-in link", "No open session", "added a person", "Claire Dubois")
+	consoletest.Wants(t, h.get(to), "Ana Exemple", "ana@ardoise.example", "Operator", "The person has been added.", "First sign-in link", "No open session", "added a person", "Camille Exemple")
 	consoletest.Lacks(t, h.get("/people?done=nothing_of_ours"), "nothing_of_ours", "console.done")
 }
 
 func TestPersonChanges(t *testing.T) {
 	h := open(t)
 	ctx := context.Background()
-	ana := h.person("ana@ardoise.example", "Ana Costa", actor.Reader)
+	ana := h.person("ana@ardoise.example", "Ana Exemple", actor.Reader)
 	path := "/people/" + ana.ID.String()
 	change := func(what string, form url.Values) string {
 		t.Helper()
@@ -113,7 +113,7 @@ func TestPersonChanges(t *testing.T) {
 		if w.Code != http.StatusUnprocessableEntity {
 			t.Errorf("%s of the last lead: %d", what, w.Code)
 		}
-		consoletest.Wants(t, page, "last security lead", "Claire Dubois")
+		consoletest.Wants(t, page, "last security lead", "Camille Exemple")
 	}
 	if w, page := h.post(path+"/role", url.Values{"role": {"king"}}); w.Code != http.StatusUnprocessableEntity || !strings.Contains(page, "no such role") {
 		t.Errorf("an unknown role: %d", w.Code)
@@ -132,13 +132,13 @@ func TestPersonChanges(t *testing.T) {
 func TestOneTimeLink(t *testing.T) {
 	h := open(t)
 	ctx := context.Background()
-	ana := h.person("ana@ardoise.example", "Ana Costa", actor.Reader)
+	ana := h.person("ana@ardoise.example", "Ana Exemple", actor.Reader)
 	path := "/people/" + ana.ID.String()
 	w, page := h.post(path+"/link", url.Values{"purpose": {"sign_in"}})
 	if w.Code != http.StatusOK || w.Header().Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d, Cache-Control %q", w.Code, w.Header().Get("Cache-Control"))
 	}
-	consoletest.Wants(t, page, "shown here and nowhere else", "To be given to Ana Costa")
+	consoletest.Wants(t, page, "shown here and nowhere else", "To be given to Ana Exemple")
 	_, after, ok := strings.Cut(page, "http://admin.localhost:8480/link/")
 	if !ok {
 		t.Fatalf("no link:\n%s", page)
@@ -212,7 +212,7 @@ func TestPeopleCSV(t *testing.T) {
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
-	if rows[0][1] != "name" || rows[1][1] != "Claire Dubois" || rows[2][1] != `'=HYPERLINK("http://evil.example","a, b")` {
+	if rows[0][1] != "name" || rows[1][1] != "Camille Exemple" || rows[2][1] != `'=HYPERLINK("http://evil.example","a, b")` {
 		t.Errorf("rows: %q", rows)
 	}
 	entries, err := audit.List(context.Background(), h.db.Pool(pg.Staff), audit.Filter{Action: "person.exported"})

@@ -194,7 +194,7 @@ func TestBrowserJourney(t *testing.T) {
 	if len(codes) != 10 {
 		t.Fatalf("codes %v on\n%s", codes, a.text())
 	}
-	a.press("main .signin-row a.button-primary", "Desk of Claire Dubois")
+	a.press("main .signin-row a.button-primary", "Desk of Camille Exemple")
 	a.open("/account")
 	a.wait("Passkeys")
 	a.look("account-en")
@@ -205,7 +205,7 @@ func TestBrowserJourney(t *testing.T) {
 	a.look("signedout-en")
 	a.open("/checks/backup")
 	a.wait("Sign in with your passkey")
-	a.press(`form[data-ceremony="login"] button`, "Desk of Claire Dubois")
+	a.press(`form[data-ceremony="login"] button`, "Desk of Camille Exemple")
 	if where := eval[string](a, "location.pathname"); where != "/checks/backup" {
 		t.Errorf("arrived at %s", where)
 	}
@@ -218,10 +218,10 @@ func TestBrowserJourney(t *testing.T) {
 	fill := func(email, code string) {
 		eval[chromedp.Void](b, `document.getElementById("email").value = `+quote(email)+`; document.getElementById("code").value = `+quote(code)+`;0`)
 	}
-	fill("claire@example.test", "0000-0000-0000-0000")
+	fill("camille@example.test", "0000-0000-0000-0000")
 	b.press("main form button", "ne vont pas ensemble")
 	b.look("recovery-wrong-fr")
-	fill("claire@example.test", strings.ToLower(codes[0]))
+	fill("camille@example.test", strings.ToLower(codes[0]))
 	b.press("main form button", "Votre code de secours a été accepté")
 	b.look("enrol-fr")
 	b.press(`form[data-ceremony="register"] button`, "Codes de secours")
@@ -247,7 +247,7 @@ func TestBrowserJourney(t *testing.T) {
 	a.press(`form[data-ceremony="register"] button`, "already holds a passkey")
 	// The other codes of that set went with the renewal that came after enrolling.
 	b.open("/sign-in/recovery")
-	fill("claire@example.test", codes[1])
+	fill("camille@example.test", codes[1])
 	b.press("main form button", "ne vont pas ensemble")
 	// An authenticator whose user is not verified is turned away by the browser or by us.
 	a.command("WebAuthn.disable", map[string]any{})

@@ -130,7 +130,7 @@ func start(t testing.TB, https ...bool) *console {
 	server := &http.Server{Handler: site, ReadHeaderTimeout: time.Second}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close() })
-	if c.lead, err = c.dir.AddPerson(ctx, cli, "claire@example.test", "Claire Dubois", actor.Lead, c.clock.now()); err != nil {
+	if c.lead, err = c.dir.AddPerson(ctx, cli, "camille@example.test", "Camille Exemple", actor.Lead, c.clock.now()); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -170,7 +170,7 @@ func TestCookieOverTLS(t *testing.T) {
 	b.header.Set("Cookie", "garant="+value)
 	b.get("/enrol").want(t, 303, "/sign-in")
 	b.header.Set("Cookie", "__Host-garant="+value)
-	b.get("/enrol").want(t, 200, "Claire Dubois")
+	b.get("/enrol").want(t, 200, "Camille Exemple")
 }
 
 // browser is a client with cookies that behaves like a page of the site.
@@ -331,7 +331,7 @@ func TestJourneyWithoutABrowser(t *testing.T) {
 	}
 	b.get("/sign-in").want(t, 303, "/enrol")
 	b.post("/account/codes", nil).want(t, 303, "/sign-in")
-	b.get("/enrol").want(t, 200, "Claire Dubois", "Firefox, Linux", "/sign-in/static/signin.")
+	b.get("/enrol").want(t, 200, "Camille Exemple", "Firefox, Linux", "/sign-in/static/signin.")
 	key := directorytest.New(t, c.origin, host)
 	_, begun := b.json("/enrol/begin", nil)
 	r, _ = b.json("/enrol/finish", map[string]any{"ceremony": begun["ceremony"], "name": "Laptop", "credential": json.RawMessage(key.Register(t, begun["options"]))})
@@ -348,7 +348,7 @@ func TestJourneyWithoutABrowser(t *testing.T) {
 	if r.header.Get("Cache-Control") != "no-store" {
 		t.Error("the page with the codes may be kept")
 	}
-	b.get("/").want(t, 200, "Desk of Claire Dubois")
+	b.get("/").want(t, 200, "Desk of Camille Exemple")
 	b.get("/account").want(t, 200, "Laptop", "this one", "10 codes")
 	b.get("/account?lang=fr").want(t, 200, "Clés d’accès", "celui-ci")
 	b.get("/account?lang=en").want(t, 200, "this one")
@@ -369,13 +369,13 @@ func TestJourneyWithoutABrowser(t *testing.T) {
 	if done["next"] != "/checks/backup" {
 		t.Errorf("goes to %v", done["next"])
 	}
-	b.get("/checks/backup").want(t, 200, "Claire")
+	b.get("/checks/backup").want(t, 200, "Camille")
 
 	// By recovery code on another machine.
 	other := c.browser()
 	other.get("/sign-in/recovery").want(t, 200, "Recovery code")
-	other.post("/sign-in/recovery", url.Values{"email": {"claire@example.test"}, "code": {"0000-0000-0000-0000"}}).want(t, 422, "do not work together", `value="claire@example.test"`)
-	other.post("/sign-in/recovery", url.Values{"email": {"claire@example.test"}, "code": {codes[3]}}).want(t, 303, "/enrol")
+	other.post("/sign-in/recovery", url.Values{"email": {"camille@example.test"}, "code": {"0000-0000-0000-0000"}}).want(t, 422, "do not work together", `value="camille@example.test"`)
+	other.post("/sign-in/recovery", url.Values{"email": {"camille@example.test"}, "code": {codes[3]}}).want(t, 303, "/enrol")
 	other.get("/enrol").want(t, 200, "recovery code was accepted")
 	second := directorytest.New(t, c.origin, host)
 	_, begun = other.json("/enrol/begin", nil)
@@ -540,7 +540,7 @@ func TestAccount(t *testing.T) {
 	}
 	program := c.browser()
 	program.header.Set("Authorization", "Bearer "+token)
-	program.get("/").want(t, 200, "Desk of Claire")
+	program.get("/").want(t, 200, "Desk of Camille")
 	program.get("/account").want(t, 403)
 	program.post("/account/codes", nil).want(t, 403)
 	program.header.Set("Authorization", "Bearer garant_forged")

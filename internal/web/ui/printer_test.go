@@ -185,7 +185,7 @@ func TestPrinterError(t *testing.T) {
 		err       error
 		text, fix string
 	}{
-		"known":   {errs.New(errs.NotFound, "web.not_found", "English").Wrap(errors.New("secret")), "Il n’y a pas de page à cette adresse.", "Vérifiez l’adresse, ou repartez de la première page."},
+		"known":   {errs.New(errs.NotFound, "web.not_found", "English").Wrap(errors.New("secret")), "Il n’y a pas de page à cette adresse.", "Vérifiez l’adresse, ou repartez de la page d’accueil."},
 		"unknown": {errs.New(errs.Invalid, "x.y", "English.").WithFix("Do it."), "English.", "Do it."},
 		"timeout": {context.DeadlineExceeded, "L’opération a duré trop longtemps et a été arrêtée.", "Réessayez."},
 	} {
