@@ -2,6 +2,7 @@ package annex
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/garant-project/garant/internal/estate"
@@ -182,11 +183,6 @@ func rowOf(s measure.Status, since time.Time, reduced bool) Row {
 			row.Proofs = append(row.Proofs, proof)
 		}
 	}
-	slices.SortFunc(row.Proofs, func(a, b Proof) int {
-		if a.Check < b.Check {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(row.Proofs, func(a, b Proof) int { return strings.Compare(a.Check, b.Check) })
 	return row
 }

@@ -1,6 +1,7 @@
 package annex
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -113,7 +114,7 @@ func (s *Site) changesJSON(w http.ResponseWriter, r *web.Request) error {
 		for _, list := range snap.History {
 			changes = append(changes, list...)
 		}
-		slices.SortFunc(changes, func(a, b Change) int { return int(b.ID - a.ID) })
+		slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(b.ID, a.ID) })
 		return writeJSON(out, map[string]any{"changes": changes})
 	})
 }

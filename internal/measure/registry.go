@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/garant-project/garant/internal/errs"
@@ -17,8 +18,8 @@ import (
 type Engine struct {
 	Name     string
 	Checks   []Check
-	Routes   []web.Route       // of the console
-	Jobs     []job.Kind        //
+	Routes   []web.Route // of the console
+	Jobs     []job.Kind
 	Messages map[string][]byte // words of its problems and pages, by language
 	// Parameters reads the figures of the catalogue that the estate sets for this engine; may be nil.
 	Parameters func(*estate.Estate) map[string]Fact
@@ -46,7 +47,7 @@ func NewRegistry(cat *catalogue.Catalogue, engines ...Engine) (*Registry, error)
 			}
 		}
 	}
-	slices.SortFunc(r.checks, func(a, b Check) int { return compare(a.ID, b.ID) })
+	slices.SortFunc(r.checks, func(a, b Check) int { return strings.Compare(a.ID, b.ID) })
 	return r, nil
 }
 
@@ -64,12 +65,10 @@ func (r *Registry) add(c Check) error {
 		return fmt.Errorf("its evidence expires before the next run can end")
 	}
 	for _, id := range c.Measures {
-		m, ok := r.Catalogue.Measure(id)
-		if !ok {
+		if _, ok := r.Catalogue.Measure(id); !ok {
 			return fmt.Errorf("the catalogue has no measure %s", id)
 		}
 		r.byMeasure[id] = append(r.byMeasure[id], c)
-		_ = m
 	}
 	for _, f := range c.Facts {
 		if !slices.ContainsFunc(c.Measures, func(id string) bool {
@@ -109,14 +108,4 @@ func Cadence(c Check, e *estate.Estate) (every, valid time.Duration) {
 		every = e.Policy.Every
 	}
 	return every, max(valid, every+c.Timeout)
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -157,15 +159,13 @@ func hold(c Check, f Finding, scope []string) Finding {
 		f.Outcome = Error
 	}
 	slices.SortFunc(f.Failed, func(a, b Item) int {
-		return compare(a.Target+"\x00"+a.Problem+"\x00"+a.Actual, b.Target+"\x00"+b.Problem+"\x00"+b.Actual)
+		return cmp.Or(strings.Compare(a.Target, b.Target), strings.Compare(a.Problem, b.Problem), strings.Compare(a.Actual, b.Actual))
 	})
 	return f
 }
 
-// The work this package brings to the queue.
-const (
-	jobRun = "measure.run"
-)
+// jobRun is the work that this package brings to the queue.
+const jobRun = "measure.run"
 
 type runArgs struct {
 	Check string `json:"check"`
@@ -261,10 +261,14 @@ func (r *Runner) Ask(ctx context.Context, by actor.Actor, id string) (runID stri
 
 // LoadAsked reads a run that somebody asked for.
 func LoadAsked(ctx context.Context, on pg.Querier, runID string) (a Asked, err error) {
+	none := errs.New(errs.NotFound, "measure.no_run", "There is no such run.").WithFix("Start one from the page of the check.")
 	if _, err := uuid.Parse(runID); err != nil {
-		return a, errs.New(errs.NotFound, "measure.no_run", "There is no such run.")
+		return a, none
 	}
 	err = on.QueryRow(ctx, `SELECT id, check_id, asked_at, asked_by, started_at, finished_at, evidence_id, outcome FROM measure.run WHERE id = $1`, runID).
 		Scan(&a.ID, &a.CheckID, &a.AskedAt, &a.AskedBy, &a.StartedAt, &a.FinishedAt, &a.EvidenceID, &a.Outcome)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return a, none
+	}
 	return a, pg.Wrap(err)
 }

@@ -3,6 +3,7 @@ package measure_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -250,5 +251,19 @@ func TestAskNeedsThePermission(t *testing.T) {
 	entries, err := audit.List(context.Background(), b.DB.Pool(pg.Staff), audit.Filter{Action: "check.run_asked"})
 	if err != nil || len(entries) != 2 || !entries[1].Refused || entries[0].Refused {
 		t.Errorf("%+v, %v", entries, err)
+	}
+}
+
+// What is looked for in vain says so in words of its own, whether the id is one or not.
+func TestNoSuchRunOrEvidence(t *testing.T) {
+	staff := newBench(t).DB.Pool(pg.Staff)
+	for _, id := range []string{"", "x", "01890000-0000-7000-8000-000000000000"} {
+		var got *errs.Error
+		if _, err := measure.LoadAsked(context.Background(), staff, id); !errors.As(err, &got) || got.ID != "measure.no_run" || got.Fix == "" {
+			t.Errorf("run %q: %v", id, err)
+		}
+		if _, err := measure.LoadEvidence(context.Background(), staff, id); !errors.As(err, &got) || got.ID != "measure.no_evidence" || got.Fix == "" {
+			t.Errorf("evidence %q: %v", id, err)
+		}
 	}
 }

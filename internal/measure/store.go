@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -232,14 +233,18 @@ func scanEvidence(row pgx.CollectableRow) (e Evidence, err error) {
 
 // LoadEvidence reads one evidence row.
 func LoadEvidence(ctx context.Context, on pg.Querier, id string) (Evidence, error) {
+	none := errs.New(errs.NotFound, "measure.no_evidence", "There is no such evidence.").WithFix("Look for it on the page of its check.")
 	if _, err := uuid.Parse(id); err != nil {
-		return Evidence{}, errs.New(errs.NotFound, "measure.no_evidence", "There is no such evidence.")
+		return Evidence{}, none
 	}
 	rows, err := on.Query(ctx, "SELECT "+evidenceColumns+" FROM measure.evidence WHERE id = $1", id)
 	if err != nil {
 		return Evidence{}, pg.Wrap(err)
 	}
 	e, err := pgx.CollectExactlyOneRow(rows, scanEvidence)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Evidence{}, none
+	}
 	return e, pg.Wrap(err)
 }
 
@@ -283,17 +288,6 @@ CROSS JOIN LATERAL (SELECT id, measure_id, state, at, cause, reason FROM measure
 		last[c.Measure] = c
 	}
 	return last, nil
-}
-
-// ListStates reads the changes of state of a measure, the newest first.
-func ListStates(ctx context.Context, on pg.Querier, measure string, limit int) ([]StateChange, error) {
-	rows, err := on.Query(ctx, `SELECT id, measure_id, state, at, cause, reason FROM measure.state_change
-WHERE measure_id = $1 ORDER BY id DESC LIMIT $2`, measure, min(max(limit, 1), 500))
-	if err != nil {
-		return nil, pg.Wrap(err)
-	}
-	list, err := pgx.CollectRows(rows, scanChange)
-	return list, pg.Wrap(err)
 }
 
 // AppendState records a change of state, as garant_worker.

@@ -3,12 +3,10 @@ package console
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 
-	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -28,10 +26,6 @@ type evidencePage struct {
 
 func (h *pages) evidence(w http.ResponseWriter, r *web.Request) error {
 	e, err := measure.LoadEvidence(r.Context(), h.staff(), r.PathValue("id"))
-	var known *errs.Error
-	if errors.As(err, &known) && known.Kind == errs.NotFound {
-		return errs.New(errs.NotFound, "measure.no_evidence", "There is no such evidence.")
-	}
 	if err != nil {
 		return err
 	}

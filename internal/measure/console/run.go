@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/garant-project/garant/internal/actor"
-	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -66,9 +65,6 @@ func phaseOf(a measure.Asked, now time.Time) string {
 // something new.
 func (h *pages) run(w http.ResponseWriter, r *web.Request) error {
 	a, err := measure.LoadAsked(r.Context(), h.staff(), r.PathValue("id"))
-	if errs.Is(err, errs.NotFound) {
-		return errs.New(errs.NotFound, "measure.no_run", "There is no such run.")
-	}
 	if err != nil {
 		return err
 	}
