@@ -20,6 +20,14 @@ type annexShowCmd struct {
 	All  bool   `help:"Also print the measures that are not proven yet."`
 }
 
+// Help is shown below the flags.
+func (*annexShowCmd) Help() string {
+	return `Examples:
+  garant annex show                    the measures that something proves or disproves
+  garant annex show --all --lang fr    every measure, in French
+  garant annex show --json`
+}
+
 func (a *annexShowCmd) Run(ctx context.Context, c *cli, con console) error {
 	return c.withGarant(ctx, con, func(g *app.Garant) error {
 		if err := g.Publisher.Publish(ctx); err != nil {

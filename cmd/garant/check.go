@@ -25,7 +25,7 @@ Examples:
   garant check ENC-1             those that prove ENC-1
   garant check endpoint.hsts --json
 
-Exit code 3 when a check came out false or could not look.`
+Exit code 3 when a check came out false or could not look, and when nothing was examined at all.`
 }
 
 // checkFailed ends a command whose checks did not all pass.
@@ -43,7 +43,7 @@ func (k *checkCmd) Run(ctx context.Context, c *cli, con console) error {
 			return err
 		}
 		var results []measure.Result
-		failed := 0
+		failed, examined := 0, 0
 		by := operator()
 		for _, check := range checks {
 			r, err := g.Runner.Run(ctx, by, check.ID)
@@ -51,6 +51,7 @@ func (k *checkCmd) Run(ctx context.Context, c *cli, con console) error {
 				return err
 			}
 			results = append(results, r)
+			examined += len(r.Finding.Scope)
 			if r.Finding.Outcome == measure.Fail || r.Finding.Outcome == measure.Error {
 				failed++
 			}
@@ -68,6 +69,10 @@ func (k *checkCmd) Run(ctx context.Context, c *cli, con console) error {
 		}
 		if failed > 0 {
 			return &checkFailed{failed}
+		}
+		if examined == 0 { // what looked at nothing has passed nothing
+			_, _ = fmt.Fprintln(con.err, "garant: Nothing was examined: the estate declares no target for these checks.\n        Declare some in garant.yaml and run garant estate apply.")
+			return &checkFailed{len(checks)}
 		}
 		return nil
 	})

@@ -36,6 +36,17 @@ Garant that guards it. One endpoint has a deliberate fault, which the annex show
   garant demo --once --json --data DIR`
 }
 
+// Help is shown below the flags.
+func (*demoCmd) Help() string {
+	return `garant demo alone starts the example; garant demo run --help lists its flags.
+
+Examples:
+  garant demo                        until Ctrl-C
+  garant demo break application tls10
+  garant demo mend application
+  garant demo --once --json --data DIR`
+}
+
 func demoDir() string { return filepath.Join(filepath.Dir(app.DefaultDataDir()), "garant-demo") }
 
 func (d *demoRunCmd) Run(ctx context.Context, c *cli, con console) error {

@@ -22,6 +22,14 @@ type estateValidateCmd struct {
 	JSON bool   `help:"Print JSON."`
 }
 
+// Help is shown below the flags.
+func (*estateValidateCmd) Help() string {
+	return `Needs no database and changes nothing.
+
+Example:
+  garant estate validate garant.yaml && garant estate apply garant.yaml`
+}
+
 func (v *estateValidateCmd) Run(con console) error {
 	source, dir, err := estate.ReadSource(v.File)
 	if err != nil {

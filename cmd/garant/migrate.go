@@ -12,6 +12,15 @@ type migrateCmd struct {
 	Roles bool `help:"Print the SQL that makes the database roles, for the administrator of an external PostgreSQL, and stop."`
 }
 
+// Help is shown below the flags.
+func (*migrateCmd) Help() string {
+	return `garant serve does the same at its start.
+
+Examples:
+  garant migrate --roles | psql --dbname=postgres    once, as the database's administrator
+  garant migrate --config /etc/garant/garant.yaml`
+}
+
 func (m *migrateCmd) Run(ctx context.Context, c *cli, con console) error {
 	if m.Roles {
 		_, err := fmt.Fprint(con.out, pg.RolesSQL())

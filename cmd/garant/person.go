@@ -22,6 +22,12 @@ type personAddCmd struct {
 	Role  string `help:"reader (reads), operator (also runs checks) or lead (everything)." default:"reader"`
 }
 
+// Help is shown below the flags.
+func (*personAddCmd) Help() string {
+	return `Example:
+  garant person add claire@company.example "Claire Dubois" --role lead`
+}
+
 func (p *personAddCmd) Run(ctx context.Context, c *cli, con console) error {
 	role, err := app.ParseRole(p.Role)
 	if err != nil {
@@ -40,6 +46,13 @@ func (p *personAddCmd) Run(ctx context.Context, c *cli, con console) error {
 type personLinkCmd struct {
 	Email   string `arg:"" help:"E-mail address of somebody who was added."`
 	Recover bool   `help:"For somebody who lost their passkeys: ends their sessions elsewhere."`
+}
+
+// Help is shown below the flags.
+func (*personLinkCmd) Help() string {
+	return `Examples:
+  garant person link claire@company.example
+  garant person link claire@company.example --recover`
 }
 
 func (p *personLinkCmd) Run(ctx context.Context, c *cli, con console) error {
