@@ -68,7 +68,7 @@ func (d *Demo) Close(ctx context.Context) {
 	}
 }
 
-// Look runs every check once, two at a time, and publishes what they saw.
+// Look runs every check once, four at a time, and publishes what they saw.
 func (g *Garant) Look(ctx context.Context, by actor.Actor) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)

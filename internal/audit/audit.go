@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/errs"
@@ -34,21 +33,17 @@ type Entry struct {
 	Detail  map[string]any // ids, counts, names of fields; no personal data, no secret
 }
 
-type execer interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-}
-
 // Record adds an entry in the transaction of the change it tells of.
 func Record(ctx context.Context, tx pgx.Tx, by actor.Actor, action string, on Object, detail map[string]any) error {
 	return insert(ctx, tx, by, action, on, "permitted", detail)
 }
 
 // Refused adds an entry for an attempt that was not allowed, in a transaction of its own.
-func Refused(ctx context.Context, on execer, by actor.Actor, action string, object Object, detail map[string]any) error {
+func Refused(ctx context.Context, on pg.Execer, by actor.Actor, action string, object Object, detail map[string]any) error {
 	return insert(ctx, on, by, action, object, "refused", detail)
 }
 
-func insert(ctx context.Context, on execer, by actor.Actor, action string, object Object, outcome string, detail map[string]any) error {
+func insert(ctx context.Context, on pg.Execer, by actor.Actor, action string, object Object, outcome string, detail map[string]any) error {
 	if by.ID == "" {
 		return errs.New(errs.Internal, "audit.no_actor", "An action without an actor cannot be recorded, so it was not done.")
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/prf"
@@ -28,7 +27,7 @@ const remembered = 2048
 // Querier is a pool, a connection or a transaction that may read and add keys.
 type Querier interface {
 	pg.Querier
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	pg.Execer
 }
 
 // Box seals and opens values. It is safe for use by many goroutines.

@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
@@ -32,7 +31,7 @@ const maxReason = 1000
 type DB interface {
 	pg.Beginner
 	pg.Querier
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	pg.Execer
 }
 
 // Version is one applied garant.yaml. It is never changed.

@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
@@ -47,12 +46,8 @@ type Recurrence struct {
 	Every time.Duration
 }
 
-type execer interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-}
-
 // Enqueue asks for work in the caller's transaction. args hold ids, no personal data.
-func Enqueue(ctx context.Context, tx execer, kind string, args any) error {
+func Enqueue(ctx context.Context, tx pg.Execer, kind string, args any) error {
 	encoded, err := json.Marshal(args)
 	if err != nil {
 		return err

@@ -38,13 +38,12 @@ type DSN func(Role) string
 
 // DB is one database seen through a pool for each role.
 type DB struct {
-	dsn   DSN
 	pools map[Role]*pgxpool.Pool
 }
 
 // Open makes a pool for each role and waits until the database answers as each of them.
 func Open(ctx context.Context, dsn DSN, roles ...Role) (*DB, error) {
-	db := &DB{dsn: dsn, pools: map[Role]*pgxpool.Pool{}}
+	db := &DB{pools: map[Role]*pgxpool.Pool{}}
 	for _, role := range roles {
 		cfg, err := pgxpool.ParseConfig(dsn(role))
 		if err != nil {
@@ -83,9 +82,6 @@ func (db *DB) Pool(role Role) *pgxpool.Pool {
 	return pool
 }
 
-// ConnString returns how a role connects, for a connection outside the pools.
-func (db *DB) ConnString(role Role) string { return db.dsn(role) }
-
 // Close closes every pool. A connection that does not come back within three seconds is left
 // to the end of the process.
 func (db *DB) Close() {
@@ -110,6 +106,11 @@ type Beginner interface {
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// Execer is what statements that return no rows need: a pool, a connection or a transaction.
+type Execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
 // InTx runs fn in a transaction that commits when fn returns nil and rolls back otherwise.
