@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -47,7 +46,6 @@ func NewSite(reader *Reader, words *ui.Messages, origin string, now func() time.
 
 // Routes are the addresses of the public annex.
 func (s *Site) Routes() []web.Route {
-	static := ui.Static()
 	return []web.Route{
 		{Pattern: "GET /{$}", Permission: web.Public, Handler: s.annex},
 		{Pattern: "GET /m/{id}", Permission: web.Public, Handler: s.proof},
@@ -55,10 +53,7 @@ func (s *Site) Routes() []web.Route {
 		{Pattern: "GET /annex.json", Permission: web.Public, Handler: s.annexJSON},
 		{Pattern: "GET /m/{id}/proof.json", Permission: web.Public, Handler: s.proofJSON},
 		{Pattern: "GET /changes.json", Permission: web.Public, Handler: s.changesJSON},
-		{Pattern: "GET /static/", Permission: web.Public, Handler: func(w http.ResponseWriter, r *web.Request) error {
-			static.ServeHTTP(w, r.Request)
-			return nil
-		}},
+		{Pattern: "GET /static/", Permission: web.Public, Handler: web.Serve(ui.Static())},
 	}
 }
 
@@ -128,25 +123,13 @@ func (p *rendered) serve(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	body := p.body
-	if p.gzip != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
+	if p.gzip != nil && ui.AcceptsGzip(r.Header.Get("Accept-Encoding")) {
 		h.Set("Content-Encoding", "gzip")
 		body = p.gzip
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // a reader who went away is nobody to tell
 	return nil
-}
-
-// acceptsGzip reads an Accept-Encoding header (RFC 9110 §12.5.3).
-func acceptsGzip(header string) bool {
-	for _, part := range strings.Split(header, ",") {
-		coding, q, _ := strings.Cut(strings.ReplaceAll(part, " ", ""), ";")
-		if coding == "gzip" || coding == "*" {
-			weight, err := strconv.ParseFloat(strings.TrimPrefix(q, "q="), 64)
-			return q == "" || err != nil || weight > 0
-		}
-	}
-	return false
 }
 
 // moment reads ?at=: a day, which means its end in the company's zone, or a time (RFC 3339).

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/garant-project/garant/internal/directory"
@@ -47,16 +46,12 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 	if err != nil {
 		return nil, err
 	}
-	looks, err := checks.Pages(c, g.Runner)
+	more, err := checks.Pages(c, g.Runner)
 	if err != nil {
 		return nil, err
 	}
-	routes = append(routes, looks...)
-	static := ui.Static()
-	routes = append(routes, web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: func(w http.ResponseWriter, r *web.Request) error {
-		static.ServeHTTP(w, r.Request)
-		return nil
-	}})
+	routes = append(routes, more...)
+	routes = append(routes, web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: web.Serve(ui.Static())})
 	for _, e := range g.Engines {
 		routes = append(routes, e.Routes...)
 	}

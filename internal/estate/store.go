@@ -187,16 +187,6 @@ func Get(ctx context.Context, on pg.Querier, id int64) (Version, error) {
 	return one(ctx, on, "WHERE v.id = $1", id)
 }
 
-// Pending returns what the version in force takes away and nobody has confirmed; nothing when
-// no estate was ever applied.
-func Pending(ctx context.Context, on pg.Querier) ([]Reduction, error) {
-	v, err := Current(ctx, on)
-	if errs.Is(err, errs.NotFound) {
-		return nil, nil
-	}
-	return v.Pending(), err
-}
-
 // Outdated tells whether a garant.yaml may be served: nil when hash is the one of the version in
 // force, errs.Conflict when another is, errs.NotFound when none was ever applied.
 func Outdated(ctx context.Context, on pg.Querier, hash string) error {

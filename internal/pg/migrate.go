@@ -72,7 +72,6 @@ func Secure(ctx context.Context, conn *pgx.Conn, database string) error {
 type Migration struct {
 	Version int64
 	Name    string
-	Applied bool
 }
 
 // Migrate brings the schema of a database up to this build, as its owner. It returns the
@@ -92,7 +91,7 @@ func Migrate(ctx context.Context, ownerDSN string) (taken []Migration, err error
 			return Wrap(err)
 		}
 		for _, r := range results {
-			taken = append(taken, Migration{Version: r.Source.Version, Name: r.Source.Path, Applied: true})
+			taken = append(taken, Migration{Version: r.Source.Version, Name: r.Source.Path})
 		}
 		return migrateJobs(ctx, pool)
 	})
@@ -113,23 +112,6 @@ func migrateJobs(ctx context.Context, pool *pgxpool.Pool) error {
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA river TO garant_worker;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA river TO garant_worker`)
 	return Wrap(err)
-}
-
-// Pending lists the steps that a database still needs.
-func Pending(ctx context.Context, ownerDSN string) (pending []Migration, err error) {
-	err = withMigrations(ctx, ownerDSN, func(p *goose.Provider, _ *pgxpool.Pool) error {
-		all, err := p.Status(ctx)
-		if err != nil {
-			return Wrap(err)
-		}
-		for _, s := range all {
-			if s.State == goose.StatePending {
-				pending = append(pending, Migration{Version: s.Source.Version, Name: s.Source.Path})
-			}
-		}
-		return nil
-	})
-	return pending, err
 }
 
 func withMigrations(ctx context.Context, ownerDSN string, fn func(*goose.Provider, *pgxpool.Pool) error) error {

@@ -84,16 +84,12 @@ func TestWrapShowsNoValue(t *testing.T) {
 	}
 }
 
-func TestMigrateTwiceAndPending(t *testing.T) {
+func TestMigrateTwice(t *testing.T) {
 	name := pgtest.NewName(t)
 	dsn := pgtest.DSN(string(pg.Owner), name)
 	taken, err := pg.Migrate(context.Background(), dsn)
 	if err != nil || len(taken) != 0 {
 		t.Errorf("a second migration took %v, %v", taken, err)
-	}
-	pending, err := pg.Pending(context.Background(), dsn)
-	if err != nil || len(pending) != 0 {
-		t.Errorf("pending %v, %v", pending, err)
 	}
 }
 

@@ -82,9 +82,5 @@ func problem(err error) error                     { return apiProblem{ProblemOf(
 
 // Routes is what a site must add. Each call looks at its own permission, so the route is open.
 func (a *API) Routes() []Route {
-	handler := http.StripPrefix(APIPath, a.mux)
-	return []Route{{Pattern: APIPath + "/", Permission: Public, Handler: func(w http.ResponseWriter, r *Request) error {
-		handler.ServeHTTP(w, r.Request)
-		return nil
-	}}}
+	return []Route{{Pattern: APIPath + "/", Permission: Public, Handler: Serve(http.StripPrefix(APIPath, a.mux))}}
 }

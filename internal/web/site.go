@@ -35,6 +35,14 @@ type Request struct {
 // Handler answers a request, or returns an error for the kit to show.
 type Handler func(w http.ResponseWriter, r *Request) error
 
+// Serve makes a Handler of one that decides everything by itself.
+func Serve(h http.Handler) Handler {
+	return func(w http.ResponseWriter, r *Request) error {
+		h.ServeHTTP(w, r.Request)
+		return nil
+	}
+}
+
 // Route is one address of a site.
 type Route struct {
 	Pattern    string           // of net/http.ServeMux: "GET /checks/{id}"

@@ -144,11 +144,7 @@ func open(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	static := ui.Static()
-	routes = append(append(routes, looks...), web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: func(w http.ResponseWriter, r *web.Request) error {
-		static.ServeHTTP(w, r.Request)
-		return nil
-	}})
+	routes = append(append(routes, looks...), web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: web.Serve(ui.Static())})
 	h.site, err = web.NewSite(web.Config{
 		Name: "console", Hosts: []string{"admin.localhost", "127.0.0.1"}, Routes: routes, Auth: h.auth, SignInPath: "/sign-in", ErrorPage: c.Error,
 		Languages: []string{"fr", "en"}, Log: slog.New(slog.DiscardHandler), Metrics: web.NewMetrics(), Now: h.now,

@@ -101,7 +101,6 @@ func start(t testing.TB, https ...bool) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	static := ui.Static()
 	site, err := web.NewSite(web.Config{
 		Name: "console", Hosts: []string{host}, Auth: s, SignInPath: signin.Path, Languages: []string{"fr", "en"}, Now: c.clock.now,
 		Log: slog.New(slog.DiscardHandler),
@@ -117,10 +116,7 @@ func start(t testing.TB, https ...bool) *console {
 			_, _ = w.Write(b)
 		},
 		Routes: append(s.Routes(),
-			web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: func(w http.ResponseWriter, r *web.Request) error {
-				static.ServeHTTP(w, r.Request)
-				return nil
-			}},
+			web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: web.Serve(ui.Static())},
 			web.Route{Pattern: "GET /{$}", Permission: actor.ReadChecks, Handler: desk},
 			web.Route{Pattern: "GET /checks/{id}", Permission: actor.ReadChecks, Handler: desk}),
 	})

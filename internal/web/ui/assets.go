@@ -172,7 +172,7 @@ func Static() http.Handler {
 		body := a.plain
 		if a.gzip != nil {
 			h.Set("Vary", "Accept-Encoding")
-			if takesGzip(r.Header.Get("Accept-Encoding")) {
+			if AcceptsGzip(r.Header.Get("Accept-Encoding")) {
 				h.Set("Content-Encoding", "gzip")
 				body = a.gzip
 			}
@@ -184,8 +184,8 @@ func Static() http.Handler {
 	})
 }
 
-// takesGzip reads an Accept-Encoding header (RFC 9110 §12.5.3) as far as gzip is concerned.
-func takesGzip(header string) bool {
+// AcceptsGzip reads an Accept-Encoding header (RFC 9110 §12.5.3) as far as gzip is concerned.
+func AcceptsGzip(header string) bool {
 	return slices.ContainsFunc(strings.Split(header, ","), func(part string) bool {
 		coding, q, _ := strings.Cut(strings.TrimSpace(part), ";")
 		if strings.TrimSpace(coding) != "gzip" {

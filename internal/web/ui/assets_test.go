@@ -91,11 +91,11 @@ func TestEveryFileIsServed(t *testing.T) {
 	}
 }
 
-func TestTakesGzip(t *testing.T) {
+func TestAcceptsGzip(t *testing.T) {
 	for header, want := range map[string]bool{
 		"": false, "gzip": true, "br, gzip": true, "gzip;q=0": false, "gzip; q=0.0": false, "gzip;q=1": true, "xgzip": false, "identity": false, "gzip;q=x": false,
 	} {
-		if takesGzip(header) != want {
+		if AcceptsGzip(header) != want {
 			t.Errorf("%q: %t", header, !want)
 		}
 	}
