@@ -43,6 +43,7 @@ func TestJourney(t *testing.T) {
 	reader := j.machine("reader", j.annex, "fr-BE,fr;q=0.9")
 	lead := j.machine("security lead", j.console, "en-GB,en;q=0.9")
 	lead.authenticator()
+	j.step("the instruments", func() { instruments(reader) })
 	j.step("read the annex", func() { read(reader) })
 	var codes []string
 	j.step("first sign-in", func() { codes = enrol(lead) })
@@ -52,6 +53,33 @@ func TestJourney(t *testing.T) {
 	j.step("without scripts", func() { scriptless(reader, lead) })
 	j.step("in and out", func() { inAndOut(lead, codes) })
 	t.Logf("%d pages looked at, in two themes and at two widths each", j.looks)
+}
+
+// instruments spoils a page, to show that what examine looks for would be seen.
+func instruments(b *tab) {
+	b.visit("/")
+	b.silent()
+	eval[bool](b, b.axe+"; document.fonts.ready.then(() => true)")
+	if found := eval[[]string](b, axeRun); len(found) > 0 {
+		b.Errorf("before anything was spoilt, axe found %q", found)
+	}
+	eval[bool](b, `document.head.append(Object.assign(document.createElement("style"), {textContent: "body { color: red }"}))
+		document.querySelector("main").append(Object.assign(document.createElement("img"), {src: "data:image/gif;base64,R0lGODlhAQABAAAAACw="}))
+		document.querySelector("main").style.width = "200vw"; true`)
+	if found := strings.Join(eval[[]string](b, axeRun), "\n"); !strings.Contains(found, "image-alt") {
+		b.Errorf("a picture without words is not seen: %q", found)
+	}
+	if !strings.Contains(eval[string](b, stickingOut), "annex") {
+		b.Errorf("what is wider than the window is not seen: %q", eval[string](b, stickingOut))
+	}
+	b.until("hears of a style that the policy refuses", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return strings.Contains(strings.Join(b.wrong, "\n"), "style-src")
+	})
+	b.mu.Lock()
+	b.wrong = nil
+	b.mu.Unlock()
 }
 
 // read is a customer's way through the public annex.
