@@ -110,7 +110,11 @@ func (h *pages) run(w http.ResponseWriter, r *web.Request) error {
 // finish tells what came of a run.
 func (h *pages) finish(r *web.Request, p *ui.Printer, a measure.Asked, body *runPage) error {
 	if a.StartedAt != nil {
-		body.Details = append(body.Details, ui.Detail{Term: p.T("console.run.took"), Text: p.Duration(max(0, a.FinishedAt.Sub(*a.StartedAt)).Round(100 * time.Millisecond))})
+		took := p.T("console.run.instant")
+		if d := a.FinishedAt.Sub(*a.StartedAt); d >= time.Second {
+			took = p.Duration(d.Round(time.Second))
+		}
+		body.Details = append(body.Details, ui.Detail{Term: p.T("console.run.took"), Text: took})
 	}
 	body.Again = runAction(r, p, a.CheckID)
 	came := "refused" // the run ended before it had a finding
