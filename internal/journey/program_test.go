@@ -109,7 +109,7 @@ func (p *program) reserve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer func() { _ = l.Close() }()       // held until all are chosen, so that they differ
+			defer func() { _ = l.Close() }()       //nolint:revive // held until all are chosen, so that they differ
 			pair[i] = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
 		}
 		if name == "database" { // which has no plain HTTP
