@@ -368,3 +368,15 @@ func TestCachingHeaders(t *testing.T) {
 		t.Errorf("the same page again: %d", again.Code)
 	}
 }
+
+func TestAPageShowsNothingOfItsFirstReadersAddress(t *testing.T) {
+	h := newHouse(t)
+	for _, path := range []string{"/", "/m/ENC-2", "/changes"} {
+		if status, body := h.get(path + "?lang=en&planted=elsewhere"); status != 200 || strings.Contains(body, "planted") {
+			t.Errorf("%s keeps what its reader wrote (%d)", path, status)
+		}
+		if _, body := h.get(path + "?lang=en"); !strings.Contains(body, `href="`+path+`?lang=fr"`) || strings.Contains(body, "planted") {
+			t.Errorf("%s shows a reader what another wrote", path)
+		}
+	}
+}

@@ -33,7 +33,7 @@ func (s *Site) annex(w http.ResponseWriter, r *web.Request) error {
 			}
 			v.Sections = append(v.Sections, part)
 		}
-		return s.pages.Annex(out, s.dress(r, p), v)
+		return s.pages.Annex(out, s.dress(r, p, address(r, snap)), v)
 	})
 }
 
@@ -61,7 +61,7 @@ func (s *Site) proof(w http.ResponseWriter, r *web.Request) error {
 			v.Every = max(v.Every, snap.Document.Checks[c].Every)
 		}
 		v.History = snap.changesOf(m, r.Lang, 50)
-		return s.pages.Proof(out, s.dress(r, p), v)
+		return s.pages.Proof(out, s.dress(r, p, address(r, snap)), v)
 	})
 }
 
@@ -75,7 +75,7 @@ func (s *Site) changes(w http.ResponseWriter, r *web.Request) error {
 		}
 		slices.SortStableFunc(v.List, func(a, b page.Change) int { return b.At.Compare(a.At) })
 		v.List = v.List[:min(len(v.List), 200)]
-		return s.pages.Changes(out, s.dress(r, s.words.For(r.Lang, snap.zone())), v)
+		return s.pages.Changes(out, s.dress(r, s.words.For(r.Lang, snap.zone()), address(r, snap)), v)
 	})
 }
 
@@ -142,7 +142,7 @@ func (s *Site) Fail(w http.ResponseWriter, r *web.Request, status int, err error
 	if snap := s.reader.last.Load(); snap != nil {
 		c, zone = company(snap), snap.zone()
 	}
-	p := s.dress(r, s.words.For(r.Lang, zone))
+	p := s.dress(r, s.words.For(r.Lang, zone), r.URL.RequestURI())
 	w.Header().Set("Content-Type", kindHTML)
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "30")
@@ -154,8 +154,18 @@ func (s *Site) Fail(w http.ResponseWriter, r *web.Request, status int, err error
 	_ = s.pages.Error(w, p, page.Failure{Company: c, Status: status, Err: err, Request: r.ID})
 }
 
-func (s *Site) dress(r *web.Request, p *ui.Printer) *ui.Page {
-	return &ui.Page{Lang: r.Lang, Printer: p, Path: r.URL.RequestURI(), Now: r.Now}
+func (s *Site) dress(r *web.Request, p *ui.Printer, path string) *ui.Page {
+	return &ui.Page{Lang: r.Lang, Printer: p, Path: path, Now: r.Now}
+}
+
+// address is what the links between languages lead to. A page of the present is kept and shown
+// to others, so of its first reader's address it holds the path alone: the rest is a stranger's
+// to choose.
+func address(r *web.Request, snap *Snapshot) string {
+	if snap.At.IsZero() {
+		return r.URL.Path
+	}
+	return r.URL.RequestURI()
 }
 
 func company(s *Snapshot) page.Company {
