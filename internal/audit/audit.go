@@ -10,6 +10,7 @@ package audit
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -40,7 +41,21 @@ func Record(ctx context.Context, tx pgx.Tx, by actor.Actor, action string, on Ob
 
 // Refused adds an entry for an attempt that was not allowed, in a transaction of its own.
 func Refused(ctx context.Context, on pg.Execer, by actor.Actor, action string, object Object, detail map[string]any) error {
-	return insert(ctx, on, by, action, object, "refused", detail)
+	return insert(ctx, on, by, action, Object{Kind: object.Kind, ID: recordable(object.ID)}, "refused", detail)
+}
+
+// maxTried is how many bytes of what somebody tried to reach are kept; an index entry of
+// PostgreSQL takes a third of a page at most.
+const maxTried = 500
+
+// recordable makes what somebody wrote fit for the database, which takes no NUL, nothing that is
+// not UTF-8 and no long keys: nobody escapes the record by how they write an address.
+func recordable(id string) string {
+	id = strings.ToValidUTF8(strings.ReplaceAll(id, "\x00", "\uFFFD"), "\uFFFD")
+	if len(id) <= maxTried {
+		return id
+	}
+	return strings.ToValidUTF8(id[:maxTried], "") + "…"
 }
 
 func insert(ctx context.Context, on pg.Execer, by actor.Actor, action string, object Object, outcome string, detail map[string]any) error {

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -111,5 +112,25 @@ func TestListPagesAndFilters(t *testing.T) {
 	}
 	if got := list(t, db, audit.Filter{Action: "thing.other"}); len(got) != 0 {
 		t.Errorf("%d of none", len(got))
+	}
+}
+
+func TestNobodyEscapesTheRecordByHowTheyWrite(t *testing.T) {
+	db := pgtest.New(t)
+	long := make([]byte, 9000)
+	for i := range long { // of no pattern: an index would compress one
+		long[i] = "abcdefghijklmnopqrstuvwxyz0123456789"[(i*i*7+i*31+i/36)%36]
+	}
+	for tried, kept := range map[string]string{
+		"POST /people/\x00/role": "POST /people/\uFFFD/role", "POST /people/\xff": "POST /people/\uFFFD", string(long): string(long[:500]) + "…",
+		strings.Repeat("é", 300) + "x": strings.Repeat("é", 250) + "…", "a" + strings.Repeat("é", 300): "a" + strings.Repeat("é", 249) + "…",
+	} {
+		if err := audit.Refused(context.Background(), db.Pool(pg.Staff), who, "thing.tried", audit.Object{Kind: "route", ID: tried}, nil); err != nil {
+			t.Errorf("%.30q is not recorded: %v", tried, err)
+			continue
+		}
+		if e := list(t, db, audit.Filter{Limit: 1})[0]; e.Object.ID != kept {
+			t.Errorf("%.30q is recorded as %.60q", tried, e.Object.ID)
+		}
 	}
 }
