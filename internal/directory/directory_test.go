@@ -147,7 +147,7 @@ func TestPersons(t *testing.T) {
 		_, err := h.AddPerson(ctx, cli, email, "X", actor.Reader, now)
 		wantID(t, err, id)
 	}
-	for _, name := range []string{"", "  ", strings.Repeat("x", 81), "a\nb", "a\u202eb"} {
+	for _, name := range []string{"", "  ", strings.Repeat("x", 81), "a\nb", "a\xff", "a\u202eb"} {
 		_, err := h.AddPerson(ctx, cli, "x@example.test", name, actor.Reader, now)
 		wantID(t, err, "directory.name")
 	}

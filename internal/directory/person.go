@@ -48,7 +48,7 @@ func NormalEmail(email string) (string, error) {
 // plainName checks a name that people will read.
 func plainName(name string) (string, error) {
 	name = norm.NFC.String(strings.TrimSpace(name))
-	if name == "" || utf8.RuneCountInString(name) > 80 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > 80 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return "", errs.New(errs.Invalid, "directory.name", "A name has 1 to 80 letters, on one line.")
 	}
 	return name, nil

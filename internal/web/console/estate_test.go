@@ -160,6 +160,13 @@ func TestRecord(t *testing.T) {
 			t.Errorf("before=%s: %d", before, w.Code)
 		}
 	}
+	for _, query := range []string{"actor=%00", "object=x:%ff", "action=a%00b"} { // no text that a database takes
+		for _, path := range []string{"/record", "/record.csv"} {
+			if w, _ := h.ask(http.MethodGet, path+"?"+query, nil); w.Code != http.StatusUnprocessableEntity {
+				t.Errorf("%s?%s: %d", path, query, w.Code)
+			}
+		}
+	}
 }
 
 func TestRecordPagingAndCSV(t *testing.T) {

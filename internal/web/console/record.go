@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/errs"
@@ -87,6 +88,9 @@ func recordFilter(r *web.Request) (f audit.Filter, query url.Values, err error) 
 	in, query := r.URL.Query(), url.Values{}
 	for _, name := range []string{"object", "actor", "action"} {
 		if v := strings.TrimSpace(in.Get(name)); v != "" {
+			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) { // the database would not take it
+				return f, nil, errBefore()
+			}
 			query.Set(name, v)
 		}
 	}
