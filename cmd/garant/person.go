@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/directory"
@@ -65,8 +64,7 @@ func (p *personLinkCmd) Run(ctx context.Context, c *cli, con console) error {
 		if err != nil {
 			return err
 		}
-		_, port, _ := net.SplitHostPort(g.Server.Listen.Console)
-		_, err = fmt.Fprintf(con.out, "%s%s\nWorks once, until %s.\n", g.ConsoleOrigin(port), path, link.ExpiresAt.Local().Format("15:04"))
+		_, err = fmt.Fprintf(con.out, "%s%s\nWorks once, until %s.\n", g.ConsoleOrigin(), path, link.ExpiresAt.Local().Format("15:04"))
 		return err
 	})
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"net"
 	"time"
 
 	"github.com/garant-project/garant/internal/directory"
@@ -14,7 +13,6 @@ import (
 
 // chrome is the frame of the console.
 func (g *Garant) chrome() *console.Chrome {
-	_, port, _ := net.SplitHostPort(g.Server.Listen.Annex)
 	return &console.Chrome{
 		Messages: g.Messages,
 		Company: func(ctx context.Context) string {
@@ -24,7 +22,7 @@ func (g *Garant) chrome() *console.Chrome {
 			return ""
 		},
 		Zone:     g.zone,
-		AnnexURL: g.origin(g.Server.Hosts.Annex, port),
+		AnnexURL: g.AnnexOrigin(),
 	}
 }
 

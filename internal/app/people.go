@@ -24,12 +24,18 @@ func (g *Garant) Directory(host, origin string) (*directory.Directory, error) {
 	})
 }
 
-// ConsoleOrigin is the console's address as browsers write it, for a listener on the given port.
-func (g *Garant) ConsoleOrigin(port string) string {
-	return g.origin(g.Server.Hosts.Console, port)
+// ConsoleOrigin is the console's address as browsers write it.
+func (g *Garant) ConsoleOrigin() string {
+	return g.origin(g.Server.Hosts.Console, g.Server.Listen.Console)
 }
 
-func (g *Garant) origin(host, port string) string {
+// AnnexOrigin is the public annex's.
+func (g *Garant) AnnexOrigin() string {
+	return g.origin(g.Server.Hosts.Annex, g.Server.Listen.Annex)
+}
+
+func (g *Garant) origin(host, listen string) string {
+	_, port, _ := net.SplitHostPort(listen) // checked when garant.yaml was read
 	scheme, usual := "http", "80"
 	if g.https() {
 		scheme, usual = "https", "443"

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,7 +23,7 @@ import (
 )
 
 // Addresses are where a running server is reached.
-type Addresses struct{ Console, Annex, Metrics string }
+type Addresses struct{ Console, Annex string }
 
 // Serve runs the console, the public annex, the checks and the jobs until ctx ends. ready is
 // told once everything answers.
@@ -38,7 +37,8 @@ func (g *Garant) Serve(ctx context.Context, ready func(Addresses)) error {
 	if err != nil {
 		return err
 	}
-	listeners, addresses, err := g.listen(sites)
+	addresses := Addresses{Console: g.ConsoleOrigin(), Annex: g.AnnexOrigin()}
+	listeners, err := g.listen(sites)
 	if err != nil {
 		return err
 	}
@@ -161,12 +161,11 @@ func (g *Garant) worker() (*job.Worker, error) {
 type site struct {
 	name    string
 	address string
-	public  string // as a browser writes it; "%s" stands for the port
 	handler http.Handler
 	tls     bool
 }
 
-func (g *Garant) listen(sites []site) (listeners []net.Listener, a Addresses, err error) {
+func (g *Garant) listen(sites []site) (listeners []net.Listener, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(listeners)
@@ -176,31 +175,21 @@ func (g *Garant) listen(sites []site) (listeners []net.Listener, a Addresses, er
 	if g.Server.TLS.Enabled() {
 		pair, err := g.Server.TLS.Load()
 		if err != nil {
-			return nil, a, err
+			return nil, err
 		}
 		certificate = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	}
 	for _, s := range sites {
 		l, err := net.Listen("tcp", s.address)
 		if err != nil {
-			return listeners, a, listenError(s, err)
+			return listeners, listenError(s, err)
 		}
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		url := strings.Replace(s.public, "%s", port, 1)
 		if s.tls && certificate != nil {
 			l = tls.NewListener(l, certificate)
 		}
 		listeners = append(listeners, l)
-		switch s.name {
-		case "console":
-			a.Console = url
-		case "annex":
-			a.Annex = url
-		default:
-			a.Metrics = url
-		}
 	}
-	return listeners, a, nil
+	return listeners, nil
 }
 
 func listenError(s site, err error) error {

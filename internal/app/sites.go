@@ -1,15 +1,14 @@
 package app
 
 import (
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web"
+	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/signin"
 	"github.com/garant-project/garant/internal/web/ui"
 )
@@ -17,7 +16,7 @@ import (
 // sites are what this server listens for.
 func (g *Garant) sites(metrics *web.Metrics, reader *annex.Reader) ([]site, error) {
 	metrics.Register(reader.Collector())
-	console, err := g.consoleSite(metrics, reader)
+	staff, err := g.consoleSite(metrics, reader)
 	if err != nil {
 		return nil, err
 	}
@@ -25,20 +24,19 @@ func (g *Garant) sites(metrics *web.Metrics, reader *annex.Reader) ([]site, erro
 	if err != nil {
 		return nil, err
 	}
-	sites := []site{console, public}
+	sites := []site{staff, public}
 	if address := g.Server.Listen.Metrics; address != "" {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", metrics.Handler())
 		mux.Handle("GET /healthz", g.health(reader))
-		sites = append(sites, site{name: "metrics", address: address, public: "http://" + address, handler: mux})
+		sites = append(sites, site{name: "metrics", address: address, handler: mux})
 	}
 	return sites, nil
 }
 
 // annexSite is the public annex.
 func (g *Garant) annexSite(metrics *web.Metrics, reader *annex.Reader) (site, error) {
-	_, port, _ := net.SplitHostPort(g.Server.Listen.Annex)
-	origin := g.origin(g.Server.Hosts.Annex, port)
+	origin := g.AnnexOrigin()
 	pages, err := annex.NewSite(reader, g.Messages, origin, g.Now)
 	if err != nil {
 		return site{}, err
@@ -47,21 +45,20 @@ func (g *Garant) annexSite(metrics *web.Metrics, reader *annex.Reader) (site, er
 		Name: "annex", Hosts: []string{g.Server.Hosts.Annex}, Routes: pages.Routes(), ErrorPage: pages.Fail,
 		Languages: g.languages(), HTTPS: g.https(), Proxies: g.Server.TrustedProxy, Log: g.Log, Metrics: metrics, Now: g.Now,
 	})
-	return site{name: "annex", address: g.Server.Listen.Annex, public: origin, handler: handler, tls: true}, err
+	return site{name: "annex", address: g.Server.Listen.Annex, handler: handler, tls: true}, err
 }
 
 // consoleSite is the staff's console, with the interface for programs.
 func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, error) {
-	_, port, _ := net.SplitHostPort(g.Server.Listen.Console)
-	origin := g.origin(g.Server.Hosts.Console, port)
+	origin := g.ConsoleOrigin()
 	dir, err := g.Directory(g.Server.Hosts.Console, origin)
 	if err != nil {
 		return site{}, err
 	}
 	chrome := g.chrome()
 	enter, err := signin.New(signin.Config{
-		Directory: dir, Messages: g.Messages, Zone: time.UTC, HTTPS: g.https(), Home: "/", Now: g.Now,
-		Frame: func(r *web.Request) ui.Page { return *chrome.Page(r, "nav.account", "/account", nil) },
+		Directory: dir, Messages: g.Messages, Zone: g.zone, HTTPS: g.https(), Home: "/", Now: g.Now,
+		Frame: func(r *web.Request) ui.Page { return *chrome.Page(r, "signin.account.title", console.AccountPath, nil) },
 	})
 	if err != nil {
 		return site{}, err
@@ -79,7 +76,7 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 		Name: "console", Hosts: []string{g.Server.Hosts.Console}, Routes: routes, Auth: enter, SignInPath: signin.Path, ErrorPage: chrome.Error, Refused: g.refused,
 		Languages: g.languages(), HTTPS: g.https(), Proxies: g.Server.TrustedProxy, Log: g.Log, Metrics: metrics, Now: g.Now,
 	})
-	return site{name: "console", address: g.Server.Listen.Console, public: origin, handler: handler, tls: true}, err
+	return site{name: "console", address: g.Server.Listen.Console, handler: handler, tls: true}, err
 }
 
 // refused records that somebody who is signed in tried what they may not do.

@@ -227,6 +227,8 @@ func badFiles() []badFile {
 			`garant.yaml:10: listen.annex: "127.0.0.1" is not an address to listen on. Write HOST:PORT, such as 127.0.0.1:8480.`,
 			`garant.yaml:11: listen.metrics: "127.0.0.1:70000" is not an address to listen on. Write HOST:PORT, such as 127.0.0.1:8480.`,
 		)},
+		{"listen on any port", company + "listen:\n  console: 127.0.0.1:0\n",
+			`garant.yaml:9: listen.console: "127.0.0.1:0" is not an address to listen on. Write HOST:PORT, such as 127.0.0.1:8480.`},
 		{"listen twice", company + "listen:\n  console: 127.0.0.1:8000\n  annex: localhost:8000\n  metrics: 127.0.0.1:8000\n", lines(
 			`garant.yaml:10: listen.annex: The address is the one of console and annex alike. Give each listener a port of its own.`,
 			`garant.yaml:11: listen.metrics: The address is the one of console and metrics alike. Give each listener a port of its own.`,

@@ -226,7 +226,7 @@ func (p *settings) listen(n *yaml.Node, l *Listen, protected bool) {
 	for _, pair := range [...][2]string{{"console", "annex"}, {"console", "metrics"}, {"annex", "metrics"}} {
 		first := map[string]string{"console": l.Console, "annex": l.Annex}[pair[0]]
 		second := map[string]string{"annex": l.Annex, "metrics": l.Metrics}[pair[1]]
-		if first == second && !strings.HasSuffix(first, ":0") {
+		if first == second {
 			v, key := values[pair[1]], path(at, pair[1])
 			if v == nil {
 				v, key = values[pair[0]], path(at, pair[0])
@@ -238,7 +238,7 @@ func (p *settings) listen(n *yaml.Node, l *Listen, protected bool) {
 	}
 }
 
-// listener reads an address to listen on; port 0 lets the system choose.
+// listener reads an address to listen on.
 func (p *settings) listener(n *yaml.Node, key string) (address string, loopback, ok bool) {
 	const form = "Write HOST:PORT, such as 127.0.0.1:8480."
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!int" {
@@ -250,8 +250,8 @@ func (p *settings) listener(n *yaml.Node, key string) (address string, loopback,
 		return "", false, false
 	}
 	host, port, err := net.SplitHostPort(written)
-	number, portErr := strconv.ParseUint(port, 10, 16)
-	if err != nil || portErr != nil {
+	number, valid := portNumber(port) // 0 would be any port: nobody could find it, and no passkey be bound to it
+	if err != nil || !valid {
 		p.add(n, key, quote(written)+" is not an address to listen on.", form)
 		return "", false, false
 	}
@@ -266,7 +266,7 @@ func (p *settings) listener(n *yaml.Node, key string) (address string, loopback,
 		}
 		loopback = ip.IsLoopback()
 	}
-	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), loopback, true
+	return net.JoinHostPort(host, strconv.Itoa(number)), loopback, true
 }
 
 func (p *settings) hosts(n *yaml.Node, h *Hosts, protected bool) {

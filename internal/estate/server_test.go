@@ -47,7 +47,7 @@ func TestParseServer(t *testing.T) {
 listen:
   console: 0.0.0.0:443
   annex: "[::]:444"
-  metrics: localhost:0
+  metrics: localhost:9480
 hosts:
   console: Admin.ardoise.example
   annex: trust.ardoise.example
@@ -67,7 +67,7 @@ keys:
 			t.Errorf("%s: %q, %v", role, v, err)
 		}
 	}
-	if want := (estate.Listen{Console: "0.0.0.0:443", Annex: "[::]:444", Metrics: "127.0.0.1:0"}); got.Listen != want {
+	if want := (estate.Listen{Console: "0.0.0.0:443", Annex: "[::]:444", Metrics: "127.0.0.1:9480"}); got.Listen != want {
 		t.Errorf("listen %+v", got.Listen)
 	}
 	if want := (estate.Hosts{Console: "admin.ardoise.example", Annex: "trust.ardoise.example"}); got.Hosts != want {

@@ -24,7 +24,13 @@ func (s *SignIn) common(r *web.Request) common {
 	return common{Script: s.named["signin.js"], Style: s.named["signin.css"], Next: web.LocalPath(r.URL.Query().Get("next"), "")}
 }
 
-func (s *SignIn) printer(r *web.Request) *ui.Printer { return s.cfg.Messages.For(r.Lang, s.cfg.Zone) }
+func (s *SignIn) printer(r *web.Request) *ui.Printer {
+	var zone *time.Location
+	if s.cfg.Zone != nil {
+		zone = s.cfg.Zone(r.Context())
+	}
+	return s.cfg.Messages.For(r.Lang, zone)
+}
 
 // card makes a page in the plain frame.
 func (s *SignIn) card(r *web.Request, title string, body any) *ui.Page {
@@ -40,23 +46,11 @@ func (s *SignIn) framed(r *web.Request, title string, body any) *ui.Page {
 	}
 	p := s.printer(r)
 	frame.Printer, frame.Title, frame.Path, frame.Now, frame.Body = p, p.T(title), "/account", r.Now, body
-	SignedIn(&frame, r.Actor)
 	return &frame
 }
 
-// SignedIn fills in who is signed in, for every page of the console. The page needs its printer.
-func SignedIn(p *ui.Page, who actor.Actor) {
-	if who.Kind != actor.Person {
-		return
-	}
-	p.User, p.Role, p.Account, p.SignOut = who.Name, RoleName(p.Printer, who.Role), "/account", "/sign-out"
-	if p.User == "" {
-		p.User = p.Printer.T("signin.nameless")
-	}
-}
-
-// RoleName is the word for a role.
-func RoleName(p *ui.Printer, r actor.Role) string {
+// roleName is the word for a role.
+func roleName(p *ui.Printer, r actor.Role) string {
 	if id := "signin.role." + string(r); p.Has(id) {
 		return p.T(id)
 	}

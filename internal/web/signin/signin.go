@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -40,12 +41,13 @@ const Path = "/sign-in"
 // Config is what signing in works with.
 type Config struct {
 	Directory *directory.Directory
-	Messages  *ui.Messages // made with Messages()
-	Zone      *time.Location
-	HTTPS     bool   // as the site's: the cookie is Secure
-	Home      string // where people arrive; empty: "/"
+	Messages  *ui.Messages                             // made with Messages()
+	Zone      func(ctx context.Context) *time.Location // of times of day, as the console's; may be nil: UTC
+	HTTPS     bool                                     // as the site's: the cookie is Secure
+	Home      string                                   // where people arrive; empty: "/"
 	Now       func() time.Time
-	// Frame gives the console's frame of the account page: navigation, name of the site. May be nil.
+	// Frame gives the console's frame of the account page: navigation, name of the site, who is
+	// signed in. May be nil.
 	Frame func(r *web.Request) ui.Page
 }
 

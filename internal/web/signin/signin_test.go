@@ -39,6 +39,9 @@ const host = "admin.localhost"
 var cli = actor.NewSystem("cli")
 
 // clock is the server's clock, which tests may move.
+// zone is the company's, half an hour off most others.
+func zone() *time.Location { return time.FixedZone("company", -(9*3600 + 1800)) }
+
 type clock struct {
 	mu    sync.Mutex
 	shift time.Duration
@@ -95,8 +98,8 @@ func start(t testing.TB, https ...bool) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := signin.New(signin.Config{Directory: c.dir, Messages: messages, Now: c.clock.now, HTTPS: len(https) > 0, Frame: func(r *web.Request) ui.Page {
-		return ui.Page{Site: "Garant", Nav: []ui.NavItem{{Href: "/", Label: "Desk", Icon: "inbox"}}}
+	s, err := signin.New(signin.Config{Directory: c.dir, Messages: messages, Now: c.clock.now, HTTPS: len(https) > 0, Zone: func(context.Context) *time.Location { return zone() }, Frame: func(r *web.Request) ui.Page {
+		return ui.Page{Site: "Garant", User: r.Actor.Name, Account: "/account", Nav: []ui.NavItem{{Href: "/", Label: "Desk", Icon: "inbox"}}}
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -345,7 +348,11 @@ func TestJourneyWithoutABrowser(t *testing.T) {
 		t.Error("the page with the codes may be kept")
 	}
 	b.get("/").want(t, 200, "Desk of Camille Exemple")
-	b.get("/account").want(t, 200, "Laptop", "this one", "10 codes")
+	r = b.get("/account")
+	r.want(t, 200, "Laptop", "this one", "10 codes")
+	if now := b.c.clock.now().In(zone()); !strings.Contains(r.body, now.Format(", 15:04")) && !strings.Contains(r.body, now.Add(-time.Minute).Format(", 15:04")) {
+		t.Errorf("the session's time of day is not the company's:\n%s", r.body)
+	}
 	b.get("/account?lang=fr").want(t, 200, "Clés d’accès", "celui-ci")
 	b.get("/account?lang=en").want(t, 200, "this one")
 	b.get("/sign-in").want(t, 303, "/")
