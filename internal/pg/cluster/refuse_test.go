@@ -229,7 +229,11 @@ func TestNotACluster(t *testing.T) {
 	o := options(filepath.Join(dir, "c"))
 	c := open(t, o)
 	closeNow(t, c)
-	refused(t, options(c.p.data), errs.Conflict, map[bool]string{true: "foreign_owner", false: "not_a_cluster"}[c.acct.switched])
+	if c.acct.switched {
+		refused(t, options(c.p.data), errs.Conflict, "foreign_owner")
+	} else {
+		refused(t, options(c.p.data), errs.Invalid, "not_a_cluster")
+	}
 
 	for _, path := range []string{c.p.data, c.p.run} {
 		if err := os.Chmod(path, 0o755); err != nil {
