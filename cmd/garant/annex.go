@@ -8,6 +8,8 @@ import (
 
 	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/app"
+	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/web/ui"
 )
 
 type annexCmd struct {
@@ -49,20 +51,20 @@ func (a *annexShowCmd) Run(ctx context.Context, c *cli, con console) error {
 
 func (a *annexShowCmd) print(con console, g *app.Garant, s *annex.Snapshot) {
 	printer := g.Messages.For(a.Lang, time.UTC)
-	counts := map[string]int{}
+	counts := map[measure.State]int{}
 	for _, m := range s.Details(g.Messages, g.Now()) {
-		counts[string(m.State)]++
-		if m.State == "unproven" && !a.All {
+		counts[m.State]++
+		if m.State == measure.Unproven && !a.All {
 			continue
 		}
-		_, _ = fmt.Fprintf(con.out, "%-7s %s\n        %s\n", m.ID, printer.T("ui.state."+string(m.State)), m.Sentence[a.Lang])
-		if m.State != "met" {
+		_, _ = fmt.Fprintf(con.out, "%-7s %s\n        %s\n", m.ID, printer.StateName(ui.State(m.State)), m.Sentence[a.Lang])
+		if m.State != measure.Met {
 			_, _ = fmt.Fprintf(con.out, "        %s\n", printer.T(m.Reason))
 		}
 	}
-	for _, state := range []string{"met", "not_met", "stale", "unproven", "excluded"} {
-		if counts[state] > 0 {
-			_, _ = fmt.Fprintf(con.out, "%4d  %s\n", counts[state], printer.T("ui.state."+state))
+	for _, state := range ui.States() {
+		if n := counts[measure.State(state)]; n > 0 {
+			_, _ = fmt.Fprintf(con.out, "%4d  %s\n", n, printer.StateName(state))
 		}
 	}
 }

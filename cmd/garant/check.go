@@ -44,7 +44,7 @@ func (k *checkCmd) Run(ctx context.Context, c *cli, con console) error {
 		}
 		var results []measure.Result
 		failed, examined := 0, 0
-		by := operator()
+		by := shell()
 		for _, check := range checks {
 			r, err := g.Runner.Run(ctx, by, check.ID)
 			if err != nil {

@@ -11,10 +11,11 @@ import (
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/demo"
 	"github.com/garant-project/garant/internal/demo/servers"
+	"github.com/garant-project/garant/internal/measure"
 )
 
 type demoCmd struct {
-	Run_   demoRunCmd   `cmd:"" default:"withargs" name:"run" help:"Start the example (this is what garant demo does)."`
+	Start  demoRunCmd   `cmd:"" default:"withargs" name:"run" help:"Start the example (this is what garant demo does)."`
 	Break  demoBreakCmd `cmd:"" help:"Give an endpoint of the running example a fault, and watch its sentence withdraw itself."`
 	Mend   demoMendCmd  `cmd:"" help:"Make an endpoint of the running example sound again."`
 	Status demoListCmd  `cmd:"" help:"Say which endpoints of the running example are broken."`
@@ -103,7 +104,7 @@ func (d *demoRunCmd) once(ctx context.Context, con console, example *app.Demo) e
 		return json.NewEncoder(con.out).Encode(map[string]any{"measures": list})
 	}
 	for _, m := range list {
-		if m.State != "unproven" {
+		if m.State != measure.Unproven {
 			_, _ = fmt.Fprintf(con.out, "%-8s %-8s %s\n", m.ID, m.State, m.Sentence["en"])
 		}
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os/user"
 
-	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/estate"
 )
@@ -65,7 +63,7 @@ func (a *estateApplyCmd) Run(ctx context.Context, c *cli, con console) error {
 		c.Config = a.File
 	}
 	return c.withGarant(ctx, con, func(g *app.Garant) error {
-		applied, err := g.ApplyEstate(ctx, operator())
+		applied, err := g.ApplyEstate(ctx, shell())
 		if err != nil {
 			return err
 		}
@@ -88,15 +86,4 @@ func (*estateShowCmd) Run(ctx context.Context, c *cli, con console) error {
 		_, err = fmt.Fprint(con.out, source)
 		return err
 	})
-}
-
-// operator is whoever runs the command line: the account of the machine.
-func operator() actor.Actor {
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	a := actor.NewSystem("cli:" + name)
-	a.Origin = "cli"
-	return a
 }

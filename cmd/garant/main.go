@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"os/user"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
@@ -105,8 +107,8 @@ func report(con console, err error) int {
 	if err == nil {
 		return 0
 	}
-	var false_ *checkFailed
-	if errors.As(err, &false_) {
+	var failed *checkFailed
+	if errors.As(err, &failed) {
 		return 3
 	}
 	var list *estate.Problems
@@ -160,4 +162,15 @@ func (c *cli) withGarant(ctx context.Context, con console, fn func(*app.Garant) 
 	}
 	defer g.Close(context.WithoutCancel(ctx))
 	return fn(g)
+}
+
+// shell is who runs the command line: the account of the machine.
+func shell() actor.Actor {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	a := actor.NewSystem("cli:" + name)
+	a.Origin = "cli"
+	return a
 }

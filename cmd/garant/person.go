@@ -33,7 +33,7 @@ func (p *personAddCmd) Run(ctx context.Context, c *cli, con console) error {
 		return err
 	}
 	return c.withGarant(ctx, con, func(g *app.Garant) error {
-		person, err := g.AddPerson(ctx, operator(), p.Email, p.Name, role)
+		person, err := g.AddPerson(ctx, shell(), p.Email, p.Name, role)
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (p *personLinkCmd) Run(ctx context.Context, c *cli, con console) error {
 		if p.Recover {
 			purpose = directory.Recover
 		}
-		path, link, err := g.Link(ctx, operator(), p.Email, purpose)
+		path, link, err := g.Link(ctx, shell(), p.Email, purpose)
 		if err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ type personListCmd struct {
 
 func (p *personListCmd) Run(ctx context.Context, c *cli, con console) error {
 	return c.withGarant(ctx, con, func(g *app.Garant) error {
-		people, err := g.People(ctx, operator())
+		people, err := g.People(ctx, shell())
 		if err != nil {
 			return err
 		}
