@@ -202,7 +202,7 @@ func (d *Directory) collect(ctx context.Context, rows pgx.Rows) ([]Person, error
 
 // ChangeRole gives a person another role, which holds from their next request on. Needs
 // actor.ChangePersons. The error is Conflict when the person is the last lead.
-func (d *Directory) ChangeRole(ctx context.Context, by actor.Actor, id uuid.UUID, role actor.Role, _ time.Time) error {
+func (d *Directory) ChangeRole(ctx context.Context, by actor.Actor, id uuid.UUID, role actor.Role) error {
 	object := audit.Object{Kind: "person", ID: id.String()}
 	if err := d.may(ctx, d.staff, by, actor.ChangePersons, "person.role_changed", object); err != nil {
 		return err

@@ -35,7 +35,7 @@ func (h *pages) estate(w http.ResponseWriter, r *web.Request) error {
 	current, err := estate.Current(ctx, staff)
 	if errs.Is(err, errs.NotFound) {
 		body := &estatePage{None: &ui.Empty{Icon: "server", Title: p.T("console.estate.none"), Text: p.T("console.estate.none.text")}}
-		return h.write(w, r, http.StatusOK, "estate", h.c.Page(r, "console.estate.title", EstatePath, body))
+		return h.write(w, http.StatusOK, "estate", h.c.Page(r, "console.estate.title", EstatePath, body))
 	}
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (h *pages) estate(w http.ResponseWriter, r *web.Request) error {
 		body.Pager.Older = EstatePath + "?before=" + strconv.FormatInt(versions[pageSize-1].ID, 10)
 	}
 	body.Versions = versionTable(r, p, names, versions, current.ID)
-	return h.write(w, r, http.StatusOK, "estate", h.c.Page(r, "console.estate.title", EstatePath, body))
+	return h.write(w, http.StatusOK, "estate", h.c.Page(r, "console.estate.title", EstatePath, body))
 }
 
 func beforeVersion(r *web.Request) (int64, error) {
@@ -246,7 +246,7 @@ func (h *pages) showVersion(w http.ResponseWriter, r *web.Request, status int, r
 	if r.Method == http.MethodPost {
 		page.Path = body.Path
 	}
-	return h.write(w, r, status, "version", page)
+	return h.write(w, status, "version", page)
 }
 
 // offer puts the form to confirm on the page, or says why the reader cannot.

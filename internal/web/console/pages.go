@@ -65,7 +65,7 @@ func Pages(c *Chrome, deps Deps) ([]web.Route, error) {
 	}, nil
 }
 
-func (h *pages) write(w http.ResponseWriter, _ *web.Request, status int, name string, p *ui.Page) error {
+func (h *pages) write(w http.ResponseWriter, status int, name string, p *ui.Page) error {
 	return h.c.Write(w, status, h.templates[name], p)
 }
 

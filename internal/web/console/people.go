@@ -68,7 +68,7 @@ func (h *pages) showPeople(w http.ResponseWriter, r *web.Request, status int, f 
 	for _, role := range actor.Roles() {
 		body.Roles = append(body.Roles, ui.Detail{Term: RoleName(p, role), Text: p.T("console.role." + string(role) + ".about")})
 	}
-	return h.write(w, r, status, "people", h.c.Page(r, "console.people.title", PeoplePath, body))
+	return h.write(w, status, "people", h.c.Page(r, "console.people.title", PeoplePath, body))
 }
 
 // personName is what a person is called on pages.

@@ -69,7 +69,7 @@ func (h *pages) showPerson(w http.ResponseWriter, r *web.Request, status int, al
 	if r.Method == http.MethodPost {
 		page.Path = body.Path
 	}
-	return h.write(w, r, status, "person", page)
+	return h.write(w, status, "person", page)
 }
 
 func personDetails(p *ui.Printer, person directory.Person) []ui.Detail {
@@ -135,7 +135,7 @@ func (h *pages) change(w http.ResponseWriter, r *web.Request, done string, do fu
 
 func (h *pages) changeRole(w http.ResponseWriter, r *web.Request) error {
 	return h.change(w, r, "role_changed", func(id uuid.UUID) error {
-		return h.Directory.ChangeRole(r.Context(), r.Actor, id, actor.Role(r.PostForm.Get("role")), r.Now)
+		return h.Directory.ChangeRole(r.Context(), r.Actor, id, actor.Role(r.PostForm.Get("role")))
 	})
 }
 
@@ -185,5 +185,5 @@ func (h *pages) makeLink(w http.ResponseWriter, r *web.Request) error {
 	page := h.c.Page(r, "console.link.title", PeoplePath, body)
 	page.Path = body.Back
 	page.Crumbs = []ui.Link{{Label: p.T("console.people.title"), Href: PeoplePath}, {Label: body.Name, Href: body.Back}, {Label: page.Title}}
-	return h.write(w, r, http.StatusOK, "link", page)
+	return h.write(w, http.StatusOK, "link", page)
 }

@@ -64,7 +64,7 @@ func (h *pages) record(w http.ResponseWriter, r *web.Request) error {
 			Action: &ui.Button{Label: p.T("console.record.all"), Href: RecordPath}}
 	}
 	body.Filters = recordFields(p, query)
-	return h.write(w, r, http.StatusOK, "record", h.c.Page(r, "console.record.title", RecordPath, body))
+	return h.write(w, http.StatusOK, "record", h.c.Page(r, "console.record.title", RecordPath, body))
 }
 
 func recordFields(p *ui.Printer, query url.Values) []ui.Field {
