@@ -16,6 +16,8 @@ import (
 	"text/template"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/garant-project/garant/internal/demo/servers"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
@@ -56,6 +58,7 @@ type Company struct {
 	db      *database
 	started chan struct{} // closed once the database has started, or failed to
 	failed  error
+	lock    *os.File // held while this example has the usual ports to itself; nil: another has
 	servers map[string]*servers.Server
 }
 
@@ -85,6 +88,7 @@ func Open(ctx context.Context, dir string, every time.Duration, log *slog.Logger
 }
 
 func (c *Company) run(ctx context.Context) (err error) {
+	c.hold()
 	if err := c.listeners(); err != nil {
 		return err
 	}
@@ -193,7 +197,7 @@ func (c *Company) start(e endpoint) error {
 	ports, known := c.ports[e.name]
 	if !known {
 		ports = [2]int{e.port, e.port + 100}
-		if !free(ports[0]) || !free(ports[1]) {
+		if !c.usual(ports[0]) || !c.usual(ports[1]) {
 			ports = [2]int{0, 0}
 		}
 	}
@@ -233,7 +237,7 @@ func (c *Company) listeners() error {
 	}
 	ports := [2]int{consolePort, annexPort}
 	for i, usual := range ports {
-		if free(usual) {
+		if c.usual(usual) {
 			continue
 		}
 		port, err := anyFree()
@@ -262,6 +266,9 @@ func (c *Company) Close() {
 	}
 	if c.db != nil {
 		c.db.close()
+	}
+	if c.lock != nil {
+		_ = c.lock.Close()
 	}
 }
 
@@ -394,6 +401,27 @@ func (c *Company) save(name string, content []byte, mode os.FileMode) error {
 }
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// hold takes the usual ports for this example, against others that start at the same moment:
+// only who holds the lock asks for them. It is given back when the process ends.
+func (c *Company) hold() {
+	path := filepath.Join(os.TempDir(), "garant-demo.lock")
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		f, err = os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // others lock it too
+	}
+	if err != nil {
+		return // somebody made it at this very moment, or it is not ours to read
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		_ = f.Close()
+		return
+	}
+	c.lock = f
+}
+
+// usual reports whether a usual port can be had.
+func (c *Company) usual(port int) bool { return c.lock != nil && free(port) }
 
 func free(port int) bool {
 	l, err := net.Listen("tcp", loopback(port))

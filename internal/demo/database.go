@@ -52,7 +52,7 @@ func (c *Company) newDatabase(log *slog.Logger) (*database, error) {
 	ports, known := c.ports[databaseName]
 	if !known {
 		ports[0] = databasePort
-		if !free(ports[0]) {
+		if !c.usual(ports[0]) {
 			if ports[0], err = anyFree(); err != nil {
 				return nil, err
 			}

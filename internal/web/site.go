@@ -150,6 +150,10 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, pattern := s.mux.Handler(r); pattern == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		if err := s.identify(req); err != nil {
+			s.fail(rec, req, err)
+			return
+		}
 		s.fail(rec, req, errs.New(errs.NotFound, "web.not_found", "There is no page at this address."))
 		return
 	}
@@ -233,14 +237,9 @@ func (s *Site) route(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := s.request(w, r)
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
-		if s.cfg.Auth != nil {
-			who, err := s.cfg.Auth.Authenticate(r)
-			if err != nil {
-				s.fail(w, req, err)
-				return
-			}
-			who.Origin = req.Actor.Origin
-			req.Actor = who
+		if err := s.identify(req); err != nil {
+			s.fail(w, req, err)
+			return
 		}
 		if route.Permission != Public && !req.Actor.May(route.Permission) {
 			s.refuse(w, req, route)
@@ -250,6 +249,20 @@ func (s *Site) route(route Route) http.Handler {
 			s.fail(w, req, err)
 		}
 	})
+}
+
+// identify finds out who sends a request.
+func (s *Site) identify(r *Request) error {
+	if s.cfg.Auth == nil {
+		return nil
+	}
+	who, err := s.cfg.Auth.Authenticate(r.Request)
+	if err != nil {
+		return err
+	}
+	who.Origin = r.Actor.Origin
+	r.Actor = who
+	return nil
 }
 
 // refuse sends anonymous readers of pages to sign in, and tells everybody else no.

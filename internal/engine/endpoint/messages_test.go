@@ -27,6 +27,9 @@ func TestMessages(t *testing.T) {
 	}
 	for _, c := range Checks(Deps{}).All() {
 		want["check."+c.ID], want["check."+c.ID+".about"] = true, true
+		for _, f := range c.Facts {
+			want["fact."+f] = true
+		}
 	}
 	for _, language := range []string{"fr", "en"} {
 		for id := range want {
@@ -41,7 +44,7 @@ func TestMessages(t *testing.T) {
 			if strings.Contains(text, "{{") || strings.ContainsAny(text, "\n\t") || strings.TrimSpace(text) != text {
 				t.Errorf("%s %s: %q", language, id, text)
 			}
-			if sentence := !strings.HasPrefix(id, "check.") || strings.HasSuffix(id, ".about"); sentence != strings.HasSuffix(text, ".") {
+			if sentence := !strings.HasPrefix(id, "check.") && !strings.HasPrefix(id, "fact.") || strings.HasSuffix(id, ".about"); sentence != strings.HasSuffix(text, ".") {
 				t.Errorf("%s %s: %q ends wrongly", language, id, text)
 			}
 			if words["fr"][id] == words["en"][id] {

@@ -159,7 +159,11 @@ func orDash(s string) ui.Cell {
 func factDetails(p *ui.Printer, facts map[string]measure.Fact) []ui.Detail {
 	var details []ui.Detail
 	for _, name := range slices.Sorted(maps.Keys(facts)) {
-		details = append(details, ui.Detail{Term: name, Text: factText(p, facts[name])})
+		term := name
+		if id := "fact." + name; p.Has(id) {
+			term = p.T(id)
+		}
+		details = append(details, ui.Detail{Term: term, Text: factText(p, facts[name])})
 	}
 	return details
 }
