@@ -162,7 +162,19 @@ func (r *Registry) Derive(measure string, v View, current map[string]*Current, n
 		}
 	}
 	s.Examined, s.Expected, s.Failed = len(examined), len(expected), len(failed)
+	if r.lacks(measure) && weight(s.State) < weight(Unproven) {
+		s.State, s.Reason = Unproven, ReasonNoCheck
+	}
 	return s
+}
+
+// lacks reports whether a fact that the catalogue names for a measure is given by no check of
+// this build: a check was removed, and those that are left do not prove the measure.
+func (r *Registry) lacks(measure string) bool {
+	m, _ := r.Catalogue.Measure(measure)
+	return slices.ContainsFunc(m.Facts, func(fact string) bool {
+		return !slices.ContainsFunc(r.Of(measure), func(c Check) bool { return slices.Contains(c.Facts, fact) })
+	})
 }
 
 // weight orders states: the heaviest of its checks' is the measure's.

@@ -101,6 +101,8 @@ func TestDeriveCheck(t *testing.T) {
 func TestDeriveTakesTheWorstCheck(t *testing.T) {
 	good, bad, idle := checkOf("x.good", "ENC-1"), checkOf("x.bad", "ENC-1"), checkOf("x.idle", "ENC-1")
 	idle.Scope = func(*estate.Estate) []string { return nil }
+	good.Facts = []string{"endpoint.tls.examined", "endpoint.tls.versions", "endpoint.tls.suites"}
+	bad.Facts = []string{"endpoint.plainhttp.examined"}
 	reg := registry(t, measure.Engine{Name: "x", Checks: []measure.Check{good, bad, idle}})
 	view := measure.View{Estate: twoEndpoints(), Version: 1}
 	cur := func(o, definite measure.Outcome) *measure.Current {
@@ -133,5 +135,15 @@ func TestDeriveTakesTheWorstCheck(t *testing.T) {
 	without := registry(t, measure.Engine{Name: "x"})
 	if s := without.Derive("ENC-1", view, map[string]*measure.Current{"x.good": cur(measure.Pass, "")}, noon); s.State != measure.Unproven {
 		t.Errorf("a check that was removed: %s", s.State)
+	}
+	// Nor do those that are left of several prove what one that is gone had to.
+	left := registry(t, measure.Engine{Name: "x", Checks: []measure.Check{good}})
+	all := map[string]*measure.Current{"x.good": cur(measure.Pass, ""), "x.bad": cur(measure.Pass, "")}
+	if s := left.Derive("ENC-1", view, all, noon); s.State != measure.Unproven || s.Reason != measure.ReasonNoCheck {
+		t.Errorf("one of its checks was removed: %s (%s)", s.State, s.Reason)
+	}
+	all["x.good"] = cur(measure.Fail, "")
+	if s := left.Derive("ENC-1", view, all, noon); s.State != measure.NotMet {
+		t.Errorf("one of its checks was removed, and the other fails: %s", s.State)
 	}
 }

@@ -14,7 +14,8 @@
 //     from the future never makes a measure met
 //   - a failure is only cleared by a pass: going blind or growing old does not clear it
 //   - a target added to the estate makes its measures unproven until it has been examined
-//   - a check that this build no longer has proves nothing
+//   - a check that this build no longer has proves nothing, and those that are left do not prove
+//     a measure of which the catalogue names more facts than they give
 //
 // measuretest holds every check to this with fault injections; catalogue is the annex as data.
 package measure

@@ -121,9 +121,10 @@ func open(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enc, _ := cat.Measure("ENC-1")
+	facts := func(measure string) []string { m, _ := cat.Measure(measure); return m.Facts }
 	engine := measure.Engine{Name: "test", Checks: []measure.Check{
-		h.checkOf("test.tls", "ENC-1", enc.Facts...), h.checkOf("test.hsts", "ENC-2"), h.checkOf("test.certificate", "CRT-1"), h.checkOf("test.other", "CRT-2"),
+		h.checkOf("test.tls", "ENC-1", facts("ENC-1")...), h.checkOf("test.hsts", "ENC-2", facts("ENC-2")...),
+		h.checkOf("test.certificate", "CRT-1", facts("CRT-1")...), h.checkOf("test.other", "CRT-2", facts("CRT-2")...),
 	}}
 	reg, err := measure.NewRegistry(cat, engine)
 	if err != nil {
