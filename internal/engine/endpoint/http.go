@@ -227,7 +227,7 @@ func (p *prober) plainSilence(ctx context.Context, l *look, e *estate.Endpoint, 
 	case errors.As(err, &dial):
 		cause := tlsscan.DialReason(dial.err)
 		l.raw = rawHTTP{Answer: cause}
-		if dns := new(net.DNSError); errors.As(err, &dns) {
+		if !unanswered(dial.err) {
 			l.add(Unreachable, "an answer", cause)
 			return
 		}
@@ -247,6 +247,21 @@ func (p *prober) plainSilence(ctx context.Context, l *look, e *estate.Endpoint, 
 		l.raw = rawHTTP{Answer: "no HTTP"}
 		l.add(PlainUnreadable, "an HTTP answer or a refused connection", "the answer is no HTTP")
 	}
+}
+
+// unanswered reports whether a failed connection says that nothing answers at the address: it was
+// refused, went unanswered or was turned back on the way. All else is a fault on our side, such as
+// no name, no file descriptor or no right to connect, and says nothing.
+func unanswered(err error) bool {
+	var timeout net.Error
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		return false
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return true
+	}
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
 }
 
 func sameHost(a, b string) bool {

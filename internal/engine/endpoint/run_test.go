@@ -368,6 +368,28 @@ func TestRefusedThenBack(t *testing.T) {
 	}
 }
 
+// What keeps us from connecting to the plain side is no word of the server's.
+func TestFaultOnOurSideIsNoSilenceOfPlainHTTP(t *testing.T) {
+	w := newWorld(t)
+	w.estate.Endpoints = w.estate.Endpoints[:1]
+	for cause, want := range map[error]measure.Outcome{
+		syscall.EMFILE: measure.Error, syscall.EACCES: measure.Error, syscall.EPERM: measure.Error, syscall.EADDRNOTAVAIL: measure.Error,
+		&net.DNSError{Err: "no such host"}: measure.Error,
+		syscall.ECONNREFUSED:               measure.Pass, syscall.EHOSTUNREACH: measure.Pass, syscall.ETIMEDOUT: measure.Pass, context.DeadlineExceeded: measure.Pass,
+	} {
+		d := deps()
+		d.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address == w.estate.Endpoints[0].PlainHTTP {
+				return nil, &net.OpError{Op: "dial", Err: cause}
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		}
+		if f := run(t, Checks(d).PlainHTTP, w.estate); f.Outcome != want {
+			t.Errorf("%v on the plain side: %s %v", cause, f.Outcome, problems(f))
+		}
+	}
+}
+
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":                    "plain",
