@@ -56,7 +56,28 @@ func Bootstrap(ctx context.Context, superuserDSN, database string) error {
 			return Wrap(err)
 		}
 	}
-	return Secure(ctx, conn, database)
+	if err := Secure(ctx, conn, database); err != nil {
+		return err
+	}
+	return confine(ctx, conn, database)
+}
+
+// confine keeps the roles out of the cluster's other databases, and from large objects in theirs:
+// PostgreSQL lets anybody make those, and temporary tables in a database that it made itself, so
+// that a role which may only read could fill the disk.
+func confine(ctx context.Context, conn *pgx.Conn, database string) error {
+	if _, err := conn.Exec(ctx, "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC"); err != nil {
+		return Wrap(err)
+	}
+	cfg := conn.Config()
+	cfg.Database = database
+	inside, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return Wrap(err)
+	}
+	defer func() { _ = inside.Close(context.WithoutCancel(ctx)) }()
+	_, err = inside.Exec(ctx, "REVOKE EXECUTE ON FUNCTION pg_catalog.lo_create(oid), pg_catalog.lo_creat(integer), pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC")
+	return Wrap(err)
 }
 
 // Secure takes from everybody the rights on a database that PostgreSQL gives to PUBLIC, and

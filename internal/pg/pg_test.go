@@ -44,6 +44,17 @@ func TestRolesAreRefused(t *testing.T) {
 		pg.Staff:   {"INSERT INTO measure.evidence DEFAULT VALUES", "INSERT INTO measure.state_change (measure_id, state, reason) VALUES ('ENC-1', 'met', 'x')", "SELECT count(*) FROM river.river_job", "UPDATE measure.current SET valid_until = 'infinity'"},
 		pg.Login:   {"SELECT count(*) FROM audit.entry", "SELECT count(*) FROM measure.evidence", "INSERT INTO job.outbox (name, args) VALUES ('x', '{}')"},
 	}
+	for _, role := range pg.ServingRoles() { // nor fill the disk with what nobody watches
+		refused[role] = append(refused[role], "SELECT lo_from_bytea(0, '')", "SELECT lo_create(0)", "SELECT lo_creat(-1)", "CREATE TEMP TABLE y (z int)")
+		for _, elsewhere := range []string{"postgres", "template1"} {
+			cfg := db.Pool(role).Config().ConnConfig
+			cfg.Database = elsewhere
+			if conn, err := pgx.ConnectConfig(ctx, cfg); err == nil {
+				conn.Close(ctx)
+				t.Errorf("%s may enter the database %s", role, elsewhere)
+			}
+		}
+	}
 	for role, statements := range refused {
 		for _, sql := range statements {
 			if err := try(ctx, db, role, sql); !errs.Is(err, errs.Denied) {

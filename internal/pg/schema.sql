@@ -643,6 +643,12 @@ REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION estate.check_confirmation() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
+
 GRANT SELECT ON TABLE annex.document TO garant_staff;
 GRANT SELECT ON TABLE annex.document TO garant_worker;
 GRANT SELECT ON TABLE annex.document TO garant_public;
