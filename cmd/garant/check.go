@@ -38,7 +38,7 @@ func (k *checkCmd) Run(ctx context.Context, c *cli, con console) error {
 		if k.List {
 			return listChecks(con, g, k.JSON)
 		}
-		checks, err := g.Select(k.IDs)
+		checks, err := g.Registry.Select(k.IDs)
 		if err != nil {
 			return err
 		}

@@ -72,7 +72,7 @@ func (r *Reader) snapshot(ctx context.Context, at time.Time) (*Snapshot, time.Ti
 	return s, at, err
 }
 
-// Collector counts measures by state for Prometheus, and tells the age of the oldest look.
+// Collector counts measures by state for Prometheus, and tells the age of the oldest evidence.
 func (r *Reader) Collector() prometheus.Collector { return collector{r} }
 
 type collector struct{ r *Reader }
@@ -82,7 +82,7 @@ func measuresDesc() *prometheus.Desc {
 }
 
 func ageDesc() *prometheus.Desc {
-	return prometheus.NewDesc("garant_oldest_look_seconds", "Age of the oldest look behind a measure that is met.", nil, nil)
+	return prometheus.NewDesc("garant_oldest_evidence_seconds", "Age of the oldest evidence behind a measure that is met.", nil, nil)
 }
 
 func (collector) Describe(ch chan<- *prometheus.Desc) {

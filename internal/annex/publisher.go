@@ -66,17 +66,13 @@ func (p *Publisher) Run(ctx context.Context) {
 	}
 }
 
-// publishLock keeps publishers of other servers out for the length of a transaction.
-const publishLock = 0x616e_6e65_78
-
 // Publish brings the projection up to date once. Where another server is at it, it does
 // nothing.
 func (p *Publisher) Publish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	return pg.InTx(ctx, p.DB.Pool(pg.Worker), func(tx pgx.Tx) error {
-		var mine bool
-		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", publishLock).Scan(&mine); err != nil || !mine {
+		if mine, err := tryLock(ctx, tx); err != nil || !mine {
 			return err
 		}
 		view, err := p.View(ctx)
@@ -100,29 +96,13 @@ func (p *Publisher) Publish(ctx context.Context) error {
 	})
 }
 
-// pulse notes that somebody looks after the annex in this minute.
-func pulse(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, "INSERT INTO annex.pulse (minute) VALUES (date_trunc('minute', clock_timestamp())) ON CONFLICT DO NOTHING")
-	return err
-}
-
 func (p *Publisher) document(ctx context.Context, tx pgx.Tx, view measure.View) error {
 	payload, err := json.Marshal(newDocument(p.Registry, p.Engines, view, p.Build))
 	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256(payload)
-	hash := hex.EncodeToString(sum[:])
-	var last string
-	err = tx.QueryRow(ctx, "SELECT hash FROM annex.document ORDER BY id DESC LIMIT 1").Scan(&last)
-	if err != nil && err != pgx.ErrNoRows { //nolint:errorlint // returned bare by pgx
-		return err
-	}
-	if last == hash {
-		return nil
-	}
-	_, err = tx.Exec(ctx, "INSERT INTO annex.document (hash, payload) VALUES ($1, $2)", hash, payload)
-	return err
+	return insertDocument(ctx, tx, hex.EncodeToString(sum[:]), payload)
 }
 
 func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, current map[string]*measure.Current) error {
@@ -156,16 +136,14 @@ func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, curr
 			return err
 		}
 		if !bytes.Equal(payload, published[id]) {
-			if _, err := tx.Exec(ctx, "INSERT INTO annex.published (measure_id, payload) VALUES ($1, $2)", id, string(payload)); err != nil {
+			if err := insertRow(ctx, tx, id, payload); err != nil {
 				return err
 			}
 		}
 		if status.ObservedAt.IsZero() {
 			continue
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO annex.freshness AS f (measure_id, observed_at, valid_until, next_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (measure_id) DO UPDATE SET observed_at = $2, valid_until = $3, next_at = $4
-WHERE (f.observed_at, f.valid_until, f.next_at) IS DISTINCT FROM ($2, $3, $4)`, id, status.ObservedAt, status.ValidUntil, status.NextAt); err != nil {
+		if err := setFreshness(ctx, tx, id, Freshness{ObservedAt: status.ObservedAt, ValidUntil: status.ValidUntil, NextAt: status.NextAt}); err != nil {
 			return err
 		}
 	}
@@ -184,20 +162,6 @@ func (p *Publisher) change(ctx context.Context, tx pgx.Tx, s measure.Status) (me
 	if err != nil {
 		return change, err
 	}
-	_, err = tx.Exec(ctx, "INSERT INTO annex.history (id, measure_id, state, at, reason) VALUES ($1, $2, $3, $4, $5)",
-		change.ID, change.Measure, change.State, change.At, change.Reason)
+	err = insertHistory(ctx, tx, Change{ID: change.ID, Measure: change.Measure, State: change.State, At: change.At, Reason: change.Reason})
 	return change, err
-}
-
-// lastRows reads the payload last published of each measure, to the letter.
-func lastRows(ctx context.Context, on pg.Querier, ids []string) (map[string][]byte, error) {
-	rows, err := on.Query(ctx, `SELECT m.id, p.payload FROM unnest($1::text[]) AS m (id)
-CROSS JOIN LATERAL (SELECT payload::text FROM annex.published WHERE measure_id = m.id ORDER BY id DESC LIMIT 1) AS p`, ids)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string][]byte{}
-	var id, payload string
-	_, err = pgx.ForEachRow(rows, []any{&id, &payload}, func() error { out[id] = []byte(payload); return nil })
-	return out, err
 }

@@ -2,17 +2,14 @@ package annex
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
-	"github.com/garant-project/garant/internal/pg"
 )
 
 const (
@@ -106,13 +103,10 @@ func (r *Reader) Run(ctx context.Context) {
 func (r *Reader) Renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 	defer cancel()
-	var key string
-	var pulse time.Time
 	at := r.now()
-	err := r.pool.QueryRow(ctx, `SELECT concat_ws('/', (SELECT max(id) FROM annex.published), (SELECT max(id) FROM annex.document), (SELECT max(id) FROM annex.history),
-	(SELECT md5(string_agg(f::text, ',' ORDER BY measure_id)) FROM annex.freshness f)), coalesce((SELECT max(minute) FROM annex.pulse), 'epoch')`).Scan(&key, &pulse)
+	key, pulse, err := mark(ctx, r.pool)
 	if err != nil {
-		return pg.Wrap(err)
+		return err
 	}
 	if at.Sub(pulse) > deadAfter || pulse.Sub(at) > deadAfter {
 		r.last.Store(nil)
@@ -169,10 +163,9 @@ func (r *Reader) At(ctx context.Context, at time.Time) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	var alive bool
-	err = r.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM annex.pulse WHERE minute BETWEEN $1::timestamptz - $2::interval AND $1)", at, deadAfter).Scan(&alive)
+	alive, err := lookedAfter(ctx, r.pool, at)
 	if err != nil {
-		return nil, pg.Wrap(err)
+		return nil, err
 	}
 	if !alive {
 		for id, row := range s.Rows {
@@ -184,85 +177,6 @@ func (r *Reader) At(ctx context.Context, at time.Time) (*Snapshot, error) {
 	}
 	s.At, s.ReadAt = at, r.now()
 	return s, nil
-}
-
-// load reads the projection as it stood at a moment; zero: as it stands.
-func load(ctx context.Context, pool *pgxpool.Pool, at, now time.Time) (*Snapshot, error) {
-	s := &Snapshot{Rows: map[string]Row{}, Fresh: map[string]Freshness{}, History: map[string][]Change{}}
-	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		limit := any(nil)
-		if !at.IsZero() {
-			limit = at
-		}
-		var payload []byte
-		err := tx.QueryRow(ctx, `SELECT id, at, hash, payload::text FROM annex.document
-WHERE $1::timestamptz IS NULL OR at <= $1 ORDER BY id DESC LIMIT 1`, limit).Scan(&s.Version, &s.Since, &s.Hash, &payload)
-		if err == pgx.ErrNoRows { //nolint:errorlint // returned bare by pgx
-			return errs.New(errs.NotFound, "annex.none", "No annex had been published at that moment.").WithFix("Choose a later day.")
-		}
-		if err != nil {
-			return err
-		}
-		if err := json.Unmarshal(payload, &s.Document); err != nil {
-			return err
-		}
-		ids := make([]string, len(s.Document.Measures))
-		for i, m := range s.Document.Measures {
-			ids[i] = m.ID
-		}
-		if err := loadRows(ctx, tx, s, ids, limit); err != nil {
-			return err
-		}
-		if err := loadHistory(ctx, tx, s, ids, limit, now); err != nil {
-			return err
-		}
-		return loadFreshness(ctx, tx, s)
-	})
-	return s, pg.Wrap(err)
-}
-
-func loadRows(ctx context.Context, tx pgx.Tx, s *Snapshot, ids []string, limit any) error {
-	rows, err := tx.Query(ctx, `SELECT p.payload FROM unnest($1::text[]) AS m (id)
-CROSS JOIN LATERAL (SELECT payload FROM annex.published WHERE measure_id = m.id AND ($2::timestamptz IS NULL OR at <= $2) ORDER BY id DESC LIMIT 1) AS p`, ids, limit)
-	if err != nil {
-		return err
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[Row])
-	for _, row := range list {
-		s.Rows[row.Measure] = row
-	}
-	return err
-}
-
-func loadHistory(ctx context.Context, tx pgx.Tx, s *Snapshot, ids []string, limit any, now time.Time) error {
-	rows, err := tx.Query(ctx, `SELECT h.id, h.measure_id, h.state, h.at, h.reason FROM annex.history h
-WHERE h.at >= $1 AND ($2::timestamptz IS NULL OR h.at <= $2)
-UNION ALL
-SELECT b.id, b.measure_id, b.state, b.at, b.reason FROM unnest($3::text[]) AS m (id)
-CROSS JOIN LATERAL (SELECT id, measure_id, state, at, reason FROM annex.history WHERE measure_id = m.id AND at < $1 ORDER BY at DESC, id DESC LIMIT 1) AS b
-ORDER BY 1`, now.AddDate(0, 0, -historyDays-1), limit, ids)
-	if err != nil {
-		return err
-	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Change, err error) {
-		err = row.Scan(&c.ID, &c.Measure, &c.State, &c.At, &c.Reason)
-		return c, err
-	})
-	for _, c := range list {
-		s.History[c.Measure] = append(s.History[c.Measure], c)
-	}
-	return err
-}
-
-func loadFreshness(ctx context.Context, tx pgx.Tx, s *Snapshot) error {
-	rows, err := tx.Query(ctx, "SELECT measure_id, observed_at, valid_until, next_at FROM annex.freshness")
-	if err != nil {
-		return err
-	}
-	var id string
-	var f Freshness
-	_, err = pgx.ForEachRow(rows, []any{&id, &f.ObservedAt, &f.ValidUntil, &f.NextAt}, func() error { s.Fresh[id] = f; return nil })
-	return err
 }
 
 // Day is one bar of a history strip.

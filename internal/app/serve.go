@@ -17,7 +17,6 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/job"
-	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web"
 )
@@ -233,30 +232,4 @@ func (g *Garant) health(reader *annex.Reader) http.Handler {
 		}
 		_ = web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok", "version": g.Build})
 	})
-}
-
-// Select returns the checks of the given ids or of the measures of the given ids; all, when
-// none are given.
-func (g *Garant) Select(ids []string) ([]measure.Check, error) {
-	if len(ids) == 0 {
-		return g.Registry.Checks(), nil
-	}
-	var out []measure.Check
-	for _, id := range ids {
-		if _, ok := g.Registry.Catalogue.Measure(id); ok {
-			of := g.Registry.Of(id)
-			if len(of) == 0 {
-				return nil, errs.New(errs.NotFound, "app.no_check", "No check of this version proves "+id+".").
-					WithFix("Run garant check --list to see what can be checked.")
-			}
-			out = append(out, of...)
-			continue
-		}
-		c, err := g.Registry.Check(id)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, c)
-	}
-	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/garant-project/garant/internal/demo/servers"
@@ -26,8 +27,10 @@ const (
 // database is the example's production PostgreSQL, reached over TLS only.
 type database struct {
 	options cluster.Options
-	cluster *cluster.Cluster
 	key     *ecdsa.PrivateKey
+
+	mu      sync.Mutex // one order at a time
+	cluster *cluster.Cluster
 	fault   string
 }
 
@@ -73,6 +76,12 @@ func (d *database) open(ctx context.Context) (err error) {
 }
 
 func (d *database) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stop()
+}
+
+func (d *database) stop() {
 	if d.cluster == nil {
 		return
 	}
@@ -82,20 +91,29 @@ func (d *database) close() {
 	d.cluster = nil
 }
 
-func (d *database) Fault() string { return d.fault }
+// Fault is what it suffers from; empty: nothing.
+func (d *database) Fault() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fault
+}
 
 // Break stops the server: the only fault that this endpoint knows.
 func (d *database) Break(fault string) error {
 	if fault != servers.FaultDown {
 		return errs.New(errs.Invalid, "demo.fault", fmt.Sprintf("The example's database cannot be given the fault %q.", fault)).WithFix("Choose down.")
 	}
-	d.close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stop()
 	d.fault = fault
 	return nil
 }
 
 // Mend starts it again.
 func (d *database) Mend() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.fault == "" {
 		return nil
 	}

@@ -109,3 +109,29 @@ func Cadence(c Check, e *estate.Estate) (every, valid time.Duration) {
 	}
 	return every, max(valid, every+c.Timeout)
 }
+
+// Select returns the checks of the given ids, or of the measures of the given ids; all, when
+// none are given. errs.NotFound for an id that is neither, and for a measure without a check.
+func (r *Registry) Select(ids []string) ([]Check, error) {
+	if len(ids) == 0 {
+		return r.Checks(), nil
+	}
+	var out []Check
+	for _, id := range ids {
+		if _, ok := r.Catalogue.Measure(id); ok {
+			of := r.Of(id)
+			if len(of) == 0 {
+				return nil, errs.New(errs.NotFound, "measure.no_check_of", "No check of this version proves "+id+".").
+					WithFix("Run garant check --list to see what can be checked.")
+			}
+			out = append(out, of...)
+			continue
+		}
+		c, err := r.Check(id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}

@@ -191,16 +191,15 @@ func (r *Runner) work(ctx context.Context, raw json.RawMessage) error {
 		return err
 	}
 	pool := r.DB.Pool(pg.Checker)
-	if _, err := pool.Exec(ctx, "UPDATE measure.run SET started_at = clock_timestamp() WHERE id = $1 AND started_at IS NULL", args.Run); err != nil {
-		return pg.Wrap(err)
+	if err := startAsked(ctx, pool, args.Run); err != nil {
+		return err
 	}
 	result, err := r.Run(ctx, by, args.Check)
 	outcome, evidence := string(result.Finding.Outcome), &result.EvidenceID
 	if err != nil {
 		outcome, evidence = "refused", nil
 	}
-	_, uerr := pool.Exec(context.WithoutCancel(ctx), "UPDATE measure.run SET finished_at = clock_timestamp(), outcome = $2, evidence_id = $3 WHERE id = $1", args.Run, outcome, evidence)
-	return errors.Join(err, pg.Wrap(uerr))
+	return errors.Join(err, finishAsked(context.WithoutCancel(ctx), pool, args.Run, outcome, evidence))
 }
 
 // Recurrences lists the checks that the estate gives something to look at, each at its cadence.
@@ -248,7 +247,7 @@ func (r *Runner) Ask(ctx context.Context, by actor.Actor, id string) (runID stri
 	}
 	runID = uuid.Must(uuid.NewV7()).String()
 	err = pg.InTx(ctx, pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "INSERT INTO measure.run (id, check_id, asked_by) VALUES ($1, $2, $3)", runID, c.ID, by.ID); err != nil {
+		if err := insertAsked(ctx, tx, runID, c.ID, by); err != nil {
 			return err
 		}
 		if err := job.Enqueue(ctx, tx, jobRun, runArgs{Check: c.ID, Run: runID}); err != nil {
@@ -257,18 +256,4 @@ func (r *Runner) Ask(ctx context.Context, by actor.Actor, id string) (runID stri
 		return audit.Record(ctx, tx, by, "check.run_asked", object, map[string]any{"run": runID})
 	})
 	return runID, err
-}
-
-// LoadAsked reads a run that somebody asked for.
-func LoadAsked(ctx context.Context, on pg.Querier, runID string) (a Asked, err error) {
-	none := errs.New(errs.NotFound, "measure.no_run", "There is no such run.").WithFix("Start one from the page of the check.")
-	if _, err := uuid.Parse(runID); err != nil {
-		return a, none
-	}
-	err = on.QueryRow(ctx, `SELECT id, check_id, asked_at, asked_by, started_at, finished_at, evidence_id, outcome FROM measure.run WHERE id = $1`, runID).
-		Scan(&a.ID, &a.CheckID, &a.AskedAt, &a.AskedBy, &a.StartedAt, &a.FinishedAt, &a.EvidenceID, &a.Outcome)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return a, none
-	}
-	return a, pg.Wrap(err)
 }

@@ -301,3 +301,32 @@ func scanChange(row pgx.CollectableRow) (c StateChange, err error) {
 	err = row.Scan(&c.ID, &c.Measure, &c.State, &c.At, &c.Cause, &c.Reason)
 	return c, err
 }
+
+func insertAsked(ctx context.Context, tx pgx.Tx, run, check string, by actor.Actor) error {
+	_, err := tx.Exec(ctx, "INSERT INTO measure.run (id, check_id, asked_by) VALUES ($1, $2, $3)", run, check, by.ID)
+	return err
+}
+
+func startAsked(ctx context.Context, on pg.Execer, run string) error {
+	_, err := on.Exec(ctx, "UPDATE measure.run SET started_at = clock_timestamp() WHERE id = $1 AND started_at IS NULL", run)
+	return pg.Wrap(err)
+}
+
+func finishAsked(ctx context.Context, on pg.Execer, run, outcome string, evidence *string) error {
+	_, err := on.Exec(ctx, "UPDATE measure.run SET finished_at = clock_timestamp(), outcome = $2, evidence_id = $3 WHERE id = $1", run, outcome, evidence)
+	return pg.Wrap(err)
+}
+
+// LoadAsked reads a run that somebody asked for.
+func LoadAsked(ctx context.Context, on pg.Querier, runID string) (a Asked, err error) {
+	none := errs.New(errs.NotFound, "measure.no_run", "There is no such run.").WithFix("Start one from the page of the check.")
+	if _, err := uuid.Parse(runID); err != nil {
+		return a, none
+	}
+	err = on.QueryRow(ctx, `SELECT id, check_id, asked_at, asked_by, started_at, finished_at, evidence_id, outcome FROM measure.run WHERE id = $1`, runID).
+		Scan(&a.ID, &a.CheckID, &a.AskedAt, &a.AskedBy, &a.StartedAt, &a.FinishedAt, &a.EvidenceID, &a.Outcome)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return a, none
+	}
+	return a, pg.Wrap(err)
+}

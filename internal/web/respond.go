@@ -33,7 +33,10 @@ func PreferredLanguage(header string, languages []string) string {
 // WantsJSON reports whether the client is a program.
 func WantsJSON(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/api/") || strings.HasSuffix(r.URL.Path, ".json") ||
-		slices.Contains(strings.Split(r.Header.Get("Accept"), ","), "application/json")
+		slices.ContainsFunc(strings.Split(r.Header.Get("Accept"), ","), func(part string) bool {
+			kind, _, _ := strings.Cut(part, ";")
+			return strings.TrimSpace(kind) == "application/json"
+		})
 }
 
 // WriteJSON answers with a document.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -270,7 +271,7 @@ func (s *Site) refuse(w http.ResponseWriter, r *Request, route Route) {
 	if r.Actor.Kind == actor.Public && s.cfg.SignInPath != "" && !WantsJSON(r.Request) {
 		target := s.cfg.SignInPath
 		if r.Method == http.MethodGet && r.URL.Path != "/" {
-			target += "?next=" + strings.ReplaceAll(r.URL.EscapedPath(), "?", "%3F")
+			target += "?next=" + url.QueryEscape(r.URL.RequestURI())
 		}
 		http.Redirect(w, r.Request, target, http.StatusSeeOther)
 		return

@@ -87,7 +87,8 @@ func TestRoutesNeedPermissions(t *testing.T) {
 		location       string
 	}{
 		{"GET", "/open", nil, 200, ""},
-		{"GET", "/checks", nil, 303, "/sign-in?next=/checks"},
+		{"GET", "/checks", nil, 303, "/sign-in?next=%2Fchecks"},
+		{"GET", "/checks?state=met&x=%2F", nil, 303, "/sign-in?next=%2Fchecks%3Fstate%3Dmet%26x%3D%252F"},
 		{"GET", "/checks", []string{"Accept", "application/json"}, 403, ""},
 		{"POST", "/checks", nil, 303, "/sign-in"},
 		{"GET", "/nowhere", nil, 404, ""},

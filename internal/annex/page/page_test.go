@@ -246,11 +246,11 @@ func TestOnlyMetIsAsserted(t *testing.T) {
 	}
 }
 
-// A withdrawn sentence says since when and that it is being corrected, and not what failed.
+// A withdrawn sentence says since when and what brings it back, and not what failed.
 func TestWithdrawal(t *testing.T) {
 	want := map[string][]string{
-		"fr": {"Nous annoncions :", "« Par la règle HSTS", "Phrase retirée depuis le 21 novembre 2026 : une vérification ne la confirme plus. Correction en cours."},
-		"en": {"We announced:", "“Through HSTS", "Sentence withdrawn since 21 November 2026: a check no longer confirms it. It is being corrected."},
+		"fr": {"Nous annoncions :", "« Par la règle HSTS", "Phrase retirée depuis le 21 novembre 2026 : une vérification ne la confirme plus. Elle reviendra quand une vérification la confirmera de nouveau."},
+		"en": {"We announced:", "“Through HSTS", "Sentence withdrawn since 21 November 2026: a check no longer confirms it. It returns once a check confirms it again."},
 	}
 	plain := strings.NewReplacer("\u202f", " ", "\u00a0", " ")
 	for lang, parts := range want {

@@ -1,0 +1,157 @@
+package annex
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// publishLock keeps publishers of other servers out for the length of a transaction.
+const publishLock = 0x616e_6e65_78
+
+// tryLock reports whether this transaction is the one publisher.
+func tryLock(ctx context.Context, tx pgx.Tx) (mine bool, err error) {
+	err = tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", publishLock).Scan(&mine)
+	return mine, err
+}
+
+// pulse notes that somebody looks after the annex in this minute.
+func pulse(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, "INSERT INTO annex.pulse (minute) VALUES (date_trunc('minute', clock_timestamp())) ON CONFLICT DO NOTHING")
+	return err
+}
+
+// insertDocument adds a version of the document unless it is the one in force.
+func insertDocument(ctx context.Context, tx pgx.Tx, hash string, payload []byte) error {
+	_, err := tx.Exec(ctx, `INSERT INTO annex.document (hash, payload) SELECT $1, $2
+WHERE $1 IS DISTINCT FROM (SELECT hash FROM annex.document ORDER BY id DESC LIMIT 1)`, hash, string(payload))
+	return err
+}
+
+func insertRow(ctx context.Context, tx pgx.Tx, measure string, payload []byte) error {
+	_, err := tx.Exec(ctx, "INSERT INTO annex.published (measure_id, payload) VALUES ($1, $2)", measure, string(payload))
+	return err
+}
+
+func insertHistory(ctx context.Context, tx pgx.Tx, c Change) error {
+	_, err := tx.Exec(ctx, "INSERT INTO annex.history (id, measure_id, state, at, reason) VALUES ($1, $2, $3, $4, $5)", c.ID, c.Measure, c.State, c.At, c.Reason)
+	return err
+}
+
+func setFreshness(ctx context.Context, tx pgx.Tx, measure string, f Freshness) error {
+	_, err := tx.Exec(ctx, `INSERT INTO annex.freshness AS f (measure_id, observed_at, valid_until, next_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (measure_id) DO UPDATE SET observed_at = $2, valid_until = $3, next_at = $4
+WHERE (f.observed_at, f.valid_until, f.next_at) IS DISTINCT FROM ($2, $3, $4)`, measure, f.ObservedAt, f.ValidUntil, f.NextAt)
+	return err
+}
+
+// lastRows reads the payload last published of each measure, to the letter.
+func lastRows(ctx context.Context, on pg.Querier, ids []string) (map[string][]byte, error) {
+	rows, err := on.Query(ctx, `SELECT m.id, p.payload FROM unnest($1::text[]) AS m (id)
+CROSS JOIN LATERAL (SELECT payload::text FROM annex.published WHERE measure_id = m.id ORDER BY id DESC LIMIT 1) AS p`, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]byte{}
+	var id, payload string
+	_, err = pgx.ForEachRow(rows, []any{&id, &payload}, func() error { out[id] = []byte(payload); return nil })
+	return out, err
+}
+
+// mark tells cheaply whether the projection has changed, and when it was last looked after.
+func mark(ctx context.Context, on pg.Querier) (key string, pulse time.Time, err error) {
+	err = on.QueryRow(ctx, `SELECT concat_ws('/', (SELECT max(id) FROM annex.published), (SELECT max(id) FROM annex.document), (SELECT max(id) FROM annex.history),
+	(SELECT md5(string_agg(f::text, ',' ORDER BY measure_id)) FROM annex.freshness f)), coalesce((SELECT max(minute) FROM annex.pulse), 'epoch')`).Scan(&key, &pulse)
+	return key, pulse, pg.Wrap(err)
+}
+
+// lookedAfter reports whether somebody looked after the annex at a moment.
+func lookedAfter(ctx context.Context, on pg.Querier, at time.Time) (alive bool, err error) {
+	err = on.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM annex.pulse WHERE minute BETWEEN $1::timestamptz - $2::interval AND $1)", at, deadAfter).Scan(&alive)
+	return alive, pg.Wrap(err)
+}
+
+// load reads the projection as it stood at a moment; zero: as it stands.
+func load(ctx context.Context, pool *pgxpool.Pool, at, now time.Time) (*Snapshot, error) {
+	s := &Snapshot{Rows: map[string]Row{}, Fresh: map[string]Freshness{}, History: map[string][]Change{}}
+	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		limit := any(nil)
+		if !at.IsZero() {
+			limit = at
+		}
+		var payload []byte
+		err := tx.QueryRow(ctx, `SELECT id, at, hash, payload::text FROM annex.document
+WHERE $1::timestamptz IS NULL OR at <= $1 ORDER BY id DESC LIMIT 1`, limit).Scan(&s.Version, &s.Since, &s.Hash, &payload)
+		if err == pgx.ErrNoRows { //nolint:errorlint // returned bare by pgx
+			return errs.New(errs.NotFound, "annex.none", "No annex had been published at that moment.").WithFix("Choose a later day.")
+		}
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(payload, &s.Document); err != nil {
+			return err
+		}
+		ids := make([]string, len(s.Document.Measures))
+		for i, m := range s.Document.Measures {
+			ids[i] = m.ID
+		}
+		if err := loadRows(ctx, tx, s, ids, limit); err != nil {
+			return err
+		}
+		if err := loadHistory(ctx, tx, s, ids, limit, now); err != nil {
+			return err
+		}
+		return loadFreshness(ctx, tx, s)
+	})
+	return s, pg.Wrap(err)
+}
+
+func loadRows(ctx context.Context, tx pgx.Tx, s *Snapshot, ids []string, limit any) error {
+	rows, err := tx.Query(ctx, `SELECT p.payload FROM unnest($1::text[]) AS m (id)
+CROSS JOIN LATERAL (SELECT payload FROM annex.published WHERE measure_id = m.id AND ($2::timestamptz IS NULL OR at <= $2) ORDER BY id DESC LIMIT 1) AS p`, ids, limit)
+	if err != nil {
+		return err
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[Row])
+	for _, row := range list {
+		s.Rows[row.Measure] = row
+	}
+	return err
+}
+
+func loadHistory(ctx context.Context, tx pgx.Tx, s *Snapshot, ids []string, limit any, now time.Time) error {
+	rows, err := tx.Query(ctx, `SELECT h.id, h.measure_id, h.state, h.at, h.reason FROM annex.history h
+WHERE h.at >= $1 AND ($2::timestamptz IS NULL OR h.at <= $2)
+UNION ALL
+SELECT b.id, b.measure_id, b.state, b.at, b.reason FROM unnest($3::text[]) AS m (id)
+CROSS JOIN LATERAL (SELECT id, measure_id, state, at, reason FROM annex.history WHERE measure_id = m.id AND at < $1 ORDER BY at DESC, id DESC LIMIT 1) AS b
+ORDER BY 1`, now.AddDate(0, 0, -historyDays-1), limit, ids)
+	if err != nil {
+		return err
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Change, err error) {
+		err = row.Scan(&c.ID, &c.Measure, &c.State, &c.At, &c.Reason)
+		return c, err
+	})
+	for _, c := range list {
+		s.History[c.Measure] = append(s.History[c.Measure], c)
+	}
+	return err
+}
+
+func loadFreshness(ctx context.Context, tx pgx.Tx, s *Snapshot) error {
+	rows, err := tx.Query(ctx, "SELECT measure_id, observed_at, valid_until, next_at FROM annex.freshness")
+	if err != nil {
+		return err
+	}
+	var id string
+	var f Freshness
+	_, err = pgx.ForEachRow(rows, []any{&id, &f.ObservedAt, &f.ValidUntil, &f.NextAt}, func() error { s.Fresh[id] = f; return nil })
+	return err
+}
