@@ -80,6 +80,7 @@ type Filter struct {
 	Object  Object
 	ActorID string
 	Action  string
+	Without string // an action to leave out
 	Before  int64 // id; for the next page
 	Limit   int   // at most 200; 0: 50
 }
@@ -92,8 +93,8 @@ func List(ctx context.Context, on pg.Querier, f Filter) ([]Entry, error) {
 	rows, err := on.Query(ctx, `SELECT id, at, actor_kind, actor_id, coalesce(session, ''), coalesce(origin, ''), action, outcome = 'refused', object_kind, object_id, detail
 FROM audit.entry
 WHERE ($1 = '' OR object_kind = $1) AND ($2 = '' OR object_id = $2) AND ($3 = '' OR actor_id = $3)
-	AND ($4 = '' OR action = $4) AND ($5 = 0 OR id < $5)
-ORDER BY id DESC LIMIT $6`, f.Object.Kind, f.Object.ID, f.ActorID, f.Action, f.Before, min(f.Limit, 200))
+	AND ($4 = '' OR action = $4) AND action <> $5 AND ($6 = 0 OR id < $6)
+ORDER BY id DESC LIMIT $7`, f.Object.Kind, f.Object.ID, f.ActorID, f.Action, f.Without, f.Before, min(f.Limit, 200))
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}

@@ -134,3 +134,18 @@ func TestNobodyEscapesTheRecordByHowTheyWrite(t *testing.T) {
 		}
 	}
 }
+
+func TestListLeavesOut(t *testing.T) {
+	db := pgtest.New(t)
+	for _, action := range []string{"thing.tried", "thing.seen"} {
+		if err := audit.Refused(context.Background(), db.Pool(pg.Login), who, action, audit.Object{Kind: "thing", ID: "1"}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := list(t, db, audit.Filter{Without: "thing.seen"}); len(got) != 1 || got[0].Action != "thing.tried" {
+		t.Errorf("%+v", got)
+	}
+	if got := list(t, db, audit.Filter{}); len(got) != 2 {
+		t.Errorf("%d of 2", len(got))
+	}
+}

@@ -25,10 +25,13 @@ func actions() []string {
 		"check.run_asked", "estate.applied", "estate.reduction_confirmed", "evidence.stored",
 		"link.created", "link.redeemed", "notice.dismissed", "passkey.added", "passkey.deleted",
 		"person.added", "person.disabled", "person.enabled", "person.exported", "person.listed", "person.read", "person.role_changed",
-		"recovery.renewed", "recovery.used", "session.ended", "session.others_ended", "sign_in.passkey", "sign_in.throttled",
+		"recovery.renewed", "recovery.used", "request.refused", "session.ended", "session.others_ended", "sign_in.passkey", "sign_in.throttled",
 		"token.created", "token.revoked",
 	}
 }
+
+// everything is the action that filters nothing.
+const everything = "all"
 
 type recordPage struct {
 	Filters  []ui.Field
@@ -69,11 +72,11 @@ func (h *pages) record(w http.ResponseWriter, r *web.Request) error {
 
 func recordFields(p *ui.Printer, query url.Values) []ui.Field {
 	chosen := query.Get("action")
-	options := []ui.Option{{Label: p.T("console.record.any")}}
+	options := []ui.Option{{Label: p.T("console.record.any")}, {Value: everything, Label: p.T("console.record.everything"), Selected: chosen == everything}}
 	for _, a := range actions() {
 		options = append(options, ui.Option{Value: a, Label: actionWord(p, a), Selected: a == chosen})
 	}
-	if chosen != "" && !slices.Contains(actions(), chosen) {
+	if chosen != "" && chosen != everything && !slices.Contains(actions(), chosen) {
 		options = append(options, ui.Option{Value: chosen, Label: chosen, Selected: true})
 	}
 	return []ui.Field{
@@ -95,6 +98,12 @@ func recordFilter(r *web.Request) (f audit.Filter, query url.Values, err error) 
 		}
 	}
 	f.ActorID, f.Action = query.Get("actor"), query.Get("action")
+	switch {
+	case f.Action == everything:
+		f.Action = ""
+	case len(query) == 0: // what checks leave behind would hide what people do
+		f.Without = "evidence.stored"
+	}
 	f.Object.Kind, f.Object.ID, _ = strings.Cut(query.Get("object"), ":")
 	if before := in.Get("before"); before != "" {
 		if f.Before, err = strconv.ParseInt(before, 10, 64); err != nil || f.Before <= 0 {
