@@ -25,7 +25,8 @@ Examples:
   garant check ENC-1             those that prove ENC-1
   garant check endpoint.hsts --json
 
-Exit code 3 when a check came out false or could not look, and when nothing was examined at all.`
+Exit code 3 when a check came out false or could not look, and when nothing was examined at all;
+6 when garant.yaml is not the estate that was applied.`
 }
 
 // checkFailed ends a command whose checks did not all pass.
@@ -40,6 +41,9 @@ func (k *checkCmd) Run(ctx context.Context, c *cli, con console) error {
 		}
 		checks, err := g.Registry.Select(k.IDs)
 		if err != nil {
+			return err
+		}
+		if err := g.RefuseDrift(ctx); err != nil { // what passes is not what the file declares
 			return err
 		}
 		var results []measure.Result

@@ -27,7 +27,7 @@ type Addresses struct{ Console, Annex string }
 // Serve runs the console, the public annex, the checks and the jobs until ctx ends. ready is
 // told once everything answers.
 func (g *Garant) Serve(ctx context.Context, ready func(Addresses)) error {
-	if err := g.refuseDrift(ctx); err != nil {
+	if err := g.RefuseDrift(ctx); err != nil {
 		return err
 	}
 	metrics := web.NewMetrics()
@@ -113,9 +113,9 @@ func (g *Garant) sweep(ctx context.Context) {
 	}
 }
 
-// refuseDrift refuses to serve beside a garant.yaml that differs from the estate in force:
+// RefuseDrift refuses to serve or check beside a garant.yaml that differs from the estate in force:
 // nobody could tell which of the two is guarded.
-func (g *Garant) refuseDrift(ctx context.Context) error {
+func (g *Garant) RefuseDrift(ctx context.Context) error {
 	if g.configPath == "" {
 		return nil
 	}
