@@ -291,3 +291,29 @@ func TestPortTakenIsSaidAndNothingStays(t *testing.T) {
 		t.Errorf("left running: %q", left)
 	}
 }
+
+func TestToldToStopWhileItStarts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the whole program")
+	}
+	dir := scratch(t)
+	for _, after := range []time.Duration{300 * time.Millisecond, 900 * time.Millisecond} { // initdb takes longer
+		cmd := exec.Command(os.Args[0], "serve", "--data", filepath.Join(dir, "data"+after.String()))
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		var said strings.Builder
+		cmd.Stdout, cmd.Stderr = &said, &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(after)
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil || strings.Contains(said.String(), "garant: ") {
+			t.Errorf("stopped %s after its start: %v\n%s", after, err, &said)
+		}
+		if left := leftovers(dir); len(left) > 0 {
+			t.Errorf("left running: %q", left)
+		}
+	}
+}

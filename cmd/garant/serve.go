@@ -19,6 +19,9 @@ The log goes to standard error, one JSON line an event.`
 
 func (*serveCmd) Run(ctx context.Context, c *cli, con console) error {
 	g, err := app.Open(ctx, c.options(con, app.DefaultDataDir()))
+	if err != nil && ctx.Err() != nil {
+		return nil // told to stop while it started, and it has: no fault, and no start to look into
+	}
 	if err != nil {
 		return err
 	}
