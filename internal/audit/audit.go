@@ -81,8 +81,8 @@ type Filter struct {
 	ActorID string
 	Action  string
 	Without string // an action to leave out
-	Before  int64 // id; for the next page
-	Limit   int   // at most 200; 0: 50
+	Before  int64  // id; for the next page
+	Limit   int    // at most 200; 0: 50
 }
 
 // List returns entries, the newest first.
