@@ -113,6 +113,7 @@ func facets() []facet {
 	}
 	connect := func(e Endpoint) string { return e.Dial }
 	plainHTTP := func(e Endpoint) string { return e.PlainHTTP }
+	environment := func(e Endpoint) string { return string(e.Environment) }
 	audience := func(e Endpoint) string { return e.Audience }
 	identity := func(e Endpoint) string { return strings.Join(slices.Sorted(slices.Values(e.Identity)), ", ") }
 	return []facet{
@@ -124,9 +125,9 @@ func facets() []facet {
 			func(to *Endpoint, x Endpoint) { to.Dial = x.Dial }},
 		{"plain_http", Replaced, plainHTTP, differs(plainHTTP), func(Endpoint) []string { return []string{encTransport, encHSTS} },
 			func(to *Endpoint, x Endpoint) { to.PlainHTTP = x.PlainHTTP }},
-		{"environment", EnvironmentLowered, func(e Endpoint) string { return string(e.Environment) },
-			func(x, now Endpoint) bool { return x.Environment == Production && now.Environment != Production },
-			func(Endpoint) []string { return []string{crtProduction} },
+		// In either direction: what fails in one environment must not go unseen in the other.
+		{"environment", EnvironmentChanged, environment, differs(environment),
+			func(x Endpoint) []string { return []string{certificateMeasure(x)} },
 			func(to *Endpoint, x Endpoint) { to.Environment = x.Environment }},
 		{"audience", AudienceChanged, audience, differs(audience), func(Endpoint) []string { return []string{encTransport} },
 			func(to *Endpoint, x Endpoint) { to.Audience = x.Audience }},

@@ -19,7 +19,7 @@ const (
 	TrustWidened       ReductionKind = "trust"       // other authorities are believed
 	IdentityChanged    ReductionKind = "identity"    // a pin was removed or replaced
 	IssuerChanged      ReductionKind = "issuer"      // another issuer is accepted
-	EnvironmentLowered ReductionKind = "environment" // no longer production
+	EnvironmentChanged ReductionKind = "environment" // its certificate is held to the other measure
 	AudienceChanged    ReductionKind = "audience"
 )
 
@@ -57,7 +57,7 @@ type Reduction struct {
 }
 
 // Reductions tells what an estate takes away from another: a target removed, replaced or moved
-// out of production, a threshold lowered, a slower cadence, an identity pin removed or replaced,
+// to another environment, a threshold lowered, a slower cadence, an identity pin removed or replaced,
 // other authorities or another issuer accepted. Targets by name, then the policy. What is added
 // or tightened is none.
 func Reductions(before, after *Estate) []Reduction {

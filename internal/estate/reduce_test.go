@@ -79,7 +79,7 @@ func TestReductions(t *testing.T) {
 		{"connect added", "    audience: admin\n", "    audience: admin\n    connect: 127.0.0.1:1\n", "replaced endpoints.database.connect [ → 127.0.0.1:1] CRT-2 ENC-1\n"},
 		{"plain_http", "127.0.0.1:9080", "127.0.0.1:1", "replaced endpoints.application.plain_http [127.0.0.1:9080 → 127.0.0.1:1] ENC-1 ENC-2\n"},
 		{"environment lowered", "environment: production", "environment: non-production", "environment endpoints.application.environment [production → non-production] CRT-1\n"},
-		{"environment raised", "environment: non-production", "environment: production", ""},
+		{"environment raised", "environment: non-production", "environment: production", "environment endpoints.database.environment [non-production → production] CRT-2\n"},
 		{"audience", "audience: public", "audience: admin", "audience endpoints.application.audience [public → admin] ENC-1\n"},
 		{"trust replaced", "two.pem", "three.pem", "trust endpoints.application.trust [… → …] " + all},
 		{"trust removed", "    trust: file:two.pem\n", "", "trust endpoints.application.trust [… → …] " + all},
