@@ -29,7 +29,7 @@ import (
 )
 
 type cli struct {
-	Data    string `help:"Data directory: keys and the private database." placeholder:"DIR" type:"path" env:"GARANT_DATA"`
+	Data    string `help:"Data directory: keys and the private database." placeholder:"DIR" env:"GARANT_DATA"`
 	Config  string `help:"Settings and estate (default: garant.yaml in the data directory)." placeholder:"FILE" type:"path" env:"GARANT_CONFIG"`
 	Verbose bool   `help:"Say more in the log." short:"v"`
 

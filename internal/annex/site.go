@@ -84,6 +84,7 @@ func (s *Site) show(w http.ResponseWriter, r *web.Request, ask, kind string, wri
 	s.mu.Unlock()
 	p.once.Do(func() {
 		var b bytes.Buffer
+		p.err = errs.New(errs.Internal, "annex.render", "The page could not be written.") // stays if writing panics
 		if p.err = write(&b, snapshot, now); p.err == nil {
 			p.seal(b.Bytes())
 		}
