@@ -493,7 +493,7 @@ func TestOpenRedirect(t *testing.T) {
 			t.Errorf("the page keeps next=%q", next)
 		}
 	}
-	c.browser().get("/checks/a%20b?x=1").want(t, 303, "/sign-in?next=/checks/a%20b")
+	c.browser().get("/checks/a%20b?x=1").want(t, 303, "/sign-in?next="+url.QueryEscape("/checks/a%20b?x=1"))
 	c.browser().get("/sign-in?next=/checks/x").want(t, 200, `data-next="/checks/x"`)
 }
 
