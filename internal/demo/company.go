@@ -16,8 +16,6 @@ import (
 	"text/template"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/garant-project/garant/internal/demo/servers"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
@@ -58,7 +56,7 @@ type Company struct {
 	db      *database
 	started chan struct{} // closed once the database has started, or failed to
 	failed  error
-	lock    *os.File // held while this example has the usual ports to itself; nil: another has
+	lock    net.Listener // held while this example has the usual ports to itself; nil: another has
 	servers map[string]*servers.Server
 }
 
@@ -402,22 +400,16 @@ func (c *Company) save(name string, content []byte, mode os.FileMode) error {
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
+// lockName is a socket without a file (unix(7), abstract). It is seen by whoever sees the same
+// ports, whatever directories and rights they have, and is gone with the process that holds it.
+const lockName = "@garant-demo"
+
 // hold takes the usual ports for this example, against others that start at the same moment:
-// only who holds the lock asks for them. It is given back when the process ends.
+// only who holds the lock asks for them.
 func (c *Company) hold() {
-	path := filepath.Join(os.TempDir(), "garant-demo.lock")
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		f, err = os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // others lock it too
+	if l, err := net.Listen("unix", lockName); err == nil {
+		c.lock = l
 	}
-	if err != nil {
-		return // somebody made it at this very moment, or it is not ours to read
-	}
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		_ = f.Close()
-		return
-	}
-	c.lock = f
 }
 
 // usual reports whether a usual port can be had.

@@ -126,3 +126,25 @@ func TestTakenPortsAreLeftAlone(t *testing.T) {
 		}
 	}
 }
+
+// Two examples that start at the same moment share no port, though neither has taken any when
+// the other asks, and though each has a directory for temporary files of its own.
+func TestExamplesSideBySideShareNoPort(t *testing.T) {
+	dirs := []string{scratch(t), scratch(t)}
+	taken := map[int]string{}
+	for _, dir := range dirs {
+		t.Setenv("TMPDIR", dir)
+		c := &Company{dir: dir, ports: map[string][2]int{}}
+		c.hold()
+		defer c.Close() //nolint:revive // both are there until the end
+		if err := c.listeners(); err != nil {
+			t.Fatal(err)
+		}
+		for _, port := range c.ports[ownListener] {
+			if other := taken[port]; other != "" {
+				t.Errorf("%s and %s both chose port %d", other, dir, port)
+			}
+			taken[port] = dir
+		}
+	}
+}
