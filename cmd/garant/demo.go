@@ -34,7 +34,9 @@ Garant that guards it. One endpoint has a deliberate fault, which the annex show
   garant demo                        until Ctrl-C
   garant demo break application tls10
   garant demo mend application
-  garant demo --once --json --data DIR`
+  garant demo --once --json --data DIR
+
+GARANT_DEMO_PORTS=free in the environment makes a new example choose free ports instead of the usual.`
 }
 
 // Help is shown below the flags.

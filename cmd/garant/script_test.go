@@ -7,11 +7,16 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/garant-project/garant/internal/demo"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	if err := os.Setenv(demo.PortsVariable, "free"); err != nil { // tests of other packages run beside these
+		panic(err)
 	}
 	testscript.Main(m, map[string]func(){"garant": func() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }})
 }
@@ -26,6 +31,7 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
+			env.Setenv(demo.PortsVariable, "free")
 			env.Setenv("GARANT_DATA", filepath.Join(env.WorkDir, "data"))
 			return nil
 		},

@@ -24,6 +24,10 @@ import (
 // Authority is the organisation that issues the example's certificates.
 const Authority = "Autorité d’exemple"
 
+// PortsVariable in the environment, set to "free", makes a new example leave the usual ports to
+// others.
+const PortsVariable = "GARANT_DEMO_PORTS"
+
 // endpoint is one address of the example company.
 type endpoint struct {
 	name        string
@@ -407,6 +411,9 @@ const lockName = "@garant-demo"
 // hold takes the usual ports for this example, against others that start at the same moment:
 // only who holds the lock asks for them.
 func (c *Company) hold() {
+	if os.Getenv(PortsVariable) == "free" {
+		return
+	}
 	if l, err := net.Listen("unix", lockName); err == nil {
 		c.lock = l
 	}

@@ -39,6 +39,7 @@ func scratch(t *testing.T) string {
 }
 
 func TestSecondStartDeclaresTheSameEstate(t *testing.T) {
+	t.Setenv(PortsVariable, "free") // nobody takes them between the two starts
 	dir := scratch(t)
 	c := open(t, dir)
 	first := c.Config()
@@ -68,6 +69,7 @@ func TestSecondStartDeclaresTheSameEstate(t *testing.T) {
 }
 
 func TestOrders(t *testing.T) {
+	t.Setenv(PortsVariable, "free")
 	dir := scratch(t)
 	if _, err := Send(dir, Order{Do: "list"}); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("nothing runs: %v", err)
