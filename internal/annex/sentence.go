@@ -51,17 +51,7 @@ func format(p *ui.Printer, f measure.Fact, s catalogue.Segment) string {
 	if s.One != "" {
 		return p.CountOf(f.Count, s.One, s.Many)
 	}
-	switch f.Kind {
-	case measure.CountFact:
-		return p.Number(f.Count)
-	case measure.DurationFact:
-		return p.Duration(f.Duration)
-	case measure.InstantFact:
-		return p.Day(f.Instant)
-	case measure.ListFact:
-		return p.List(f.List)
-	}
-	return f.Text
+	return f.Words(p, p.Day)
 }
 
 // Plain is the spans as one string.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/web/ui"
 )
 
 // Outcome is what came of looking.
@@ -87,6 +88,21 @@ func Text(s string) Fact { return Fact{Kind: TextFact, Text: s} }
 
 // List returns names, shown as "a, b and c".
 func List(names ...string) Fact { return Fact{Kind: ListFact, List: names} }
+
+// Words writes the value for a reader; instant says how precise a moment is to be.
+func (f Fact) Words(p *ui.Printer, instant func(time.Time) string) string {
+	switch f.Kind {
+	case CountFact:
+		return p.Number(f.Count)
+	case DurationFact:
+		return p.Duration(f.Duration)
+	case InstantFact:
+		return instant(f.Instant)
+	case ListFact:
+		return p.List(f.List)
+	}
+	return f.Text
+}
 
 // Check looks at real systems and can come out false.
 type Check struct {

@@ -35,7 +35,7 @@ func (h *pages) check(w http.ResponseWriter, r *web.Request) error {
 	before := r.URL.Query().Get("before")
 	if before != "" {
 		if _, err := uuid.Parse(before); err != nil {
-			return errBefore()
+			return console.ErrBefore()
 		}
 	}
 	s, err := h.r.Status(r.Context(), r.PathValue("id"))
@@ -163,7 +163,7 @@ func factDetails(p *ui.Printer, facts map[string]measure.Fact) []ui.Detail {
 		if id := "fact." + name; p.Has(id) {
 			term = p.T(id)
 		}
-		details = append(details, ui.Detail{Term: term, Text: factText(p, facts[name])})
+		details = append(details, ui.Detail{Term: term, Text: facts[name].Words(p, p.Instant)})
 	}
 	return details
 }

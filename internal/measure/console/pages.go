@@ -7,7 +7,6 @@ import (
 	"net/url"
 
 	"github.com/garant-project/garant/internal/actor"
-	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web"
@@ -105,21 +104,6 @@ func reason(p *ui.Printer, id string) string {
 	return id
 }
 
-// factText writes the value of a fact.
-func factText(p *ui.Printer, f measure.Fact) string {
-	switch f.Kind {
-	case measure.CountFact:
-		return p.Number(f.Count)
-	case measure.DurationFact:
-		return p.Duration(f.Duration)
-	case measure.InstantFact:
-		return p.Instant(f.Instant)
-	case measure.ListFact:
-		return p.List(f.List)
-	}
-	return f.Text
-}
-
 // scope says how many of the declared targets the last finding examined.
 func scope(p *ui.Printer, s measure.CheckStatus) string {
 	if len(s.Scope) == 0 {
@@ -151,8 +135,4 @@ func runAction(r *web.Request, p *ui.Printer, check string) *ui.Action {
 		return nil
 	}
 	return &ui.Action{Post: checkPath(check) + "/run", Button: ui.Button{Label: p.T("console.check.run"), Icon: "play", About: title(p, check)}}
-}
-
-func errBefore() error {
-	return errs.New(errs.Invalid, "console.before", "This address names no place in the list.").WithFix("Start from the newest.")
 }

@@ -75,7 +75,7 @@ func beforeVersion(r *web.Request) (int64, error) {
 	}
 	before, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || before <= 0 {
-		return 0, errBefore()
+		return 0, ErrBefore()
 	}
 	return before, nil
 }

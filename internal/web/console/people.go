@@ -39,7 +39,7 @@ func (h *pages) showPeople(w http.ResponseWriter, r *web.Request, status int, f 
 	if v := r.URL.Query().Get("after"); v != "" {
 		var err error
 		if after, err = uuid.Parse(v); err != nil {
-			return errBefore()
+			return ErrBefore()
 		}
 	}
 	list, err := h.Directory.List(r.Context(), r.Actor, after, pageSize+1)

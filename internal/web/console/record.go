@@ -92,7 +92,7 @@ func recordFilter(r *web.Request) (f audit.Filter, query url.Values, err error) 
 	for _, name := range []string{"object", "actor", "action"} {
 		if v := strings.TrimSpace(in.Get(name)); v != "" {
 			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) { // the database would not take it
-				return f, nil, errBefore()
+				return f, nil, ErrBefore()
 			}
 			query.Set(name, v)
 		}
@@ -107,14 +107,14 @@ func recordFilter(r *web.Request) (f audit.Filter, query url.Values, err error) 
 	f.Object.Kind, f.Object.ID, _ = strings.Cut(query.Get("object"), ":")
 	if before := in.Get("before"); before != "" {
 		if f.Before, err = strconv.ParseInt(before, 10, 64); err != nil || f.Before <= 0 {
-			return f, nil, errBefore()
+			return f, nil, ErrBefore()
 		}
 	}
 	return f, query, nil
 }
 
-// errBefore is said of an address that names no place in a list.
-func errBefore() error {
+// ErrBefore is said of an address that names no place in a list.
+func ErrBefore() error {
 	return errs.New(errs.Invalid, "console.before", "This address names no place in the list.").WithFix("Start from the newest.")
 }
 
