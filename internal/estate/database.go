@@ -52,8 +52,27 @@ func (p Privilege) String() string { return p.Role + " (" + p.Holder + ": " + p.
 // Label classifies columns: "customer.applicant.email", all of a table "customer.applicant.*",
 // or all of a schema "customer.*.*".
 type Label struct {
-	Columns string
-	Class   string // a word of the company's classification scale
+	Columns  string
+	Class    string // a word of the company's classification scale
+	Personal Verdict
+}
+
+// Verdict says whether columns hold personal data, where somebody decided it.
+type Verdict string
+
+// The verdicts.
+const (
+	Undecided   Verdict = "" // judged by name and type
+	IsPersonal  Verdict = "personal"
+	NotPersonal Verdict = "not personal"
+)
+
+// String names the columns, their class and the verdict.
+func (l Label) String() string {
+	if l.Personal == Undecided {
+		return l.Columns + ": " + l.Class
+	}
+	return l.Columns + ": " + l.Class + " (" + string(l.Personal) + ")"
 }
 
 // Covers reports whether the label is on a column.
@@ -255,7 +274,7 @@ func (p *parser) labels(n *yaml.Node, at string) []Label {
 	seen := map[string]bool{}
 	for i, item := range p.list(n, at, "List columns, such as customer.applicant.email, each with its class, or remove the key.") {
 		key := fmt.Sprintf("%s[%d]", at, i)
-		values := p.fields(item, key, "columns", "class")
+		values := p.fields(item, key, "columns", "class", "personal")
 		if values == nil {
 			continue
 		}
@@ -272,6 +291,12 @@ func (p *parser) labels(n *yaml.Node, at string) []Label {
 			}
 		}
 		l.Class, _ = p.text(p.required(item, values, key, "class", "Write the class, a word of your classification scale."), key+".class")
+		if personal, ok := p.boolean(values["personal"], key+".personal"); ok {
+			l.Personal = NotPersonal
+			if personal {
+				l.Personal = IsPersonal
+			}
+		}
 		labels = append(labels, l)
 	}
 	return labels

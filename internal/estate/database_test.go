@@ -83,7 +83,7 @@ func TestDeclared(t *testing.T) {
 }
 
 func TestDatabaseReductions(t *testing.T) {
-	const all = " ACC-2 ACC-5 CLS-1 NET-1 SEG-5\n"
+	const all = " ACC-2 ACC-5 CLS-1 ENC-1 NET-1 SEG-5\n"
 	const whole = company + "endpoints:\n" + application + "databases:\n" + production + "policy:\n  customer_data_teams: [Customer Success]\n  every: 1m\n"
 	const readers = "app (service Application), cs_reader (team Customer Success)"
 	for _, c := range []struct{ name, from, to, want string }{
@@ -105,6 +105,9 @@ func TestDatabaseReductions(t *testing.T) {
 		{"developer removed", "[dev_anna, developers]", "[developers]", "weakened databases.production.developers [dev_anna, developers → developers] SEG-5\n"},
 		{"developer added", "[dev_anna, developers]", "[dev_anna, dev_bo, developers]", ""},
 		{"label removed", "      - {columns: billing.*.*, class: Internal}\n", "", ""},
+		{"label says not personal", "class: Internal}", "class: Internal, personal: false}",
+			"weakened databases.production.labels [billing.*.*: Internal, customer.applicant.email: Confidential → billing.*.*: Internal (not personal), customer.applicant.email: Confidential] ACC-2 CLS-1\n"},
+		{"label says personal", "class: Internal}", "class: Internal, personal: true}", ""},
 		{"team added", "[Customer Success]", "[Customer Success, Sales]", "weakened policy.customer_data_teams [Customer Success → Customer Success, Sales] ACC-2\n"},
 		{"slower", "every: 1m", "every: 2m", "slowed policy.every [1m → 2m] ACC-2 ACC-5 CLS-1 CRT-1 CRT-2 ENC-1 ENC-2 NET-1 SEG-5\n"},
 	} {
@@ -179,6 +182,8 @@ func TestBadDatabases(t *testing.T) {
 			`garant.yaml:23: databases[0].labels[1].columns: "billing.*.email" names no columns. Write SCHEMA.TABLE.COLUMN, SCHEMA.TABLE.* or SCHEMA.*.*.`},
 		{"label of a part", with("billing.*.*", "billing.inv*.*"),
 			`garant.yaml:23: databases[0].labels[1].columns: "billing.inv*.*" names no columns. Write SCHEMA.TABLE.COLUMN, SCHEMA.TABLE.* or SCHEMA.*.*.`},
+		{"label judged by a word", with("class: Internal}", "class: Internal, personal: maybe}"),
+			`garant.yaml:23: databases[0].labels[1].personal: True or false belongs here, not a text. Write true or false.`},
 		{"label twice", with("billing.*.*", "customer.applicant.email"),
 			`garant.yaml:23: databases[0].labels[1].columns: "customer.applicant.email" is listed twice. Keep one of them.`},
 		{"label of no class", with(", class: Internal", ""),
