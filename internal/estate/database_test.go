@@ -172,6 +172,8 @@ func TestBadDatabases(t *testing.T) {
 			`garant.yaml:17: databases[0].readers[1].role: The name is longer than PostgreSQL has them. Write it as the database has it, at most 63 bytes.`},
 		{"privilege without reason", with(", why: Runs the cluster", ""),
 			`garant.yaml:19: databases[0].privileged[0].why: The key is missing. Write what the rights are needed for.`},
+		{"privilege of nobody", with("holder: IT Operations, ", ""),
+			`garant.yaml:19: databases[0].privileged[0]: Who holds the role is told by a team or by a service. Write holder: for a team of people, or service: for a program.`},
 		{"developer with rights", with("[dev_anna, developers]", "[dev_anna, app]"),
 			`garant.yaml:20: databases[0].developers: The role "app" is of a development team, and has rights in this database. Take it out of one of the lists.`},
 		{"developer twice", with("[dev_anna, developers]", "[dev_anna, dev_anna]"),
