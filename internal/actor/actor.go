@@ -28,6 +28,10 @@ const (
 	ReadPersons   Permission = "persons:read"
 	ChangePersons Permission = "persons:change"
 	OwnAccount    Permission = "account:own" // one's own passkeys, sessions, recovery codes and tokens
+
+	OwnTasks        Permission = "tasks:own"        // to confirm and acknowledge what one is asked to
+	ReadRegisters   Permission = "registers:read"   // all but the personal fields of others
+	ChangeRegisters Permission = "registers:change" // entries, their states and documents
 )
 
 // Role is a named set of permissions.
