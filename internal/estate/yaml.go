@@ -19,7 +19,7 @@ const maxDepth = 20
 // The sections of garant.yaml, by who reads them.
 func estateSections() []string { return []string{"company", "endpoints", "policy"} }
 func serverSections() []string {
-	return []string{"database", "listen", "hosts", "tls", "trusted_proxy", "keys"}
+	return []string{"database", "listen", "hosts", "tls", "trusted_proxy", "keys", "mail"}
 }
 
 // document reads the text of garant.yaml into its sections. It returns nil when the text is
