@@ -281,9 +281,10 @@ func (w *fitting) adjust(id string, a Adjustment) {
 	if a.Operator != "" {
 		m.Operator = a.Operator
 	}
+	facts := m.Facts
 	if a.Attested {
-		// What its checks see, where there are any, still counts; their facts are asked for no more.
-		m.Kind, m.Attest, m.Facts = Attested, true, nil
+		// What its checks see, where there are any, still counts; but the words may not lean on it.
+		m.Kind, m.Attest, facts = Attested, true, nil
 		if m.Cadence == 0 {
 			m.Cadence = attestedCadence
 		}
@@ -298,11 +299,11 @@ func (w *fitting) adjust(id string, a Adjustment) {
 		m.Excluded = &Exclusion{Reason: maps.Clone(map[string]string(a.Excluded))}
 	}
 	w.out.Measures[i] = m
-	w.words(at, m, a)
+	w.words(at, m, a, facts)
 }
 
 // words puts a company's words in the place of the catalogue's.
-func (w *fitting) words(at string, m Measure, a Adjustment) {
+func (w *fitting) words(at string, m Measure, a Adjustment, facts []string) {
 	now := map[string]Words{}
 	for _, lang := range w.base.Languages() {
 		now[lang] = w.base.Words(lang, m.ID)
@@ -327,7 +328,7 @@ func (w *fitting) words(at string, m Measure, a Adjustment) {
 		}
 	}
 	if a.Method != nil && w.whole(at+".method", "the method of "+m.ID, a.Method) {
-		w.replace(at, m, "method", a, a.Method, append([]string{}, m.Facts...), gone, now, func(x *Words) *Text { return &x.Method })
+		w.replace(at, m, "method", a, a.Method, append([]string{}, facts...), gone, now, func(x *Words) *Text { return &x.Method })
 	}
 	for _, name := range sortedByLine(a.Drops, w.t.lines, at+".drops.") {
 		if !gone[name] {
