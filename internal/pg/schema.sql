@@ -16,10 +16,6 @@ CREATE SCHEMA directory;
 
 ALTER SCHEMA directory OWNER TO garant_owner;
 
-CREATE SCHEMA document;
-
-ALTER SCHEMA document OWNER TO garant_owner;
-
 CREATE SCHEMA estate;
 
 ALTER SCHEMA estate OWNER TO garant_owner;
@@ -55,6 +51,68 @@ END
 $$;
 
 ALTER FUNCTION estate.check_confirmation() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_decision() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+	proposed measure.annex_proposal;
+	published bigint; -- the last revision that was
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	SELECT * INTO STRICT proposed FROM measure.annex_proposal WHERE id = NEW.proposal;
+	SELECT coalesce(max(p.revision), 0) INTO published
+		FROM measure.annex_decision AS d JOIN measure.annex_proposal AS p ON p.id = d.proposal WHERE d.version IS NOT NULL;
+	IF NEW.outcome <> 'withdrawn' AND (NEW.decided_by !~ '^person:.'
+		OR EXISTS (SELECT FROM measure.annex_draft AS d WHERE d.revision > published AND d.revision <= proposed.revision AND d.edited_by = NEW.decided_by)
+		OR EXISTS (SELECT FROM measure.annex_proposal AS p WHERE p.revision > published AND p.proposed_by = NEW.decided_by)) THEN
+		RAISE EXCEPTION 'not a second person' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_decision_second_person', TABLE = 'annex_decision';
+	END IF;
+	IF NEW.version <> (SELECT coalesce(max(d.version), 0) + 1 FROM measure.annex_decision AS d) THEN
+		RAISE EXCEPTION 'not the next version' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_decision_next', TABLE = 'annex_decision';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_decision() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_draft() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	IF NEW.revision <> (SELECT coalesce(max(d.revision), 0) + 1 FROM measure.annex_draft AS d) THEN
+		RAISE EXCEPTION 'somebody else edited it' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_draft_next', TABLE = 'annex_draft';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_draft() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_proposal() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	IF EXISTS (SELECT FROM measure.annex_proposal AS p WHERE NOT EXISTS (SELECT FROM measure.annex_decision AS d WHERE d.proposal = p.id)) THEN
+		RAISE EXCEPTION 'another waits' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_one', TABLE = 'annex_proposal';
+	END IF;
+	IF NEW.revision <> (SELECT max(d.revision) FROM measure.annex_draft AS d) THEN
+		RAISE EXCEPTION 'not the draft in force' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_current', TABLE = 'annex_proposal';
+	END IF;
+	IF EXISTS (SELECT FROM measure.annex_decision AS d JOIN measure.annex_proposal AS p ON p.id = d.proposal WHERE d.version IS NOT NULL AND p.revision >= NEW.revision) THEN
+		RAISE EXCEPTION 'published already' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_new', TABLE = 'annex_proposal';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_proposal() OWNER TO garant_owner;
 
 CREATE TABLE annex.document (
     id bigint NOT NULL,
@@ -290,38 +348,6 @@ CREATE TABLE directory.throttle (
 
 ALTER TABLE directory.throttle OWNER TO garant_owner;
 
-CREATE TABLE document.document (
-    id uuid NOT NULL,
-    owner_kind text NOT NULL,
-    owner_id text NOT NULL,
-    name bytea NOT NULL,
-    type text NOT NULL,
-    size bigint NOT NULL,
-    sha256 text NOT NULL,
-    pieces integer NOT NULL,
-    added_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    added_by text NOT NULL,
-    CONSTRAINT document_added_by_check CHECK ((added_by <> ''::text)),
-    CONSTRAINT document_owner_id_check CHECK ((owner_id <> ''::text)),
-    CONSTRAINT document_owner_kind_check CHECK ((owner_kind <> ''::text)),
-    CONSTRAINT document_pieces_check CHECK ((pieces > 0)),
-    CONSTRAINT document_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
-    CONSTRAINT document_size_check CHECK (((size >= 1) AND (size <= 20000000))),
-    CONSTRAINT document_type_check CHECK ((type ~ '^[a-z]+/[a-z0-9.+-]+$'::text))
-);
-
-ALTER TABLE document.document OWNER TO garant_owner;
-
-CREATE TABLE document.piece (
-    document_id uuid NOT NULL,
-    n integer NOT NULL,
-    value bytea NOT NULL,
-    CONSTRAINT piece_n_check CHECK ((n >= 0))
-);
-ALTER TABLE ONLY document.piece ALTER COLUMN value SET STORAGE EXTERNAL;
-
-ALTER TABLE document.piece OWNER TO garant_owner;
-
 CREATE TABLE estate.confirmation (
     version bigint NOT NULL,
     confirmed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -384,64 +410,53 @@ CREATE TABLE job.recurrence (
 
 ALTER TABLE job.recurrence OWNER TO garant_owner;
 
-CREATE TABLE measure.assignment (
+CREATE TABLE measure.annex_decision (
+    proposal bigint NOT NULL,
+    outcome text NOT NULL,
+    reason text NOT NULL,
+    decided_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    decided_by text NOT NULL,
+    version bigint,
+    base_hash text,
+    hash text,
+    changes jsonb,
+    CONSTRAINT annex_decision_check CHECK (((outcome = 'published'::text) = ((version IS NOT NULL) AND (base_hash ~ '^[0-9a-f]{64}$'::text) AND (hash ~ '^[0-9a-f]{64}$'::text)))),
+    CONSTRAINT annex_decision_check1 CHECK (((outcome <> 'refused'::text) OR (reason <> ''::text))),
+    CONSTRAINT annex_decision_decided_by_check CHECK ((decided_by ~ '^(person|system):.'::text)),
+    CONSTRAINT annex_decision_outcome_check CHECK ((outcome = ANY (ARRAY['published'::text, 'refused'::text, 'withdrawn'::text]))),
+    CONSTRAINT annex_decision_reason_check CHECK ((length(reason) <= 1000))
+);
+
+ALTER TABLE measure.annex_decision OWNER TO garant_owner;
+
+CREATE TABLE measure.annex_draft (
+    revision bigint NOT NULL,
+    text text NOT NULL,
+    hash text NOT NULL,
+    edited_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    edited_by text NOT NULL,
+    CONSTRAINT annex_draft_edited_by_check CHECK ((edited_by ~ '^(person|system):.'::text)),
+    CONSTRAINT annex_draft_hash_check CHECK ((hash ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT annex_draft_revision_check CHECK ((revision > 0)),
+    CONSTRAINT annex_draft_text_check CHECK ((octet_length(text) <= 1048576))
+);
+
+ALTER TABLE measure.annex_draft OWNER TO garant_owner;
+
+CREATE TABLE measure.annex_proposal (
     id bigint NOT NULL,
-    measure_id text NOT NULL,
-    responsible uuid,
-    deputy uuid,
-    deputy_until date,
-    assigned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    assigned_by text NOT NULL,
-    CONSTRAINT assignment_assigned_by_check CHECK ((assigned_by ~ '^(person|system):.'::text)),
-    CONSTRAINT assignment_check CHECK (((deputy IS NULL) = (deputy_until IS NULL))),
-    CONSTRAINT assignment_check1 CHECK (((deputy IS NULL) OR ((responsible IS NOT NULL) AND (deputy <> responsible)))),
-    CONSTRAINT assignment_measure_id_check CHECK ((measure_id <> ''::text))
+    revision bigint NOT NULL,
+    note text NOT NULL,
+    proposed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    proposed_by text NOT NULL,
+    CONSTRAINT annex_proposal_note_check CHECK ((length(note) <= 1000)),
+    CONSTRAINT annex_proposal_proposed_by_check CHECK ((proposed_by ~ '^(person|system):.'::text))
 );
 
-ALTER TABLE measure.assignment OWNER TO garant_owner;
+ALTER TABLE measure.annex_proposal OWNER TO garant_owner;
 
-ALTER TABLE measure.assignment ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME measure.assignment_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
-CREATE TABLE measure.attestation (
-    n bigint NOT NULL,
-    id uuid NOT NULL,
-    measure_id text NOT NULL,
-    targets text[] NOT NULL,
-    statement text NOT NULL,
-    person_id uuid NOT NULL,
-    on_behalf_of uuid,
-    observed_on date NOT NULL,
-    observed_at timestamp with time zone NOT NULL,
-    received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    valid_until timestamp with time zone NOT NULL,
-    note bytea,
-    documents json NOT NULL,
-    words_hash text NOT NULL,
-    catalogue_hash text NOT NULL,
-    estate_version bigint NOT NULL,
-    build text NOT NULL,
-    digest text NOT NULL,
-    CONSTRAINT attestation_check CHECK ((on_behalf_of <> person_id)),
-    CONSTRAINT attestation_check1 CHECK ((valid_until > observed_at)),
-    CONSTRAINT attestation_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
-    CONSTRAINT attestation_measure_id_check CHECK ((measure_id <> ''::text)),
-    CONSTRAINT attestation_observed CHECK ((observed_at <= (received_at + '1 day'::interval))),
-    CONSTRAINT attestation_statement_check CHECK ((statement = ANY (ARRAY['confirmed'::text, 'refused'::text]))),
-    CONSTRAINT attestation_targets_check CHECK ((cardinality(targets) > 0)),
-    CONSTRAINT attestation_words_hash_check CHECK ((words_hash ~ '^[0-9a-f]{64}$'::text))
-);
-
-ALTER TABLE measure.attestation OWNER TO garant_owner;
-
-ALTER TABLE measure.attestation ALTER COLUMN n ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME measure.attestation_n_seq
+ALTER TABLE measure.annex_proposal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.annex_proposal_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -499,15 +514,6 @@ CREATE TABLE measure.evidence (
 );
 
 ALTER TABLE measure.evidence OWNER TO garant_owner;
-
-CREATE TABLE measure.reminder (
-    measure_id text NOT NULL,
-    person_id uuid NOT NULL,
-    due text NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-ALTER TABLE measure.reminder OWNER TO garant_owner;
 
 CREATE TABLE measure.run (
     id uuid NOT NULL,
@@ -624,12 +630,6 @@ ALTER TABLE ONLY directory.session
 ALTER TABLE ONLY directory.throttle
     ADD CONSTRAINT throttle_pkey PRIMARY KEY (key);
 
-ALTER TABLE ONLY document.document
-    ADD CONSTRAINT document_pkey PRIMARY KEY (id);
-
-ALTER TABLE ONLY document.piece
-    ADD CONSTRAINT piece_pkey PRIMARY KEY (document_id, n);
-
 ALTER TABLE ONLY estate.confirmation
     ADD CONSTRAINT confirmation_pkey PRIMARY KEY (version);
 
@@ -642,11 +642,17 @@ ALTER TABLE ONLY job.outbox
 ALTER TABLE ONLY job.recurrence
     ADD CONSTRAINT recurrence_pkey PRIMARY KEY (name);
 
-ALTER TABLE ONLY measure.assignment
-    ADD CONSTRAINT assignment_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_pkey PRIMARY KEY (proposal);
 
-ALTER TABLE ONLY measure.attestation
-    ADD CONSTRAINT attestation_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_version_key UNIQUE (version);
+
+ALTER TABLE ONLY measure.annex_draft
+    ADD CONSTRAINT annex_draft_pkey PRIMARY KEY (revision);
+
+ALTER TABLE ONLY measure.annex_proposal
+    ADD CONSTRAINT annex_proposal_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY measure.catalogue
     ADD CONSTRAINT catalogue_pkey PRIMARY KEY (hash);
@@ -656,9 +662,6 @@ ALTER TABLE ONLY measure.current
 
 ALTER TABLE ONLY measure.evidence
     ADD CONSTRAINT evidence_pkey PRIMARY KEY (id);
-
-ALTER TABLE ONLY measure.reminder
-    ADD CONSTRAINT reminder_pkey PRIMARY KEY (measure_id, person_id, due);
 
 ALTER TABLE ONLY measure.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (id);
@@ -697,13 +700,7 @@ CREATE INDEX session_person ON directory.session USING btree (person_id) WHERE (
 
 CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
 
-CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_id, id);
-
 CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
-
-CREATE INDEX assignment_measure ON measure.assignment USING btree (measure_id, id DESC);
-
-CREATE INDEX attestation_measure ON measure.attestation USING btree (measure_id, n DESC);
 
 CREATE INDEX evidence_check ON measure.evidence USING btree (check_id, observed_at DESC, id);
 
@@ -712,6 +709,12 @@ CREATE INDEX run_check ON measure.run USING btree (check_id, asked_at DESC);
 CREATE INDEX state_change_measure ON measure.state_change USING btree (measure_id, id DESC);
 
 CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
+
+CREATE TRIGGER check_annex_decision BEFORE INSERT ON measure.annex_decision FOR EACH ROW EXECUTE FUNCTION measure.check_annex_decision();
+
+CREATE TRIGGER check_annex_draft BEFORE INSERT ON measure.annex_draft FOR EACH ROW EXECUTE FUNCTION measure.check_annex_draft();
+
+CREATE TRIGGER check_annex_proposal BEFORE INSERT ON measure.annex_proposal FOR EACH ROW EXECUTE FUNCTION measure.check_annex_proposal();
 
 ALTER TABLE ONLY directory.api_token
     ADD CONSTRAINT api_token_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
@@ -734,11 +737,14 @@ ALTER TABLE ONLY directory.recovery_code
 ALTER TABLE ONLY directory.session
     ADD CONSTRAINT session_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
 
-ALTER TABLE ONLY document.piece
-    ADD CONSTRAINT piece_document_id_fkey FOREIGN KEY (document_id) REFERENCES document.document(id);
-
 ALTER TABLE ONLY estate.confirmation
     ADD CONSTRAINT confirmation_version_fkey FOREIGN KEY (version) REFERENCES estate.version(id);
+
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_proposal_fkey FOREIGN KEY (proposal) REFERENCES measure.annex_proposal(id);
+
+ALTER TABLE ONLY measure.annex_proposal
+    ADD CONSTRAINT annex_proposal_revision_fkey FOREIGN KEY (revision) REFERENCES measure.annex_draft(revision);
 
 ALTER TABLE ONLY measure.current
     ADD CONSTRAINT current_definite_id_fkey FOREIGN KEY (definite_id) REFERENCES measure.evidence(id);
@@ -762,8 +768,6 @@ GRANT USAGE ON SCHEMA crypt TO garant_worker;
 GRANT USAGE ON SCHEMA directory TO garant_staff;
 GRANT USAGE ON SCHEMA directory TO garant_login;
 
-GRANT USAGE ON SCHEMA document TO garant_staff;
-
 GRANT USAGE ON SCHEMA estate TO garant_staff;
 GRANT USAGE ON SCHEMA estate TO garant_worker;
 GRANT USAGE ON SCHEMA estate TO garant_checker;
@@ -778,6 +782,12 @@ GRANT USAGE ON SCHEMA measure TO garant_checker;
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION estate.check_confirmation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_decision() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_draft() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_proposal() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
 
@@ -1021,28 +1031,6 @@ GRANT INSERT(agent) ON TABLE directory.session TO garant_login;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE directory.throttle TO garant_login;
 
-GRANT SELECT ON TABLE document.document TO garant_staff;
-
-GRANT INSERT(id) ON TABLE document.document TO garant_staff;
-
-GRANT INSERT(owner_kind) ON TABLE document.document TO garant_staff;
-
-GRANT INSERT(owner_id) ON TABLE document.document TO garant_staff;
-
-GRANT INSERT(name) ON TABLE document.document TO garant_staff;
-
-GRANT INSERT(type) ON TABLE document.document TO garant_staff;
-
-GRANT INSERT(size) ON TABLE document.document TO garant_staff;
-
-GRANT INSERT(sha256) ON TABLE document.document TO garant_staff;
-
-GRANT INSERT(pieces) ON TABLE document.document TO garant_staff;
-
-GRANT INSERT(added_by) ON TABLE document.document TO garant_staff;
-
-GRANT SELECT,INSERT ON TABLE document.piece TO garant_staff;
-
 GRANT SELECT ON TABLE estate.confirmation TO garant_staff;
 GRANT SELECT ON TABLE estate.confirmation TO garant_worker;
 GRANT SELECT ON TABLE estate.confirmation TO garant_checker;
@@ -1077,89 +1065,44 @@ GRANT INSERT(args) ON TABLE job.outbox TO garant_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE job.recurrence TO garant_worker;
 
-GRANT SELECT ON TABLE measure.assignment TO garant_staff;
-GRANT SELECT ON TABLE measure.assignment TO garant_worker;
-GRANT SELECT ON TABLE measure.assignment TO garant_checker;
+GRANT SELECT ON TABLE measure.annex_decision TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_decision TO garant_worker;
 
-GRANT INSERT(measure_id) ON TABLE measure.assignment TO garant_staff;
+GRANT INSERT(proposal) ON TABLE measure.annex_decision TO garant_staff;
 
-GRANT INSERT(responsible) ON TABLE measure.assignment TO garant_staff;
+GRANT INSERT(outcome) ON TABLE measure.annex_decision TO garant_staff;
 
-GRANT INSERT(deputy) ON TABLE measure.assignment TO garant_staff;
+GRANT INSERT(reason) ON TABLE measure.annex_decision TO garant_staff;
 
-GRANT INSERT(deputy_until) ON TABLE measure.assignment TO garant_staff;
+GRANT INSERT(decided_by) ON TABLE measure.annex_decision TO garant_staff;
 
-GRANT INSERT(assigned_by) ON TABLE measure.assignment TO garant_staff;
+GRANT INSERT(version) ON TABLE measure.annex_decision TO garant_staff;
 
-GRANT SELECT ON TABLE measure.attestation TO garant_staff;
+GRANT INSERT(base_hash) ON TABLE measure.annex_decision TO garant_staff;
 
-GRANT SELECT(n) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(n) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(hash) ON TABLE measure.annex_decision TO garant_staff;
 
-GRANT SELECT(id) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(id) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(id) ON TABLE measure.attestation TO garant_staff;
+GRANT INSERT(changes) ON TABLE measure.annex_decision TO garant_staff;
 
-GRANT SELECT(measure_id) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(measure_id) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(measure_id) ON TABLE measure.attestation TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_draft TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_draft TO garant_worker;
 
-GRANT SELECT(targets) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(targets) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(targets) ON TABLE measure.attestation TO garant_staff;
+GRANT INSERT(revision) ON TABLE measure.annex_draft TO garant_staff;
 
-GRANT SELECT(statement) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(statement) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(statement) ON TABLE measure.attestation TO garant_staff;
+GRANT INSERT(text) ON TABLE measure.annex_draft TO garant_staff;
 
-GRANT SELECT(person_id) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(person_id) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(person_id) ON TABLE measure.attestation TO garant_staff;
+GRANT INSERT(hash) ON TABLE measure.annex_draft TO garant_staff;
 
-GRANT SELECT(on_behalf_of) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(on_behalf_of) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(on_behalf_of) ON TABLE measure.attestation TO garant_staff;
+GRANT INSERT(edited_by) ON TABLE measure.annex_draft TO garant_staff;
 
-GRANT SELECT(observed_on) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(observed_on) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(observed_on) ON TABLE measure.attestation TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_proposal TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_proposal TO garant_worker;
 
-GRANT SELECT(observed_at) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(observed_at) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(observed_at) ON TABLE measure.attestation TO garant_staff;
+GRANT INSERT(revision) ON TABLE measure.annex_proposal TO garant_staff;
 
-GRANT SELECT(received_at) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(received_at) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(note) ON TABLE measure.annex_proposal TO garant_staff;
 
-GRANT SELECT(valid_until) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(valid_until) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(valid_until) ON TABLE measure.attestation TO garant_staff;
-
-GRANT INSERT(note) ON TABLE measure.attestation TO garant_staff;
-
-GRANT SELECT(documents) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(documents) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(documents) ON TABLE measure.attestation TO garant_staff;
-
-GRANT SELECT(words_hash) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(words_hash) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(words_hash) ON TABLE measure.attestation TO garant_staff;
-
-GRANT SELECT(catalogue_hash) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(catalogue_hash) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(catalogue_hash) ON TABLE measure.attestation TO garant_staff;
-
-GRANT SELECT(estate_version) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(estate_version) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(estate_version) ON TABLE measure.attestation TO garant_staff;
-
-GRANT SELECT(build) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(build) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(build) ON TABLE measure.attestation TO garant_staff;
-
-GRANT SELECT(digest) ON TABLE measure.attestation TO garant_worker;
-GRANT SELECT(digest) ON TABLE measure.attestation TO garant_checker;
-GRANT INSERT(digest) ON TABLE measure.attestation TO garant_staff;
+GRANT INSERT(proposed_by) ON TABLE measure.annex_proposal TO garant_staff;
 
 GRANT SELECT ON TABLE measure.catalogue TO garant_staff;
 GRANT SELECT ON TABLE measure.catalogue TO garant_worker;
@@ -1204,15 +1147,6 @@ GRANT INSERT(catalogue_hash) ON TABLE measure.evidence TO garant_checker;
 GRANT INSERT(estate_version) ON TABLE measure.evidence TO garant_checker;
 
 GRANT INSERT(build) ON TABLE measure.evidence TO garant_checker;
-
-GRANT SELECT ON TABLE measure.reminder TO garant_staff;
-GRANT SELECT ON TABLE measure.reminder TO garant_worker;
-
-GRANT INSERT(measure_id) ON TABLE measure.reminder TO garant_worker;
-
-GRANT INSERT(person_id) ON TABLE measure.reminder TO garant_worker;
-
-GRANT INSERT(due) ON TABLE measure.reminder TO garant_worker;
 
 GRANT SELECT ON TABLE measure.run TO garant_staff;
 GRANT SELECT ON TABLE measure.run TO garant_worker;
