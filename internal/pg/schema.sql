@@ -52,6 +52,68 @@ $$;
 
 ALTER FUNCTION estate.check_confirmation() OWNER TO garant_owner;
 
+CREATE FUNCTION measure.check_annex_decision() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+	proposed measure.annex_proposal;
+	published bigint; -- the last revision that was
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	SELECT * INTO STRICT proposed FROM measure.annex_proposal WHERE id = NEW.proposal;
+	SELECT coalesce(max(p.revision), 0) INTO published
+		FROM measure.annex_decision AS d JOIN measure.annex_proposal AS p ON p.id = d.proposal WHERE d.version IS NOT NULL;
+	IF NEW.outcome <> 'withdrawn' AND (NEW.decided_by !~ '^person:.'
+		OR EXISTS (SELECT FROM measure.annex_draft AS d WHERE d.revision > published AND d.revision <= proposed.revision AND d.edited_by = NEW.decided_by)
+		OR EXISTS (SELECT FROM measure.annex_proposal AS p WHERE p.revision > published AND p.proposed_by = NEW.decided_by)) THEN
+		RAISE EXCEPTION 'not a second person' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_decision_second_person', TABLE = 'annex_decision';
+	END IF;
+	IF NEW.version <> (SELECT coalesce(max(d.version), 0) + 1 FROM measure.annex_decision AS d) THEN
+		RAISE EXCEPTION 'not the next version' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_decision_next', TABLE = 'annex_decision';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_decision() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_draft() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	IF NEW.revision <> (SELECT coalesce(max(d.revision), 0) + 1 FROM measure.annex_draft AS d) THEN
+		RAISE EXCEPTION 'somebody else edited it' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_draft_next', TABLE = 'annex_draft';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_draft() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_proposal() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	IF EXISTS (SELECT FROM measure.annex_proposal AS p WHERE NOT EXISTS (SELECT FROM measure.annex_decision AS d WHERE d.proposal = p.id)) THEN
+		RAISE EXCEPTION 'another waits' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_one', TABLE = 'annex_proposal';
+	END IF;
+	IF NEW.revision <> (SELECT max(d.revision) FROM measure.annex_draft AS d) THEN
+		RAISE EXCEPTION 'not the draft in force' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_current', TABLE = 'annex_proposal';
+	END IF;
+	IF EXISTS (SELECT FROM measure.annex_decision AS d JOIN measure.annex_proposal AS p ON p.id = d.proposal WHERE d.version IS NOT NULL AND p.revision >= NEW.revision) THEN
+		RAISE EXCEPTION 'published already' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_new', TABLE = 'annex_proposal';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_proposal() OWNER TO garant_owner;
+
 CREATE TABLE annex.document (
     id bigint NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -348,6 +410,60 @@ CREATE TABLE job.recurrence (
 
 ALTER TABLE job.recurrence OWNER TO garant_owner;
 
+CREATE TABLE measure.annex_decision (
+    proposal bigint NOT NULL,
+    outcome text NOT NULL,
+    reason text NOT NULL,
+    decided_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    decided_by text NOT NULL,
+    version bigint,
+    base_hash text,
+    hash text,
+    changes jsonb,
+    CONSTRAINT annex_decision_check CHECK (((outcome = 'published'::text) = ((version IS NOT NULL) AND (base_hash ~ '^[0-9a-f]{64}$'::text) AND (hash ~ '^[0-9a-f]{64}$'::text)))),
+    CONSTRAINT annex_decision_check1 CHECK (((outcome <> 'refused'::text) OR (reason <> ''::text))),
+    CONSTRAINT annex_decision_decided_by_check CHECK ((decided_by ~ '^(person|system):.'::text)),
+    CONSTRAINT annex_decision_outcome_check CHECK ((outcome = ANY (ARRAY['published'::text, 'refused'::text, 'withdrawn'::text]))),
+    CONSTRAINT annex_decision_reason_check CHECK ((length(reason) <= 1000))
+);
+
+ALTER TABLE measure.annex_decision OWNER TO garant_owner;
+
+CREATE TABLE measure.annex_draft (
+    revision bigint NOT NULL,
+    text text NOT NULL,
+    hash text NOT NULL,
+    edited_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    edited_by text NOT NULL,
+    CONSTRAINT annex_draft_edited_by_check CHECK ((edited_by ~ '^(person|system):.'::text)),
+    CONSTRAINT annex_draft_hash_check CHECK ((hash ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT annex_draft_revision_check CHECK ((revision > 0)),
+    CONSTRAINT annex_draft_text_check CHECK ((octet_length(text) <= 1048576))
+);
+
+ALTER TABLE measure.annex_draft OWNER TO garant_owner;
+
+CREATE TABLE measure.annex_proposal (
+    id bigint NOT NULL,
+    revision bigint NOT NULL,
+    note text NOT NULL,
+    proposed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    proposed_by text NOT NULL,
+    CONSTRAINT annex_proposal_note_check CHECK ((length(note) <= 1000)),
+    CONSTRAINT annex_proposal_proposed_by_check CHECK ((proposed_by ~ '^(person|system):.'::text))
+);
+
+ALTER TABLE measure.annex_proposal OWNER TO garant_owner;
+
+ALTER TABLE measure.annex_proposal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.annex_proposal_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE measure.catalogue (
     hash text NOT NULL,
     content jsonb NOT NULL,
@@ -526,6 +642,18 @@ ALTER TABLE ONLY job.outbox
 ALTER TABLE ONLY job.recurrence
     ADD CONSTRAINT recurrence_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_pkey PRIMARY KEY (proposal);
+
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_version_key UNIQUE (version);
+
+ALTER TABLE ONLY measure.annex_draft
+    ADD CONSTRAINT annex_draft_pkey PRIMARY KEY (revision);
+
+ALTER TABLE ONLY measure.annex_proposal
+    ADD CONSTRAINT annex_proposal_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY measure.catalogue
     ADD CONSTRAINT catalogue_pkey PRIMARY KEY (hash);
 
@@ -582,6 +710,12 @@ CREATE INDEX state_change_measure ON measure.state_change USING btree (measure_i
 
 CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
 
+CREATE TRIGGER check_annex_decision BEFORE INSERT ON measure.annex_decision FOR EACH ROW EXECUTE FUNCTION measure.check_annex_decision();
+
+CREATE TRIGGER check_annex_draft BEFORE INSERT ON measure.annex_draft FOR EACH ROW EXECUTE FUNCTION measure.check_annex_draft();
+
+CREATE TRIGGER check_annex_proposal BEFORE INSERT ON measure.annex_proposal FOR EACH ROW EXECUTE FUNCTION measure.check_annex_proposal();
+
 ALTER TABLE ONLY directory.api_token
     ADD CONSTRAINT api_token_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
 
@@ -605,6 +739,12 @@ ALTER TABLE ONLY directory.session
 
 ALTER TABLE ONLY estate.confirmation
     ADD CONSTRAINT confirmation_version_fkey FOREIGN KEY (version) REFERENCES estate.version(id);
+
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_proposal_fkey FOREIGN KEY (proposal) REFERENCES measure.annex_proposal(id);
+
+ALTER TABLE ONLY measure.annex_proposal
+    ADD CONSTRAINT annex_proposal_revision_fkey FOREIGN KEY (revision) REFERENCES measure.annex_draft(revision);
 
 ALTER TABLE ONLY measure.current
     ADD CONSTRAINT current_definite_id_fkey FOREIGN KEY (definite_id) REFERENCES measure.evidence(id);
@@ -642,6 +782,12 @@ GRANT USAGE ON SCHEMA measure TO garant_checker;
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION estate.check_confirmation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_decision() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_draft() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_proposal() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
 
@@ -918,6 +1064,45 @@ GRANT INSERT(args) ON TABLE job.outbox TO garant_staff;
 GRANT INSERT(args) ON TABLE job.outbox TO garant_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE job.recurrence TO garant_worker;
+
+GRANT SELECT ON TABLE measure.annex_decision TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_decision TO garant_worker;
+
+GRANT INSERT(proposal) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(outcome) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(reason) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(decided_by) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(version) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(base_hash) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(hash) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(changes) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT SELECT ON TABLE measure.annex_draft TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_draft TO garant_worker;
+
+GRANT INSERT(revision) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT INSERT(text) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT INSERT(hash) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT INSERT(edited_by) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT SELECT ON TABLE measure.annex_proposal TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_proposal TO garant_worker;
+
+GRANT INSERT(revision) ON TABLE measure.annex_proposal TO garant_staff;
+
+GRANT INSERT(note) ON TABLE measure.annex_proposal TO garant_staff;
+
+GRANT INSERT(proposed_by) ON TABLE measure.annex_proposal TO garant_staff;
 
 GRANT SELECT ON TABLE measure.catalogue TO garant_staff;
 GRANT SELECT ON TABLE measure.catalogue TO garant_worker;
