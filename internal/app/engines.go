@@ -1,6 +1,7 @@
 package app
 
 import (
+	"github.com/garant-project/garant/internal/engine/access"
 	"github.com/garant-project/garant/internal/engine/endpoint"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
@@ -10,6 +11,7 @@ import (
 func Engines() []measure.Engine {
 	return []measure.Engine{
 		endpoint.New(endpoint.Deps{}),
+		access.New(access.Deps{}),
 	}
 }
 
