@@ -20,6 +20,10 @@ type Document struct {
 	Measures   []Measure               `json:"measures"`
 	Parameters map[string]measure.Fact `json:"parameters"`
 	Checks     map[string]CheckInfo    `json:"checks"`
+	Clauses    []Heading               `json:"clauses,omitempty"`
+	Topics     []Topic                 `json:"also,omitempty"`
+	// Subprocessors is null where none are declared here yet, and empty where there are none.
+	Subprocessors []Subprocessor `json:"subprocessors"`
 }
 
 // Company is whose annex it is.
@@ -30,6 +34,9 @@ type Company struct {
 	Languages []string `json:"languages"`
 	Zone      string   `json:"zone"`
 	Contact   string   `json:"contact"`
+
+	DPO     string    `json:"dpo,omitempty"`    // address of the data protection officer
+	Revised time.Time `json:"revised,omitzero"` // when the company last reviewed its annex
 }
 
 // Section is a chapter.
@@ -37,6 +44,20 @@ type Section struct {
 	ID    string            `json:"id"`
 	GDPR  []string          `json:"gdpr"`
 	Title map[string]string `json:"title"` // by language
+}
+
+// Heading is a heading of Annex III of the clauses of Decision (EU) 2021/915, in our words.
+type Heading struct {
+	Key   string            `json:"key"`
+	Title map[string]string `json:"title"` // by language
+}
+
+// Topic is something that readers ask besides.
+type Topic struct {
+	Key      string            `json:"key"`
+	Question map[string]string `json:"question"` // by language
+	Measures []string          `json:"measures"` // that answer it
+	Answer   map[string]string `json:"answer,omitempty"`
 }
 
 // Measure is the text of one measure.
@@ -51,6 +72,14 @@ type Measure struct {
 	Method   map[string]string `json:"method"`
 	Checks   []string          `json:"checks,omitempty"`
 	Refs     catalogue.Refs    `json:"refs"`
+	// Exclusion says why the company does not commit itself; nil: it does.
+	Exclusion *Exclusion `json:"exclusion,omitempty"`
+}
+
+// Exclusion is why a measure is no commitment of the company.
+type Exclusion struct {
+	Reason map[string]string `json:"reason"` // by language
+	At     time.Time         `json:"at,omitzero"`
 }
 
 // CheckInfo is what the public may know of a check.
@@ -71,6 +100,23 @@ type Row struct {
 	Expected int                     `json:"expected"`
 	Failed   int                     `json:"failed"`
 	Reduced  bool                    `json:"reduced,omitempty"`
+
+	Confirmed *Confirmation `json:"confirmed,omitempty"` // by its owner, while it holds
+	Witness   *WitnessMark  `json:"witness,omitempty"`
+}
+
+// Confirmation is the attestation behind a measure. It names no person.
+type Confirmation struct {
+	At     time.Time `json:"at"`
+	Until  time.Time `json:"until"`  // when it expires
+	Digest string    `json:"digest"` // SHA-256 of the attestation
+}
+
+// WitnessMark says that somebody outside the company looked too.
+type WitnessMark struct {
+	Name string    `json:"name"`
+	At   time.Time `json:"at"`
+	Key  string    `json:"key"` // fingerprint of the key that signed
 }
 
 // Proof names the evidence behind a state.
@@ -131,6 +177,7 @@ func newDocument(reg *measure.Registry, engines []measure.Engine, v measure.View
 		}
 		d.Sections = append(d.Sections, section)
 	}
+	d.Clauses, d.Topics = headingsOf(cat, languages), topicsOf(cat, languages)
 	for _, m := range cat.Measures {
 		d.Measures = append(d.Measures, measureOf(cat, reg, m, languages))
 	}
@@ -139,6 +186,30 @@ func newDocument(reg *measure.Registry, engines []measure.Engine, v measure.View
 		d.Checks[c.ID] = CheckInfo{Every: every}
 	}
 	return d
+}
+
+func headingsOf(cat *catalogue.Catalogue, languages []string) []Heading {
+	var out []Heading
+	for _, key := range cat.Clauses {
+		h := Heading{Key: key, Title: map[string]string{}}
+		for _, l := range languages {
+			h.Title[l] = cat.ClauseTitle(l, key)
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+func topicsOf(cat *catalogue.Catalogue, languages []string) []Topic {
+	var out []Topic
+	for _, topic := range cat.Topics {
+		t := Topic{Key: topic.Key, Question: map[string]string{}, Measures: topic.Measures, Answer: cat.Answers[topic.Key]}
+		for _, l := range languages {
+			t.Question[l] = cat.Question(l, topic.Key)
+		}
+		out = append(out, t)
+	}
+	return out
 }
 
 func companyOf(e *estate.Estate) Company {

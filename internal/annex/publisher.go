@@ -24,6 +24,8 @@ type Publisher struct {
 	Build    string
 	Now      func() time.Time
 	Log      *slog.Logger
+	// Subprocessors lists the company's sub-processors; nil: none are declared here yet.
+	Subprocessors func(context.Context) ([]Subprocessor, error)
 
 	wake chan struct{}
 }
@@ -97,7 +99,15 @@ func (p *Publisher) Publish(ctx context.Context) error {
 }
 
 func (p *Publisher) document(ctx context.Context, tx pgx.Tx, view measure.View) error {
-	payload, err := json.Marshal(newDocument(p.Registry, p.Engines, view, p.Build))
+	document := newDocument(p.Registry, p.Engines, view, p.Build)
+	if p.Subprocessors != nil {
+		list, err := p.Subprocessors(ctx)
+		if err != nil {
+			return err
+		}
+		document.Subprocessors = sorted(list)
+	}
+	payload, err := json.Marshal(document)
 	if err != nil {
 		return err
 	}
@@ -136,7 +146,7 @@ func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, curr
 			return err
 		}
 		if !bytes.Equal(payload, published[id]) {
-			if err := insertRow(ctx, tx, id, payload); err != nil {
+			if err := insertRow(ctx, tx, id, published[id], payload); err != nil {
 				return err
 			}
 		}

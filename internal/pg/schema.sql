@@ -113,6 +113,26 @@ CREATE TABLE annex.pulse (
 
 ALTER TABLE annex.pulse OWNER TO garant_owner;
 
+CREATE TABLE annex.revision (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    kind text NOT NULL,
+    measure_id text DEFAULT ''::text NOT NULL,
+    payload json NOT NULL,
+    CONSTRAINT revision_kind_check CHECK ((kind = ANY (ARRAY['published'::text, 'wording'::text, 'added'::text, 'removed'::text, 'estate'::text, 'scope'::text, 'reduced'::text, 'confirmed'::text, 'company'::text, 'subprocessors'::text])))
+);
+
+ALTER TABLE annex.revision OWNER TO garant_owner;
+
+ALTER TABLE annex.revision ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME annex.revision_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE audit.entry (
     id bigint NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
@@ -466,6 +486,9 @@ ALTER TABLE ONLY annex.published
 ALTER TABLE ONLY annex.pulse
     ADD CONSTRAINT pulse_pkey PRIMARY KEY (minute);
 
+ALTER TABLE ONLY annex.revision
+    ADD CONSTRAINT revision_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY audit.entry
     ADD CONSTRAINT entry_pkey PRIMARY KEY (id);
 
@@ -546,11 +569,17 @@ ALTER TABLE ONLY public.goose_db_version
 
 CREATE INDEX document_at ON annex.document USING btree (at);
 
+CREATE INDEX history_at ON annex.history USING btree (at);
+
 CREATE INDEX history_measure ON annex.history USING btree (measure_id, at);
 
 CREATE INDEX published_at ON annex.published USING btree (at);
 
 CREATE INDEX published_measure ON annex.published USING btree (measure_id, id DESC);
+
+CREATE INDEX published_moment ON annex.published USING btree (measure_id, at DESC, id DESC);
+
+CREATE INDEX revision_at ON annex.revision USING btree (at DESC, id DESC);
 
 CREATE INDEX entry_actor ON audit.entry USING btree (actor_kind, actor_id, id);
 
@@ -676,6 +705,16 @@ GRANT INSERT(payload) ON TABLE annex.published TO garant_worker;
 GRANT SELECT ON TABLE annex.pulse TO garant_staff;
 GRANT SELECT ON TABLE annex.pulse TO garant_public;
 GRANT SELECT,INSERT ON TABLE annex.pulse TO garant_worker;
+
+GRANT SELECT ON TABLE annex.revision TO garant_staff;
+GRANT SELECT ON TABLE annex.revision TO garant_worker;
+GRANT SELECT ON TABLE annex.revision TO garant_public;
+
+GRANT INSERT(kind) ON TABLE annex.revision TO garant_worker;
+
+GRANT INSERT(measure_id) ON TABLE annex.revision TO garant_worker;
+
+GRANT INSERT(payload) ON TABLE annex.revision TO garant_worker;
 
 GRANT SELECT ON TABLE audit.entry TO garant_staff;
 
