@@ -3,7 +3,7 @@
 //
 // # Reading
 //
-// [Parse] reads what the checks look at (company, endpoints, policy); [ParseServer] reads what
+// [Parse] reads what the checks look at (company, endpoints, databases, policy); [ParseServer] reads what
 // this server needs to run (database, listen, hosts, tls, trusted_proxy, keys) from the same
 // file; [Validate] does both. All are strict: an unknown key, a key written twice, a number
 // where a text belongs, an anchor, a second document are mistakes. Every mistake is told, up
