@@ -21,12 +21,9 @@ import (
 
 // Postgres reads what a database URL shows: the databases beside it, the roles with their
 // rights, and which tables seem to hold personal data. It reads the catalogue, never a row of
-// a table.
-type Postgres struct {
-	// Personal says of what kind the personal data of a column is, by the names of schema,
-	// table and column and by its type; "" for none. It must not keep state.
-	Personal func(schema, table, column, kind string) string
-}
+// a table. Personal data
+// is told by package estate/personal, as the checks tell it.
+type Postgres struct{}
 
 // Bounds of the source.
 const (
@@ -83,12 +80,12 @@ func (d Database) Hosts() []string {
 }
 
 // Find reads the databases of the Ask.
-func (p *Postgres) Find(ctx context.Context, a Ask, way Way) (Found, error) {
+func (*Postgres) Find(ctx context.Context, a Ask, way Way) (Found, error) {
 	parts := make([]Found, len(a.Databases))
 	done := make(chan struct{}, len(a.Databases))
 	for i, d := range a.Databases {
 		go func() {
-			parts[i] = p.one(ctx, a, d, way)
+			parts[i] = look(ctx, a, d, way)
 			done <- struct{}{}
 		}()
 	}
@@ -136,8 +133,8 @@ type table struct {
 
 func (t table) String() string { return t.schema + "." + t.name }
 
-// one reads one database and what lies beside it.
-func (p *Postgres) one(ctx context.Context, a Ask, d Database, way Way) Found {
+// look reads one database and what lies beside it.
+func look(ctx context.Context, a Ask, d Database, way Way) Found {
 	note := func(text string) Found { return Found{Notes: []Note{{About: d.Reference, Text: text}}} }
 	config, err := pgx.ParseConfig(d.URL)
 	if err != nil {
@@ -147,7 +144,7 @@ func (p *Postgres) one(ctx context.Context, a Ask, d Database, way Way) Found {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
 	a.progress("Reading the catalogue of " + d.Reference)
-	s, err := p.read(ctx, config)
+	s, err := read(ctx, config)
 	if err != nil {
 		return note("It could not be read: " + databaseFailure(err) + ".")
 	}
@@ -159,7 +156,7 @@ func (p *Postgres) one(ctx context.Context, a Ask, d Database, way Way) Found {
 		}
 		beside := config.Copy()
 		beside.Database = n.name
-		if n.tables, err = p.countPersonal(ctx, beside); err != nil {
+		if n.tables, err = countPersonal(ctx, beside); err != nil {
 			n.failed = databaseFailure(err)
 		}
 	}
@@ -246,7 +243,7 @@ func (s *seen) found(d Database, config *pgx.ConnConfig) Found {
 	p.Lines = []Line{
 		{Key: "url", Value: d.Reference, Why: "where the URL stands; its password is never in this file"},
 		{Key: "database", Value: s.server.database, Why: "as the server calls it, so that a neighbour does not pass"},
-		{Key: "system", Value: cmp.Or(s.server.system, "0"), Why: "the server's own identifier, so that a decoy does not pass"},
+		{Key: "system", Value: cmp.Or(s.server.system, "1"), Why: "the server's own identifier, so that a decoy does not pass"},
 		{Key: "environment", Value: production, Why: label},
 		s.customerData(),
 	}
@@ -263,7 +260,7 @@ func (s *seen) found(d Database, config *pgx.ConnConfig) Found {
 	if labels := s.labels(); len(labels) > 0 {
 		p.Lines = append(p.Lines, Line{Key: "labels", Value: labels, Why: "columns that seem to hold personal data; write your class and take the # away, CLS-1 names the others"})
 	}
-	saw := fmt.Sprintf("PostgreSQL %s, %s, %s of %d columns with personal data by name and type", s.server.version, count(len(s.roles), "role"), count(len(s.personal), "table"), s.columns)
+	saw := fmt.Sprintf("PostgreSQL %s, %s; by names and types, %s with personal data (%s looked at)", s.server.version, count(len(s.roles), "role"), count(len(s.personal), "table"), count(s.columns, "column"))
 	if s.more {
 		saw += " (there are more columns than were looked at)"
 	}
@@ -359,7 +356,7 @@ func (s *seen) readers(developers []Item) []Item {
 		}
 		why := fmt.Sprintf("reads %s; who stands behind it? team: for people", count(n, "personal table"))
 		if r.privileged() != "" {
-			why += "; it is " + r.privileged()
+			why += "; it is " + printable(r.privileged(), 120)
 		}
 		items = append(items, Item{Pairs: []Pair{{"role", r.name}, {"service", r.name}}, Off: true, Why: why})
 	}
@@ -372,7 +369,7 @@ func (s *seen) privileged(developers []Item) []Item {
 		if r.privileged() == "" || slices.ContainsFunc(developers, func(i Item) bool { return i.Text == r.name }) {
 			continue
 		}
-		why := r.privileged()
+		why := printable(r.privileged(), 120)
 		if !r.login {
 			why += "; no login"
 		}
@@ -429,6 +426,11 @@ func (s *seen) notes(developers []Item) []Note {
 	if !s.secured && !s.local {
 		note("The connection to it had no TLS. Put sslmode=verify-full in the URL.")
 	}
+	for _, r := range s.roles {
+		if r.name == s.server.role && r.super {
+			note("The URL signs in as a superuser. Reading the catalogue needs far less: docs/access.md says which role to make for Garant.")
+		}
+	}
 	for _, n := range s.neighbours {
 		switch {
 		case n.failed != "":
@@ -440,4 +442,12 @@ func (s *seen) notes(developers []Item) []Note {
 		}
 	}
 	return notes
+}
+
+func databaseName(url string) string {
+	config, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return ""
+	}
+	return config.Database
 }

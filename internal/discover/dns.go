@@ -337,7 +337,7 @@ func (s *search) remarks(ctx context.Context) {
 
 // silent tells of a host that exists and gives no line of the estate.
 func (s *search) silent(h *host) {
-	if s.hidden(h) {
+	if s.hidden(h) || h.secure.tls == nil && h.plain.web != nil && !speaksPostgres(h.postgres) { // told with its lines
 		return
 	}
 	if h.secure.tls == nil && !speaksPostgres(h.postgres) {

@@ -137,8 +137,8 @@ func (s *search) postgres(h *host) Proposal {
 	}
 	p.Lines = append(p.Lines, Line{Key: "url", Value: p.Subject, Why: h.from + "; PostgreSQL answered there"})
 	p.Lines = append(p.Lines, s.kind(h, "admin")...)
-	saw := []string{"speaks PostgreSQL"}
-	expect := []string{"decide whether whoever sits where this ran should reach it at all (NET-1)"}
+	saw := []string{"speaks PostgreSQL to whoever sits where this ran (should it? NET-1)"}
+	var expect []string
 	if shown := h.postgres.tls; shown != nil {
 		p.Lines = append(p.Lines, s.certificateLines(shown)...)
 		saw = append(saw, shown.version, certificateSaw(shown))

@@ -10,12 +10,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/garant-project/garant/internal/estate/personal"
 )
 
 // server is whom the connection reached.
 type server struct {
 	version  string
 	database string
+	role     string // that reads
 	system   string // empty: the role may not read it
 }
 
@@ -24,7 +27,8 @@ type role struct {
 	oid    uint32
 	name   string
 	login  bool
-	rights []string // "superuser", "CREATEROLE", …; in the order of the query
+	super  bool
+	rights []string // "superuser", "CREATEROLE", "member of admins"
 	above  []string // roles whose rights it has or can take, itself included
 }
 
@@ -48,7 +52,7 @@ func reading(ctx context.Context, config *pgx.ConnConfig, fn func(pgx.Tx, *pgcon
 	})
 }
 
-func (p *Postgres) read(ctx context.Context, config *pgx.ConnConfig) (*seen, error) {
+func read(ctx context.Context, config *pgx.ConnConfig) (*seen, error) {
 	s := &seen{}
 	err := reading(ctx, config, func(tx pgx.Tx, conn *pgconn.PgConn) (err error) {
 		_, s.secured = conn.Conn().(*tls.Conn)
@@ -62,7 +66,7 @@ func (p *Postgres) read(ctx context.Context, config *pgx.ConnConfig) (*seen, err
 		if s.roles, err = readRoles(ctx, tx); err != nil {
 			return err
 		}
-		if s.personal, s.columns, s.more, err = p.readColumns(ctx, tx); err != nil {
+		if s.personal, s.columns, s.more, err = readColumns(ctx, tx); err != nil {
 			return err
 		}
 		return readReaders(ctx, tx, s.personal, s.roles)
@@ -71,9 +75,9 @@ func (p *Postgres) read(ctx context.Context, config *pgx.ConnConfig) (*seen, err
 }
 
 // countPersonal says how many tables of a database seem to hold personal data.
-func (p *Postgres) countPersonal(ctx context.Context, config *pgx.ConnConfig) (n int, err error) {
+func countPersonal(ctx context.Context, config *pgx.ConnConfig) (n int, err error) {
 	err = reading(ctx, config, func(tx pgx.Tx, _ *pgconn.PgConn) error {
-		tables, _, _, err := p.readColumns(ctx, tx)
+		tables, _, _, err := readColumns(ctx, tx)
 		n = len(tables)
 		return err
 	})
@@ -82,8 +86,8 @@ func (p *Postgres) countPersonal(ctx context.Context, config *pgx.ConnConfig) (n
 
 func readServer(ctx context.Context, tx pgx.Tx) (s server, err error) {
 	var may bool
-	err = tx.QueryRow(ctx, `SELECT split_part(current_setting('server_version'), ' ', 1), current_database()::text,
-	has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')`).Scan(&s.version, &s.database, &may)
+	err = tx.QueryRow(ctx, `SELECT split_part(current_setting('server_version'), ' ', 1), current_database()::text, current_user::text,
+	has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')`).Scan(&s.version, &s.database, &s.role, &may)
 	if err == nil && may {
 		err = tx.QueryRow(ctx, "SELECT system_identifier::text FROM pg_control_system()").Scan(&s.system)
 	}
@@ -104,38 +108,59 @@ ORDER BY datname LIMIT 100`)
 	})
 }
 
-// readRoles reads roles with what makes them privileged: their attributes, ownership of this
-// database or of a schema or table in it, and membership in predefined roles that reach
-// everything (PostgreSQL, "Predefined Roles").
+// readRoles reads roles with what makes them privileged: their attributes, ownership in this
+// database, and predefined roles (PostgreSQL, "Predefined Roles"), their own or of a role whose
+// rights they have or can take.
 func readRoles(ctx context.Context, tx pgx.Tx) ([]role, error) {
-	rows, err := tx.Query(ctx, `SELECT r.oid, r.rolname::text, r.rolcanlogin, array_remove(ARRAY[
+	rows, err := tx.Query(ctx, `SELECT r.oid, r.rolname::text, r.rolcanlogin, r.rolsuper, array_remove(ARRAY[
 	CASE WHEN r.rolsuper THEN 'superuser' END,
 	CASE WHEN r.rolcreaterole AND NOT r.rolsuper THEN 'CREATEROLE' END,
+	CASE WHEN r.rolcreatedb AND NOT r.rolsuper THEN 'CREATEDB' END,
 	CASE WHEN r.rolbypassrls AND NOT r.rolsuper THEN 'BYPASSRLS' END,
 	CASE WHEN r.rolreplication AND NOT r.rolsuper THEN 'REPLICATION' END,
-	CASE WHEN d.datdba = r.oid AND NOT r.rolsuper THEN 'owner of the database' END,
-	CASE WHEN NOT r.rolsuper AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema') THEN 'owner of tables' END
-	], NULL) || ARRAY(SELECT 'member of ' || g.rolname FROM pg_roles g
-		WHERE NOT r.rolsuper AND pg_has_role(r.oid, g.oid, 'MEMBER') AND g.rolname IN ('pg_read_all_data', 'pg_write_all_data',
-			'pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')
-		ORDER BY g.rolname),
-	ARRAY(SELECT g.rolname::text FROM pg_roles g WHERE pg_has_role(r.oid, g.oid, 'MEMBER') ORDER BY g.rolname)
+	CASE WHEN NOT r.rolsuper AND (r.oid = d.datdba OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid)
+		OR EXISTS (SELECT FROM pg_namespace n WHERE n.nspowner = r.oid) OR EXISTS (SELECT FROM pg_proc f WHERE f.proowner = r.oid)) THEN 'owner of objects' END
+	], NULL), ARRAY(SELECT g.rolname::text FROM pg_roles g WHERE g.oid <> r.oid AND pg_has_role(r.oid, g.oid, 'MEMBER') ORDER BY g.rolname)
 FROM pg_roles r CROSS JOIN pg_database d
 WHERE d.datname = current_database() AND r.rolname !~ '^pg_'
 ORDER BY r.rolname LIMIT $1`, maxRoles+1)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r role, err error) {
-		err = row.Scan(&r.oid, &r.name, &r.login, &r.rights, &r.above)
+	roles, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r role, err error) {
+		err = row.Scan(&r.oid, &r.name, &r.login, &r.super, &r.rights, &r.above)
 		return r, err
 	})
+	if err != nil {
+		return nil, err
+	}
+	own := map[string][]string{}
+	for _, r := range roles {
+		own[r.name] = slices.DeleteFunc(slices.Clone(r.rights), func(right string) bool { return right == "REPLICATION" }) // is not inherited
+	}
+	for i := range roles {
+		r := &roles[i]
+		for _, above := range r.above {
+			switch {
+			case r.super: // has everything anyway
+			case powerful(above), len(own[above]) > 0:
+				r.rights = append(r.rights, "member of "+above)
+			}
+		}
+		r.above = append(r.above, r.name)
+	}
+	return roles, nil
+}
+
+// powerful reports whether a predefined role has rights over more than its own.
+func powerful(name string) bool {
+	return slices.Contains([]string{"pg_read_all_data", "pg_write_all_data", "pg_execute_server_program", "pg_read_server_files", "pg_write_server_files",
+		"pg_signal_backend", "pg_monitor", "pg_read_all_stats", "pg_read_all_settings", "pg_stat_scan_tables", "pg_maintain", "pg_create_subscription"}, name)
 }
 
 // readColumns reads the names and types of columns and keeps the tables of which some seem to
 // hold personal data, in order.
-func (p *Postgres) readColumns(ctx context.Context, tx pgx.Tx) (personal []table, columns int, more bool, err error) {
+func readColumns(ctx context.Context, tx pgx.Tx) (tables []table, columns int, more bool, err error) {
 	rows, err := tx.Query(ctx, `SELECT c.oid, n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, NULL)
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
@@ -151,21 +176,21 @@ ORDER BY n.nspname, c.relname, a.attnum LIMIT $1`, maxColumns+1)
 			columns, more = maxColumns, true
 			return nil
 		}
-		what := p.Personal(t.schema, t.name, column, kind)
-		if what == "" {
+		found, ok := personal.Detect(personal.Column{Schema: t.schema, Table: t.name, Name: column, Type: kind})
+		if !ok {
 			return nil
 		}
-		if n := len(personal); n == 0 || personal[n-1].oid != t.oid {
-			personal = append(personal, table{oid: t.oid, schema: t.schema, name: t.name})
+		if n := len(tables); n == 0 || tables[n-1].oid != t.oid {
+			tables = append(tables, table{oid: t.oid, schema: t.schema, name: t.name})
 		}
-		last := &personal[len(personal)-1]
+		last := &tables[len(tables)-1]
 		last.columns = append(last.columns, column)
-		if !slices.Contains(last.kinds, what) {
+		if what := strings.ReplaceAll(string(found), "_", " "); !slices.Contains(last.kinds, what) {
 			last.kinds = append(last.kinds, what)
 		}
 		return nil
 	})
-	return personal, columns, more, err
+	return tables, columns, more, err
 }
 
 // readReaders fills in who can read each table: by a right of its own or of PUBLIC, on the table
