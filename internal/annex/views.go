@@ -69,7 +69,7 @@ func (s *Site) changes(w http.ResponseWriter, r *web.Request) error {
 	return s.answer(w, r, "changes", kindHTML, func(out io.Writer, snap *Snapshot, now time.Time) error {
 		v := page.Changes{Company: company(snap), From: now.AddDate(0, 0, -historyDays), JSON: "/changes.json", Address: s.origin + "/changes"}
 		for _, m := range snap.Document.Measures {
-			if len(m.Checks) > 0 {
+			if len(m.Checks) > 0 || m.Attest {
 				v.List = append(v.List, snap.changesOf(m, r.Lang, 200)...)
 			}
 		}
@@ -212,7 +212,7 @@ func (s *Snapshot) measure(p *ui.Printer, m Measure, lang string, now time.Time)
 	for _, proof := range row.Proofs {
 		v.Digests = append(v.Digests, page.Digest{Check: proof.Check, SHA256: proof.Digest, FirstAt: proof.FirstAt, Passed: proof.Outcome == measure.Pass})
 	}
-	if len(m.Checks) > 0 {
+	if len(m.Checks) > 0 || m.Attest {
 		for _, d := range s.Strip(m.ID, now, s.zone()) {
 			v.Strip = append(v.Strip, ui.Day{Date: d.Date, State: ui.State(d.State)})
 		}

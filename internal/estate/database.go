@@ -109,6 +109,21 @@ func (e *Estate) Declared(name string) any {
 		d.Line, d.URL.key = 0, ""
 		return d
 	}
+	for _, c := range e.Checks {
+		if c.Target() == name || c.Imported != nil && slices.Contains(c.Targets(), name) {
+			return c.asks()
+		}
+	}
+	for _, i := range e.Imports {
+		if slices.Contains(i.Targets(), name) {
+			return i.asks()
+		}
+	}
+	for _, w := range e.Witnesses {
+		if slices.Contains(w.Targets(), name) {
+			return w.KeyText()
+		}
+	}
 	return nil
 }
 

@@ -71,7 +71,7 @@ func (c *Catalogue) readMeasures(r *reader, b []byte) map[string]int {
 	if root == nil {
 		return nil
 	}
-	top, ok := r.fields(root, "the file", "sections", "parameters", "measures")
+	top, ok := r.fields(root, "the file", "sections", "parameters", "clauses", "also", "measures")
 	if !ok {
 		return nil
 	}
@@ -85,6 +85,9 @@ func (c *Catalogue) readMeasures(r *reader, b []byte) map[string]int {
 	}
 	if top["parameters"] != nil {
 		c.readParameters(r, top["parameters"])
+	}
+	if top["clauses"] != nil {
+		c.readClauses(r, top["clauses"])
 	}
 	if top["measures"] != nil {
 		last := -1
@@ -109,6 +112,9 @@ func (c *Catalogue) readMeasures(r *reader, b []byte) map[string]int {
 		if len(c.Measures) == 0 {
 			r.fail(top["measures"].Line, "catalogue.missing", "there is no measure", "Add one.")
 		}
+	}
+	if top["also"] != nil {
+		c.readTopics(r, top["also"])
 	}
 	return lines
 }
@@ -245,7 +251,7 @@ func (r *reader) need(n *yaml.Node, what string, f map[string]*yaml.Node, keys .
 
 func (c *Catalogue) readMeasure(r *reader, n *yaml.Node) (Measure, bool) {
 	var m Measure
-	f, ok := r.fields(n, "a measure", "id", "section", "kind", "owner", "operator", "cadence", "facts", "refs")
+	f, ok := r.fields(n, "a measure", "id", "section", "kind", "owner", "operator", "cadence", "facts", "attest", "per", "refs")
 	if !ok || !r.need(n, "a measure", f, "id") {
 		return m, false
 	}
@@ -281,6 +287,15 @@ func (c *Catalogue) readMeasure(r *reader, n *yaml.Node) (Measure, bool) {
 	} else if m.Kind == Run || m.Kind == Attested {
 		r.fail(n.Line, "catalogue.cadence", m.ID+" depends on people and has no cadence, so it would never expire", "Add “cadence: 365d”.")
 	}
+	m.Attest = m.Kind == Attested
+	if f["attest"] != nil {
+		m.Attest = c.readAttest(r, f["attest"], m)
+	}
+	if f["per"] != nil {
+		if m.Per, _ = r.word(f["per"], "what "+m.ID+" is attested for"); m.Per != PerSite || !m.Attest {
+			r.fail(f["per"].Line, "catalogue.per", m.ID+" is attested for each of something that is not known", "Write site, for a measure that is attested, or remove the line.")
+		}
+	}
 	if f["facts"] != nil {
 		m.Facts = r.wordList(f["facts"], "the facts of "+m.ID)
 		for _, fact := range m.Facts {
@@ -291,7 +306,7 @@ func (c *Catalogue) readMeasure(r *reader, n *yaml.Node) (Measure, bool) {
 			}
 		}
 	}
-	refs, ok := r.fields(f["refs"], "the references of "+m.ID, "gdpr", "iso", "cnil")
+	refs, ok := r.fields(f["refs"], "the references of "+m.ID, "gdpr", "iso", "cnil", "clauses")
 	if !ok || !r.need(f["refs"], "the references of "+m.ID, refs, "gdpr") {
 		return m, true
 	}
@@ -305,7 +320,22 @@ func (c *Catalogue) readMeasure(r *reader, n *yaml.Node) (Measure, bool) {
 	if refs["cnil"] != nil {
 		m.Refs.CNIL = r.wordList(refs["cnil"], "cnil of "+m.ID)
 	}
+	if refs["clauses"] != nil {
+		m.Refs.Clauses = c.readHeadings(r, refs["clauses"], m.ID)
+	}
 	return m, true
+}
+
+// readAttest reads whether a measure needs an owner's attestation beside its checks.
+func (c *Catalogue) readAttest(r *reader, n *yaml.Node, m Measure) bool {
+	word, _ := r.word(n, "attest of "+m.ID)
+	switch {
+	case word != "true":
+		r.fail(n.Line, "catalogue.attest", m.ID+" says something else of its attestation than that it is needed", "Write “attest: true”, or remove the line.")
+	case m.Cadence == 0:
+		r.fail(n.Line, "catalogue.cadence", m.ID+" is attested and has no cadence, so the attestation would never expire", "Add “cadence: 365d”.")
+	}
+	return true
 }
 
 // readWords fills one language.
@@ -314,11 +344,13 @@ func (c *Catalogue) readWords(r *reader, lang string, b []byte) {
 	if root == nil {
 		return
 	}
-	top, ok := r.fields(root, "the file", "sections", "teams", "measures")
+	top, ok := r.fields(root, "the file", "sections", "teams", "clauses", "also", "measures")
 	if !ok || !r.need(root, "the file", top, "sections", "teams", "measures") {
 		return
 	}
 	l := language{sections: map[string]string{}, teams: map[string]string{}, measures: map[string]Words{}}
+	l.clauses = c.readLabels(r, lang, root, top["clauses"], labels{key: "clauses", what: "heading", known: c.Clauses})
+	l.topics = c.readLabels(r, lang, root, top["also"], labels{key: "also", what: "topic", known: c.topicKeys(), question: true})
 	if ps, ok := r.pairs(top["sections"], "sections"); ok {
 		for _, p := range ps {
 			if !slices.ContainsFunc(c.Sections, func(s Section) bool { return s.ID == p.key }) {
