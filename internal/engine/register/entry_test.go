@@ -15,7 +15,6 @@ import (
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
-	"github.com/garant-project/garant/internal/web/ui"
 )
 
 // Every word of every register is there, in both languages.
@@ -133,7 +132,7 @@ func TestCreate(t *testing.T) {
 	// Every fault has words.
 	for _, lang := range []string{"fr", "en"} {
 		p := w.r.Words.For(lang, nil)
-		for _, id := range []string{"required", "characters", "long", "pattern", "date", "bool", "number", "option", "email", "url", "account", "reference", "taken", "twice", "unknown",
+		for _, id := range []string{"required", "characters", "long", "pattern", "date", "bool", "number", "option", "email", "url", "account", "reference", "taken", "twice", "unknown", "cells", "column_twice",
 			"before_arrival", "before_public", "public_purpose", "nothing_to_read", "no_such_state", "state_by_hand"} {
 			if !p.Has("register.fault." + id) {
 				t.Errorf("%s: no words for the fault %s", lang, id)
@@ -461,5 +460,3 @@ func TestDueByTheCompanysDay(t *testing.T) {
 		t.Errorf("half an hour after midnight in Brussels %d are due", n)
 	}
 }
-
-var _ = ui.Field{}

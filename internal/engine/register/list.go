@@ -149,17 +149,13 @@ func (r *Registers) condition(d *Definition, q Query, today calendar.Date) (*con
 func (r *Registers) search(c *condition, d *Definition, words string) {
 	like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(fold(words)) + "%"
 	sql, args := "e.search LIKE ?", []any{like}
-	var keys [][]byte
 	for _, f := range d.Fields {
 		if f.Unique && f.Personal {
-			keys = append(keys, r.uniqueKey(d, f, words))
+			sql += " OR e.id = (SELECT u.entry_id FROM register.unique_value u WHERE u.register = ? AND u.field = ? AND u.value = ?)"
+			args = append(args, d.Key, f.Key, r.uniqueKey(d, f, words))
 		}
 	}
-	if len(keys) > 0 {
-		sql = "(e.search LIKE ? OR e.id IN (SELECT u.entry_id FROM register.unique_value u WHERE u.register = ? AND u.value = ANY (?)))"
-		args = append(args, d.Key, keys)
-	}
-	c.and(sql, args...)
+	c.and("("+sql+")", args...)
 }
 
 // List returns a page of the entries of a register, sorted by what they are called. Needs the
@@ -309,7 +305,7 @@ func (r *Registers) resolve(ctx context.Context, q pg.Querier, names map[string]
 		out[register] = found
 		var ids []uuid.UUID
 		byKey := map[string][]string{} // field and key → names
-		var keys [][]byte
+		var keys uniqueKeys
 		for _, name := range list {
 			if id, err := uuid.Parse(name); err == nil {
 				ids = append(ids, id)
@@ -318,7 +314,7 @@ func (r *Registers) resolve(ctx context.Context, q pg.Querier, names map[string]
 			for _, f := range d.Fields {
 				if f.Unique {
 					k := r.uniqueKey(d, f, name)
-					keys = append(keys, k)
+					keys.add(f.Key, k)
 					byKey[f.Key+"\x00"+string(k)] = append(byKey[f.Key+"\x00"+string(k)], name)
 				}
 			}
@@ -336,15 +332,13 @@ func (r *Registers) resolve(ctx context.Context, q pg.Querier, names map[string]
 				}
 			}
 		}
-		if len(keys) > 0 {
-			known, err := takenOf(ctx, q, register, keys)
-			if err != nil {
-				return nil, err
-			}
-			for _, t := range known {
-				for _, name := range byKey[t.Field+"\x00"+string(t.Value)] {
-					found[name] = t.Entry
-				}
+		known, err := takenOf(ctx, q, register, keys)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range known {
+			for _, name := range byKey[t.Field+"\x00"+string(t.Value)] {
+				found[name] = t.Entry
 			}
 		}
 	}

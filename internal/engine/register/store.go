@@ -140,9 +140,25 @@ type taken struct {
 	Entry uuid.UUID
 }
 
-// takenOf finds which of the values are unique values of a register.
-func takenOf(ctx context.Context, q pg.Querier, register string, values [][]byte) ([]taken, error) {
-	rows, err := q.Query(ctx, "SELECT field, value, entry_id FROM register.unique_value WHERE register = $1 AND value = ANY ($2)", register, values)
+// uniqueKeys are unique values to look up, each of a field.
+type uniqueKeys struct {
+	fields []string
+	values [][]byte
+}
+
+func (k *uniqueKeys) add(field string, value []byte) {
+	k.fields, k.values = append(k.fields, field), append(k.values, value)
+}
+
+// takenOf finds which of the values are unique values of a register. Each is looked up by the
+// index, whatever the planner believes of a table that is being filled.
+func takenOf(ctx context.Context, q pg.Querier, register string, keys uniqueKeys) ([]taken, error) {
+	if len(keys.fields) == 0 {
+		return nil, nil
+	}
+	rows, err := q.Query(ctx, `SELECT k.field, k.value, u.entry_id FROM unnest($2::text[], $3::bytea[]) AS k (field, value)
+CROSS JOIN LATERAL (SELECT v.entry_id FROM register.unique_value v WHERE v.register = $1 AND v.field = k.field AND v.value = k.value LIMIT 1) u`,
+		register, keys.fields, keys.values)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/engine/register"
+	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/pgtest"
 )
@@ -135,3 +136,5 @@ func (w *world) all(sql string, args ...any) []string {
 	}
 	return out
 }
+
+func asError(err error, to **errs.Error) bool { return errors.As(err, to) }
