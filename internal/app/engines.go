@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/document"
+	"github.com/garant-project/garant/internal/engine/access"
 	"github.com/garant-project/garant/internal/engine/endpoint"
 	"github.com/garant-project/garant/internal/engine/own"
 	"github.com/garant-project/garant/internal/engine/register"
@@ -30,6 +31,7 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 	return []measure.Engine{
 		{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
 		endpoint.New(endpoint.Deps{}),
+		access.New(access.Deps{}),
 		own.New(),
 		{Name: "register", Messages: register.Messages()},
 	}, nil
