@@ -13,6 +13,7 @@
 //	app
 //	annex, demo, engine/*        (none imports another)
 //	measure
+//	mail
 //	web, job
 //	directory, document, estate
 //	audit
