@@ -153,7 +153,9 @@ type server struct {
 
 func (s *server) String() string { return s.settings.Host }
 
-func (s *server) client() (*gomail.Client, *failure) {
+// client makes a client of the library. conn is its connection, once it has one: the library leaves it
+// open where STARTTLS or signing in fails.
+func (s *server) client(conn *net.Conn) (*gomail.Client, *failure) {
 	config := &tls.Config{ServerName: s.settings.Host, MinVersion: tls.VersionTLS12}
 	if s.settings.TrustPEM != nil {
 		config.RootCAs = x509.NewCertPool()
@@ -162,7 +164,11 @@ func (s *server) client() (*gomail.Client, *failure) {
 	_, domain, _ := strings.Cut(s.settings.From.Address, "@")
 	options := []gomail.Option{
 		gomail.WithPort(s.settings.Port), gomail.WithTimeout(s.timeout), gomail.WithTLSConfig(config), gomail.WithHELO(domain),
-		gomail.WithTLSPolicy(gomail.TLSMandatory),
+		gomail.WithTLSPolicy(gomail.TLSMandatory), gomail.WithDialContextFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := s.dial(ctx, network, address, config)
+			*conn = c
+			return c, err
+		}),
 	}
 	if s.settings.Implicit {
 		options = append(options, gomail.WithSSL())
@@ -181,15 +187,34 @@ func (s *server) client() (*gomail.Client, *failure) {
 	return c, nil
 }
 
+func (s *server) dial(ctx context.Context, network, address string, config *tls.Config) (net.Conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil || !s.settings.Implicit {
+		return c, err
+	}
+	secure := tls.Client(c, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
 func (s *server) send(ctx context.Context, e envelope) *failure {
 	m, failed := compose(s.settings.From, e)
 	if failed != nil {
 		return failed
 	}
-	c, failed := s.client()
+	var conn net.Conn
+	c, failed := s.client(&conn)
 	if failed != nil {
 		return failed
 	}
+	defer func() {
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, 3*s.timeout)
 	defer cancel()
 	if err := c.DialWithContext(ctx); err != nil {
