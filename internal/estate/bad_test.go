@@ -83,7 +83,7 @@ func badFiles() []badFile {
 		{"unknown section", company + "endpoint: []\n",
 			`garant.yaml:8: endpoint: There is no such section. Did you mean endpoints?`},
 		{"unknown section, nothing near", company + "wardrobe: 1\n",
-			`garant.yaml:8: wardrobe: There is no such section. The sections are company, endpoints, databases, checks, imports, witness, policy, database, listen, hosts, tls, trusted_proxy and keys.`},
+			`garant.yaml:8: wardrobe: There is no such section. The sections are company, endpoints, databases, checks, imports, witness, policy, database, listen, hosts, tls, trusted_proxy, keys and mail.`},
 		{"measures", company + "measures: {}\n",
 			`garant.yaml:8: measures: The section is kept for later versions. Remove it.`},
 		{"unknown key", company + "policy:\n  hsts_maxage: 365d\n",

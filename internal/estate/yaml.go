@@ -21,7 +21,7 @@ func estateSections() []string {
 	return []string{"company", "endpoints", "databases", "checks", "imports", "witness", "policy"}
 }
 func serverSections() []string {
-	return []string{"database", "listen", "hosts", "tls", "trusted_proxy", "keys"}
+	return []string{"database", "listen", "hosts", "tls", "trusted_proxy", "keys", "mail"}
 }
 
 // document reads the text of garant.yaml into its sections. It returns nil when the text is
