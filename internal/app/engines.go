@@ -2,6 +2,8 @@ package app
 
 import (
 	"github.com/garant-project/garant/internal/engine/endpoint"
+	"github.com/garant-project/garant/internal/engine/own"
+	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 )
@@ -10,6 +12,8 @@ import (
 func Engines() []measure.Engine {
 	return []measure.Engine{
 		endpoint.New(endpoint.Deps{}),
+		own.New(),
+		scanner.New(),
 	}
 }
 
