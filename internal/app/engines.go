@@ -9,6 +9,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/endpoint"
 	"github.com/garant-project/garant/internal/engine/own"
 	"github.com/garant-project/garant/internal/engine/register"
+	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/pg"
@@ -20,6 +21,7 @@ func Engines() []measure.Engine {
 		endpoint.New(endpoint.Deps{}),
 		access.New(access.Deps{}),
 		own.New(),
+		scanner.New(),
 	}
 }
 
