@@ -113,7 +113,10 @@ func TestSeatEndIsSeenByEachWayIn(t *testing.T) {
 			_, err := h.UseRecoveryCode(ctx, visit, k.email, k.code, at)
 			return err
 		},
-		"passkey": func(h house, _ directory.Person, k keysOf, at time.Time) error { _, err := h.login(k.key, at); return err },
+		"passkey": func(h house, _ directory.Person, k keysOf, at time.Time) error {
+			_, err := h.login(k.key, at)
+			return err
+		},
 		"another passkey": func(h house, _ directory.Person, k keysOf, at time.Time) error {
 			_, err := h.BeginRegistration(ctx, h.actor(k.session, at.Add(-time.Second)), at)
 			return err
