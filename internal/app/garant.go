@@ -11,6 +11,7 @@ import (
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/engine/register"
+	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	checks "github.com/garant-project/garant/internal/measure/console"
@@ -89,6 +90,11 @@ func messages(engines []measure.Engine) (*ui.Messages, error) {
 		extra = append(extra, e.Messages)
 	}
 	return ui.NewMessages(extra...)
+}
+
+// Importer takes reports of scanners.
+func (g *Garant) Importer() *scanner.Importer {
+	return &scanner.Importer{Receiver: g.Runner, Now: g.Now}
 }
 
 // Words is a message in a language.
