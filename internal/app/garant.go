@@ -10,6 +10,7 @@ import (
 	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/annex/page"
 	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -68,7 +69,7 @@ func Open(ctx context.Context, o Options) (*Garant, error) {
 
 // messages are the words of every page and engine.
 func messages(engines []measure.Engine) (*ui.Messages, error) {
-	extra := []map[string][]byte{page.Messages(), signin.Messages(), console.Messages(), checks.Messages()}
+	extra := []map[string][]byte{document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages()}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)
 	}

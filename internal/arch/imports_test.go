@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"internal/annex", "internal/demo", "internal/engine"},
 	{"internal/measure"},
 	{"internal/web", "internal/job"},
-	{"internal/directory", "internal/estate"},
+	{"internal/directory", "internal/document", "internal/estate"},
 	{"internal/audit"},
 	{"internal/token"},
 	{"internal/crypt"},

@@ -16,6 +16,10 @@ CREATE SCHEMA directory;
 
 ALTER SCHEMA directory OWNER TO garant_owner;
 
+CREATE SCHEMA document;
+
+ALTER SCHEMA document OWNER TO garant_owner;
+
 CREATE SCHEMA estate;
 
 ALTER SCHEMA estate OWNER TO garant_owner;
@@ -348,6 +352,38 @@ CREATE TABLE directory.throttle (
 
 ALTER TABLE directory.throttle OWNER TO garant_owner;
 
+CREATE TABLE document.document (
+    id uuid NOT NULL,
+    owner_kind text NOT NULL,
+    owner_id text NOT NULL,
+    name bytea NOT NULL,
+    type text NOT NULL,
+    size bigint NOT NULL,
+    sha256 text NOT NULL,
+    pieces integer NOT NULL,
+    added_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    added_by text NOT NULL,
+    CONSTRAINT document_added_by_check CHECK ((added_by <> ''::text)),
+    CONSTRAINT document_owner_id_check CHECK ((owner_id <> ''::text)),
+    CONSTRAINT document_owner_kind_check CHECK ((owner_kind <> ''::text)),
+    CONSTRAINT document_pieces_check CHECK ((pieces > 0)),
+    CONSTRAINT document_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT document_size_check CHECK (((size >= 1) AND (size <= 20000000))),
+    CONSTRAINT document_type_check CHECK ((type ~ '^[a-z]+/[a-z0-9.+-]+$'::text))
+);
+
+ALTER TABLE document.document OWNER TO garant_owner;
+
+CREATE TABLE document.piece (
+    document_id uuid NOT NULL,
+    n integer NOT NULL,
+    value bytea NOT NULL,
+    CONSTRAINT piece_n_check CHECK ((n >= 0))
+);
+ALTER TABLE ONLY document.piece ALTER COLUMN value SET STORAGE EXTERNAL;
+
+ALTER TABLE document.piece OWNER TO garant_owner;
+
 CREATE TABLE estate.confirmation (
     version bigint NOT NULL,
     confirmed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -630,6 +666,12 @@ ALTER TABLE ONLY directory.session
 ALTER TABLE ONLY directory.throttle
     ADD CONSTRAINT throttle_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY document.document
+    ADD CONSTRAINT document_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY document.piece
+    ADD CONSTRAINT piece_pkey PRIMARY KEY (document_id, n);
+
 ALTER TABLE ONLY estate.confirmation
     ADD CONSTRAINT confirmation_pkey PRIMARY KEY (version);
 
@@ -700,6 +742,8 @@ CREATE INDEX session_person ON directory.session USING btree (person_id) WHERE (
 
 CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
 
+CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_id, id);
+
 CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
 
 CREATE INDEX evidence_check ON measure.evidence USING btree (check_id, observed_at DESC, id);
@@ -737,6 +781,9 @@ ALTER TABLE ONLY directory.recovery_code
 ALTER TABLE ONLY directory.session
     ADD CONSTRAINT session_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
 
+ALTER TABLE ONLY document.piece
+    ADD CONSTRAINT piece_document_id_fkey FOREIGN KEY (document_id) REFERENCES document.document(id);
+
 ALTER TABLE ONLY estate.confirmation
     ADD CONSTRAINT confirmation_version_fkey FOREIGN KEY (version) REFERENCES estate.version(id);
 
@@ -767,6 +814,8 @@ GRANT USAGE ON SCHEMA crypt TO garant_worker;
 
 GRANT USAGE ON SCHEMA directory TO garant_staff;
 GRANT USAGE ON SCHEMA directory TO garant_login;
+
+GRANT USAGE ON SCHEMA document TO garant_staff;
 
 GRANT USAGE ON SCHEMA estate TO garant_staff;
 GRANT USAGE ON SCHEMA estate TO garant_worker;
@@ -1030,6 +1079,28 @@ GRANT SELECT(agent) ON TABLE directory.session TO garant_staff;
 GRANT INSERT(agent) ON TABLE directory.session TO garant_login;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE directory.throttle TO garant_login;
+
+GRANT SELECT ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(id) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(owner_kind) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(owner_id) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(name) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(type) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(size) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(sha256) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(pieces) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(added_by) ON TABLE document.document TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE document.piece TO garant_staff;
 
 GRANT SELECT ON TABLE estate.confirmation TO garant_staff;
 GRANT SELECT ON TABLE estate.confirmation TO garant_worker;

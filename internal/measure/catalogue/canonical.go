@@ -42,10 +42,13 @@ func (c *Catalogue) seal() error {
 		measures = append(measures, map[string]any{
 			"id": m.ID, "attest": m.Attest, "per": m.Per, "excluded": excluded, "section": m.Section, "kind": string(m.Kind), "owner": m.Owner, "operator": m.Operator,
 			"cadence_seconds": int64(m.Cadence.Seconds()), "facts": list(m.Facts), "words": words,
-			"refs": map[string]any{"gdpr": list(m.Refs.GDPR), "iso": list(m.Refs.ISO), "cnil": list(m.Refs.CNIL)},
+			"refs": map[string]any{"gdpr": list(m.Refs.GDPR), "iso": list(m.Refs.ISO), "cnil": list(m.Refs.CNIL), "clauses": list(m.Refs.Clauses)},
 		})
 	}
-	whole := map[string]any{"sections": sections, "parameters": parameters, "teams": teams, "measures": measures}
+	whole := map[string]any{
+		"sections": sections, "parameters": parameters, "teams": teams, "measures": measures,
+		"clauses": c.canonicalClauses(langs), "also": c.canonicalTopics(langs),
+	}
 	if c.tailored != nil && !c.tailored.by.Empty() {
 		whole["tailoring"] = c.tailored.declared()
 	}
@@ -102,6 +105,33 @@ func canonicalParameter(p Parameter) any {
 		return map[string]any{"list": list(p.List)}
 	}
 	return nil
+}
+
+func (c *Catalogue) canonicalClauses(langs []string) []any {
+	out := []any{}
+	for _, key := range c.Clauses {
+		titles := map[string]string{}
+		for _, l := range langs {
+			titles[l] = c.ClauseTitle(l, key)
+		}
+		out = append(out, map[string]any{"key": key, "titles": titles})
+	}
+	return out
+}
+
+func (c *Catalogue) canonicalTopics(langs []string) []any {
+	out := []any{}
+	for _, t := range c.Topics {
+		questions, answers := map[string]string{}, map[string]string{}
+		for _, l := range langs {
+			questions[l] = c.Question(l, t.Key)
+		}
+		for l, answer := range c.Answers[t.Key] {
+			answers[l] = answer
+		}
+		out = append(out, map[string]any{"key": t.Key, "measures": list(t.Measures), "questions": questions, "answers": answers})
+	}
+	return out
 }
 
 // list writes "nothing" as [], never as null.

@@ -79,6 +79,10 @@ type Refs struct {
 	GDPR []string // articles: "32(1)(b)", or "recital 26"
 	ISO  []string // ISO/IEC 27001:2022 Annex A: "8.24", or "clause 6.1.2" of the standard itself
 	CNIL []string // sheets of the CNIL's guide to the security of personal data, 2024
+	// Clauses are headings of Annex III of the standard contractual clauses between controllers
+	// and processors (Decision (EU) 2021/915), by the keys of Catalogue.Clauses. The sentence
+	// stands below the first of them.
+	Clauses []string `json:",omitempty"`
 }
 
 // Words are what a measure says in one language.
@@ -112,12 +116,23 @@ type Section struct {
 	GDPR []string // the articles that it answers
 }
 
+// Topic is something that readers ask besides.
+type Topic struct {
+	Key      string
+	Measures []string // that answer it; none: the annex does not say
+}
+
 // Catalogue is one version of the annex. It is never changed after Parse, and is safe for
 // use from many goroutines.
 type Catalogue struct {
 	Sections   []Section // in the order of the annex
 	Measures   []Measure // in the order of the annex
 	Parameters map[string]Parameter
+	Clauses    []string // keys of the headings of Decision (EU) 2021/915, in its order
+	Topics     []Topic  // in the order in which they are shown
+	// Answers are what the company itself says of a topic, by topic and language. The catalogue
+	// that the program carries has none.
+	Answers map[string]map[string]string
 
 	index     map[string]int
 	languages map[string]language
@@ -131,6 +146,8 @@ type language struct {
 	sections map[string]string
 	teams    map[string]string
 	measures map[string]Words
+	clauses  map[string]string
+	topics   map[string]string
 }
 
 //go:embed measures.yaml fr.yaml en.yaml
@@ -178,6 +195,12 @@ func (c *Catalogue) SectionTitle(lang, id string) string { return c.languages[la
 
 // TeamName returns the name of a team in a language, or "" when there is none.
 func (c *Catalogue) TeamName(lang, key string) string { return c.languages[lang].teams[key] }
+
+// ClauseTitle returns our name of a heading of Decision (EU) 2021/915 in a language, or "".
+func (c *Catalogue) ClauseTitle(lang, key string) string { return c.languages[lang].clauses[key] }
+
+// Question returns what is asked of a topic in a language, or "" when there is none.
+func (c *Catalogue) Question(lang, key string) string { return c.languages[lang].topics[key] }
 
 // Languages returns the languages in which every measure speaks, sorted.
 func (c *Catalogue) Languages() []string {

@@ -335,6 +335,7 @@ func TestReferencesEqualTheTable(t *testing.T) {
 		}
 		want.CNIL = split(col[4])
 		m, ok := c.Measure(col[0])
+		m.Refs.Clauses = nil // of another list
 		if !ok {
 			t.Errorf("the table has %s, the catalogue has not", col[0])
 			continue
@@ -390,6 +391,10 @@ func TestHash(t *testing.T) {
 		"an owner":                      func() (string, string, string) { return "", "owner: people", "owner: legal" },
 		"an operator":                   func() (string, string, string) { return "", "operator: supplier", "operator: own" },
 		"a reference":                   func() (string, string, string) { return "", "iso: [7.1, 7.3]", "iso: [7.1]" },
+		"a heading of a measure":        func() (string, string, string) { return "", "clauses: [resilience, assurance]", "clauses: [assurance]" },
+		"the name of a heading":         func() (string, string, string) { return "en", "quality: Data quality", "quality: Quality" },
+		"a question":                    func() (string, string, string) { return "en", "How are staff trained in", "How are staff versed in" },
+		"what answers a question":       func() (string, string, string) { return "", "measures: [PRO-2, BAK-1]", "measures: [PRO-2]" },
 	}
 	seen := map[string]string{c.Hash(): "nothing"}
 	for what, change := range changes {

@@ -71,7 +71,7 @@ func (c *Catalogue) readMeasures(r *reader, b []byte) map[string]int {
 	if root == nil {
 		return nil
 	}
-	top, ok := r.fields(root, "the file", "sections", "parameters", "measures")
+	top, ok := r.fields(root, "the file", "sections", "parameters", "clauses", "also", "measures")
 	if !ok {
 		return nil
 	}
@@ -85,6 +85,9 @@ func (c *Catalogue) readMeasures(r *reader, b []byte) map[string]int {
 	}
 	if top["parameters"] != nil {
 		c.readParameters(r, top["parameters"])
+	}
+	if top["clauses"] != nil {
+		c.readClauses(r, top["clauses"])
 	}
 	if top["measures"] != nil {
 		last := -1
@@ -109,6 +112,9 @@ func (c *Catalogue) readMeasures(r *reader, b []byte) map[string]int {
 		if len(c.Measures) == 0 {
 			r.fail(top["measures"].Line, "catalogue.missing", "there is no measure", "Add one.")
 		}
+	}
+	if top["also"] != nil {
+		c.readTopics(r, top["also"])
 	}
 	return lines
 }
@@ -300,7 +306,7 @@ func (c *Catalogue) readMeasure(r *reader, n *yaml.Node) (Measure, bool) {
 			}
 		}
 	}
-	refs, ok := r.fields(f["refs"], "the references of "+m.ID, "gdpr", "iso", "cnil")
+	refs, ok := r.fields(f["refs"], "the references of "+m.ID, "gdpr", "iso", "cnil", "clauses")
 	if !ok || !r.need(f["refs"], "the references of "+m.ID, refs, "gdpr") {
 		return m, true
 	}
@@ -313,6 +319,9 @@ func (c *Catalogue) readMeasure(r *reader, n *yaml.Node) (Measure, bool) {
 	}
 	if refs["cnil"] != nil {
 		m.Refs.CNIL = r.wordList(refs["cnil"], "cnil of "+m.ID)
+	}
+	if refs["clauses"] != nil {
+		m.Refs.Clauses = c.readHeadings(r, refs["clauses"], m.ID)
 	}
 	return m, true
 }
@@ -335,11 +344,13 @@ func (c *Catalogue) readWords(r *reader, lang string, b []byte) {
 	if root == nil {
 		return
 	}
-	top, ok := r.fields(root, "the file", "sections", "teams", "measures")
+	top, ok := r.fields(root, "the file", "sections", "teams", "clauses", "also", "measures")
 	if !ok || !r.need(root, "the file", top, "sections", "teams", "measures") {
 		return
 	}
 	l := language{sections: map[string]string{}, teams: map[string]string{}, measures: map[string]Words{}}
+	l.clauses = c.readLabels(r, lang, root, top["clauses"], labels{key: "clauses", what: "heading", known: c.Clauses})
+	l.topics = c.readLabels(r, lang, root, top["also"], labels{key: "also", what: "topic", known: c.topicKeys(), question: true})
 	if ps, ok := r.pairs(top["sections"], "sections"); ok {
 		for _, p := range ps {
 			if !slices.ContainsFunc(c.Sections, func(s Section) bool { return s.ID == p.key }) {

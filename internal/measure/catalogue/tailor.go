@@ -19,10 +19,9 @@ const attestedCadence = 365 * 24 * time.Hour
 
 // tailored is what a Catalogue keeps of the tailoring that it was made with.
 type tailored struct {
-	base    *Catalogue
-	by      *Tailoring
-	answers map[string]map[string]Text // topic → language
-	checks  map[string][]string        // own measure → names of own checks
+	base   *Catalogue
+	by     *Tailoring
+	checks map[string][]string // own measure → names of own checks
 }
 
 func (t *tailored) declared() any {
@@ -43,7 +42,7 @@ func (c *Catalogue) Tailor(t *Tailoring) (*Catalogue, error) {
 	}
 	var problems []error
 	w := &fitting{reader: &reader{file: TailoringFile, problems: &problems}, base: c, t: t, out: c.clone()}
-	w.out.tailored = &tailored{base: c, by: t, answers: map[string]map[string]Text{}, checks: map[string][]string{}}
+	w.out.tailored = &tailored{base: c, by: t, checks: map[string][]string{}}
 	w.parameters()
 	w.teams()
 	for _, id := range sortedByLine(t.Measures, t.lines, "measures.") {
@@ -90,23 +89,6 @@ func (c *Catalogue) Identity() Identity {
 	return c.tailored.by.Company
 }
 
-// Answer returns what the company answers on a topic that readers ask about besides; nil when it
-// says nothing on it.
-func (c *Catalogue) Answer(lang, topic string) Text {
-	if c.tailored == nil {
-		return nil
-	}
-	return c.tailored.answers[topic][lang]
-}
-
-// Answered lists the topics that the company answers, sorted.
-func (c *Catalogue) Answered() []string {
-	if c.tailored == nil {
-		return nil
-	}
-	return sortedKeys(c.tailored.answers)
-}
-
 // OwnChecks lists the names of the company's own checks that prove one of its own measures.
 func (c *Catalogue) OwnChecks(measure string) []string {
 	if c.tailored == nil {
@@ -135,7 +117,8 @@ func (c *Catalogue) clone() *Catalogue {
 	out.index = maps.Clone(c.index)
 	out.languages = make(map[string]language, len(c.languages))
 	for lang, l := range c.languages {
-		out.languages[lang] = language{sections: l.sections, teams: maps.Clone(l.teams), measures: maps.Clone(l.measures)}
+		l.teams, l.measures = maps.Clone(l.teams), maps.Clone(l.measures)
+		out.languages[lang] = l
 	}
 	return &out
 }
@@ -427,6 +410,11 @@ func (w *fitting) own(o OwnMeasure) {
 		return
 	}
 	w.team(at+".owner", o.ID, o.Owner)
+	for _, key := range o.Refs.Clauses {
+		if !slices.Contains(w.base.Clauses, key) {
+			w.wrong(at+".refs", "clause_unknown", o.ID+" relates to the heading "+key+", which the standard clauses do not have", "Use one of "+joined(w.base.Clauses)+".", "Name", key)
+		}
+	}
 	m := Measure{
 		ID: o.ID, Section: o.Section, Kind: o.Kind, Owner: o.Owner, Operator: o.Operator, Cadence: o.Cadence, Refs: o.Refs, Attest: o.Attest, Per: o.Per,
 	}
@@ -490,23 +478,18 @@ func (w *fitting) insert(m Measure, section int) {
 }
 
 func (w *fitting) also() {
+	answers := map[string]map[string]string{}
 	for _, topic := range sortedByLine(w.t.Also, w.t.lines, "also.") {
 		at, words := "also."+topic, w.t.Also[topic]
-		if !w.whole(at, "the answer on "+topic, words) {
+		if !slices.Contains(w.base.topicKeys(), topic) {
+			w.wrong(at, "topic_unknown", "nobody asks about "+topic, "Use one of "+joined(w.base.topicKeys())+".", "Name", topic)
 			continue
 		}
-		w.out.tailored.answers[topic] = map[string]Text{}
-		for _, lang := range w.base.Languages() {
-			text, f := parseText(words[lang])
-			if f != nil {
-				w.wrong(at+"."+lang, "unreadable", "the answer on "+topic+": "+f.text, f.fix)
-				continue
-			}
-			w.reader.at = at + "." + lang
-			w.out.resolve(w.reader, w.t.lines[w.reader.at], "the answer on "+topic+" ("+lang+")", text, nil)
-			w.reader.at = ""
-			w.out.tailored.answers[topic][lang] = text
+		if w.whole(at, "the answer on "+topic, words) {
+			answers[topic] = maps.Clone(map[string]string(words))
 		}
-		w.sameEverywhere(at, "the answer on "+topic, words)
+	}
+	if len(answers) > 0 {
+		w.out.Answers = answers
 	}
 }

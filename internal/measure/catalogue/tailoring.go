@@ -329,6 +329,22 @@ func sentence(r *reader, lang string, n *yaml.Node, what string) string {
 	return r.text(lang, n, what).String()
 }
 
+// answer reads what the company says on a topic: no measure stands behind it, so that it holds
+// figures of its own and quotes none.
+func answer(r *reader, lang string, n *yaml.Node, what string) string {
+	s := reason(r, lang, n, what)
+	if s == "" {
+		return ""
+	}
+	if f := words(lang, s); f != nil {
+		r.fail(n.Line, f.id, what+": "+f.text, f.fix)
+	}
+	if !strings.HasSuffix(s, ".") {
+		r.fail(n.Line, "catalogue.full_stop", what+" does not end with a full stop", "End it with one.")
+	}
+	return s
+}
+
 // reason reads a text that may hold figures and hedge, because it promises nothing.
 func reason(r *reader, lang string, n *yaml.Node, what string) string {
 	s, ok := r.word(n, what)
@@ -337,7 +353,7 @@ func reason(r *reader, lang string, n *yaml.Node, what string) string {
 	}
 	t, f := parseText(s)
 	if f == nil && len(t.Names()) > 0 {
-		f = &flaw{"tailoring.reason_quotes", "a reason quotes a figure", "Write it without braces."}
+		f = &flaw{"tailoring.reason_quotes", "the text quotes a figure by its name", "Write it without braces."}
 	}
 	for _, rule := range []func(string, string) *flaw{characters, spaces} {
 		if f == nil {
@@ -559,7 +575,7 @@ func (t *Tailoring) readOwnMeasure(r *reader, p pair, f map[string]*yaml.Node) O
 // refs reads the texts that a measure relates to.
 func (r *reader) refs(n *yaml.Node, id string) (out Refs) {
 	r = r.under("refs")
-	f, ok := r.fields(n, "the references of "+id, "gdpr", "iso", "cnil")
+	f, ok := r.fields(n, "the references of "+id, "gdpr", "iso", "cnil", "clauses")
 	if !ok || !r.need(n, "the references of "+id, f, "gdpr") {
 		return out
 	}
@@ -572,6 +588,9 @@ func (r *reader) refs(n *yaml.Node, id string) (out Refs) {
 	}
 	if f["cnil"] != nil {
 		out.CNIL = r.wordList(f["cnil"], "cnil of "+id)
+	}
+	if f["clauses"] != nil {
+		out.Clauses = r.wordList(f["clauses"], "clauses of "+id)
 	}
 	return out
 }
@@ -587,6 +606,6 @@ func (t *Tailoring) readAlso(r *reader, n *yaml.Node) {
 			in.fail(p.line, "tailoring.topic", "the name of a topic is not made of small letters, digits and _", "Use one such as training.")
 			continue
 		}
-		t.Also[p.key] = t.byLanguage(in, p.value, "the answer on "+p.key, sentence)
+		t.Also[p.key] = t.byLanguage(in, p.value, "the answer on "+p.key, answer)
 	}
 }

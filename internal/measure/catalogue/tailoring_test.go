@@ -137,8 +137,8 @@ func TestTailoring(t *testing.T) {
 	if !cmp.Equal(order, []string{"OWN-1", "OWN-2"}) {
 		t.Errorf("own measures end their section: %v", order)
 	}
-	if got := c.Answer("fr", "training").String(); got != "Chacun est formé à l’arrivée." || !cmp.Equal(c.Answered(), []string{"training"}) {
-		t.Errorf("the answer is %q of %v", got, c.Answered())
+	if got := c.Answers["training"]["fr"]; got != "Chacun est formé à l’arrivée." || len(base.Answers) != 0 {
+		t.Errorf("the answer is %q", got)
 	}
 	if id := c.Identity(); id.LegalName != "Ardoise Mécénat SRL" || id.DPO.Email != "dpo@ardoise.example" || id.Revision != "2027-11-12" {
 		t.Errorf("the company is %+v", id)
@@ -260,6 +260,9 @@ func TestRefusedTailorings(t *testing.T) {
 		"no words":                {own(replace("    title: {fr: Un titre, en: A title}\n", "")), "catalogue.missing", 3, "own.OWN-1"},
 		"an answer in one":        {"also:\n  training: {fr: Chacun est formé.}\n", "tailoring.language_missing", 2, "also.training"},
 		"an answer that hedges":   {"also:\n  training: {fr: Chacun est formé., en: Everybody is trained regularly.}\n", "catalogue.banned", 2, "also.training.en"},
+		"an answer nobody asks":   {"also:\n  weather: {fr: Beau., en: Fine.}\n", "tailoring.topic_unknown", 2, "also.weather"},
+		"an answer that quotes":   {"also:\n  training: {fr: \"Chacun l'est {x}.\", en: Everybody is.}\n", "tailoring.reason_quotes", 2, "also.training.fr"},
+		"an unknown heading":      {own(replace("refs: {gdpr: [32(1)(b)]", "refs: {gdpr: [32(1)(b)], clauses: [none]")), "tailoring.clause_unknown", 7, "own.OWN-1.refs"},
 		"a day that is none":      {"company: {revision: 2027-02-30}\n", "tailoring.day", 1, "company.revision"},
 		"no e-mail address":       {"company: {dpo: {email: dpo}}\n", "tailoring.email", 1, "company.dpo.email"},
 		"a name of the officer":   {"company: {dpo: {name: X}}\n", "catalogue.unknown_key", 1, "company.dpo"},
@@ -326,7 +329,7 @@ func TestTailoringOfAnotherBuild(t *testing.T) {
 			t.Errorf("problems are not in order: %v", lines)
 		}
 	}
-	for _, want := range []int{9, 10, 15, 22, 25, 27, 35, 48} { // parameters, measures, own measures' sections
+	for _, want := range []int{9, 10, 15, 22, 25, 27, 35, 48, 57} { // parameters, measures, own measures' sections
 		found := false
 		for _, l := range lines {
 			found = found || l == want

@@ -206,6 +206,9 @@ func SetOwn(m catalogue.OwnMeasure) Edit {
 	if len(m.Refs.CNIL) > 0 {
 		refs.Content = append(refs.Content, text("cnil"), inline(m.Refs.CNIL...))
 	}
+	if len(m.Refs.Clauses) > 0 {
+		refs.Content = append(refs.Content, text("clauses"), inline(m.Refs.Clauses...))
+	}
 	add("refs", refs)
 	add("title", byLanguage(m.Title))
 	add("sentence", byLanguage(m.Sentence))
