@@ -500,6 +500,71 @@ ALTER TABLE measure.annex_proposal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENT
     CACHE 1
 );
 
+CREATE TABLE measure.assignment (
+    id bigint NOT NULL,
+    measure_id text NOT NULL,
+    responsible uuid,
+    deputy uuid,
+    deputy_until date,
+    assigned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    assigned_by text NOT NULL,
+    CONSTRAINT assignment_assigned_by_check CHECK ((assigned_by ~ '^(person|system):.'::text)),
+    CONSTRAINT assignment_check CHECK (((deputy IS NULL) = (deputy_until IS NULL))),
+    CONSTRAINT assignment_check1 CHECK (((deputy IS NULL) OR ((responsible IS NOT NULL) AND (deputy <> responsible)))),
+    CONSTRAINT assignment_measure_id_check CHECK ((measure_id <> ''::text))
+);
+
+ALTER TABLE measure.assignment OWNER TO garant_owner;
+
+ALTER TABLE measure.assignment ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.assignment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE measure.attestation (
+    n bigint NOT NULL,
+    id uuid NOT NULL,
+    measure_id text NOT NULL,
+    targets text[] NOT NULL,
+    statement text NOT NULL,
+    person_id uuid NOT NULL,
+    on_behalf_of uuid,
+    observed_on date NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    valid_until timestamp with time zone NOT NULL,
+    note bytea,
+    documents json NOT NULL,
+    words_hash text NOT NULL,
+    catalogue_hash text NOT NULL,
+    estate_version bigint NOT NULL,
+    build text NOT NULL,
+    digest text NOT NULL,
+    CONSTRAINT attestation_check CHECK ((on_behalf_of <> person_id)),
+    CONSTRAINT attestation_check1 CHECK ((valid_until > observed_at)),
+    CONSTRAINT attestation_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT attestation_measure_id_check CHECK ((measure_id <> ''::text)),
+    CONSTRAINT attestation_observed CHECK ((observed_at <= (received_at + '1 day'::interval))),
+    CONSTRAINT attestation_statement_check CHECK ((statement = ANY (ARRAY['confirmed'::text, 'refused'::text]))),
+    CONSTRAINT attestation_targets_check CHECK ((cardinality(targets) > 0)),
+    CONSTRAINT attestation_words_hash_check CHECK ((words_hash ~ '^[0-9a-f]{64}$'::text))
+);
+
+ALTER TABLE measure.attestation OWNER TO garant_owner;
+
+ALTER TABLE measure.attestation ALTER COLUMN n ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.attestation_n_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE measure.catalogue (
     hash text NOT NULL,
     content jsonb NOT NULL,
@@ -550,6 +615,15 @@ CREATE TABLE measure.evidence (
 );
 
 ALTER TABLE measure.evidence OWNER TO garant_owner;
+
+CREATE TABLE measure.reminder (
+    measure_id text NOT NULL,
+    person_id uuid NOT NULL,
+    due text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE measure.reminder OWNER TO garant_owner;
 
 CREATE TABLE measure.run (
     id uuid NOT NULL,
@@ -696,6 +770,12 @@ ALTER TABLE ONLY measure.annex_draft
 ALTER TABLE ONLY measure.annex_proposal
     ADD CONSTRAINT annex_proposal_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY measure.assignment
+    ADD CONSTRAINT assignment_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY measure.attestation
+    ADD CONSTRAINT attestation_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY measure.catalogue
     ADD CONSTRAINT catalogue_pkey PRIMARY KEY (hash);
 
@@ -704,6 +784,9 @@ ALTER TABLE ONLY measure.current
 
 ALTER TABLE ONLY measure.evidence
     ADD CONSTRAINT evidence_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY measure.reminder
+    ADD CONSTRAINT reminder_pkey PRIMARY KEY (measure_id, person_id, due);
 
 ALTER TABLE ONLY measure.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (id);
@@ -745,6 +828,10 @@ CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
 CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_id, id);
 
 CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
+
+CREATE INDEX assignment_measure ON measure.assignment USING btree (measure_id, id DESC);
+
+CREATE INDEX attestation_measure ON measure.attestation USING btree (measure_id, n DESC);
 
 CREATE INDEX evidence_check ON measure.evidence USING btree (check_id, observed_at DESC, id);
 
@@ -1175,6 +1262,90 @@ GRANT INSERT(note) ON TABLE measure.annex_proposal TO garant_staff;
 
 GRANT INSERT(proposed_by) ON TABLE measure.annex_proposal TO garant_staff;
 
+GRANT SELECT ON TABLE measure.assignment TO garant_staff;
+GRANT SELECT ON TABLE measure.assignment TO garant_worker;
+GRANT SELECT ON TABLE measure.assignment TO garant_checker;
+
+GRANT INSERT(measure_id) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(responsible) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(deputy) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(deputy_until) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(assigned_by) ON TABLE measure.assignment TO garant_staff;
+
+GRANT SELECT ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(n) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(n) ON TABLE measure.attestation TO garant_checker;
+
+GRANT SELECT(id) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(id) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(id) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(measure_id) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(measure_id) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(measure_id) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(targets) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(targets) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(targets) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(statement) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(statement) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(statement) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(person_id) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(person_id) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(person_id) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(on_behalf_of) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(on_behalf_of) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(on_behalf_of) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(observed_on) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(observed_on) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(observed_on) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(observed_at) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(observed_at) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(observed_at) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(received_at) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(received_at) ON TABLE measure.attestation TO garant_checker;
+
+GRANT SELECT(valid_until) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(valid_until) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(valid_until) ON TABLE measure.attestation TO garant_staff;
+
+GRANT INSERT(note) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(documents) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(documents) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(documents) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(words_hash) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(words_hash) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(words_hash) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(catalogue_hash) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(catalogue_hash) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(catalogue_hash) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(estate_version) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(estate_version) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(estate_version) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(build) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(build) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(build) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(digest) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(digest) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(digest) ON TABLE measure.attestation TO garant_staff;
+
 GRANT SELECT ON TABLE measure.catalogue TO garant_staff;
 GRANT SELECT ON TABLE measure.catalogue TO garant_worker;
 GRANT SELECT ON TABLE measure.catalogue TO garant_checker;
@@ -1218,6 +1389,15 @@ GRANT INSERT(catalogue_hash) ON TABLE measure.evidence TO garant_checker;
 GRANT INSERT(estate_version) ON TABLE measure.evidence TO garant_checker;
 
 GRANT INSERT(build) ON TABLE measure.evidence TO garant_checker;
+
+GRANT SELECT ON TABLE measure.reminder TO garant_staff;
+GRANT SELECT ON TABLE measure.reminder TO garant_worker;
+
+GRANT INSERT(measure_id) ON TABLE measure.reminder TO garant_worker;
+
+GRANT INSERT(person_id) ON TABLE measure.reminder TO garant_worker;
+
+GRANT INSERT(due) ON TABLE measure.reminder TO garant_worker;
 
 GRANT SELECT ON TABLE measure.run TO garant_staff;
 GRANT SELECT ON TABLE measure.run TO garant_worker;
