@@ -415,8 +415,13 @@ func (w *fitting) own(o OwnMeasure) {
 			w.wrong(at+".refs", "clause_unknown", o.ID+" relates to the heading "+key+", which the standard clauses do not have", "Use one of "+joined(w.base.Clauses)+".", "Name", key)
 		}
 	}
+	for _, fact := range o.Facts {
+		if _, clash := w.out.Parameters[fact]; clash {
+			w.wrong(at+".facts", "fact_taken", o.ID+" declares the fact "+fact+", which is a parameter", "Give one of them another name.", "Name", fact)
+		}
+	}
 	m := Measure{
-		ID: o.ID, Section: o.Section, Kind: o.Kind, Owner: o.Owner, Operator: o.Operator, Cadence: o.Cadence, Refs: o.Refs, Attest: o.Attest, Per: o.Per,
+		ID: o.ID, Section: o.Section, Kind: o.Kind, Owner: o.Owner, Operator: o.Operator, Cadence: o.Cadence, Refs: o.Refs, Attest: o.Attest, Per: o.Per, Facts: o.Facts,
 	}
 	ok := w.whole(at+".title", "the title of "+o.ID, o.Title)
 	ok = w.whole(at+".sentence", "the sentence of "+o.ID, o.Sentence) && ok
@@ -430,13 +435,17 @@ func (w *fitting) own(o OwnMeasure) {
 			text string
 			to   *Text
 		}{"sentence": {o.Sentence[lang], &words.Sentence}, "method": {o.Method[lang], &words.Method}} {
+			var facts []string
+			if field == "method" {
+				facts = append([]string{}, o.Facts...)
+			}
 			text, f := parseText(into.text)
 			if f != nil {
 				w.wrong(at+"."+field+"."+lang, "unreadable", "the "+field+" of "+o.ID+": "+f.text, f.fix)
 				return
 			}
 			w.reader.at = at + "." + field + "." + lang
-			w.out.resolve(w.reader, w.t.lines[w.reader.at], "the "+field+" of "+o.ID+" ("+lang+")", text, nil)
+			w.out.resolve(w.reader, w.t.lines[w.reader.at], "the "+field+" of "+o.ID+" ("+lang+")", text, facts)
 			w.reader.at = ""
 			*into.to = text
 		}

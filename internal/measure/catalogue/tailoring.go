@@ -43,7 +43,7 @@ const TailoringFile = "annex.yaml"
 //	own:
 //	  OWN-1:
 //	    section: 1.2
-//	    kind: attested                # or checked, with checks: [NAME of garant.yaml]
+//	    kind: attested                # or checked, with checks: [NAME of garant.yaml] and facts of theirs
 //	    owner: security
 //	    cadence: 365d
 //	    refs: {gdpr: [32(1)(b)]}
@@ -114,6 +114,7 @@ type OwnMeasure struct {
 	Attest                  bool
 	Per                     string
 	Checks                  []string // names of own checks, declared in garant.yaml
+	Facts                   []string // what they give and the method may quote: "own.NAME.FACT"
 	Refs                    Refs
 	Title, Sentence, Method ByLanguage
 }
@@ -131,7 +132,7 @@ func (t *Tailoring) Empty() bool { return string(t.canonical) == "{}" }
 var (
 	dayPattern   = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
 	emailPattern = regexp.MustCompile(`^[^@\s<>"',;:\\]+@[^@\s<>"',;:\\]+\.[^@\s<>"',;:\\]+$`)
-	ownCheck     = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
+	ownCheck     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`) // as estate has it
 )
 
 // ParseTailoring reads a tailoring. It is as strict as Parse, and says of each problem the line
@@ -514,7 +515,7 @@ func (t *Tailoring) readOwn(r *reader, n *yaml.Node) {
 			in.fail(p.line, "catalogue.measure_id", "the id of a measure is not capitals, a hyphen and a number", "Write it like OWN-1.")
 			continue
 		}
-		f, ok := in.fields(p.value, p.key, "section", "kind", "owner", "operator", "cadence", "attest", "per", "checks", "refs", "title", "sentence", "method")
+		f, ok := in.fields(p.value, p.key, "section", "kind", "owner", "operator", "cadence", "attest", "per", "checks", "facts", "refs", "title", "sentence", "method")
 		if !ok || !in.need(p.value, p.key, f, "section", "kind", "owner", "refs", "title", "sentence", "method") {
 			continue
 		}
@@ -556,6 +557,14 @@ func (t *Tailoring) readOwnMeasure(r *reader, p pair, f map[string]*yaml.Node) O
 		for _, c := range m.Checks {
 			if !ownCheck.MatchString(c) {
 				r.under("checks").fail(v.Line, "tailoring.check_name", p.key+" names a check as garant.yaml cannot", "Write the name that the check has under checks: in garant.yaml.")
+			}
+		}
+	}
+	if v := f["facts"]; v != nil {
+		m.Facts = r.under("facts").wordList(v, "the facts of "+p.key)
+		for _, name := range m.Facts {
+			if !namePattern.MatchString(name) {
+				r.under("facts").fail(v.Line, "catalogue.fact", p.key+" declares a fact whose name is not made of small letters, digits, _ and dots", "Name it like own.vpn.users.")
 			}
 		}
 	}
