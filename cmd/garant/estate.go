@@ -38,9 +38,9 @@ func (v *estateValidateCmd) Run(con console) error {
 		return err
 	}
 	if v.JSON {
-		return json.NewEncoder(con.out).Encode(map[string]any{"valid": true, "company": e.Company.Name, "endpoints": len(e.Endpoints)})
+		return json.NewEncoder(con.out).Encode(map[string]any{"valid": true, "company": e.Company.Name, "endpoints": len(e.Endpoints), "databases": len(e.Databases)})
 	}
-	_, err = fmt.Fprintf(con.out, "%s is valid: %s, %d endpoints.\n", estate.FileName, e.Company.Name, len(e.Endpoints))
+	_, err = fmt.Fprintf(con.out, "%s is valid: %s, %d endpoints, %d databases.\n", estate.FileName, e.Company.Name, len(e.Endpoints), len(e.Databases))
 	return err
 }
 

@@ -28,6 +28,15 @@ const (
 	ReadPersons   Permission = "persons:read"
 	ChangePersons Permission = "persons:change"
 	OwnAccount    Permission = "account:own" // one's own passkeys, sessions, recovery codes and tokens
+
+	OwnTasks        Permission = "tasks:own"        // to confirm and acknowledge what one is asked to
+	ReadRegisters   Permission = "registers:read"   // all but the personal fields of others
+	ChangeRegisters Permission = "registers:change" // entries, their states and documents
+	ChangeAnnex     Permission = "annex:change"     // the private draft of the annex
+	ReviewAnnex     Permission = "annex:review"     // to publish what somebody else has drafted
+	AssignMeasures  Permission = "measures:assign"  // who answers for a measure
+	ImportEvidence  Permission = "evidence:import"  // results of scanners, statements of a witness
+	SampleRecords   Permission = "audit:sample"     // to draw samples of records and keep them
 )
 
 // Role is a named set of permissions.
@@ -35,27 +44,34 @@ type Role string
 
 // The roles of staff. More come with the access engine.
 const (
-	Reader   Role = "reader"   // reads everything, changes nothing
-	Operator Role = "operator" // reads, runs checks
+	Member   Role = "member"   // confirms and acknowledges what they are asked to, and reads the annex
+	Reader   Role = "reader"   // reads everything, changes nothing but their own tasks
+	Auditor  Role = "auditor"  // reads everything, draws samples; their seat has an end
+	Operator Role = "operator" // reads, runs checks, keeps registers, imports results
 	Lead     Role = "lead"     // security lead: everything
 )
 
 // Permissions returns what a role may do; nothing for an unknown role.
 func (r Role) Permissions() []Permission {
-	read := []Permission{ReadChecks, ReadAnnex, ReadAudit, ReadEstate, OwnAccount}
+	read := []Permission{ReadChecks, ReadAnnex, ReadAudit, ReadEstate, ReadRegisters, OwnAccount}
 	switch r {
+	case Member:
+		return []Permission{ReadAnnex, OwnAccount, OwnTasks}
 	case Reader:
-		return read
+		return append(read, OwnTasks)
+	case Auditor:
+		return append(read, SampleRecords)
 	case Operator:
-		return append(read, RunChecks)
+		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence)
 	case Lead:
-		return append(read, RunChecks, ChangeEstate, ReadPersons, ChangePersons)
+		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence, ChangeEstate, ReadPersons, ChangePersons,
+			ChangeAnnex, ReviewAnnex, AssignMeasures, SampleRecords)
 	}
 	return nil
 }
 
 // Roles lists the roles from the narrowest to the widest.
-func Roles() []Role { return []Role{Reader, Operator, Lead} }
+func Roles() []Role { return []Role{Member, Reader, Auditor, Operator, Lead} }
 
 // Actor is who acts.
 type Actor struct {

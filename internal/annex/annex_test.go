@@ -67,7 +67,7 @@ func newHouse(t *testing.T) *house {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	view := func(context.Context) (measure.View, error) { h.mu.Lock(); defer h.mu.Unlock(); return h.view, nil }
-	h.publisher = annex.NewPublisher(annex.Publisher{DB: h.db, Registry: reg, Engines: engines, View: view, Build: "test", Now: time.Now, Log: quiet})
+	h.publisher = annex.NewPublisher(annex.Publisher{DB: h.db, Registry: reg, View: view, Build: "test", Now: time.Now, Log: quiet})
 	h.runner = &measure.Runner{Registry: reg, DB: h.db, View: view, Build: "test", Now: time.Now, Log: quiet}
 	h.reader = annex.NewReader(h.db.Pool(pg.Public), h.now, quiet)
 	words, err := ui.NewMessages(page.Messages())

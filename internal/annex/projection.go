@@ -15,6 +15,7 @@ type Document struct {
 	Company    Company                 `json:"company"`
 	Catalogue  string                  `json:"catalogue"` // hash
 	Estate     int64                   `json:"estate"`    // version
+	Tailoring  int64                   `json:"tailoring"` // version that the company published
 	Build      string                  `json:"build"`
 	Sections   []Section               `json:"sections"`
 	Measures   []Measure               `json:"measures"`
@@ -71,15 +72,10 @@ type Measure struct {
 	Sentence map[string]string `json:"sentence"` // with placeholders
 	Method   map[string]string `json:"method"`
 	Checks   []string          `json:"checks,omitempty"`
+	Attest   bool              `json:"attest,omitempty"`   // an owner's attestation is part of the proof
+	Cadence  time.Duration     `json:"cadence,omitempty"`  // between two of them
+	Excluded map[string]string `json:"excluded,omitempty"` // why the company left it out, by language
 	Refs     catalogue.Refs    `json:"refs"`
-	// Exclusion says why the company does not commit itself; nil: it does.
-	Exclusion *Exclusion `json:"exclusion,omitempty"`
-}
-
-// Exclusion is why a measure is no commitment of the company.
-type Exclusion struct {
-	Reason map[string]string `json:"reason"` // by language
-	At     time.Time         `json:"at,omitzero"`
 }
 
 // CheckInfo is what the public may know of a check.
@@ -100,16 +96,8 @@ type Row struct {
 	Expected int                     `json:"expected"`
 	Failed   int                     `json:"failed"`
 	Reduced  bool                    `json:"reduced,omitempty"`
-
-	Confirmed *Confirmation `json:"confirmed,omitempty"` // by its owner, while it holds
-	Witness   *WitnessMark  `json:"witness,omitempty"`
-}
-
-// Confirmation is the attestation behind a measure. It names no person.
-type Confirmation struct {
-	At     time.Time `json:"at"`
-	Until  time.Time `json:"until"`  // when it expires
-	Digest string    `json:"digest"` // SHA-256 of the attestation
+	Attested *Attested               `json:"attested,omitempty"` // nil: nobody has attested it
+	Witness  *WitnessMark            `json:"witness,omitempty"`
 }
 
 // WitnessMark says that somebody outside the company looked too.
@@ -117,6 +105,13 @@ type WitnessMark struct {
 	Name string    `json:"name"`
 	At   time.Time `json:"at"`
 	Key  string    `json:"key"` // fingerprint of the key that signed
+}
+
+// Attested is what the public may know of an attestation: never by whom.
+type Attested struct {
+	ObservedAt time.Time `json:"observed_at"` // the earliest, where there is one for each target
+	ValidUntil time.Time `json:"valid_until"`
+	Digests    []string  `json:"digests"` // SHA-256 of the records
 }
 
 // Proof names the evidence behind a state.
@@ -134,40 +129,13 @@ type Freshness struct {
 	NextAt     time.Time `json:"next_at"`
 }
 
-// parametersOf reads the figures of the catalogue, as facts.
-func parametersOf(cat *catalogue.Catalogue) map[string]measure.Fact {
-	out := make(map[string]measure.Fact, len(cat.Parameters))
-	for name, p := range cat.Parameters {
-		switch p.Kind {
-		case catalogue.CountKind:
-			out[name] = measure.Count(int(p.Count))
-		case catalogue.DurationKind:
-			out[name] = measure.Span(p.Duration)
-		case catalogue.ListKind:
-			out[name] = measure.List(p.List...)
-		default:
-			out[name] = measure.Text(p.Text)
-		}
-	}
-	return out
-}
-
 // newDocument makes the document of a catalogue and an estate.
-func newDocument(reg *measure.Registry, engines []measure.Engine, v measure.View, build string) Document {
+func newDocument(v measure.View, build string) Document {
+	reg := v.Registry
 	cat := reg.Catalogue
-	d := Document{Catalogue: cat.Hash(), Estate: v.Version, Build: build, Parameters: parametersOf(cat), Checks: map[string]CheckInfo{}}
+	d := Document{Catalogue: cat.Hash(), Estate: v.Version, Tailoring: v.Tailoring, Build: build, Parameters: reg.Figures(v.Estate), Checks: map[string]CheckInfo{}}
 	if v.Estate != nil {
 		d.Company = companyOf(v.Estate)
-		for _, e := range engines {
-			if e.Parameters == nil {
-				continue
-			}
-			for name, f := range e.Parameters(v.Estate) {
-				if _, known := d.Parameters[name]; known {
-					d.Parameters[name] = f
-				}
-			}
-		}
 	}
 	languages := cat.Languages()
 	for _, s := range cat.Sections {
@@ -222,13 +190,16 @@ func companyOf(e *estate.Estate) Company {
 
 func measureOf(cat *catalogue.Catalogue, reg *measure.Registry, m catalogue.Measure, languages []string) Measure {
 	out := Measure{
-		ID: m.ID, Section: m.Section, Kind: m.Kind, Operator: m.Operator, Refs: m.Refs,
+		ID: m.ID, Section: m.Section, Kind: m.Kind, Operator: m.Operator, Refs: m.Refs, Attest: m.Attest, Cadence: m.Cadence,
 		Owner: map[string]string{}, Title: map[string]string{}, Sentence: map[string]string{}, Method: map[string]string{},
 	}
 	for _, l := range languages {
 		w := cat.Words(l, m.ID)
 		out.Owner[l], out.Title[l] = cat.TeamName(l, m.Owner), w.Title
 		out.Sentence[l], out.Method[l] = w.Sentence.String(), w.Method.String()
+	}
+	if m.Excluded != nil {
+		out.Excluded = m.Excluded.Reason
 	}
 	for _, c := range reg.Of(m.ID) {
 		out.Checks = append(out.Checks, c.ID)
@@ -254,6 +225,24 @@ func rowOf(s measure.Status, since time.Time, reduced bool) Row {
 			row.Proofs = append(row.Proofs, proof)
 		}
 	}
+	if s.Attested != nil && len(s.Attested.Last) > 0 {
+		row.Attested = attestedOf(s.Attested.Last)
+	}
 	slices.SortFunc(row.Proofs, func(a, b Proof) int { return strings.Compare(a.Check, b.Check) })
 	return row
+}
+
+func attestedOf(said []*measure.Attested) *Attested {
+	out := &Attested{ObservedAt: said[0].ObservedAt.UTC(), ValidUntil: said[0].ValidUntil.UTC()}
+	for _, a := range said {
+		if a.ObservedAt.Before(out.ObservedAt) {
+			out.ObservedAt = a.ObservedAt.UTC()
+		}
+		if a.ValidUntil.Before(out.ValidUntil) {
+			out.ValidUntil = a.ValidUntil.UTC()
+		}
+		out.Digests = append(out.Digests, a.Digest)
+	}
+	slices.Sort(out.Digests)
+	return out
 }

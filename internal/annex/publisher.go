@@ -18,8 +18,7 @@ import (
 // Publisher writes the published projection.
 type Publisher struct {
 	DB       *pg.DB
-	Registry *measure.Registry
-	Engines  []measure.Engine
+	Registry *measure.Registry // of the build
 	View     func(ctx context.Context) (measure.View, error)
 	Build    string
 	Now      func() time.Time
@@ -81,17 +80,23 @@ func (p *Publisher) Publish(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if view.Registry == nil {
+			view.Registry = p.Registry
+		}
 		if view.Estate == nil { // whose annex would it be?
 			return pulse(ctx, tx)
 		}
-		current, err := measure.LoadCurrent(ctx, tx)
+		known, err := measure.Load(ctx, tx)
 		if err != nil {
 			return err
+		}
+		if view.Private {
+			return p.private(ctx, tx, view, known)
 		}
 		if err := p.document(ctx, tx, view); err != nil {
 			return err
 		}
-		if err := p.rows(ctx, tx, view, current); err != nil {
+		if err := p.rows(ctx, tx, view, known); err != nil {
 			return err
 		}
 		return pulse(ctx, tx)
@@ -99,7 +104,7 @@ func (p *Publisher) Publish(ctx context.Context) error {
 }
 
 func (p *Publisher) document(ctx context.Context, tx pgx.Tx, view measure.View) error {
-	document := newDocument(p.Registry, p.Engines, view, p.Build)
+	document := newDocument(view, p.Build)
 	if p.Subprocessors != nil {
 		list, err := p.Subprocessors(ctx)
 		if err != nil {
@@ -115,11 +120,36 @@ func (p *Publisher) document(ctx context.Context, tx pgx.Tx, view measure.View) 
 	return insertDocument(ctx, tx, hex.EncodeToString(sum[:]), payload)
 }
 
-func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, current map[string]*measure.Current) error {
-	ids := make([]string, 0, len(p.Registry.Catalogue.Measures))
-	for _, m := range p.Registry.Catalogue.Measures {
+// private records changes of state of an annex that the company keeps to itself, for its own desk.
+func (p *Publisher) private(ctx context.Context, tx pgx.Tx, view measure.View, known measure.Known) error {
+	ids := measureIDs(view)
+	last, err := measure.LastStates(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
+	now := p.Now()
+	for _, id := range ids {
+		status := view.Registry.Derive(id, view, known, now)
+		if change, seen := last[id]; seen && change.State == status.State {
+			continue
+		}
+		if _, err := p.change(ctx, tx, status); err != nil {
+			return err
+		}
+	}
+	return pulse(ctx, tx)
+}
+
+func measureIDs(view measure.View) []string {
+	ids := make([]string, 0, len(view.Registry.Catalogue.Measures))
+	for _, m := range view.Registry.Catalogue.Measures {
 		ids = append(ids, m.ID)
 	}
+	return ids
+}
+
+func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, known measure.Known) error {
+	ids := measureIDs(view)
 	last, err := measure.LastStates(ctx, tx, ids)
 	if err != nil {
 		return err
@@ -134,9 +164,9 @@ func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, curr
 	}
 	now := p.Now()
 	for _, id := range ids {
-		status := p.Registry.Derive(id, view, current, now)
-		change, known := last[id]
-		if !known || change.State != status.State {
+		status := view.Registry.Derive(id, view, known, now)
+		change, seen := last[id]
+		if !seen || change.State != status.State {
 			if change, err = p.change(ctx, tx, status); err != nil {
 				return err
 			}
@@ -146,6 +176,9 @@ func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, curr
 			return err
 		}
 		if !bytes.Equal(payload, published[id]) {
+			if err := insertHistory(ctx, tx, change); err != nil {
+				return err
+			}
 			if err := insertRow(ctx, tx, id, published[id], payload); err != nil {
 				return err
 			}
@@ -160,7 +193,7 @@ func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, curr
 	return nil
 }
 
-// change records that a measure changed state, for us and for the public.
+// change records that a measure changed state, for us.
 func (p *Publisher) change(ctx context.Context, tx pgx.Tx, s measure.Status) (measure.StateChange, error) {
 	cause := ""
 	for _, c := range s.Checks {
@@ -168,10 +201,5 @@ func (p *Publisher) change(ctx context.Context, tx pgx.Tx, s measure.Status) (me
 			cause = c.Current.EvidenceID
 		}
 	}
-	change, err := measure.AppendState(ctx, tx, measure.StateChange{Measure: s.Measure, State: s.State, Cause: cause, Reason: s.Reason})
-	if err != nil {
-		return change, err
-	}
-	err = insertHistory(ctx, tx, Change{ID: change.ID, Measure: change.Measure, State: change.State, At: change.At, Reason: change.Reason})
-	return change, err
+	return measure.AppendState(ctx, tx, measure.StateChange{Measure: s.Measure, State: s.State, Cause: cause, Reason: s.Reason})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -57,8 +58,8 @@ WHERE $1 IS DISTINCT FROM (SELECT hash FROM annex.document ORDER BY id DESC LIMI
 
 // insertRow adds a row of a measure, with what it changes of its scope. before is the row in
 // force; nil: none.
-func insertRow(ctx context.Context, tx pgx.Tx, measure string, before, payload []byte) error {
-	if _, err := tx.Exec(ctx, "INSERT INTO annex.published (measure_id, payload) VALUES ($1, $2)", measure, string(payload)); err != nil {
+func insertRow(ctx context.Context, tx pgx.Tx, id string, before, payload []byte) error {
+	if _, err := tx.Exec(ctx, "INSERT INTO annex.published (measure_id, payload) VALUES ($1, $2)", id, string(payload)); err != nil {
 		return err
 	}
 	revisions, err := compareRows(before, payload)
@@ -81,15 +82,16 @@ func insertRevisions(ctx context.Context, tx pgx.Tx, list []Revision) error {
 	return nil
 }
 
-func insertHistory(ctx context.Context, tx pgx.Tx, c Change) error {
-	_, err := tx.Exec(ctx, "INSERT INTO annex.history (id, measure_id, state, at, reason) VALUES ($1, $2, $3, $4, $5)", c.ID, c.Measure, c.State, c.At, c.Reason)
+// insertHistory tells the public of a change of state, once.
+func insertHistory(ctx context.Context, tx pgx.Tx, c measure.StateChange) error {
+	_, err := tx.Exec(ctx, "INSERT INTO annex.history (id, measure_id, state, at, reason) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", c.ID, c.Measure, c.State, c.At, c.Reason)
 	return err
 }
 
-func setFreshness(ctx context.Context, tx pgx.Tx, measure string, f Freshness) error {
+func setFreshness(ctx context.Context, tx pgx.Tx, id string, f Freshness) error {
 	_, err := tx.Exec(ctx, `INSERT INTO annex.freshness AS f (measure_id, observed_at, valid_until, next_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (measure_id) DO UPDATE SET observed_at = $2, valid_until = $3, next_at = $4
-WHERE (f.observed_at, f.valid_until, f.next_at) IS DISTINCT FROM ($2, $3, $4)`, measure, f.ObservedAt, f.ValidUntil, f.NextAt)
+WHERE (f.observed_at, f.valid_until, f.next_at) IS DISTINCT FROM ($2, $3, $4)`, id, f.ObservedAt, f.ValidUntil, f.NextAt)
 	return err
 }
 

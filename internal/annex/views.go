@@ -229,15 +229,13 @@ func (s *Snapshot) measure(p *ui.Printer, m Measure, lang string, now time.Time)
 		Examined: row.Examined, Expected: row.Expected, Reduced: row.Reduced, Owner: m.Owner[lang], Supplier: m.Operator == catalogue.Supplier,
 		Refs: page.References{GDPR: m.Refs.GDPR, ISO: m.Refs.ISO, CNIL: m.Refs.CNIL}, Outside: len(commands(m.ID)) > 0,
 	}
-	if c := row.Confirmed; c != nil {
-		v.Confirmed = &page.Confirmation{At: c.At, Until: c.Until, Digest: c.Digest}
+	if a := row.Attested; a != nil {
+		v.Confirmed = &page.Confirmation{At: a.ObservedAt, Until: a.ValidUntil, Digests: a.Digests}
 	}
 	if w := row.Witness; w != nil {
 		v.Witness = &page.Witness{Name: w.Name, At: w.At, Key: w.Key}
 	}
-	if m.Exclusion != nil {
-		v.Exclusion = m.Exclusion.Reason[lang]
-	}
+	v.Exclusion = m.Excluded[lang]
 	if f, ok := s.Fresh[m.ID]; ok && s.At.IsZero() {
 		v.LastLook, v.NextLook, v.ValidUntil = f.ObservedAt, f.NextAt, f.ValidUntil
 	}
@@ -248,7 +246,7 @@ func (s *Snapshot) measure(p *ui.Printer, m Measure, lang string, now time.Time)
 	for _, proof := range row.Proofs {
 		v.Digests = append(v.Digests, page.Digest{Check: proof.Check, SHA256: proof.Digest, FirstAt: proof.FirstAt, Passed: proof.Outcome == measure.Pass})
 	}
-	if len(m.Checks) > 0 {
+	if len(m.Checks) > 0 || m.Attest {
 		for _, d := range s.Strip(m.ID, now, s.zone()) {
 			v.Strip = append(v.Strip, ui.Day{Date: d.Date, State: ui.State(d.State)})
 		}

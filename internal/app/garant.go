@@ -10,6 +10,7 @@ import (
 	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/annex/page"
 	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -56,9 +57,9 @@ func Open(ctx context.Context, o Options) (*Garant, error) {
 		return nil, err
 	}
 	g := &Garant{Options: o, Store: store, Server: server, Messages: words, Engines: engines, Registry: reg, configPath: path, config: source}
-	g.views.db, g.views.now = store.DB, o.Now
+	g.views.db, g.views.now, g.views.build = store.DB, o.Now, reg
 	g.Publisher = annex.NewPublisher(annex.Publisher{
-		DB: store.DB, Registry: reg, Engines: engines, View: g.View, Build: o.Build, Now: o.Now, Log: o.Log,
+		DB: store.DB, Registry: reg, View: g.View, Build: o.Build, Now: o.Now, Log: o.Log,
 	})
 	g.Runner = &measure.Runner{
 		Registry: reg, DB: store.DB, View: g.View, Build: o.Build, Now: o.Now, Log: o.Log, Stored: g.Publisher.Wake,
@@ -68,7 +69,7 @@ func Open(ctx context.Context, o Options) (*Garant, error) {
 
 // messages are the words of every page and engine.
 func messages(engines []measure.Engine) (*ui.Messages, error) {
-	extra := []map[string][]byte{page.Messages(), signin.Messages(), console.Messages(), checks.Messages()}
+	extra := []map[string][]byte{document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages()}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)
 	}
@@ -100,8 +101,9 @@ func openBox(ctx context.Context, o Options, server *estate.Server, db *pg.DB) (
 
 // views holds the estate in force for a moment: it is asked for many times a second.
 type views struct {
-	db  *pg.DB
-	now func() time.Time
+	db    *pg.DB
+	now   func() time.Time
+	build *measure.Registry // with the catalogue as this build carries it
 
 	mu     sync.Mutex
 	view   measure.View
@@ -136,11 +138,22 @@ func (v *views) current(ctx context.Context) (measure.View, error) {
 		return measure.View{}, err
 	}
 	view := measure.View{Estate: version.Estate, Version: version.ID, Past: v.earlier}
+	if view.Registry, err = v.registry(version); err != nil {
+		return measure.View{}, err
+	}
 	for _, r := range version.Pending() {
 		view.Reduced = append(view.Reduced, r.Measures...)
 	}
 	v.view, v.readAt = view, v.now()
 	return view, nil
+}
+
+// registry is what holds for the version in force.
+func (v *views) registry(version estate.Version) (*measure.Registry, error) {
+	if v.view.Registry != nil && v.view.Version == version.ID {
+		return v.view.Registry, nil
+	}
+	return v.build.For(v.build.Catalogue, version.Estate)
 }
 
 // earlier returns the estate of an earlier version, or nil: what an unreadable version declared

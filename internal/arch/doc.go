@@ -14,7 +14,7 @@
 //	annex, demo, engine/*        (none imports another)
 //	measure
 //	web, job
-//	directory, estate
+//	directory, document, estate
 //	audit
 //	token
 //	crypt

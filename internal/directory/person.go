@@ -58,7 +58,7 @@ func knownRole(role actor.Role) error {
 	if slices.Contains(actor.Roles(), role) {
 		return nil
 	}
-	return errs.New(errs.Invalid, "directory.role", "There is no such role.").WithFix("The roles are reader, operator and lead.")
+	return errs.New(errs.Invalid, "directory.role", "There is no such role.").WithFix("The roles are member, reader, auditor, operator and lead.")
 }
 
 // AddPerson adds a person, who signs in by a link made with CreateLink. Needs

@@ -23,7 +23,7 @@ const (
 // Change is one difference between two estates.
 type Change struct {
 	Kind ChangeKind
-	Key  string // "company.contact", "endpoints.application.url", "policy.every"
+	Key  string // "company.contact", "endpoints.application.url", "databases.production.readers", "policy.every"
 	From string // as garant.yaml would have it; empty: not there
 	To   string
 }
@@ -45,8 +45,8 @@ func shown(value string) string {
 	return value
 }
 
-// Diff tells what changed from one estate to another: the company, the endpoints by name, the
-// policy. The order of endpoints is no difference.
+// Diff tells what changed from one estate to another: the company, the endpoints and the
+// databases, own checks, imports and witnesses by name, the policy. The order of targets is no difference.
 func Diff(before, after *Estate) []Change {
 	var changes []Change
 	compare := func(key, from, to string) {
@@ -78,6 +78,24 @@ func Diff(before, after *Estate) []Change {
 		if _, ok := after.Endpoint(e.Name); !ok {
 			changes = append(changes, Change{Removed, "endpoints." + e.Name, e.URL(), ""})
 		}
+	}
+	for _, d := range after.Databases {
+		was, ok := before.Database(d.Name)
+		if !ok {
+			changes = append(changes, Change{Added, "databases." + d.Name, "", d.Database})
+			continue
+		}
+		for _, f := range databaseFacets() {
+			compare("databases."+d.Name+"."+f.key, f.show(was), f.show(d))
+		}
+	}
+	for _, d := range before.Databases {
+		if _, ok := after.Database(d.Name); !ok {
+			changes = append(changes, Change{Removed, "databases." + d.Name, d.Database, ""})
+		}
+	}
+	for _, s := range comparableSections() {
+		s.diff(before, after, compare)
 	}
 	for _, t := range thresholds() {
 		compare("policy."+t.key, t.show(before.Policy), t.show(after.Policy))
@@ -150,34 +168,38 @@ type threshold struct {
 	kind     ReductionKind
 	show     func(Policy) string
 	reduced  func(expected, now Policy) bool
-	measures []string
+	measures func(expected *Estate) []string
 	keep     func(to *Policy, expected Policy)
 }
 
 // thresholds lists the figures of the policy, in the order of garant.yaml.
 func thresholds() []threshold {
-	certificates := []string{crtProduction, crtOther}
+	on := func(measures ...string) func(*Estate) []string { return func(*Estate) []string { return measures } }
+	certificates := on(crtProduction, crtOther)
 	return []threshold{
 		{"tls_versions", Weakened, func(p Policy) string { return strings.Join(p.TLSVersions, ", ") },
 			func(x, now Policy) bool {
 				return len(now.TLSVersions) == 0 || len(x.TLSVersions) > 0 && slices.Min(now.TLSVersions) < slices.Min(x.TLSVersions)
 			},
-			[]string{encTransport}, func(to *Policy, x Policy) { to.TLSVersions = x.TLSVersions }},
+			on(encTransport), func(to *Policy, x Policy) { to.TLSVersions = x.TLSVersions }},
 		{"hsts_max_age", Weakened, func(p Policy) string { return FormatDuration(p.HSTSMaxAge) },
 			func(x, now Policy) bool { return now.HSTSMaxAge < x.HSTSMaxAge },
-			[]string{encHSTS}, func(to *Policy, x Policy) { to.HSTSMaxAge = x.HSTSMaxAge }},
+			on(encHSTS), func(to *Policy, x Policy) { to.HSTSMaxAge = x.HSTSMaxAge }},
 		{"hsts_subdomains", Weakened, func(p Policy) string { return strconv.FormatBool(p.HSTSSubdomains) },
 			func(x, now Policy) bool { return x.HSTSSubdomains && !now.HSTSSubdomains },
-			[]string{encHSTS}, func(to *Policy, x Policy) { to.HSTSSubdomains = x.HSTSSubdomains }},
+			on(encHSTS), func(to *Policy, x Policy) { to.HSTSSubdomains = x.HSTSSubdomains }},
 		{"certificate_remaining", Weakened, func(p Policy) string { return FormatDuration(p.CertRemaining) },
 			func(x, now Policy) bool { return now.CertRemaining < x.CertRemaining },
 			certificates, func(to *Policy, x Policy) { to.CertRemaining = x.CertRemaining }},
 		{"certificate_lifetime_max", Weakened, func(p Policy) string { return FormatDuration(p.CertLifetimeMax) },
 			func(x, now Policy) bool { return now.CertLifetimeMax > x.CertLifetimeMax },
 			certificates, func(to *Policy, x Policy) { to.CertLifetimeMax = x.CertLifetimeMax }},
+		{"customer_data_teams", Weakened, func(p Policy) string { return strings.Join(p.CustomerDataTeams, ", ") },
+			func(x, now Policy) bool { return !within(now.CustomerDataTeams, x.CustomerDataTeams) },
+			on(accTeams), func(to *Policy, x Policy) { to.CustomerDataTeams = x.CustomerDataTeams }},
 		{"every", Slowed, func(p Policy) string { return FormatDuration(p.Every) },
 			func(x, now Policy) bool { return now.Every > x.Every },
-			[]string{crtProduction, crtOther, encTransport, encHSTS}, func(to *Policy, x Policy) { to.Every = x.Every }},
+			everyMeasure, func(to *Policy, x Policy) { to.Every = x.Every }},
 	}
 }
 

@@ -20,6 +20,9 @@ func TestExampleParses(t *testing.T) {
 	if len(e.Endpoints) != 4 || e.Endpoints[1].Address() != "10.20.0.4:8443" || e.Endpoints[2].Port != 5432 || e.Company.Zone.String() != "Europe/Brussels" {
 		t.Errorf("read as %+v", e)
 	}
+	if d, ok := e.Database("production"); !ok || len(d.Readers) != 2 || len(d.Privileged) != 2 || len(d.Developers) != 2 || !d.Labels[0].Covers("customer", "applicant", "email") {
+		t.Errorf("databases read as %+v", e.Databases)
+	}
 	if got, want := e.Policy, estate.DefaultPolicy(); !equalPolicy(got, want) {
 		t.Errorf("the example's policy is %+v; it says it shows the default, %+v", got, want)
 	}

@@ -26,9 +26,10 @@ import (
 )
 
 var (
-	nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	pinForm  = regexp.MustCompile(`^sha256:[0-9a-fA-F]{64}$`)
-	zoneForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
+	nameForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	pinForm    = regexp.MustCompile(`^sha256:[0-9a-fA-F]{64}$`)
+	systemForm = regexp.MustCompile(`^[1-9][0-9]{0,19}$`)
+	zoneForm   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
 )
 
 // parser reads the sections of the estate.
@@ -36,12 +37,17 @@ type parser struct {
 	problems
 	files FileReader
 	read  Files
+	names map[string]string // of targets, to where each is declared
+}
+
+func newParser(files FileReader) *parser {
+	return &parser{files: files, read: Files{}, names: map[string]string{}}
 }
 
 // Parse reads the estate that garant.yaml declares. files gives what it names by file:. The
 // error is a *Problems.
 func Parse(source []byte, files FileReader) (*Estate, error) {
-	p := &parser{files: files, read: Files{}}
+	p := newParser(files)
 	e := p.estate(source)
 	if err := p.err(); err != nil {
 		return nil, err
@@ -70,7 +76,7 @@ func Validate(source []byte, dir Dir) (*Estate, *Server, error) {
 }
 
 func validate(source []byte, files FileReader, dir Dir) (*Estate, *Server, error) {
-	p := &parser{files: files, read: Files{}}
+	p := newParser(files)
 	e := p.estate(source)
 	s := &settings{problems: p.problems, dir: dir}
 	server := s.server(source)
@@ -93,6 +99,18 @@ func (p *parser) estate(source []byte) *Estate {
 	}
 	if endpoints, ok := sections["endpoints"]; ok {
 		e.Endpoints = p.endpoints(endpoints)
+	}
+	if databases, ok := sections["databases"]; ok {
+		e.Databases = p.databases(databases)
+	}
+	if checks, ok := sections["checks"]; ok {
+		e.Checks = p.checks(checks, e)
+	}
+	if imports, ok := sections["imports"]; ok {
+		e.Imports = p.imports(imports)
+	}
+	if witnesses, ok := sections["witness"]; ok {
+		e.Witnesses = p.witnesses(witnesses)
 	}
 	e.Policy = p.policy(sections["policy"])
 	e.Hash = p.hash(sections)
@@ -189,16 +207,11 @@ func (p *parser) endpoints(n *yaml.Node) []Endpoint {
 	const at = "endpoints"
 	items := p.list(n, at, "List each address with a name, a url, an environment and an audience, or remove the section.")
 	endpoints := make([]Endpoint, 0, len(items))
-	names, addresses := map[string]int{}, map[string]int{}
+	addresses := map[string]int{}
 	for i, item := range items {
 		key := fmt.Sprintf("%s[%d]", at, i)
 		e, values := p.endpoint(item, key)
-		if e.Name != "" {
-			if first, seen := names[e.Name]; seen {
-				p.add(values["name"], key+".name", fmt.Sprintf("The name %s is taken by the endpoint on line %d.", quote(e.Name), first), "Names are unique: evidence is filed under them.")
-			}
-			names[e.Name] = item.Line
-		}
+		p.taken(values["name"], key, e.Name, "endpoint", item.Line)
 		if e.Host != "" {
 			address := e.URL() + " " + e.Dial
 			if first, seen := addresses[address]; seen {
@@ -219,11 +232,7 @@ func (p *parser) endpoint(n *yaml.Node, at string) (Endpoint, map[string]*yaml.N
 	}
 	name := p.required(n, values, at, "name", "Give the endpoint a short name that will not change, such as application.")
 	if v, ok := p.text(name, at+".name"); ok {
-		if nameForm.MatchString(v) {
-			e.Name = v
-		} else {
-			p.add(name, at+".name", quote(v)+" is not a name.", "Use small letters, digits and hyphens, at most 63.")
-		}
+		e.Name = p.targetName(name, at+".name", v)
 	}
 	p.address(p.required(n, values, at, "url", "Write the address, such as https://app.company.example."), at+".url", &e)
 	e.Dial = p.hostPort(values["connect"], at+".connect")
@@ -451,7 +460,7 @@ func (p *parser) policy(n *yaml.Node) Policy {
 	if n == nil {
 		return policy
 	}
-	values := p.fields(n, at, "tls_versions", "hsts_max_age", "hsts_subdomains", "certificate_remaining", "certificate_lifetime_max", "every")
+	values := p.fields(n, at, "tls_versions", "hsts_max_age", "hsts_subdomains", "certificate_remaining", "certificate_lifetime_max", "customer_data_teams", "every")
 	if v, ok := values["tls_versions"]; ok {
 		policy.TLSVersions = p.tlsVersions(v, at+".tls_versions")
 	}
@@ -467,6 +476,9 @@ func (p *parser) policy(n *yaml.Node) Policy {
 	span("every", &policy.Every, time.Second, day)
 	if v, ok := p.boolean(values["hsts_subdomains"], at+".hsts_subdomains"); ok {
 		policy.HSTSSubdomains = v
+	}
+	if v, ok := values["customer_data_teams"]; ok {
+		policy.CustomerDataTeams = p.teams(v, at+".customer_data_teams")
 	}
 	if policy.CertRemaining >= policy.CertLifetimeMax && policy.CertLifetimeMax > 0 {
 		key := "certificate_remaining"

@@ -23,12 +23,17 @@ const (
 	AudienceChanged    ReductionKind = "audience"
 )
 
-// The measures that lean on endpoints.
+// The measures that lean on endpoints and on databases.
 const (
 	encTransport  = "ENC-1"
 	encHSTS       = "ENC-2"
 	crtProduction = "CRT-1"
 	crtOther      = "CRT-2"
+	accTeams      = "ACC-2"
+	accRegister   = "ACC-5"
+	segDevelopers = "SEG-5"
+	netPrivate    = "NET-1"
+	clsLabels     = "CLS-1"
 )
 
 // Identity is who applied or confirmed a version: a person, or a named part of Garant.
@@ -43,8 +48,8 @@ func (i Identity) String() string { return string(i.Kind) + ":" + i.ID }
 // Reduction is something expected that an estate no longer gives.
 type Reduction struct {
 	Kind     ReductionKind `json:"kind"`
-	Target   string        `json:"target,omitempty"` // name of the endpoint; empty: every endpoint
-	Key      string        `json:"key"`              // "endpoints.application", "endpoints.application.url", "policy.every"
+	Target   string        `json:"target,omitempty"` // name of the endpoint or database; empty: all of them
+	Key      string        `json:"key"`              // "endpoints.application", "endpoints.application.url", "databases.production.system", "policy.every"
 	From     string        `json:"from"`             // what is expected; empty: nothing was declared
 	To       string        `json:"to"`
 	Measures []string      `json:"measures"` // ids, sorted
@@ -58,7 +63,8 @@ type Reduction struct {
 
 // Reductions tells what an estate takes away from another: a target removed, replaced or moved
 // to another environment, a threshold lowered, a slower cadence, an identity pin removed or replaced,
-// other authorities or another issuer accepted. Targets by name, then the policy. What is added
+// other authorities or another issuer accepted, another role let near personal data. Endpoints by
+// name, then databases, own checks, imports and witnesses by name, then the policy. What is added
 // or tightened is none.
 func Reductions(before, after *Estate) []Reduction {
 	reductions := []Reduction{}
@@ -80,9 +86,13 @@ func Reductions(before, after *Estate) []Reduction {
 			}
 		}
 	}
+	reductions = append(reductions, databaseReductions(before, after)...)
+	for _, s := range comparableSections() {
+		reductions = append(reductions, s.reductions(before, after)...)
+	}
 	for _, t := range thresholds() {
 		if t.reduced(before.Policy, after.Policy) {
-			reductions = append(reductions, Reduction{Kind: t.kind, Key: "policy." + t.key, From: t.show(before.Policy), To: t.show(after.Policy), Measures: t.measures})
+			reductions = append(reductions, Reduction{Kind: t.kind, Key: "policy." + t.key, From: t.show(before.Policy), To: t.show(after.Policy), Measures: t.measures(before)})
 		}
 	}
 	return reductions
@@ -120,6 +130,10 @@ func Expect(expected, next *Estate) *Estate {
 				f.keep(&grown.Endpoints[i], was)
 			}
 		}
+	}
+	grown.Databases = expectDatabases(expected.Databases, next.Databases)
+	for _, s := range comparableSections() {
+		s.expect(&grown, expected)
 	}
 	for _, t := range thresholds() {
 		if t.reduced(expected.Policy, next.Policy) {

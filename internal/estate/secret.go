@@ -63,6 +63,17 @@ func (s Secret) refused(text, fix string) error {
 	return errs.New(errs.Invalid, "estate.secret", text).With("key", s.key).WithFix(fix)
 }
 
+// Equal reports whether both name the same place.
+func (s Secret) Equal(o Secret) bool { return s.kind == o.kind && s.name == o.name && s.dir == o.dir }
+
+// reference is what garant.yaml has: where the secret stands, never the secret.
+func (s Secret) reference() string {
+	if s.IsZero() {
+		return ""
+	}
+	return s.kind + ":" + s.name
+}
+
 // String hides the secret.
 func (s Secret) String() string { return hidden }
 

@@ -29,6 +29,10 @@ const (
 type Estate struct {
 	Company   Company
 	Endpoints []Endpoint
+	Databases []Database
+	Checks    []OwnCheck
+	Imports   []Import
+	Witnesses []Witness
 	Policy    Policy
 
 	Hash  string // hex SHA-256 of what is declared and of Files; see the package comment
@@ -117,7 +121,9 @@ type Policy struct {
 	HSTSSubdomains  bool          // includeSubDomains demanded
 	CertRemaining   time.Duration // least time until a certificate expires
 	CertLifetimeMax time.Duration // longest lifetime of an automatically issued certificate
-	Every           time.Duration // how often endpoints are looked at
+	Every           time.Duration // how often targets are looked at
+
+	CustomerDataTeams []string // whose people may reach customers' personal data
 }
 
 // DefaultPolicy returns the figures of the annex, which hold unless garant.yaml says otherwise.
@@ -129,5 +135,7 @@ func DefaultPolicy() Policy {
 		CertRemaining:   14 * day,
 		CertLifetimeMax: 100 * day,
 		Every:           time.Minute,
+
+		CustomerDataTeams: []string{"Customer Success", "IT Operations"},
 	}
 }

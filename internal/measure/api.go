@@ -27,7 +27,7 @@ type APICheck struct {
 
 // Statuses derives the state of every check.
 func (r *Runner) Statuses(ctx context.Context) ([]CheckStatus, error) {
-	view, err := r.View(ctx)
+	view, err := r.Effective(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +36,8 @@ func (r *Runner) Statuses(ctx context.Context) ([]CheckStatus, error) {
 		return nil, err
 	}
 	now := r.Now()
-	out := make([]CheckStatus, 0, len(r.Registry.checks))
-	for _, c := range r.Registry.checks {
+	out := make([]CheckStatus, 0, len(view.Registry.checks))
+	for _, c := range view.Registry.checks {
 		out = append(out, DeriveCheck(c, view, current[c.ID], now))
 	}
 	return out, nil
@@ -45,7 +45,7 @@ func (r *Runner) Statuses(ctx context.Context) ([]CheckStatus, error) {
 
 // Status derives the state of one check.
 func (r *Runner) Status(ctx context.Context, id string) (CheckStatus, error) {
-	if _, err := r.Registry.Check(id); err != nil {
+	if _, _, err := r.check(ctx, id); err != nil {
 		return CheckStatus{}, err
 	}
 	all, err := r.Statuses(ctx)

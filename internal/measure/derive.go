@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/measure/catalogue"
 )
 
 // Skew is how far the clocks of two machines may differ.
@@ -41,6 +42,13 @@ const (
 	ReasonNoScope    = "reason.no_scope"    // the estate declares nothing to look at
 	ReasonNoEvidence = "reason.no_evidence" // not looked at yet
 	ReasonNewScope   = "reason.new_scope"   // the estate declares more than was examined
+
+	ReasonAttested           = "reason.attested"
+	ReasonUnattested         = "reason.unattested"          // waits for its owner's first word
+	ReasonRefused            = "reason.refused"             // the owner said that it is no longer so
+	ReasonAttestationExpired = "reason.attestation_expired" // past valid_until
+	ReasonTextChanged        = "reason.text_changed"        // another sentence was attested than the one announced
+	ReasonExcluded           = "reason.excluded"            // by the company, with a reason
 )
 
 // Status is what a measure is worth at a moment, and why.
@@ -49,6 +57,7 @@ type Status struct {
 	State      State
 	Reason     string
 	Checks     []CheckStatus
+	Attested   *AttestationStatus // nil: nobody has to attest it
 	Facts      map[string]Fact
 	Sources    map[string]string // fact → check that saw it
 	ObservedAt time.Time         // the oldest of its checks' last looks; zero: never
@@ -69,10 +78,19 @@ type CheckStatus struct {
 	NextAt  time.Time
 }
 
-// View is the estate that states are derived for.
+// View is the estate and the annex that states are derived for.
 type View struct {
 	Estate  *estate.Estate // nil: none applied yet
 	Version int64
+	// Registry is the annex in force, as the company has tailored it, with the checks of this build
+	// and those that the estate declares. nil: that of the build.
+	Registry *Registry
+	// Tailoring is the number of the published version of the annex; 0: none.
+	Tailoring int64
+	// Private says that the company has not published its annex: nothing of it may be shown to the public.
+	Private bool
+	// Subjects lists what attestations have to cover one by one: catalogue.PerSite → ids of sites.
+	Subjects map[string][]string
 	// Past returns the estate of an earlier version, or nil.
 	Past func(version int64) *estate.Estate
 	// Reduced lists the measures whose scope, threshold or cadence was reduced and whose
@@ -99,30 +117,21 @@ func (v View) same(version int64, targets []string) bool {
 		return false
 	}
 	for _, t := range targets {
-		if !reflect.DeepEqual(endpoint(past, t), endpoint(v.Estate, t)) {
+		if !reflect.DeepEqual(past.Declared(t), v.Estate.Declared(t)) {
 			return false
 		}
 	}
 	return true
 }
 
-func endpoint(e *estate.Estate, name string) estate.Endpoint {
-	for _, ep := range e.Endpoints {
-		if ep.Name == name {
-			ep.Line = 0
-			return ep
-		}
-	}
-	return estate.Endpoint{}
-}
-
 // Derive makes the state of a measure.
-func (r *Registry) Derive(measure string, v View, current map[string]*Current, now time.Time) Status {
+func (r *Registry) Derive(measure string, v View, known Known, now time.Time) Status {
+	m, _ := r.Catalogue.Measure(measure)
 	s := Status{Measure: measure, State: Unproven, Reason: ReasonNoCheck, Facts: map[string]Fact{}, Sources: map[string]string{}}
 	examined, expected, failed := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	weighed := false
 	for _, c := range r.Of(measure) {
-		cs := DeriveCheck(c, v, current[c.ID], now)
+		cs := DeriveCheck(c, v, known.Runs[c.ID], now)
 		s.Checks = append(s.Checks, cs)
 		if cs.State == "" {
 			if !weighed {
@@ -137,9 +146,7 @@ func (r *Registry) Derive(measure string, v View, current map[string]*Current, n
 		for _, t := range cs.Scope {
 			expected[t] = true
 		}
-		if s.NextAt.IsZero() || cs.NextAt.Before(s.NextAt) {
-			s.NextAt = cs.NextAt
-		}
+		s.NextAt = earliest(s.NextAt, cs.NextAt)
 		if cs.Current == nil {
 			continue
 		}
@@ -154,18 +161,50 @@ func (r *Registry) Derive(measure string, v View, current map[string]*Current, n
 		for name, f := range cs.Current.Finding.Facts {
 			s.Facts[name], s.Sources[name] = f, c.ID
 		}
-		if s.ObservedAt.IsZero() || cs.Current.ObservedAt.Before(s.ObservedAt) {
-			s.ObservedAt = cs.Current.ObservedAt
-		}
-		if s.ValidUntil.IsZero() || cs.Current.ValidUntil.Before(s.ValidUntil) {
-			s.ValidUntil = cs.Current.ValidUntil
-		}
+		s.ObservedAt = earliest(s.ObservedAt, cs.Current.ObservedAt)
+		s.ValidUntil = earliest(s.ValidUntil, cs.Current.ValidUntil)
 	}
 	s.Examined, s.Expected, s.Failed = len(examined), len(expected), len(failed)
-	if r.lacks(measure) && weight(s.State) < weight(Unproven) {
+	lacks := m.Kind != catalogue.Attested && r.lacks(measure)
+	if lacks && weight(s.State) < weight(Unproven) {
 		s.State, s.Reason = Unproven, ReasonNoCheck
 	}
+	if m.Attest && v.Estate != nil {
+		// Where checks have no part, or nothing to look at in a measure that is attested instead, the
+		// owner's word decides alone; else it is one more part, and the heaviest decides.
+		alone := !weighed && (m.Kind == catalogue.Attested || len(s.Checks) == 0 && !lacks)
+		s.attest(deriveAttested(r.Catalogue, m, v, known.Attested[measure], now), alone)
+	}
+	if m.Excluded != nil {
+		s.State, s.Reason, s.Facts, s.Sources = Excluded, ReasonExcluded, map[string]Fact{}, map[string]string{}
+	}
 	return s
+}
+
+// attest adds the owner's part.
+func (s *Status) attest(a AttestationStatus, alone bool) {
+	s.Attested = &a
+	if alone || weight(a.State) > weight(s.State) {
+		s.State, s.Reason = a.State, a.Reason
+	}
+	s.Expected += len(a.Targets)
+	s.Examined += len(a.Targets) - len(a.Missing)
+	for _, said := range a.Last {
+		s.ObservedAt = earliest(s.ObservedAt, said.ObservedAt)
+		s.ValidUntil = earliest(s.ValidUntil, said.ValidUntil)
+		s.NextAt = earliest(s.NextAt, said.ValidUntil)
+		if said.Refused {
+			s.Failed++
+		}
+	}
+}
+
+// earliest returns the earlier of two moments of which either may be unknown.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // lacks reports whether a fact that the catalogue names for a measure is given by no check of

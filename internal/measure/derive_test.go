@@ -123,26 +123,26 @@ func TestDeriveTakesTheWorstCheck(t *testing.T) {
 		{"a failure outweighs one that never ran", nil, cur(measure.Fail, ""), measure.NotMet},
 		{"unproven outweighs stale", nil, cur(measure.Error, measure.Pass), measure.Unproven},
 	} {
-		s := reg.Derive("ENC-1", view, map[string]*measure.Current{"x.good": c.good, "x.bad": c.bad}, noon)
+		s := reg.Derive("ENC-1", view, measure.Known{Runs: map[string]*measure.Current{"x.good": c.good, "x.bad": c.bad}}, noon)
 		if s.State != c.want {
 			t.Errorf("%s: %s, want %s", c.name, s.State, c.want)
 		}
 	}
-	if s := reg.Derive("ENC-2", view, nil, noon); s.State != measure.Unproven || s.Reason != measure.ReasonNoCheck {
+	if s := reg.Derive("ENC-2", view, measure.Known{}, noon); s.State != measure.Unproven || s.Reason != measure.ReasonNoCheck {
 		t.Errorf("a measure without a check: %s (%s)", s.State, s.Reason)
 	}
 	// A check that this build no longer has proves nothing, whatever evidence is left of it.
 	without := registry(t, measure.Engine{Name: "x"})
-	if s := without.Derive("ENC-1", view, map[string]*measure.Current{"x.good": cur(measure.Pass, "")}, noon); s.State != measure.Unproven {
+	if s := without.Derive("ENC-1", view, measure.Known{Runs: map[string]*measure.Current{"x.good": cur(measure.Pass, "")}}, noon); s.State != measure.Unproven {
 		t.Errorf("a check that was removed: %s", s.State)
 	}
 	// Nor do those that are left of several prove what one that is gone had to.
 	left := registry(t, measure.Engine{Name: "x", Checks: []measure.Check{good}})
-	all := map[string]*measure.Current{"x.good": cur(measure.Pass, ""), "x.bad": cur(measure.Pass, "")}
+	all := measure.Known{Runs: map[string]*measure.Current{"x.good": cur(measure.Pass, ""), "x.bad": cur(measure.Pass, "")}}
 	if s := left.Derive("ENC-1", view, all, noon); s.State != measure.Unproven || s.Reason != measure.ReasonNoCheck {
 		t.Errorf("one of its checks was removed: %s (%s)", s.State, s.Reason)
 	}
-	all["x.good"] = cur(measure.Fail, "")
+	all.Runs["x.good"] = cur(measure.Fail, "")
 	if s := left.Derive("ENC-1", view, all, noon); s.State != measure.NotMet {
 		t.Errorf("one of its checks was removed, and the other fails: %s", s.State)
 	}

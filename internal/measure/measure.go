@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/web/ui"
 )
 
@@ -42,6 +43,7 @@ type Finding struct {
 	Failed  []Item          `json:"failed,omitempty"` // what was not as it should be (Fail) or could not be seen (Error)
 	Facts   map[string]Fact `json:"facts,omitempty"`  // for the sentences; only facts the check declares
 	Raw     json.RawMessage `json:"raw,omitempty"`    // the observation itself, at most 64 KiB; no times of day in it
+	Source  string          `json:"source,omitempty"` // of a finding that was received: who made it, of what; no secret
 }
 
 // Item is one thing that is not as it should be.
@@ -89,6 +91,44 @@ func Text(s string) Fact { return Fact{Kind: TextFact, Text: s} }
 // List returns names, shown as "a, b and c".
 func List(names ...string) Fact { return Fact{Kind: ListFact, List: names} }
 
+// Figures reads the parameters of a catalogue as facts.
+func Figures(cat *catalogue.Catalogue) map[string]Fact {
+	out := make(map[string]Fact, len(cat.Parameters))
+	for name, p := range cat.Parameters {
+		switch p.Kind {
+		case catalogue.CountKind:
+			out[name] = Count(int(p.Count))
+		case catalogue.DurationKind:
+			out[name] = Span(p.Duration)
+		case catalogue.ListKind:
+			out[name] = List(p.List...)
+		default:
+			out[name] = Text(p.Text)
+		}
+	}
+	return out
+}
+
+// Figures reads what the annex announces for an estate: the parameters of the catalogue, with
+// those that the engines take from the estate.
+func (r *Registry) Figures(e *estate.Estate) map[string]Fact {
+	out := Figures(r.Catalogue)
+	if e == nil {
+		return out
+	}
+	for _, engine := range r.engines {
+		if engine.Parameters == nil {
+			continue
+		}
+		for name, f := range engine.Parameters(e) {
+			if _, known := out[name]; known {
+				out[name] = f
+			}
+		}
+	}
+	return out
+}
+
 // Words writes the value for a reader; instant says how precise a moment is to be.
 func (f Fact) Words(p *ui.Printer, instant func(time.Time) string) string {
 	switch f.Kind {
@@ -106,18 +146,21 @@ func (f Fact) Words(p *ui.Printer, instant func(time.Time) string) string {
 
 // Check looks at real systems and can come out false.
 type Check struct {
-	ID       string        // "endpoint.tls"; stable, stored with the evidence
-	Measures []string      // ids of the measures it proves; never empty
-	Every    time.Duration // how often it runs
-	Valid    time.Duration // how long its evidence holds; longer than Every
-	Timeout  time.Duration // of one run over all targets
-	Facts    []string      // names of the facts it may give
-	Self     bool          // it looks at Garant itself, and its evidence says so
+	ID       string            // "endpoint.tls"; stable, stored with the evidence
+	Measures []string          // ids of the measures it proves; never empty
+	Every    time.Duration     // how often it runs
+	Valid    time.Duration     // how long its evidence holds; longer than Every
+	Timeout  time.Duration     // of one run over all targets
+	Facts    []string          // names of the facts it may give
+	Self     bool              // it looks at Garant itself, and its evidence says so
+	OwnPace  bool              // Every holds whatever policy.every says
+	Title    map[string]string // what it is called, by language, of a check that the estate declares; nil: message "check."+ID
+	Pushed   bool              // its findings are received from elsewhere, with a time of their own: Run is nil
 
 	// Scope names the targets in an estate that the check must examine. None: its measures
 	// are unproven. A run that examined fewer than these does not pass.
 	Scope func(*estate.Estate) []string
-	// Run looks. It honours ctx, never panics on what a stranger sends, and returns an Error
+	// Run looks; nil of a check that is Pushed. It honours ctx, never panics on what a stranger sends, and returns an Error
 	// finding when it could not look.
 	Run func(ctx context.Context, in In) Finding
 }
@@ -126,4 +169,6 @@ type Check struct {
 type In struct {
 	Estate *estate.Estate
 	Now    time.Time
+	// Figures are what the annex in force announces, by name: what a check compares with.
+	Figures map[string]Fact
 }

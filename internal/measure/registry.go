@@ -21,6 +21,9 @@ type Engine struct {
 	Routes   []web.Route // of the console
 	Jobs     []job.Kind
 	Messages map[string][]byte // words of its problems and pages, by language
+	// CheckFor makes the checks that an estate declares by itself; may be nil. They may bind measures
+	// that only a company's own annex has.
+	CheckFor func(*estate.Estate) []Check
 	// Parameters reads the figures of the catalogue that the estate sets for this engine; may be nil.
 	Parameters func(*estate.Estate) map[string]Fact
 }
@@ -28,6 +31,7 @@ type Engine struct {
 // Registry is the checks of this build, held against the catalogue.
 type Registry struct {
 	Catalogue *catalogue.Catalogue
+	engines   []Engine
 	checks    []Check
 	byID      map[string]Check
 	byMeasure map[string][]Check
@@ -39,19 +43,46 @@ var checkID = regexp.MustCompile(`^[a-z]+(\.[a-z0-9_]+)+$`)
 // a fact that the catalogue lacks, or whose evidence would expire before the next run, is
 // refused.
 func NewRegistry(cat *catalogue.Catalogue, engines ...Engine) (*Registry, error) {
-	r := &Registry{Catalogue: cat, byID: map[string]Check{}, byMeasure: map[string][]Check{}}
+	r := &Registry{Catalogue: cat, engines: engines, byID: map[string]Check{}, byMeasure: map[string][]Check{}}
 	for _, e := range engines {
 		for _, c := range e.Checks {
-			if err := r.add(c); err != nil {
+			if err := r.add(c, true); err != nil {
 				return nil, errs.New(errs.Internal, "measure.check", fmt.Sprintf("The check %q of engine %s is wrong: %v.", c.ID, e.Name, err))
 			}
 		}
 	}
-	slices.SortFunc(r.checks, func(a, b Check) int { return strings.Compare(a.ID, b.ID) })
+	r.sort()
 	return r, nil
 }
 
-func (r *Registry) add(c Check) error {
+// For returns a registry of the same engines for a company: with its own catalogue, and with the
+// checks that its estate declares (nil: none). Checks of the estate whose measures the catalogue does not
+// have run all the same and prove nothing.
+func (r *Registry) For(cat *catalogue.Catalogue, e *estate.Estate) (*Registry, error) {
+	out, err := NewRegistry(cat, r.engines...)
+	if err != nil || e == nil {
+		return out, err
+	}
+	for _, engine := range r.engines {
+		if engine.CheckFor == nil {
+			continue
+		}
+		for _, c := range engine.CheckFor(e) {
+			if err := out.add(c, false); err != nil {
+				return nil, errs.New(errs.Internal, "measure.check", fmt.Sprintf("The check %q that the estate declares is wrong: %v.", c.ID, err))
+			}
+		}
+	}
+	out.sort()
+	return out, nil
+}
+
+func (r *Registry) sort() {
+	slices.SortFunc(r.checks, func(a, b Check) int { return strings.Compare(a.ID, b.ID) })
+}
+
+// add takes a check in. strict: of the build, whose catalogue is known.
+func (r *Registry) add(c Check, strict bool) error {
 	switch _, twice := r.byID[c.ID]; {
 	case !checkID.MatchString(c.ID):
 		return fmt.Errorf("its id does not look like engine.name")
@@ -59,19 +90,26 @@ func (r *Registry) add(c Check) error {
 		return fmt.Errorf("its id is taken")
 	case len(c.Measures) == 0:
 		return fmt.Errorf("it binds no measure")
-	case c.Run == nil || c.Scope == nil:
+	case (c.Run == nil) != c.Pushed || c.Scope == nil:
 		return fmt.Errorf("it lacks Run or Scope")
+	case c.Pushed:
+		if c.Valid <= 0 {
+			return fmt.Errorf("its evidence never holds")
+		}
 	case c.Every <= 0 || c.Timeout <= 0 || c.Valid < c.Every+c.Timeout:
 		return fmt.Errorf("its evidence expires before the next run can end")
 	}
 	for _, id := range c.Measures {
 		if _, ok := r.Catalogue.Measure(id); !ok {
-			return fmt.Errorf("the catalogue has no measure %s", id)
+			if strict {
+				return fmt.Errorf("the catalogue has no measure %s", id)
+			}
+			continue
 		}
 		r.byMeasure[id] = append(r.byMeasure[id], c)
 	}
 	for _, f := range c.Facts {
-		if !slices.ContainsFunc(c.Measures, func(id string) bool {
+		if strict && !slices.ContainsFunc(c.Measures, func(id string) bool {
 			m, _ := r.Catalogue.Measure(id)
 			return slices.Contains(m.Facts, f)
 		}) {
@@ -100,9 +138,13 @@ func (r *Registry) Check(id string) (Check, error) {
 func (r *Registry) Of(measure string) []Check { return r.byMeasure[measure] }
 
 // Cadence says how often a check runs in an estate and how long its evidence holds: the
-// estate's own cadence where it declares one, with the same proportion between the two.
+// estate's own cadence where it declares one, with the same proportion between the two. A check
+// that keeps its own pace, or whose findings are received, follows its own.
 func Cadence(c Check, e *estate.Estate) (every, valid time.Duration) {
 	every, valid = c.Every, c.Valid
+	if c.OwnPace || c.Pushed {
+		return every, max(valid, every+c.Timeout)
+	}
 	if e != nil && e.Policy.Every > 0 && e.Policy.Every != every {
 		valid = time.Duration(float64(valid) / float64(every) * float64(e.Policy.Every))
 		every = e.Policy.Every

@@ -36,7 +36,7 @@ const maxRaw = 64 << 10
 
 // Runner runs checks and stores what they saw.
 type Runner struct {
-	Registry *Registry
+	Registry *Registry // of the build
 	DB       *pg.DB
 	View     func(ctx context.Context) (View, error)
 	Build    string
@@ -56,16 +56,40 @@ type Result struct {
 	Took       time.Duration
 }
 
-// Run runs one check and stores its finding.
+// Effective returns the estate in force with the registry that holds for it.
+func (r *Runner) Effective(ctx context.Context) (View, error) {
+	view, err := r.View(ctx)
+	if view.Registry == nil {
+		view.Registry = r.Registry
+	}
+	return view, err
+}
+
+// check finds a check of the annex in force.
+func (r *Runner) check(ctx context.Context, id string) (Check, View, error) {
+	view, err := r.Effective(ctx)
+	if err != nil {
+		return Check{}, view, err
+	}
+	c, err := view.Registry.Check(id)
+	return c, view, err
+}
+
+// Run runs one check and stores its finding. The error is Conflict for a check whose findings are
+// received from elsewhere.
 func (r *Runner) Run(ctx context.Context, by actor.Actor, id string) (Result, error) {
-	c, err := r.Registry.Check(id)
+	c, _, err := r.check(ctx, id)
 	if err != nil {
 		return Result{}, err
+	}
+	if c.Pushed {
+		return Result{}, errs.New(errs.Conflict, "measure.pushed", "This check is not run here: its results are sent in.").
+			WithFix("Send a result with garant evidence import, or wait for the witness.")
 	}
 	lock, _ := r.busy.LoadOrStore(id, &sync.Mutex{})
 	lock.(*sync.Mutex).Lock()         //nolint:forcetypeassert // only this line stores
 	defer lock.(*sync.Mutex).Unlock() //nolint:forcetypeassert // as above
-	view, err := r.View(ctx)
+	view, err := r.Effective(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -74,7 +98,7 @@ func (r *Runner) Run(ctx context.Context, by actor.Actor, id string) (Result, er
 			WithFix("Write garant.yaml and run garant estate apply.")
 	}
 	start := r.Now()
-	finding := Observe(ctx, c, In{Estate: view.Estate, Now: start}, r.Log)
+	finding := Observe(ctx, c, In{Estate: view.Estate, Now: start, Figures: view.Registry.Figures(view.Estate)}, r.Log)
 	took := r.Now().Sub(start)
 	if ctx.Err() != nil {
 		return Result{}, ctx.Err()
@@ -82,7 +106,7 @@ func (r *Runner) Run(ctx context.Context, by actor.Actor, id string) (Result, er
 	_, valid := Cadence(c, view.Estate)
 	ev, err := store(ctx, r.DB, by, observation{
 		check: c, finding: finding, at: start, valid: valid, estate: view.Version,
-		catalogue: r.Registry.Catalogue.Hash(), build: r.Build, now: r.Now,
+		catalogue: view.Registry.Catalogue.Hash(), build: r.Build, now: r.Now,
 	})
 	if err != nil {
 		return Result{}, err
@@ -91,6 +115,46 @@ func (r *Runner) Run(ctx context.Context, by actor.Actor, id string) (Result, er
 		r.Stored()
 	}
 	return Result{Check: c, Finding: finding, EvidenceID: ev, Took: took}, nil
+}
+
+// Receive stores a finding that was made elsewhere, with the time at which that was seen. It needs
+// actor.ImportEvidence. The errors: Conflict for a check that is run here, for a finding from the
+// future, and for one that is not newer than what is known.
+func (r *Runner) Receive(ctx context.Context, by actor.Actor, id string, f Finding, observedAt time.Time) (Result, error) {
+	object := audit.Object{Kind: "check", ID: id}
+	if !by.May(actor.ImportEvidence) {
+		if err := audit.Refused(ctx, r.DB.Pool(pg.Staff), by, "evidence.received", object, nil); err != nil {
+			return Result{}, err
+		}
+		return Result{}, errs.New(errs.Denied, "web.denied", "You are not allowed to send in results.").WithFix("Ask the security lead for the permission.")
+	}
+	c, view, err := r.check(ctx, id)
+	if err != nil {
+		return Result{}, err
+	}
+	switch {
+	case !c.Pushed:
+		return Result{}, errs.New(errs.Conflict, "measure.not_pushed", "This check is run by Garant itself, so no result is taken for it.").
+			WithFix("Run it with garant check " + c.ID + ".")
+	case view.Estate == nil:
+		return Result{}, errs.New(errs.Conflict, "measure.no_estate", "No estate has been applied, so there is nothing to look at.").
+			WithFix("Write garant.yaml and run garant estate apply.")
+	case observedAt.After(r.Now().Add(Skew)):
+		return Result{}, errs.New(errs.Conflict, "measure.future", "This result says that it was observed in the future, so it was not stored.").
+			WithFix("Set the clock of the machine that made it, and make it again.")
+	}
+	f = hold(c, f, c.Scope(view.Estate))
+	ev, err := store(ctx, r.DB, by, observation{
+		check: c, finding: f, at: observedAt, valid: c.Valid, estate: view.Version,
+		catalogue: view.Registry.Catalogue.Hash(), build: r.Build, now: r.Now,
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	if r.Stored != nil {
+		r.Stored()
+	}
+	return Result{Check: c, Finding: f, EvidenceID: ev}, nil
 }
 
 // Observe runs a check and holds its finding to the contract: a check that panics, takes too
@@ -208,8 +272,12 @@ func (r *Runner) Recurrences(v View) []job.Recurrence {
 		return nil
 	}
 	var due []job.Recurrence
-	for _, c := range r.Registry.checks {
-		if len(c.Scope(v.Estate)) == 0 {
+	reg := v.Registry
+	if reg == nil {
+		reg = r.Registry
+	}
+	for _, c := range reg.checks {
+		if c.Pushed || len(c.Scope(v.Estate)) == 0 {
 			continue
 		}
 		every, _ := Cadence(c, v.Estate)
@@ -233,7 +301,7 @@ type Asked struct {
 
 // Ask asks for a run of a check now, as a member of staff who may run checks.
 func (r *Runner) Ask(ctx context.Context, by actor.Actor, id string) (runID string, err error) {
-	c, err := r.Registry.Check(id)
+	c, _, err := r.check(ctx, id)
 	if err != nil {
 		return "", err
 	}

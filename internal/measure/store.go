@@ -93,6 +93,11 @@ func store(ctx context.Context, db *pg.DB, by actor.Actor, o observation) (evide
 		if err != nil {
 			return err
 		}
+		// The same result is taken once more when another estate is in force: it is held to another scope.
+		if o.check.Pushed && last != nil && (at.Before(last.observedAt) || at.Equal(last.observedAt) && last.estate == o.estate) {
+			return errs.New(errs.Conflict, "measure.not_newer", "A result of that time or a later one is known already, so this one was not stored.").
+				WithFix("Send the newest result.")
+		}
 		ev := &Evidence{
 			CheckID: o.check.ID, Kind: "finding", Outcome: o.finding.Outcome, Source: source, FirstAt: at, ObservedAt: at, Observations: 1,
 			ValidUntil: at.Add(o.valid).Truncate(time.Microsecond), CatalogueHash: o.catalogue, EstateVersion: o.estate, Build: o.build,

@@ -16,6 +16,10 @@ CREATE SCHEMA directory;
 
 ALTER SCHEMA directory OWNER TO garant_owner;
 
+CREATE SCHEMA document;
+
+ALTER SCHEMA document OWNER TO garant_owner;
+
 CREATE SCHEMA estate;
 
 ALTER SCHEMA estate OWNER TO garant_owner;
@@ -306,6 +310,38 @@ CREATE TABLE directory.throttle (
 
 ALTER TABLE directory.throttle OWNER TO garant_owner;
 
+CREATE TABLE document.document (
+    id uuid NOT NULL,
+    owner_kind text NOT NULL,
+    owner_id text NOT NULL,
+    name bytea NOT NULL,
+    type text NOT NULL,
+    size bigint NOT NULL,
+    sha256 text NOT NULL,
+    pieces integer NOT NULL,
+    added_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    added_by text NOT NULL,
+    CONSTRAINT document_added_by_check CHECK ((added_by <> ''::text)),
+    CONSTRAINT document_owner_id_check CHECK ((owner_id <> ''::text)),
+    CONSTRAINT document_owner_kind_check CHECK ((owner_kind <> ''::text)),
+    CONSTRAINT document_pieces_check CHECK ((pieces > 0)),
+    CONSTRAINT document_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT document_size_check CHECK (((size >= 1) AND (size <= 20000000))),
+    CONSTRAINT document_type_check CHECK ((type ~ '^[a-z]+/[a-z0-9.+-]+$'::text))
+);
+
+ALTER TABLE document.document OWNER TO garant_owner;
+
+CREATE TABLE document.piece (
+    document_id uuid NOT NULL,
+    n integer NOT NULL,
+    value bytea NOT NULL,
+    CONSTRAINT piece_n_check CHECK ((n >= 0))
+);
+ALTER TABLE ONLY document.piece ALTER COLUMN value SET STORAGE EXTERNAL;
+
+ALTER TABLE document.piece OWNER TO garant_owner;
+
 CREATE TABLE estate.confirmation (
     version bigint NOT NULL,
     confirmed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -368,6 +404,71 @@ CREATE TABLE job.recurrence (
 
 ALTER TABLE job.recurrence OWNER TO garant_owner;
 
+CREATE TABLE measure.assignment (
+    id bigint NOT NULL,
+    measure_id text NOT NULL,
+    responsible uuid,
+    deputy uuid,
+    deputy_until date,
+    assigned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    assigned_by text NOT NULL,
+    CONSTRAINT assignment_assigned_by_check CHECK ((assigned_by ~ '^(person|system):.'::text)),
+    CONSTRAINT assignment_check CHECK (((deputy IS NULL) = (deputy_until IS NULL))),
+    CONSTRAINT assignment_check1 CHECK (((deputy IS NULL) OR ((responsible IS NOT NULL) AND (deputy <> responsible)))),
+    CONSTRAINT assignment_measure_id_check CHECK ((measure_id <> ''::text))
+);
+
+ALTER TABLE measure.assignment OWNER TO garant_owner;
+
+ALTER TABLE measure.assignment ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.assignment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE measure.attestation (
+    n bigint NOT NULL,
+    id uuid NOT NULL,
+    measure_id text NOT NULL,
+    targets text[] NOT NULL,
+    statement text NOT NULL,
+    person_id uuid NOT NULL,
+    on_behalf_of uuid,
+    observed_on date NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    valid_until timestamp with time zone NOT NULL,
+    note bytea,
+    documents json NOT NULL,
+    words_hash text NOT NULL,
+    catalogue_hash text NOT NULL,
+    estate_version bigint NOT NULL,
+    build text NOT NULL,
+    digest text NOT NULL,
+    CONSTRAINT attestation_check CHECK ((on_behalf_of <> person_id)),
+    CONSTRAINT attestation_check1 CHECK ((valid_until > observed_at)),
+    CONSTRAINT attestation_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT attestation_measure_id_check CHECK ((measure_id <> ''::text)),
+    CONSTRAINT attestation_observed CHECK ((observed_at <= (received_at + '1 day'::interval))),
+    CONSTRAINT attestation_statement_check CHECK ((statement = ANY (ARRAY['confirmed'::text, 'refused'::text]))),
+    CONSTRAINT attestation_targets_check CHECK ((cardinality(targets) > 0)),
+    CONSTRAINT attestation_words_hash_check CHECK ((words_hash ~ '^[0-9a-f]{64}$'::text))
+);
+
+ALTER TABLE measure.attestation OWNER TO garant_owner;
+
+ALTER TABLE measure.attestation ALTER COLUMN n ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.attestation_n_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE measure.catalogue (
     hash text NOT NULL,
     content jsonb NOT NULL,
@@ -418,6 +519,15 @@ CREATE TABLE measure.evidence (
 );
 
 ALTER TABLE measure.evidence OWNER TO garant_owner;
+
+CREATE TABLE measure.reminder (
+    measure_id text NOT NULL,
+    person_id uuid NOT NULL,
+    due text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE measure.reminder OWNER TO garant_owner;
 
 CREATE TABLE measure.run (
     id uuid NOT NULL,
@@ -537,6 +647,12 @@ ALTER TABLE ONLY directory.session
 ALTER TABLE ONLY directory.throttle
     ADD CONSTRAINT throttle_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY document.document
+    ADD CONSTRAINT document_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY document.piece
+    ADD CONSTRAINT piece_pkey PRIMARY KEY (document_id, n);
+
 ALTER TABLE ONLY estate.confirmation
     ADD CONSTRAINT confirmation_pkey PRIMARY KEY (version);
 
@@ -549,6 +665,12 @@ ALTER TABLE ONLY job.outbox
 ALTER TABLE ONLY job.recurrence
     ADD CONSTRAINT recurrence_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY measure.assignment
+    ADD CONSTRAINT assignment_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY measure.attestation
+    ADD CONSTRAINT attestation_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY measure.catalogue
     ADD CONSTRAINT catalogue_pkey PRIMARY KEY (hash);
 
@@ -557,6 +679,9 @@ ALTER TABLE ONLY measure.current
 
 ALTER TABLE ONLY measure.evidence
     ADD CONSTRAINT evidence_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY measure.reminder
+    ADD CONSTRAINT reminder_pkey PRIMARY KEY (measure_id, person_id, due);
 
 ALTER TABLE ONLY measure.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (id);
@@ -601,7 +726,13 @@ CREATE INDEX session_person ON directory.session USING btree (person_id) WHERE (
 
 CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
 
+CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_id, id);
+
 CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
+
+CREATE INDEX assignment_measure ON measure.assignment USING btree (measure_id, id DESC);
+
+CREATE INDEX attestation_measure ON measure.attestation USING btree (measure_id, n DESC);
 
 CREATE INDEX evidence_check ON measure.evidence USING btree (check_id, observed_at DESC, id);
 
@@ -632,6 +763,9 @@ ALTER TABLE ONLY directory.recovery_code
 ALTER TABLE ONLY directory.session
     ADD CONSTRAINT session_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
 
+ALTER TABLE ONLY document.piece
+    ADD CONSTRAINT piece_document_id_fkey FOREIGN KEY (document_id) REFERENCES document.document(id);
+
 ALTER TABLE ONLY estate.confirmation
     ADD CONSTRAINT confirmation_version_fkey FOREIGN KEY (version) REFERENCES estate.version(id);
 
@@ -656,6 +790,8 @@ GRANT USAGE ON SCHEMA crypt TO garant_worker;
 
 GRANT USAGE ON SCHEMA directory TO garant_staff;
 GRANT USAGE ON SCHEMA directory TO garant_login;
+
+GRANT USAGE ON SCHEMA document TO garant_staff;
 
 GRANT USAGE ON SCHEMA estate TO garant_staff;
 GRANT USAGE ON SCHEMA estate TO garant_worker;
@@ -924,6 +1060,28 @@ GRANT INSERT(agent) ON TABLE directory.session TO garant_login;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE directory.throttle TO garant_login;
 
+GRANT SELECT ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(id) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(owner_kind) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(owner_id) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(name) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(type) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(size) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(sha256) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(pieces) ON TABLE document.document TO garant_staff;
+
+GRANT INSERT(added_by) ON TABLE document.document TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE document.piece TO garant_staff;
+
 GRANT SELECT ON TABLE estate.confirmation TO garant_staff;
 GRANT SELECT ON TABLE estate.confirmation TO garant_worker;
 GRANT SELECT ON TABLE estate.confirmation TO garant_checker;
@@ -957,6 +1115,90 @@ GRANT INSERT(args) ON TABLE job.outbox TO garant_staff;
 GRANT INSERT(args) ON TABLE job.outbox TO garant_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE job.recurrence TO garant_worker;
+
+GRANT SELECT ON TABLE measure.assignment TO garant_staff;
+GRANT SELECT ON TABLE measure.assignment TO garant_worker;
+GRANT SELECT ON TABLE measure.assignment TO garant_checker;
+
+GRANT INSERT(measure_id) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(responsible) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(deputy) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(deputy_until) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(assigned_by) ON TABLE measure.assignment TO garant_staff;
+
+GRANT SELECT ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(n) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(n) ON TABLE measure.attestation TO garant_checker;
+
+GRANT SELECT(id) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(id) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(id) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(measure_id) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(measure_id) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(measure_id) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(targets) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(targets) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(targets) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(statement) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(statement) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(statement) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(person_id) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(person_id) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(person_id) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(on_behalf_of) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(on_behalf_of) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(on_behalf_of) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(observed_on) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(observed_on) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(observed_on) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(observed_at) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(observed_at) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(observed_at) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(received_at) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(received_at) ON TABLE measure.attestation TO garant_checker;
+
+GRANT SELECT(valid_until) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(valid_until) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(valid_until) ON TABLE measure.attestation TO garant_staff;
+
+GRANT INSERT(note) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(documents) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(documents) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(documents) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(words_hash) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(words_hash) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(words_hash) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(catalogue_hash) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(catalogue_hash) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(catalogue_hash) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(estate_version) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(estate_version) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(estate_version) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(build) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(build) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(build) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(digest) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(digest) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(digest) ON TABLE measure.attestation TO garant_staff;
 
 GRANT SELECT ON TABLE measure.catalogue TO garant_staff;
 GRANT SELECT ON TABLE measure.catalogue TO garant_worker;
@@ -1001,6 +1243,15 @@ GRANT INSERT(catalogue_hash) ON TABLE measure.evidence TO garant_checker;
 GRANT INSERT(estate_version) ON TABLE measure.evidence TO garant_checker;
 
 GRANT INSERT(build) ON TABLE measure.evidence TO garant_checker;
+
+GRANT SELECT ON TABLE measure.reminder TO garant_staff;
+GRANT SELECT ON TABLE measure.reminder TO garant_worker;
+
+GRANT INSERT(measure_id) ON TABLE measure.reminder TO garant_worker;
+
+GRANT INSERT(person_id) ON TABLE measure.reminder TO garant_worker;
+
+GRANT INSERT(due) ON TABLE measure.reminder TO garant_worker;
 
 GRANT SELECT ON TABLE measure.run TO garant_staff;
 GRANT SELECT ON TABLE measure.run TO garant_worker;

@@ -113,8 +113,8 @@ func (t teller) look(m Measure, every time.Duration) []ui.Detail {
 		if !c.Until.IsZero() {
 			add("due", ui.Detail{Time: c.Until})
 		}
-		if c.Digest != "" {
-			add("attestation", ui.Detail{Digest: c.Digest})
+		for _, digest := range c.Digests {
+			add("attestation", ui.Detail{Digest: digest})
 		}
 	}
 	if w := m.Witness; w != nil && m.State == ui.Met {

@@ -380,7 +380,8 @@ func TestReplay(t *testing.T) {
 // Every reason and every label that the annex gives has words.
 func TestEveryReasonHasWords(t *testing.T) {
 	_, words := samplePages(t)
-	for _, reason := range []string{"pass", "fail", "blind", "expired", "future", "no_check", "no_scope", "no_evidence", "new_scope"} {
+	for _, reason := range []string{"pass", "fail", "blind", "expired", "future", "no_check", "no_scope", "no_evidence", "new_scope",
+		"attested", "unattested", "refused", "attestation_expired", "text_changed", "excluded"} {
 		if !words.Has("annex.reason." + reason) {
 			t.Errorf("annex.reason.%s has no words", reason)
 		}

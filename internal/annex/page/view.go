@@ -118,9 +118,9 @@ type Measure struct {
 
 // Confirmation is a dated attestation. It names no person.
 type Confirmation struct {
-	At     time.Time
-	Until  time.Time
-	Digest string // hexadecimal
+	At      time.Time
+	Until   time.Time
+	Digests []string // hexadecimal, one for each site or the like
 }
 
 // Witness is somebody outside the company who confirmed a state.

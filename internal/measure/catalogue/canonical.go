@@ -22,16 +22,7 @@ func (c *Catalogue) seal() error {
 	}
 	parameters := map[string]any{}
 	for name, p := range c.Parameters {
-		switch p.Kind {
-		case CountKind:
-			parameters[name] = map[string]any{"count": p.Count}
-		case DurationKind:
-			parameters[name] = map[string]any{"duration_seconds": int64(p.Duration.Seconds())}
-		case TextKind:
-			parameters[name] = map[string]any{"text": p.Text}
-		case ListKind:
-			parameters[name] = map[string]any{"list": list(p.List)}
-		}
+		parameters[name] = canonicalParameter(p)
 	}
 	teams := map[string]any{}
 	for _, l := range langs {
@@ -44,8 +35,12 @@ func (c *Catalogue) seal() error {
 			w := c.Words(l, m.ID)
 			words[l] = map[string]any{"title": w.Title, "sentence": w.Sentence.String(), "method": w.Method.String()}
 		}
+		excluded := any(nil)
+		if m.Excluded != nil {
+			excluded = map[string]any{"reason": m.Excluded.Reason}
+		}
 		measures = append(measures, map[string]any{
-			"id": m.ID, "section": m.Section, "kind": string(m.Kind), "owner": m.Owner, "operator": m.Operator,
+			"id": m.ID, "attest": m.Attest, "per": m.Per, "excluded": excluded, "section": m.Section, "kind": string(m.Kind), "owner": m.Owner, "operator": m.Operator,
 			"cadence_seconds": int64(m.Cadence.Seconds()), "facts": list(m.Facts), "words": words,
 			"refs": map[string]any{"gdpr": list(m.Refs.GDPR), "iso": list(m.Refs.ISO), "cnil": list(m.Refs.CNIL), "clauses": list(m.Refs.Clauses)},
 		})
@@ -62,6 +57,43 @@ func (c *Catalogue) seal() error {
 	c.canonical = bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	sum := sha256.Sum256(c.canonical)
 	c.hash = hex.EncodeToString(sum[:])
+	return nil
+}
+
+// SentenceHash returns the hexadecimal SHA-256 of what a measure announces: its sentence in every
+// language with the figures that it quotes. Who attests a measure attests this and nothing else.
+// "" for a measure that there is none of.
+func (c *Catalogue) SentenceHash(id string) string {
+	if _, ok := c.Measure(id); !ok {
+		return ""
+	}
+	sentences, figures := map[string]string{}, map[string]any{}
+	for _, l := range c.Languages() {
+		sentence := c.Words(l, id).Sentence
+		sentences[l] = sentence.String()
+		for _, name := range sentence.Names() {
+			figures[name] = canonicalParameter(c.Parameters[name])
+		}
+	}
+	b, err := json.Marshal(map[string]any{"measure": id, "sentences": sentences, "figures": figures})
+	if err != nil { // strings, numbers and maps of them always encode
+		panic("catalogue: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func canonicalParameter(p Parameter) any {
+	switch p.Kind {
+	case CountKind:
+		return map[string]any{"count": p.Count}
+	case DurationKind:
+		return map[string]any{"duration_seconds": int64(p.Duration.Seconds())}
+	case TextKind:
+		return map[string]any{"text": p.Text}
+	case ListKind:
+		return map[string]any{"list": list(p.List)}
+	}
 	return nil
 }
 

@@ -59,7 +59,19 @@ type Measure struct {
 	Operator string        // Own or Supplier
 	Cadence  time.Duration // longest time between two confirmations; 0 where checks set the pace
 	Facts    []string      // facts that the method may quote
+	Attest   bool          // an owner's attestation is needed, beside whatever checks there are
+	Per      string        // PerSite: the attestation must cover each of them; empty: it covers the whole
+	Excluded *Exclusion    // by the company, with a reason; nil: it applies
 	Refs     Refs
+}
+
+// PerSite asks for an attestation of each site of the company.
+const PerSite = "site"
+
+// Exclusion says why a measure does not apply to a company. Who signed it, and when, is who
+// published the version that holds it.
+type Exclusion struct {
+	Reason map[string]string // by language
 }
 
 // Refs are the texts that a measure relates to. They are pointers, not claims of conformity.

@@ -251,7 +251,7 @@ func (r *reader) need(n *yaml.Node, what string, f map[string]*yaml.Node, keys .
 
 func (c *Catalogue) readMeasure(r *reader, n *yaml.Node) (Measure, bool) {
 	var m Measure
-	f, ok := r.fields(n, "a measure", "id", "section", "kind", "owner", "operator", "cadence", "facts", "refs")
+	f, ok := r.fields(n, "a measure", "id", "section", "kind", "owner", "operator", "cadence", "facts", "attest", "per", "refs")
 	if !ok || !r.need(n, "a measure", f, "id") {
 		return m, false
 	}
@@ -287,6 +287,15 @@ func (c *Catalogue) readMeasure(r *reader, n *yaml.Node) (Measure, bool) {
 	} else if m.Kind == Run || m.Kind == Attested {
 		r.fail(n.Line, "catalogue.cadence", m.ID+" depends on people and has no cadence, so it would never expire", "Add “cadence: 365d”.")
 	}
+	m.Attest = m.Kind == Attested
+	if f["attest"] != nil {
+		m.Attest = c.readAttest(r, f["attest"], m)
+	}
+	if f["per"] != nil {
+		if m.Per, _ = r.word(f["per"], "what "+m.ID+" is attested for"); m.Per != PerSite || !m.Attest {
+			r.fail(f["per"].Line, "catalogue.per", m.ID+" is attested for each of something that is not known", "Write site, for a measure that is attested, or remove the line.")
+		}
+	}
 	if f["facts"] != nil {
 		m.Facts = r.wordList(f["facts"], "the facts of "+m.ID)
 		for _, fact := range m.Facts {
@@ -315,6 +324,18 @@ func (c *Catalogue) readMeasure(r *reader, n *yaml.Node) (Measure, bool) {
 		m.Refs.Clauses = c.readHeadings(r, refs["clauses"], m.ID)
 	}
 	return m, true
+}
+
+// readAttest reads whether a measure needs an owner's attestation beside its checks.
+func (c *Catalogue) readAttest(r *reader, n *yaml.Node, m Measure) bool {
+	word, _ := r.word(n, "attest of "+m.ID)
+	switch {
+	case word != "true":
+		r.fail(n.Line, "catalogue.attest", m.ID+" says something else of its attestation than that it is needed", "Write “attest: true”, or remove the line.")
+	case m.Cadence == 0:
+		r.fail(n.Line, "catalogue.cadence", m.ID+" is attested and has no cadence, so the attestation would never expire", "Add “cadence: 365d”.")
+	}
+	return true
 }
 
 // readWords fills one language.

@@ -46,13 +46,13 @@ func (h *pages) check(w http.ResponseWriter, r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	view, err := h.r.View(r.Context())
+	view, err := h.r.Effective(r.Context())
 	if err != nil {
 		return err
 	}
 	p := h.c.Printer(r)
 	body := &checkPage{
-		About: about(p, s.Check.ID), Run: runAction(r, p, s.Check.ID), Self: s.Check.Self, Blind: blind(p, s),
+		About: about(p, s.Check.ID), Run: runAction(r, p, s.Check), Self: s.Check.Self, Blind: blind(p, s),
 		Details: h.checkDetails(p, s, view), CSV: checkPath(s.Check.ID) + "/evidence.csv",
 	}
 	if body.Run != nil {
@@ -75,8 +75,8 @@ func (h *pages) check(w http.ResponseWriter, r *web.Request) error {
 		return err
 	}
 	page := h.c.Page(r, "console.checks.title", console.ChecksPath, body)
-	page.Crumbs = []ui.Link{{Label: page.Title, Href: console.ChecksPath}, {Label: title(p, s.Check.ID)}}
-	page.Title = title(p, s.Check.ID)
+	page.Crumbs = []ui.Link{{Label: page.Title, Href: console.ChecksPath}, {Label: name(p, s.Check)}}
+	page.Title = name(p, s.Check)
 	return h.write(w, "check", page)
 }
 
@@ -107,7 +107,7 @@ func (h *pages) checkDetails(p *ui.Printer, s measure.CheckStatus, view measure.
 	}
 	var measures []string
 	for _, id := range s.Check.Measures {
-		measures = append(measures, id+" "+h.r.Registry.Catalogue.Words(p.Lang(), id).Title)
+		measures = append(measures, id+" "+view.Registry.Catalogue.Words(p.Lang(), id).Title)
 	}
 	every, valid := measure.Cadence(s.Check, view.Estate)
 	details := []ui.Detail{
@@ -192,10 +192,11 @@ func kind(p *ui.Printer, k string) string {
 }
 
 func (h *pages) evidenceCSV(w http.ResponseWriter, r *web.Request) error {
-	c, err := h.r.Registry.Check(r.PathValue("id"))
+	s, err := h.r.Status(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
+	c := s.Check
 	before, over := "", false
 	header := []string{"id", "check", "kind", "outcome", "first_at", "observed_at", "observations", "received_at", "valid_until", "scope", "failed", "digest", "intact", "catalogue", "estate_version", "build"}
 	return console.CSV(w, "evidence-"+c.ID+".csv", header, func() ([][]string, error) {

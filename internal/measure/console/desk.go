@@ -55,17 +55,17 @@ func (h *pages) desk(w http.ResponseWriter, r *web.Request) error {
 	}
 	order(due)
 	body := &deskPage{Due: due, Counts: map[ui.State]int{}, Empty: ui.Empty{Icon: "check-circle", Title: p.T("console.desk.empty"), Text: p.T("console.desk.empty.text")}}
-	view, err := h.r.View(r.Context())
+	view, err := h.r.Effective(r.Context())
 	if err != nil {
 		return err
 	}
-	current, err := measure.LoadCurrent(r.Context(), h.staff())
+	known, err := measure.Load(r.Context(), h.staff())
 	if err != nil {
 		return err
 	}
 	met := 0
-	for _, m := range h.r.Registry.Catalogue.Measures {
-		state := h.r.Registry.Derive(m.ID, view, current, r.Now).State
+	for _, m := range view.Registry.Catalogue.Measures {
+		state := view.Registry.Derive(m.ID, view, known, r.Now).State
 		body.Counts[ui.State(state)]++
 		if state == measure.Met {
 			met++
@@ -81,7 +81,7 @@ func (h *pages) desk(w http.ResponseWriter, r *web.Request) error {
 	if public > 0 {
 		body.Lead += " " + p.T("console.desk.public", "Count", public)
 	}
-	past, err := h.past(r, p, met)
+	past, err := h.past(r, p, met, len(view.Registry.Catalogue.Measures))
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (h *pages) latest(r *web.Request, p *ui.Printer, body *deskPage) error {
 	slices.SortStableFunc(seen, func(a, b measure.CheckStatus) int { return b.Current.ObservedAt.Compare(a.Current.ObservedAt) })
 	for _, s := range seen[:min(len(seen), 6)] {
 		body.Latest = append(body.Latest, latest{
-			Title: title(p, s.Check.ID), Href: checkPath(s.Check.ID), State: ui.State(s.State), At: s.Current.ObservedAt,
+			Title: name(p, s.Check), Href: checkPath(s.Check.ID), State: ui.State(s.State), At: s.Current.ObservedAt,
 			Scope: p.T("console.check.targets", "Count", len(s.Current.Finding.Scope)),
 		})
 	}
@@ -125,7 +125,7 @@ func (h *pages) latest(r *web.Request, p *ui.Printer, body *deskPage) error {
 
 // past draws how many measures were met at the end of each of the last days; today's are those
 // that are met now. nil when nothing is known of any day before today.
-func (h *pages) past(r *web.Request, p *ui.Printer, metNow int) (*chart, error) {
+func (h *pages) past(r *web.Request, p *ui.Printer, metNow, total int) (*chart, error) {
 	zone := p.Zone()
 	y, m, d := r.Now.In(zone).Date()
 	from := time.Date(y, m, d-historyDays+1, 0, 0, 0, 0, zone)
@@ -159,7 +159,7 @@ func (h *pages) past(r *web.Request, p *ui.Printer, metNow int) (*chart, error) 
 		}
 	}
 	counts[len(counts)-1] = metNow
-	return draw(p, counts, max(0, first-1), len(h.r.Registry.Catalogue.Measures)), nil
+	return draw(p, counts, max(0, first-1), total), nil
 }
 
 // The drawing, in units of its view box.

@@ -20,6 +20,7 @@ type estatePage struct {
 	Details   []ui.Detail
 	Pending   *ui.Notice
 	Endpoints ui.Table
+	Databases *ui.Table // nil: none is declared
 	Policy    []ui.Detail
 	Source    string
 	Versions  ui.Table
@@ -52,6 +53,10 @@ func (h *pages) estate(w http.ResponseWriter, r *web.Request) error {
 			{Term: p.T("console.estate.applied"), Time: current.AppliedAt, Note: names.Identity(ctx, current.AppliedBy)},
 			{Term: p.T("console.estate.hash"), Digest: current.Hash},
 		},
+	}
+	if len(current.Estate.Databases) > 0 {
+		t := databaseTable(p, current.Estate)
+		body.Databases = &t
 	}
 	if n := len(current.Pending()); n > 0 {
 		body.Pending = &ui.Notice{Tone: ui.Warning, Title: p.T("console.estate.pending", "Count", n), Text: p.T("console.estate.pending.text"),
@@ -100,6 +105,25 @@ func endpointTable(p *ui.Printer, e *estate.Estate) ui.Table {
 	return t
 }
 
+func databaseTable(p *ui.Printer, e *estate.Estate) ui.Table {
+	t := ui.Table{
+		Caption: p.T("console.estate.databases"),
+		Columns: []ui.Column{{Label: p.T("console.estate.endpoint")}, {Label: p.T("console.estate.database")}, {Label: p.T("console.estate.environment")},
+			{Label: p.T("console.estate.readers")}, {Label: p.T("console.estate.privileged")}},
+	}
+	for _, d := range e.Databases {
+		data := "console.estate.customer_data.no"
+		if d.CustomerData {
+			data = "console.estate.customer_data.yes"
+		}
+		t.Rows = append(t.Rows, []ui.Cell{
+			{Strong: d.Name}, {Code: d.Database, Note: p.T(data)}, {Text: word(p, "console.estate.environment.", string(d.Environment))},
+			{Text: p.Number(int64(len(d.Readers)))}, {Text: p.Number(int64(len(d.Privileged)))},
+		})
+	}
+	return t
+}
+
 // word is the text of a value that has one; else the value itself.
 func word(p *ui.Printer, prefix, value string) string {
 	if id := prefix + strings.ReplaceAll(value, "-", "_"); value != "" && p.Has(id) {
@@ -116,6 +140,7 @@ func policyDetails(p *ui.Printer, policy estate.Policy) []ui.Detail {
 		{Term: key("hsts_subdomains"), Text: p.T("console." + strconv.FormatBool(policy.HSTSSubdomains))},
 		{Term: key("certificate_remaining"), Text: p.Duration(policy.CertRemaining)},
 		{Term: key("certificate_lifetime_max"), Text: p.Duration(policy.CertLifetimeMax)},
+		{Term: key("customer_data_teams"), Text: p.List(policy.CustomerDataTeams)},
 		{Term: key("every"), Text: p.Duration(policy.Every)},
 	}
 }
@@ -333,13 +358,14 @@ func value(p *ui.Printer, v string) ui.Cell {
 func keyWord(p *ui.Printer, key string) string {
 	section, rest, _ := strings.Cut(key, ".")
 	switch section {
-	case "endpoints":
+	case "endpoints", "databases":
 		name, facet, _ := strings.Cut(rest, ".")
+		target := p.T("console.estate.key."+strings.TrimSuffix(section, "s"), "Name", name)
 		if facet == "" {
-			return p.T("console.estate.key.endpoint", "Name", name)
+			return target
 		}
 		if id := "console.estate.facet." + facet; p.Has(id) {
-			return p.T("console.estate.key.facet", "Name", name, "Facet", p.T(id))
+			return p.T("console.estate.key.facet", "Target", target, "Facet", p.T(id))
 		}
 	case "policy", "company":
 		if id := "console.estate." + key; p.Has(id) {
