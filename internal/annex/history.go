@@ -166,10 +166,16 @@ func reworded(p *ui.Printer, before, after Said) []page.Field {
 		}
 		return p.T("annex.own")
 	}
+	reason := func(e *Exclusion) string {
+		if e == nil {
+			return ""
+		}
+		return e.Reason[p.Lang()]
+	}
 	add("annex.said.title", before.Title[p.Lang()], after.Title[p.Lang()])
 	add("annex.said.kind", p.KindName(ui.Kind(before.Kind)), p.KindName(ui.Kind(after.Kind)))
 	add("annex.said.operator", operator(before.Operator), operator(after.Operator))
-	add("annex.said.excluded", before.Excluded[p.Lang()], after.Excluded[p.Lang()])
+	add("annex.said.excluded", reason(before.Excluded), reason(after.Excluded))
 	return out
 }
 

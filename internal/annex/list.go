@@ -34,9 +34,9 @@ type Detail struct {
 	Operator   string            `json:"operator"`
 	Proofs     []Proof           `json:"proofs,omitempty"`
 	Refs       catalogue.Refs    `json:"refs"`
-	Attested   *Attested         `json:"attested,omitempty"`
+	Confirmed  *Confirmation     `json:"confirmed,omitempty"`
 	Witness    *WitnessMark      `json:"witness,omitempty"`
-	Excluded   map[string]string `json:"excluded,omitempty"` // why, by language
+	Exclusion  *Exclusion        `json:"exclusion,omitempty"`
 }
 
 // List makes the short list of every measure.
@@ -73,7 +73,7 @@ func (s *Snapshot) detail(words *ui.Messages, m Measure, now time.Time) Detail {
 		Listed: s.listed(words, m, row), Section: m.Section, Title: m.Title, Reason: row.Reason, Since: row.Since,
 		Examined: row.Examined, Expected: row.Expected, Failed: row.Failed, Reduced: row.Reduced,
 		Operator: m.Operator, Proofs: row.Proofs, Refs: m.Refs,
-		Attested: row.Attested, Witness: row.Witness, Excluded: m.Excluded,
+		Confirmed: row.Confirmed, Witness: row.Witness, Exclusion: m.Exclusion,
 	}
 	if f, ok := s.Fresh[m.ID]; ok && s.At.IsZero() {
 		d.ObservedAt, d.ValidUntil, d.NextAt = f.ObservedAt, f.ValidUntil, f.NextAt

@@ -1,6 +1,8 @@
 package annex
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -72,10 +74,17 @@ type Measure struct {
 	Sentence map[string]string `json:"sentence"` // with placeholders
 	Method   map[string]string `json:"method"`
 	Checks   []string          `json:"checks,omitempty"`
-	Attest   bool              `json:"attest,omitempty"`   // an owner's attestation is part of the proof
-	Cadence  time.Duration     `json:"cadence,omitempty"`  // between two of them
-	Excluded map[string]string `json:"excluded,omitempty"` // why the company left it out, by language
+	Attest   bool              `json:"attest,omitempty"`  // an owner's attestation is part of the proof
+	Cadence  time.Duration     `json:"cadence,omitempty"` // between two of them
 	Refs     catalogue.Refs    `json:"refs"`
+	// Exclusion says why the company does not commit itself; nil: it does.
+	Exclusion *Exclusion `json:"exclusion,omitempty"`
+}
+
+// Exclusion is why a measure is no commitment of the company.
+type Exclusion struct {
+	Reason map[string]string `json:"reason"` // by language
+	At     time.Time         `json:"at,omitzero"`
 }
 
 // CheckInfo is what the public may know of a check.
@@ -96,8 +105,16 @@ type Row struct {
 	Expected int                     `json:"expected"`
 	Failed   int                     `json:"failed"`
 	Reduced  bool                    `json:"reduced,omitempty"`
-	Attested *Attested               `json:"attested,omitempty"` // nil: nobody has attested it
-	Witness  *WitnessMark            `json:"witness,omitempty"`
+
+	Confirmed *Confirmation `json:"confirmed,omitempty"` // by its owner, while it holds
+	Witness   *WitnessMark  `json:"witness,omitempty"`
+}
+
+// Confirmation is the attestation behind a measure. It names no person.
+type Confirmation struct {
+	At     time.Time `json:"at"`
+	Until  time.Time `json:"until"`  // when it expires
+	Digest string    `json:"digest"` // SHA-256 of the attestation
 }
 
 // WitnessMark says that somebody outside the company looked too.
@@ -105,13 +122,6 @@ type WitnessMark struct {
 	Name string    `json:"name"`
 	At   time.Time `json:"at"`
 	Key  string    `json:"key"` // fingerprint of the key that signed
-}
-
-// Attested is what the public may know of an attestation: never by whom.
-type Attested struct {
-	ObservedAt time.Time `json:"observed_at"` // the earliest, where there is one for each target
-	ValidUntil time.Time `json:"valid_until"`
-	Digests    []string  `json:"digests"` // SHA-256 of the records
 }
 
 // Proof names the evidence behind a state.
@@ -199,7 +209,7 @@ func measureOf(cat *catalogue.Catalogue, reg *measure.Registry, m catalogue.Meas
 		out.Sentence[l], out.Method[l] = w.Sentence.String(), w.Method.String()
 	}
 	if m.Excluded != nil {
-		out.Excluded = m.Excluded.Reason
+		out.Exclusion = &Exclusion{Reason: m.Excluded.Reason}
 	}
 	for _, c := range reg.Of(m.ID) {
 		out.Checks = append(out.Checks, c.ID)
@@ -225,24 +235,33 @@ func rowOf(s measure.Status, since time.Time, reduced bool) Row {
 			row.Proofs = append(row.Proofs, proof)
 		}
 	}
-	if s.Attested != nil && len(s.Attested.Last) > 0 {
-		row.Attested = attestedOf(s.Attested.Last)
+	if s.State == measure.Met && s.Attested != nil {
+		row.Confirmed = confirmationOf(s.Attested.Last)
 	}
 	slices.SortFunc(row.Proofs, func(a, b Proof) int { return strings.Compare(a.Check, b.Check) })
 	return row
 }
 
-func attestedOf(said []*measure.Attested) *Attested {
-	out := &Attested{ObservedAt: said[0].ObservedAt.UTC(), ValidUntil: said[0].ValidUntil.UTC()}
-	for _, a := range said {
-		if a.ObservedAt.Before(out.ObservedAt) {
-			out.ObservedAt = a.ObservedAt.UTC()
-		}
-		if a.ValidUntil.Before(out.ValidUntil) {
-			out.ValidUntil = a.ValidUntil.UTC()
-		}
-		out.Digests = append(out.Digests, a.Digest)
+// confirmationOf joins what owners said: the earliest moment, the first end, and the digest of the
+// record, or of the sorted digests, a line each, where there is a record for each target.
+func confirmationOf(said []*measure.Attested) *Confirmation {
+	if len(said) == 0 {
+		return nil
 	}
-	slices.Sort(out.Digests)
+	out := &Confirmation{At: said[0].ObservedAt.UTC(), Until: said[0].ValidUntil.UTC(), Digest: said[0].Digest}
+	digests := make([]string, 0, len(said))
+	for _, a := range said {
+		if a.ObservedAt.Before(out.At) {
+			out.At = a.ObservedAt.UTC()
+		}
+		if a.ValidUntil.Before(out.Until) {
+			out.Until = a.ValidUntil.UTC()
+		}
+		digests = append(digests, a.Digest)
+	}
+	if slices.Sort(digests); len(slices.Compact(digests)) > 1 {
+		sum := sha256.Sum256([]byte(strings.Join(slices.Compact(digests), "\n")))
+		out.Digest = hex.EncodeToString(sum[:])
+	}
 	return out
 }

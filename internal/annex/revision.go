@@ -57,8 +57,8 @@ type Said struct {
 	Sentence map[string]string       `json:"sentence"`
 	Kind     catalogue.Kind          `json:"kind"`
 	Operator string                  `json:"operator"`
-	Values   map[string]measure.Fact `json:"values,omitempty"`   // of the placeholders
-	Excluded map[string]string       `json:"excluded,omitempty"` // why, by language
+	Values   map[string]measure.Fact `json:"values,omitempty"` // of the placeholders
+	Excluded *Exclusion              `json:"exclusion,omitempty"`
 }
 
 // FieldChange is a change of one thing that is said of the company.
@@ -77,7 +77,7 @@ type SubprocessorChange struct {
 // said is what a document announces of a measure. The method is not part of it: it tells how
 // something is known, not what is promised.
 func (d Document) said(m Measure) *Said {
-	s := &Said{Title: m.Title, Sentence: m.Sentence, Kind: m.Kind, Operator: m.Operator, Values: map[string]measure.Fact{}, Excluded: m.Excluded}
+	s := &Said{Title: m.Title, Sentence: m.Sentence, Kind: m.Kind, Operator: m.Operator, Values: map[string]measure.Fact{}, Excluded: m.Exclusion}
 	for _, text := range m.Sentence {
 		parsed, err := catalogue.ParseText(text)
 		if err != nil {

@@ -228,14 +228,17 @@ func (s *Snapshot) measure(p *ui.Printer, m Measure, lang string, now time.Time)
 		ID: m.ID, Title: m.Title[lang], State: ui.State(row.State), Kind: ui.Kind(m.Kind), Reason: row.Reason, Since: row.Since,
 		Examined: row.Examined, Expected: row.Expected, Reduced: row.Reduced, Owner: m.Owner[lang], Supplier: m.Operator == catalogue.Supplier,
 		Refs: page.References{GDPR: m.Refs.GDPR, ISO: m.Refs.ISO, CNIL: m.Refs.CNIL}, Outside: len(commands(m.ID)) > 0,
+		ByPeople: len(m.Checks) == 0 && m.Attest,
 	}
-	if a := row.Attested; a != nil {
-		v.Confirmed = &page.Confirmation{At: a.ObservedAt, Until: a.ValidUntil, Digests: a.Digests}
+	if c := row.Confirmed; c != nil {
+		v.Confirmed = &page.Confirmation{At: c.At, Until: c.Until, Digest: c.Digest}
 	}
 	if w := row.Witness; w != nil {
 		v.Witness = &page.Witness{Name: w.Name, At: w.At, Key: w.Key}
 	}
-	v.Exclusion = m.Excluded[lang]
+	if m.Exclusion != nil {
+		v.Exclusion = m.Exclusion.Reason[lang]
+	}
 	if f, ok := s.Fresh[m.ID]; ok && s.At.IsZero() {
 		v.LastLook, v.NextLook, v.ValidUntil = f.ObservedAt, f.NextAt, f.ValidUntil
 	}

@@ -232,9 +232,8 @@ func settle(m Measure) Measure {
 		})
 		m.Examined, m.Expected, m.NextLook = 0, 0, time.Time{}
 		m.LastLook, m.ValidUntil = m.Since, m.Since.AddDate(1, 0, 0)
-		m.Digests = m.Digests[:1]
-		m.Digests[0].Check = "attestation"
-		m.Confirmed = &Confirmation{At: m.Since, Until: m.Since.AddDate(1, 0, 0), Digests: []string{hex.EncodeToString(sum[:])}}
+		m.Digests, m.ByPeople = nil, true
+		m.Confirmed = &Confirmation{At: m.Since, Until: m.Since.AddDate(1, 0, 0), Digest: hex.EncodeToString(sum[:])}
 	case "ENC-1":
 		m.Outside = true
 		m.Witness = &Witness{Name: "Cabinet Exemple", At: sampleNow.Add(-3 * time.Minute), Key: "4f2a 9b1c 77de"}

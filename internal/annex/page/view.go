@@ -110,6 +110,7 @@ type Measure struct {
 	Digests  []Digest
 	Strip    []ui.Day // oldest first; empty: no history is shown
 
+	ByPeople  bool          // no check looks at it: its owner's word is the proof
 	Outside   bool          // a reader can check it from outside
 	Confirmed *Confirmation // by its owner; nil: not, or not any more
 	Witness   *Witness      // somebody outside the company looked too
@@ -118,9 +119,9 @@ type Measure struct {
 
 // Confirmation is a dated attestation. It names no person.
 type Confirmation struct {
-	At      time.Time
-	Until   time.Time
-	Digests []string // hexadecimal, one for each site or the like
+	At     time.Time
+	Until  time.Time
+	Digest string // hexadecimal
 }
 
 // Witness is somebody outside the company who confirmed a state.
