@@ -103,6 +103,15 @@ func (p *parser) estate(source []byte) *Estate {
 	if databases, ok := sections["databases"]; ok {
 		e.Databases = p.databases(databases)
 	}
+	if checks, ok := sections["checks"]; ok {
+		e.Checks = p.checks(checks, e)
+	}
+	if imports, ok := sections["imports"]; ok {
+		e.Imports = p.imports(imports)
+	}
+	if witnesses, ok := sections["witness"]; ok {
+		e.Witnesses = p.witnesses(witnesses)
+	}
 	e.Policy = p.policy(sections["policy"])
 	e.Hash = p.hash(sections)
 	return e

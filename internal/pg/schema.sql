@@ -28,6 +28,10 @@ CREATE SCHEMA job;
 
 ALTER SCHEMA job OWNER TO garant_owner;
 
+CREATE SCHEMA mail;
+
+ALTER SCHEMA mail OWNER TO garant_owner;
+
 CREATE SCHEMA measure;
 
 ALTER SCHEMA measure OWNER TO garant_owner;
@@ -35,6 +39,24 @@ ALTER SCHEMA measure OWNER TO garant_owner;
 CREATE SCHEMA register;
 
 ALTER SCHEMA register OWNER TO garant_owner;
+
+CREATE FUNCTION directory.set_seat() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	IF NEW.access_until IS NULL THEN
+		NEW.access_set_at := NULL;
+	ELSIF TG_OP = 'INSERT' OR NEW.access_until IS DISTINCT FROM OLD.access_until THEN
+		NEW.access_set_at := clock_timestamp();
+	ELSE
+		NEW.access_set_at := OLD.access_set_at;
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION directory.set_seat() OWNER TO garant_owner;
 
 CREATE FUNCTION estate.check_confirmation() RETURNS trigger
     LANGUAGE plpgsql
@@ -59,6 +81,68 @@ END
 $$;
 
 ALTER FUNCTION estate.check_confirmation() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_decision() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+	proposed measure.annex_proposal;
+	published bigint; -- the last revision that was
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	SELECT * INTO STRICT proposed FROM measure.annex_proposal WHERE id = NEW.proposal;
+	SELECT coalesce(max(p.revision), 0) INTO published
+		FROM measure.annex_decision AS d JOIN measure.annex_proposal AS p ON p.id = d.proposal WHERE d.version IS NOT NULL;
+	IF NEW.outcome <> 'withdrawn' AND (NEW.decided_by !~ '^person:.'
+		OR EXISTS (SELECT FROM measure.annex_draft AS d WHERE d.revision > published AND d.revision <= proposed.revision AND d.edited_by = NEW.decided_by)
+		OR EXISTS (SELECT FROM measure.annex_proposal AS p WHERE p.revision > published AND p.proposed_by = NEW.decided_by)) THEN
+		RAISE EXCEPTION 'not a second person' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_decision_second_person', TABLE = 'annex_decision';
+	END IF;
+	IF NEW.version <> (SELECT coalesce(max(d.version), 0) + 1 FROM measure.annex_decision AS d) THEN
+		RAISE EXCEPTION 'not the next version' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_decision_next', TABLE = 'annex_decision';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_decision() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_draft() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	IF NEW.revision <> (SELECT coalesce(max(d.revision), 0) + 1 FROM measure.annex_draft AS d) THEN
+		RAISE EXCEPTION 'somebody else edited it' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_draft_next', TABLE = 'annex_draft';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_draft() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_proposal() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	IF EXISTS (SELECT FROM measure.annex_proposal AS p WHERE NOT EXISTS (SELECT FROM measure.annex_decision AS d WHERE d.proposal = p.id)) THEN
+		RAISE EXCEPTION 'another waits' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_one', TABLE = 'annex_proposal';
+	END IF;
+	IF NEW.revision <> (SELECT max(d.revision) FROM measure.annex_draft AS d) THEN
+		RAISE EXCEPTION 'not the draft in force' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_current', TABLE = 'annex_proposal';
+	END IF;
+	IF EXISTS (SELECT FROM measure.annex_decision AS d JOIN measure.annex_proposal AS p ON p.id = d.proposal WHERE d.version IS NOT NULL AND p.revision >= NEW.revision) THEN
+		RAISE EXCEPTION 'published already' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_new', TABLE = 'annex_proposal';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_proposal() OWNER TO garant_owner;
 
 CREATE FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -151,6 +235,26 @@ CREATE TABLE annex.pulse (
 
 ALTER TABLE annex.pulse OWNER TO garant_owner;
 
+CREATE TABLE annex.revision (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    kind text NOT NULL,
+    measure_id text DEFAULT ''::text NOT NULL,
+    payload json NOT NULL,
+    CONSTRAINT revision_kind_check CHECK ((kind = ANY (ARRAY['published'::text, 'wording'::text, 'added'::text, 'removed'::text, 'estate'::text, 'scope'::text, 'reduced'::text, 'confirmed'::text, 'company'::text, 'subprocessors'::text])))
+);
+
+ALTER TABLE annex.revision OWNER TO garant_owner;
+
+ALTER TABLE annex.revision ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME annex.revision_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE audit.entry (
     id bigint NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
@@ -180,6 +284,62 @@ ALTER TABLE audit.entry ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE audit.sample (
+    id uuid NOT NULL,
+    population text NOT NULL,
+    part text NOT NULL,
+    period_from timestamp with time zone NOT NULL,
+    period_until timestamp with time zone NOT NULL,
+    method text NOT NULL,
+    seed text NOT NULL,
+    size integer NOT NULL,
+    population_size bigint NOT NULL,
+    population_digest text NOT NULL,
+    digest text NOT NULL,
+    purpose text NOT NULL,
+    drawn_at timestamp with time zone NOT NULL,
+    drawn_by text NOT NULL,
+    CONSTRAINT sample_check CHECK (((period_from < period_until) AND (period_until <= drawn_at))),
+    CONSTRAINT sample_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT sample_drawn_by_check CHECK ((drawn_by ~ '^(person|system):.'::text)),
+    CONSTRAINT sample_method_check CHECK ((method = ANY (ARRAY['random'::text, 'systematic'::text]))),
+    CONSTRAINT sample_population_check CHECK ((population ~ '^[a-z_]+$'::text)),
+    CONSTRAINT sample_population_digest_check CHECK ((population_digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT sample_population_size_check CHECK ((population_size > 0)),
+    CONSTRAINT sample_purpose_check CHECK ((length(purpose) <= 500)),
+    CONSTRAINT sample_seed_check CHECK ((seed ~ '^[0-9A-Za-z._-]{1,64}$'::text)),
+    CONSTRAINT sample_size_check CHECK (((size >= 1) AND (size <= 500)))
+);
+
+ALTER TABLE audit.sample OWNER TO garant_owner;
+
+CREATE TABLE audit.sample_item (
+    sample_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    item_id text NOT NULL,
+    digest text NOT NULL,
+    CONSTRAINT sample_item_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT sample_item_item_id_check CHECK ((item_id <> ''::text)),
+    CONSTRAINT sample_item_position_check CHECK (("position" > 0))
+);
+
+ALTER TABLE audit.sample_item OWNER TO garant_owner;
+
+CREATE TABLE audit.sample_note (
+    id uuid NOT NULL,
+    sample_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    result text NOT NULL,
+    note text NOT NULL,
+    noted_at timestamp with time zone NOT NULL,
+    noted_by text NOT NULL,
+    CONSTRAINT sample_note_check CHECK (((length(note) <= 2000) AND ((result = 'ok'::text) OR (note <> ''::text)))),
+    CONSTRAINT sample_note_noted_by_check CHECK ((noted_by ~ '^(person|system):.'::text)),
+    CONSTRAINT sample_note_result_check CHECK ((result = ANY (ARRAY['ok'::text, 'exception'::text, 'not_assessable'::text])))
+);
+
+ALTER TABLE audit.sample_note OWNER TO garant_owner;
 
 CREATE TABLE crypt.key (
     subject text NOT NULL,
@@ -276,8 +436,13 @@ CREATE TABLE directory.person (
     created_at timestamp with time zone NOT NULL,
     created_by text NOT NULL,
     disabled_at timestamp with time zone,
+    access_until timestamp with time zone,
+    access_set_at timestamp with time zone,
     CONSTRAINT person_email_index_check CHECK ((octet_length(email_index) = 32)),
-    CONSTRAINT person_role_check CHECK ((role <> ''::text))
+    CONSTRAINT person_role_check CHECK ((role <> ''::text)),
+    CONSTRAINT person_seat_end CHECK (((role <> 'auditor'::text) OR (access_until IS NOT NULL))),
+    CONSTRAINT person_seat_length CHECK ((access_until <= (access_set_at + '366 days'::interval))),
+    CONSTRAINT person_seat_set CHECK (((access_until IS NULL) = (access_set_at IS NULL)))
 );
 
 ALTER TABLE directory.person OWNER TO garant_owner;
@@ -291,6 +456,15 @@ CREATE TABLE directory.recovery_code (
 );
 
 ALTER TABLE directory.recovery_code OWNER TO garant_owner;
+
+CREATE TABLE directory.seat_end (
+    person_id uuid NOT NULL,
+    access_until timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    CONSTRAINT seat_end_check CHECK ((ended_at >= access_until))
+);
+
+ALTER TABLE directory.seat_end OWNER TO garant_owner;
 
 CREATE TABLE directory.session (
     id uuid NOT NULL,
@@ -418,6 +592,154 @@ CREATE TABLE job.recurrence (
 
 ALTER TABLE job.recurrence OWNER TO garant_owner;
 
+CREATE TABLE mail.message (
+    id uuid NOT NULL,
+    template text NOT NULL,
+    person_id uuid NOT NULL,
+    due text NOT NULL,
+    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    problem text,
+    done_at timestamp with time zone,
+    CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'sent'::text, 'dropped'::text, 'failed'::text]))),
+    CONSTRAINT message_template_check CHECK ((template ~ '^[a-z]+(\.[a-z_]+)+$'::text))
+);
+
+ALTER TABLE mail.message OWNER TO garant_owner;
+
+CREATE TABLE mail.preference (
+    person_id uuid NOT NULL,
+    language text,
+    digest boolean DEFAULT true NOT NULL,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT preference_language_check CHECK ((language = ANY (ARRAY['fr'::text, 'en'::text])))
+);
+
+ALTER TABLE mail.preference OWNER TO garant_owner;
+
+CREATE TABLE measure.annex_decision (
+    proposal bigint NOT NULL,
+    outcome text NOT NULL,
+    reason text NOT NULL,
+    decided_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    decided_by text NOT NULL,
+    version bigint,
+    base_hash text,
+    hash text,
+    changes jsonb,
+    CONSTRAINT annex_decision_check CHECK (((outcome = 'published'::text) = ((version IS NOT NULL) AND (base_hash ~ '^[0-9a-f]{64}$'::text) AND (hash ~ '^[0-9a-f]{64}$'::text)))),
+    CONSTRAINT annex_decision_check1 CHECK (((outcome <> 'refused'::text) OR (reason <> ''::text))),
+    CONSTRAINT annex_decision_decided_by_check CHECK ((decided_by ~ '^(person|system):.'::text)),
+    CONSTRAINT annex_decision_outcome_check CHECK ((outcome = ANY (ARRAY['published'::text, 'refused'::text, 'withdrawn'::text]))),
+    CONSTRAINT annex_decision_reason_check CHECK ((length(reason) <= 1000))
+);
+
+ALTER TABLE measure.annex_decision OWNER TO garant_owner;
+
+CREATE TABLE measure.annex_draft (
+    revision bigint NOT NULL,
+    text text NOT NULL,
+    hash text NOT NULL,
+    edited_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    edited_by text NOT NULL,
+    CONSTRAINT annex_draft_edited_by_check CHECK ((edited_by ~ '^(person|system):.'::text)),
+    CONSTRAINT annex_draft_hash_check CHECK ((hash ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT annex_draft_revision_check CHECK ((revision > 0)),
+    CONSTRAINT annex_draft_text_check CHECK ((octet_length(text) <= 1048576))
+);
+
+ALTER TABLE measure.annex_draft OWNER TO garant_owner;
+
+CREATE TABLE measure.annex_proposal (
+    id bigint NOT NULL,
+    revision bigint NOT NULL,
+    note text NOT NULL,
+    proposed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    proposed_by text NOT NULL,
+    CONSTRAINT annex_proposal_note_check CHECK ((length(note) <= 1000)),
+    CONSTRAINT annex_proposal_proposed_by_check CHECK ((proposed_by ~ '^(person|system):.'::text))
+);
+
+ALTER TABLE measure.annex_proposal OWNER TO garant_owner;
+
+ALTER TABLE measure.annex_proposal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.annex_proposal_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE measure.assignment (
+    id bigint NOT NULL,
+    measure_id text NOT NULL,
+    responsible uuid,
+    deputy uuid,
+    deputy_until date,
+    assigned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    assigned_by text NOT NULL,
+    CONSTRAINT assignment_assigned_by_check CHECK ((assigned_by ~ '^(person|system):.'::text)),
+    CONSTRAINT assignment_check CHECK (((deputy IS NULL) = (deputy_until IS NULL))),
+    CONSTRAINT assignment_check1 CHECK (((deputy IS NULL) OR ((responsible IS NOT NULL) AND (deputy <> responsible)))),
+    CONSTRAINT assignment_measure_id_check CHECK ((measure_id <> ''::text))
+);
+
+ALTER TABLE measure.assignment OWNER TO garant_owner;
+
+ALTER TABLE measure.assignment ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.assignment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE measure.attestation (
+    n bigint NOT NULL,
+    id uuid NOT NULL,
+    measure_id text NOT NULL,
+    targets text[] NOT NULL,
+    statement text NOT NULL,
+    person_id uuid NOT NULL,
+    on_behalf_of uuid,
+    observed_on date NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    valid_until timestamp with time zone NOT NULL,
+    note bytea,
+    documents json NOT NULL,
+    words_hash text NOT NULL,
+    catalogue_hash text NOT NULL,
+    estate_version bigint NOT NULL,
+    build text NOT NULL,
+    digest text NOT NULL,
+    CONSTRAINT attestation_check CHECK ((on_behalf_of <> person_id)),
+    CONSTRAINT attestation_check1 CHECK ((valid_until > observed_at)),
+    CONSTRAINT attestation_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT attestation_measure_id_check CHECK ((measure_id <> ''::text)),
+    CONSTRAINT attestation_observed CHECK ((observed_at <= (received_at + '1 day'::interval))),
+    CONSTRAINT attestation_statement_check CHECK ((statement = ANY (ARRAY['confirmed'::text, 'refused'::text]))),
+    CONSTRAINT attestation_targets_check CHECK ((cardinality(targets) > 0)),
+    CONSTRAINT attestation_words_hash_check CHECK ((words_hash ~ '^[0-9a-f]{64}$'::text))
+);
+
+ALTER TABLE measure.attestation OWNER TO garant_owner;
+
+ALTER TABLE measure.attestation ALTER COLUMN n ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.attestation_n_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE measure.catalogue (
     hash text NOT NULL,
     content jsonb NOT NULL,
@@ -468,6 +790,15 @@ CREATE TABLE measure.evidence (
 );
 
 ALTER TABLE measure.evidence OWNER TO garant_owner;
+
+CREATE TABLE measure.reminder (
+    measure_id text NOT NULL,
+    person_id uuid NOT NULL,
+    due text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE measure.reminder OWNER TO garant_owner;
 
 CREATE TABLE measure.run (
     id uuid NOT NULL,
@@ -623,8 +954,23 @@ ALTER TABLE ONLY annex.published
 ALTER TABLE ONLY annex.pulse
     ADD CONSTRAINT pulse_pkey PRIMARY KEY (minute);
 
+ALTER TABLE ONLY annex.revision
+    ADD CONSTRAINT revision_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY audit.entry
     ADD CONSTRAINT entry_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit.sample_item
+    ADD CONSTRAINT sample_item_pkey PRIMARY KEY (sample_id, "position");
+
+ALTER TABLE ONLY audit.sample_item
+    ADD CONSTRAINT sample_item_sample_id_item_id_key UNIQUE (sample_id, item_id);
+
+ALTER TABLE ONLY audit.sample_note
+    ADD CONSTRAINT sample_note_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit.sample
+    ADD CONSTRAINT sample_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY crypt.key
     ADD CONSTRAINT key_pkey PRIMARY KEY (subject);
@@ -662,6 +1008,9 @@ ALTER TABLE ONLY directory.person
 ALTER TABLE ONLY directory.recovery_code
     ADD CONSTRAINT recovery_code_pkey PRIMARY KEY (person_id, hash);
 
+ALTER TABLE ONLY directory.seat_end
+    ADD CONSTRAINT seat_end_pkey PRIMARY KEY (person_id, access_until);
+
 ALTER TABLE ONLY directory.session
     ADD CONSTRAINT session_hash UNIQUE (hash);
 
@@ -689,6 +1038,33 @@ ALTER TABLE ONLY job.outbox
 ALTER TABLE ONLY job.recurrence
     ADD CONSTRAINT recurrence_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY mail.message
+    ADD CONSTRAINT message_once UNIQUE (template, person_id, due);
+
+ALTER TABLE ONLY mail.message
+    ADD CONSTRAINT message_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY mail.preference
+    ADD CONSTRAINT preference_pkey PRIMARY KEY (person_id);
+
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_pkey PRIMARY KEY (proposal);
+
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_version_key UNIQUE (version);
+
+ALTER TABLE ONLY measure.annex_draft
+    ADD CONSTRAINT annex_draft_pkey PRIMARY KEY (revision);
+
+ALTER TABLE ONLY measure.annex_proposal
+    ADD CONSTRAINT annex_proposal_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY measure.assignment
+    ADD CONSTRAINT assignment_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY measure.attestation
+    ADD CONSTRAINT attestation_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY measure.catalogue
     ADD CONSTRAINT catalogue_pkey PRIMARY KEY (hash);
 
@@ -697,6 +1073,9 @@ ALTER TABLE ONLY measure.current
 
 ALTER TABLE ONLY measure.evidence
     ADD CONSTRAINT evidence_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY measure.reminder
+    ADD CONSTRAINT reminder_pkey PRIMARY KEY (measure_id, person_id, due);
 
 ALTER TABLE ONLY measure.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (id);
@@ -727,15 +1106,25 @@ ALTER TABLE ONLY register.unique_value
 
 CREATE INDEX document_at ON annex.document USING btree (at);
 
+CREATE INDEX history_at ON annex.history USING btree (at);
+
 CREATE INDEX history_measure ON annex.history USING btree (measure_id, at);
 
 CREATE INDEX published_at ON annex.published USING btree (at);
 
 CREATE INDEX published_measure ON annex.published USING btree (measure_id, id DESC);
 
+CREATE INDEX published_moment ON annex.published USING btree (measure_id, at DESC, id DESC);
+
+CREATE INDEX revision_at ON annex.revision USING btree (at DESC, id DESC);
+
+CREATE INDEX entry_action ON audit.entry USING btree (action, id);
+
 CREATE INDEX entry_actor ON audit.entry USING btree (actor_kind, actor_id, id);
 
 CREATE INDEX entry_object ON audit.entry USING btree (object_kind, object_id, id);
+
+CREATE INDEX sample_note_item ON audit.sample_note USING btree (sample_id, "position", id);
 
 CREATE INDEX api_token_person ON directory.api_token USING btree (person_id);
 
@@ -749,6 +1138,8 @@ CREATE INDEX passkey_person ON directory.passkey USING btree (person_id);
 
 CREATE INDEX person_lead ON directory.person USING btree (id) WHERE ((role = 'lead'::text) AND (disabled_at IS NULL));
 
+CREATE INDEX person_seat ON directory.person USING btree (access_until) WHERE (access_until IS NOT NULL);
+
 CREATE INDEX session_person ON directory.session USING btree (person_id) WHERE (ended_at IS NULL);
 
 CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
@@ -757,7 +1148,17 @@ CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_
 
 CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
 
+CREATE INDEX message_failed ON mail.message USING btree (id) WHERE (state = 'failed'::text);
+
+CREATE INDEX message_next ON mail.message USING btree (next_at) WHERE (state = ANY (ARRAY['waiting'::text, 'sending'::text]));
+
+CREATE INDEX assignment_measure ON measure.assignment USING btree (measure_id, id DESC);
+
+CREATE INDEX attestation_measure ON measure.attestation USING btree (measure_id, n DESC);
+
 CREATE INDEX evidence_check ON measure.evidence USING btree (check_id, observed_at DESC, id);
+
+CREATE INDEX evidence_order ON measure.evidence USING btree (check_id, id);
 
 CREATE INDEX run_check ON measure.run USING btree (check_id, asked_at DESC);
 
@@ -777,7 +1178,21 @@ CREATE INDEX reference_target ON register.reference USING btree (target_id);
 
 CREATE INDEX unique_value_entry ON register.unique_value USING btree (entry_id);
 
+CREATE TRIGGER set_seat BEFORE INSERT OR UPDATE ON directory.person FOR EACH ROW EXECUTE FUNCTION directory.set_seat();
+
 CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
+
+CREATE TRIGGER check_annex_decision BEFORE INSERT ON measure.annex_decision FOR EACH ROW EXECUTE FUNCTION measure.check_annex_decision();
+
+CREATE TRIGGER check_annex_draft BEFORE INSERT ON measure.annex_draft FOR EACH ROW EXECUTE FUNCTION measure.check_annex_draft();
+
+CREATE TRIGGER check_annex_proposal BEFORE INSERT ON measure.annex_proposal FOR EACH ROW EXECUTE FUNCTION measure.check_annex_proposal();
+
+ALTER TABLE ONLY audit.sample_item
+    ADD CONSTRAINT sample_item_sample_id_fkey FOREIGN KEY (sample_id) REFERENCES audit.sample(id);
+
+ALTER TABLE ONLY audit.sample_note
+    ADD CONSTRAINT sample_note_sample_id_position_fkey FOREIGN KEY (sample_id, "position") REFERENCES audit.sample_item(sample_id, "position");
 
 ALTER TABLE ONLY directory.api_token
     ADD CONSTRAINT api_token_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
@@ -797,6 +1212,9 @@ ALTER TABLE ONLY directory.passkey
 ALTER TABLE ONLY directory.recovery_code
     ADD CONSTRAINT recovery_code_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
 
+ALTER TABLE ONLY directory.seat_end
+    ADD CONSTRAINT seat_end_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
+
 ALTER TABLE ONLY directory.session
     ADD CONSTRAINT session_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
 
@@ -805,6 +1223,12 @@ ALTER TABLE ONLY document.piece
 
 ALTER TABLE ONLY estate.confirmation
     ADD CONSTRAINT confirmation_version_fkey FOREIGN KEY (version) REFERENCES estate.version(id);
+
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_proposal_fkey FOREIGN KEY (proposal) REFERENCES measure.annex_proposal(id);
+
+ALTER TABLE ONLY measure.annex_proposal
+    ADD CONSTRAINT annex_proposal_revision_fkey FOREIGN KEY (revision) REFERENCES measure.annex_draft(revision);
 
 ALTER TABLE ONLY measure.current
     ADD CONSTRAINT current_definite_id_fkey FOREIGN KEY (definite_id) REFERENCES measure.evidence(id);
@@ -858,6 +1282,9 @@ GRANT USAGE ON SCHEMA estate TO garant_checker;
 GRANT USAGE ON SCHEMA job TO garant_staff;
 GRANT USAGE ON SCHEMA job TO garant_worker;
 
+GRANT USAGE ON SCHEMA mail TO garant_staff;
+GRANT USAGE ON SCHEMA mail TO garant_worker;
+
 GRANT USAGE ON SCHEMA measure TO garant_staff;
 GRANT USAGE ON SCHEMA measure TO garant_worker;
 GRANT USAGE ON SCHEMA measure TO garant_checker;
@@ -868,7 +1295,15 @@ GRANT USAGE ON SCHEMA register TO garant_staff;
 GRANT USAGE ON SCHEMA register TO garant_worker;
 GRANT USAGE ON SCHEMA register TO garant_checker;
 
+REVOKE ALL ON FUNCTION directory.set_seat() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION estate.check_confirmation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_decision() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_draft() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_proposal() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
 
@@ -906,6 +1341,16 @@ GRANT INSERT(payload) ON TABLE annex.published TO garant_worker;
 GRANT SELECT ON TABLE annex.pulse TO garant_staff;
 GRANT SELECT ON TABLE annex.pulse TO garant_public;
 GRANT SELECT,INSERT ON TABLE annex.pulse TO garant_worker;
+
+GRANT SELECT ON TABLE annex.revision TO garant_staff;
+GRANT SELECT ON TABLE annex.revision TO garant_worker;
+GRANT SELECT ON TABLE annex.revision TO garant_public;
+
+GRANT INSERT(kind) ON TABLE annex.revision TO garant_worker;
+
+GRANT INSERT(measure_id) ON TABLE annex.revision TO garant_worker;
+
+GRANT INSERT(payload) ON TABLE annex.revision TO garant_worker;
 
 GRANT SELECT ON TABLE audit.entry TO garant_staff;
 
@@ -953,6 +1398,12 @@ GRANT INSERT(detail) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_checker;
+
+GRANT SELECT,INSERT ON TABLE audit.sample TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE audit.sample_item TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE audit.sample_note TO garant_staff;
 
 GRANT SELECT,INSERT,DELETE ON TABLE crypt.key TO garant_staff;
 GRANT SELECT,INSERT ON TABLE crypt.key TO garant_login;
@@ -1060,6 +1511,9 @@ GRANT SELECT(role) ON TABLE directory.person TO garant_login;
 GRANT UPDATE(disabled_at) ON TABLE directory.person TO garant_staff;
 GRANT SELECT(disabled_at) ON TABLE directory.person TO garant_login;
 
+GRANT UPDATE(access_until) ON TABLE directory.person TO garant_staff;
+GRANT SELECT(access_until) ON TABLE directory.person TO garant_login;
+
 GRANT SELECT,DELETE ON TABLE directory.recovery_code TO garant_login;
 
 GRANT SELECT(person_id) ON TABLE directory.recovery_code TO garant_staff;
@@ -1072,6 +1526,9 @@ GRANT INSERT(created_at) ON TABLE directory.recovery_code TO garant_login;
 
 GRANT SELECT(used_at) ON TABLE directory.recovery_code TO garant_staff;
 GRANT UPDATE(used_at) ON TABLE directory.recovery_code TO garant_login;
+
+GRANT SELECT ON TABLE directory.seat_end TO garant_staff;
+GRANT SELECT,INSERT ON TABLE directory.seat_end TO garant_login;
 
 GRANT SELECT,DELETE ON TABLE directory.session TO garant_login;
 
@@ -1171,6 +1628,168 @@ GRANT INSERT(args) ON TABLE job.outbox TO garant_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE job.recurrence TO garant_worker;
 
+GRANT SELECT ON TABLE mail.message TO garant_staff;
+GRANT SELECT,DELETE ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(id) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(id) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(template) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(template) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(person_id) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(person_id) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(due) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(due) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(args) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(args) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(expires_at),UPDATE(expires_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(expires_at) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(state),UPDATE(state) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(state),UPDATE(state) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(next_at),UPDATE(next_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(next_at),UPDATE(next_at) ON TABLE mail.message TO garant_worker;
+
+GRANT UPDATE(attempts) ON TABLE mail.message TO garant_worker;
+GRANT UPDATE(attempts) ON TABLE mail.message TO garant_staff;
+
+GRANT INSERT(problem) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(problem),UPDATE(problem) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(done_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(done_at),UPDATE(done_at) ON TABLE mail.message TO garant_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE mail.preference TO garant_staff;
+GRANT SELECT ON TABLE mail.preference TO garant_worker;
+
+GRANT SELECT ON TABLE measure.annex_decision TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_decision TO garant_worker;
+
+GRANT INSERT(proposal) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(outcome) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(reason) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(decided_by) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(version) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(base_hash) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(hash) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(changes) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT SELECT ON TABLE measure.annex_draft TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_draft TO garant_worker;
+
+GRANT INSERT(revision) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT INSERT(text) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT INSERT(hash) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT INSERT(edited_by) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT SELECT ON TABLE measure.annex_proposal TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_proposal TO garant_worker;
+
+GRANT INSERT(revision) ON TABLE measure.annex_proposal TO garant_staff;
+
+GRANT INSERT(note) ON TABLE measure.annex_proposal TO garant_staff;
+
+GRANT INSERT(proposed_by) ON TABLE measure.annex_proposal TO garant_staff;
+
+GRANT SELECT ON TABLE measure.assignment TO garant_staff;
+GRANT SELECT ON TABLE measure.assignment TO garant_worker;
+GRANT SELECT ON TABLE measure.assignment TO garant_checker;
+
+GRANT INSERT(measure_id) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(responsible) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(deputy) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(deputy_until) ON TABLE measure.assignment TO garant_staff;
+
+GRANT INSERT(assigned_by) ON TABLE measure.assignment TO garant_staff;
+
+GRANT SELECT ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(n) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(n) ON TABLE measure.attestation TO garant_checker;
+
+GRANT SELECT(id) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(id) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(id) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(measure_id) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(measure_id) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(measure_id) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(targets) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(targets) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(targets) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(statement) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(statement) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(statement) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(person_id) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(person_id) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(person_id) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(on_behalf_of) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(on_behalf_of) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(on_behalf_of) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(observed_on) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(observed_on) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(observed_on) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(observed_at) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(observed_at) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(observed_at) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(received_at) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(received_at) ON TABLE measure.attestation TO garant_checker;
+
+GRANT SELECT(valid_until) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(valid_until) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(valid_until) ON TABLE measure.attestation TO garant_staff;
+
+GRANT INSERT(note) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(documents) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(documents) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(documents) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(words_hash) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(words_hash) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(words_hash) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(catalogue_hash) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(catalogue_hash) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(catalogue_hash) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(estate_version) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(estate_version) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(estate_version) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(build) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(build) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(build) ON TABLE measure.attestation TO garant_staff;
+
+GRANT SELECT(digest) ON TABLE measure.attestation TO garant_worker;
+GRANT SELECT(digest) ON TABLE measure.attestation TO garant_checker;
+GRANT INSERT(digest) ON TABLE measure.attestation TO garant_staff;
+
 GRANT SELECT ON TABLE measure.catalogue TO garant_staff;
 GRANT SELECT ON TABLE measure.catalogue TO garant_worker;
 GRANT SELECT ON TABLE measure.catalogue TO garant_checker;
@@ -1214,6 +1833,15 @@ GRANT INSERT(catalogue_hash) ON TABLE measure.evidence TO garant_checker;
 GRANT INSERT(estate_version) ON TABLE measure.evidence TO garant_checker;
 
 GRANT INSERT(build) ON TABLE measure.evidence TO garant_checker;
+
+GRANT SELECT ON TABLE measure.reminder TO garant_staff;
+GRANT SELECT ON TABLE measure.reminder TO garant_worker;
+
+GRANT INSERT(measure_id) ON TABLE measure.reminder TO garant_worker;
+
+GRANT INSERT(person_id) ON TABLE measure.reminder TO garant_worker;
+
+GRANT INSERT(due) ON TABLE measure.reminder TO garant_worker;
 
 GRANT SELECT ON TABLE measure.run TO garant_staff;
 GRANT SELECT ON TABLE measure.run TO garant_worker;

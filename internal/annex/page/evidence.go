@@ -9,6 +9,7 @@ import (
 
 // proofBody is the proof behind a measure as its template shows it.
 type proofBody struct {
+	Links    *links
 	Row      row
 	From, To string // the ends of the history strip
 	Replay   *replay
@@ -19,6 +20,7 @@ type proofBody struct {
 	Changes  []change
 	Commands []ui.Code
 	JSON     string
+	Verify   string // address of how to check by oneself
 }
 
 // digest is one evidence record.
@@ -30,9 +32,14 @@ type digest struct {
 // change is one change of state.
 type change struct {
 	ID, Title, Href, Time, ISO string
-	Pill                       ui.Pill
-	Before                     string // the state before, in words
+	Pill                       *ui.Pill // nil: the state is not what changed
+	Chip                       string   // what changed instead
+	Before                     string   // the state before, in words
 	Why                        string
+	Lines                      []string
+	Diff                       []part // of the sentence
+	key                        string
+	at                         time.Time
 }
 
 // crumbs lead back to the measure's chapter.
@@ -48,7 +55,7 @@ func (t teller) proof(v Proof) proofBody {
 	m := judged(v.Measure)
 	b := proofBody{Row: t.row(m), Why: t.why(m), JSON: v.JSON}
 	if !v.At.IsZero() {
-		b.Replay = &replay{Text: t.T("annex.replay.banner", "Instant", t.Instant(v.At)), Back: ProofPath + m.ID, Word: t.T("annex.replay.back")}
+		b.Replay = t.replay(ProofPath+m.ID, v.Version, v.Estate)
 	}
 	if n := len(m.Strip); n > 0 {
 		b.From, b.To = t.Day(m.Strip[0].Date), t.Day(m.Strip[n-1].Date)
@@ -71,16 +78,9 @@ func (t teller) proof(v Proof) proofBody {
 		}
 		b.Digests = append(b.Digests, out)
 	}
-	for _, c := range v.History {
-		b.Changes = append(b.Changes, t.change(c, t.Instant(c.At)))
-	}
-	for _, c := range v.Commands {
-		label := c.Label
-		if t.Has(label) {
-			label = t.T(label)
-		}
-		b.Commands = append(b.Commands, ui.Code{Label: label, Text: c.Line})
-	}
+	b.Changes = t.merged(v.History, v.Revisions, t.Instant)
+	b.Verify = t.href(VerifyPath)
+	b.Commands = t.commands(v.Commands)
 	return b
 }
 
@@ -107,6 +107,18 @@ func (t teller) look(m Measure, every time.Duration) []ui.Detail {
 	}
 	if t.at.IsZero() && !m.NextLook.IsZero() {
 		add("next", ui.Detail{Time: m.NextLook})
+	}
+	if c := m.Confirmed; c != nil && m.State == ui.Met {
+		add("confirmed", ui.Detail{Time: c.At})
+		if !c.Until.IsZero() {
+			add("due", ui.Detail{Time: c.Until})
+		}
+		if c.Digest != "" {
+			add("attestation", ui.Detail{Digest: c.Digest})
+		}
+	}
+	if w := m.Witness; w != nil && m.State == ui.Met {
+		add("witness", ui.Detail{Text: w.Name, Time: w.At, Note: w.Key})
 	}
 	if every > 0 {
 		add("every", ui.Detail{Text: t.Duration(every)})
@@ -148,9 +160,10 @@ func (t teller) values(m Measure) []ui.Detail {
 
 // change tells a change of state; when is written as the place asks.
 func (t teller) change(c Change, when string) change {
+	pill := t.Pill(c.To)
 	out := change{
-		ID: c.ID, Title: c.Title, Href: t.href(ProofPath + c.ID), Time: when, ISO: t.ISO(c.At), Pill: t.Pill(c.To),
-		Why: t.why(Measure{State: c.To, Reason: c.Reason}),
+		ID: c.ID, Title: c.Title, Href: t.href(ProofPath + c.ID), Time: when, ISO: t.ISO(c.At), Pill: &pill,
+		Why: t.why(Measure{State: c.To, Reason: c.Reason}), key: c.Key, at: c.At,
 	}
 	if c.From != "" {
 		out.Before = t.T("annex.change.before", "State", t.StateName(c.From))
@@ -160,10 +173,16 @@ func (t teller) change(c Change, when string) change {
 
 // changesBody is the list of changes as its template shows it.
 type changesBody struct {
-	Days  []changeDay
-	Empty ui.Empty
-	From  string
-	JSON  string
+	Links  *links
+	Replay *replay
+	Days   []changeDay
+	Empty  ui.Empty
+	From   string
+	Older  string // address of what came before; may be empty
+	JSON   string
+	Feed   string
+
+	Coverage *coverage
 }
 
 // changeDay is the changes of one day.
@@ -173,21 +192,27 @@ type changeDay struct {
 }
 
 func (t teller) changes(v Changes) changesBody {
-	b := changesBody{JSON: v.JSON}
+	b := changesBody{JSON: v.JSON, Feed: v.Feed, Coverage: t.coverage(v)}
+	if !v.At.IsZero() {
+		b.Replay = t.replay(ChangesPath, 0, 0)
+	}
 	if !v.From.IsZero() {
 		b.From = t.T("annex.changes.from", "Date", t.Day(v.From))
+		if v.Published.Before(v.From) && !v.Published.IsZero() {
+			b.Older = Address(ChangesPath, OwnOrder, t.ISODay(v.From))
+		}
 	}
 	b.Empty = ui.Empty{
 		Icon: "history", Title: t.T("annex.changes.none"), Text: t.T("annex.changes.none.text"),
-		Action: &ui.Button{Label: t.T("annex.back"), Href: AnnexPath},
+		Action: &ui.Button{Label: t.T("annex.back"), Href: t.href(AnnexPath)},
 	}
-	for _, c := range v.List {
-		day := t.ISODay(c.At)
+	for _, c := range t.merged(v.List, v.Revisions, t.Clock) {
+		day := t.ISODay(c.at)
 		if last := len(b.Days) - 1; last < 0 || b.Days[last].ISO != day {
-			b.Days = append(b.Days, changeDay{Date: t.Day(c.At), ISO: day})
+			b.Days = append(b.Days, changeDay{Date: t.Day(c.at), ISO: day})
 		}
 		d := &b.Days[len(b.Days)-1]
-		d.List = append(d.List, t.change(c, t.Clock(c.At)))
+		d.List = append(d.List, c)
 	}
 	return b
 }

@@ -37,7 +37,23 @@ func written(t testing.TB, lang string) map[string][]byte {
 	none := annex
 	none.Sections, none.Last, none.Company.Contact, none.JSON = nil, time.Time{}, "", ""
 	add("nothing", func(w io.Writer) error { return pages.Annex(w, page("/"), none) })
-	for _, id := range []string{"ENC-1", "ENC-2", "CRT-2", "LOG-6", "PHY-6", "RSK-1", "BAK-4", "ANO-1"} {
+	for _, o := range []Order{ClausesOrder, ISOOrder} {
+		other := sampleOrder(t, words, lang, o)
+		add("order-"+string(o), func(w io.Writer) error { return pages.Annex(w, page("/?order="+string(o)), other) })
+	}
+	sub := sampleSubprocessors(t, words, lang)
+	add("subprocessors", func(w io.Writer) error { return pages.Subprocessors(w, page("/subprocessors"), sub) })
+	add("subprocessors-none", func(w io.Writer) error {
+		return pages.Subprocessors(w, page("/subprocessors"), Subprocessors{Company: company, Declared: true})
+	})
+	add("subprocessors-undeclared", func(w io.Writer) error {
+		return pages.Subprocessors(w, page("/subprocessors?at=2026-08-24"), Subprocessors{Company: company, At: past.At})
+	})
+	add("verify", func(w io.Writer) error { return pages.Verify(w, page("/verify"), sampleVerify(t, words, lang)) })
+	add("verify-none", func(w io.Writer) error {
+		return pages.Verify(w, page("/verify"), Verify{Company: company, At: past.At})
+	})
+	for _, id := range []string{"ENC-1", "ENC-2", "PHY-2", "CRT-2", "LOG-6", "PHY-6", "RSK-1", "BAK-4", "ANO-1"} {
 		proof := sampleProof(t, words, lang, id)
 		add("proof-"+id, func(w io.Writer) error { return pages.Proof(w, page("/m/"+id), proof) })
 	}
@@ -46,6 +62,9 @@ func written(t testing.TB, lang string) map[string][]byte {
 	add("proof-replay", func(w io.Writer) error { return pages.Proof(w, page("/m/ENC-1?at=2026-08-24"), old) })
 	changes := sampleChanges(t, words, lang)
 	add("changes", func(w io.Writer) error { return pages.Changes(w, page("/changes"), changes) })
+	oldChanges := changes
+	oldChanges.At = past.At
+	add("changes-replay", func(w io.Writer) error { return pages.Changes(w, page("/changes?at=2026-08-24"), oldChanges) })
 	add("changes-none", func(w io.Writer) error { return pages.Changes(w, page("/changes"), Changes{Company: company}) })
 	add("unavailable", func(w io.Writer) error {
 		return pages.Unavailable(w, page("/m/ENC-1"), Unavailable{Company: company, Since: sampleNow.Add(-4 * time.Minute)})

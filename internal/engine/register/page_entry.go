@@ -294,7 +294,7 @@ func (h *pages) attach(w http.ResponseWriter, r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	_, files, err := document.ParseForm(r.Request)
+	_, files, err := document.ParseForm(w, r.Request)
 	if err == nil && len(files["file"]) == 0 {
 		err = errs.New(errs.Invalid, "register.import.none", "Choose a file.")
 	}
