@@ -150,13 +150,16 @@ CREATE FUNCTION register.purge(entry uuid, today date, now timestamp with time z
     AS $$
 DECLARE
 	was_revision bigint;
+	of_register text;
 BEGIN
-	SELECT e.revision INTO was_revision FROM register.entry e
+	SELECT e.revision, e.register INTO was_revision, of_register FROM register.entry e
 	WHERE e.id = entry AND e.purge_on IS NOT NULL AND e.purge_on <= LEAST(today, CURRENT_DATE + 1) FOR UPDATE;
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
 	DELETE FROM crypt.key k WHERE k.subject = 'register:' || entry::text;
+	DELETE FROM crypt.key k USING document.document f WHERE k.subject = 'document:' || f.id::text
+		AND f.owner_kind = 'register.' || of_register AND f.owner_id = entry::text;
 	DELETE FROM register.unique_value u WHERE u.entry_id = entry;
 	DELETE FROM register.reference r WHERE r.entry_id = entry;
 	DELETE FROM register.change c WHERE c.entry_id = entry;
