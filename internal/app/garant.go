@@ -11,6 +11,7 @@ import (
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/engine/register"
+	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	checks "github.com/garant-project/garant/internal/measure/console"
