@@ -15,6 +15,16 @@ import (
 	"github.com/garant-project/garant/internal/pg"
 )
 
+// Engines are those that look at the systems an estate declares. They need nothing of ours.
+func Engines() []measure.Engine {
+	return []measure.Engine{
+		endpoint.New(endpoint.Deps{}),
+		access.New(access.Deps{}),
+		own.New(),
+		scanner.New(),
+	}
+}
+
 // engines is the one list of what carries measures out.
 func (g *Garant) engines() ([]measure.Engine, error) {
 	dir, err := g.Directory("", "")
@@ -29,14 +39,10 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []measure.Engine{
-		{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
-		endpoint.New(endpoint.Deps{}),
-		access.New(access.Deps{}),
-		own.New(),
-		scanner.New(),
-		{Name: "register", Messages: register.Messages()},
-	}, nil
+	return append(Engines(),
+		measure.Engine{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
+		measure.Engine{Name: "register", Messages: register.Messages()},
+	), nil
 }
 
 // subjects are what attestations have to cover one by one.

@@ -23,6 +23,7 @@ var layers = [][]string{
 	{"internal/app"},
 	{"internal/annex", "internal/demo", "internal/discover", "internal/engine"},
 	{"internal/measure"},
+	{"internal/mail"},
 	{"internal/web", "internal/job"},
 	{"internal/directory", "internal/document", "internal/estate"},
 	{"internal/audit"},

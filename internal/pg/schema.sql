@@ -28,6 +28,10 @@ CREATE SCHEMA job;
 
 ALTER SCHEMA job OWNER TO garant_owner;
 
+CREATE SCHEMA mail;
+
+ALTER SCHEMA mail OWNER TO garant_owner;
+
 CREATE SCHEMA measure;
 
 ALTER SCHEMA measure OWNER TO garant_owner;
@@ -497,6 +501,35 @@ CREATE TABLE job.recurrence (
 
 ALTER TABLE job.recurrence OWNER TO garant_owner;
 
+CREATE TABLE mail.message (
+    id uuid NOT NULL,
+    template text NOT NULL,
+    person_id uuid NOT NULL,
+    due text NOT NULL,
+    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    problem text,
+    done_at timestamp with time zone,
+    CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'sent'::text, 'dropped'::text, 'failed'::text]))),
+    CONSTRAINT message_template_check CHECK ((template ~ '^[a-z]+(\.[a-z_]+)+$'::text))
+);
+
+ALTER TABLE mail.message OWNER TO garant_owner;
+
+CREATE TABLE mail.preference (
+    person_id uuid NOT NULL,
+    language text,
+    digest boolean DEFAULT true NOT NULL,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT preference_language_check CHECK ((language = ANY (ARRAY['fr'::text, 'en'::text])))
+);
+
+ALTER TABLE mail.preference OWNER TO garant_owner;
+
 CREATE TABLE measure.annex_decision (
     proposal bigint NOT NULL,
     outcome text NOT NULL,
@@ -899,6 +932,15 @@ ALTER TABLE ONLY job.outbox
 ALTER TABLE ONLY job.recurrence
     ADD CONSTRAINT recurrence_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY mail.message
+    ADD CONSTRAINT message_once UNIQUE (template, person_id, due);
+
+ALTER TABLE ONLY mail.message
+    ADD CONSTRAINT message_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY mail.preference
+    ADD CONSTRAINT preference_pkey PRIMARY KEY (person_id);
+
 ALTER TABLE ONLY measure.annex_decision
     ADD CONSTRAINT annex_decision_pkey PRIMARY KEY (proposal);
 
@@ -993,6 +1035,10 @@ CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
 CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_id, id);
 
 CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
+
+CREATE INDEX message_failed ON mail.message USING btree (id) WHERE (state = 'failed'::text);
+
+CREATE INDEX message_next ON mail.message USING btree (next_at) WHERE (state = ANY (ARRAY['waiting'::text, 'sending'::text]));
 
 CREATE INDEX assignment_measure ON measure.assignment USING btree (measure_id, id DESC);
 
@@ -1110,6 +1156,9 @@ GRANT USAGE ON SCHEMA estate TO garant_checker;
 
 GRANT USAGE ON SCHEMA job TO garant_staff;
 GRANT USAGE ON SCHEMA job TO garant_worker;
+
+GRANT USAGE ON SCHEMA mail TO garant_staff;
+GRANT USAGE ON SCHEMA mail TO garant_worker;
 
 GRANT USAGE ON SCHEMA measure TO garant_staff;
 GRANT USAGE ON SCHEMA measure TO garant_worker;
@@ -1439,6 +1488,45 @@ GRANT INSERT(args) ON TABLE job.outbox TO garant_staff;
 GRANT INSERT(args) ON TABLE job.outbox TO garant_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE job.recurrence TO garant_worker;
+
+GRANT SELECT ON TABLE mail.message TO garant_staff;
+GRANT SELECT,DELETE ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(id) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(id) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(template) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(template) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(person_id) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(person_id) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(due) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(due) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(args) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(args) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(expires_at),UPDATE(expires_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(expires_at) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(state),UPDATE(state) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(state),UPDATE(state) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(next_at),UPDATE(next_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(next_at),UPDATE(next_at) ON TABLE mail.message TO garant_worker;
+
+GRANT UPDATE(attempts) ON TABLE mail.message TO garant_worker;
+GRANT UPDATE(attempts) ON TABLE mail.message TO garant_staff;
+
+GRANT INSERT(problem) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(problem),UPDATE(problem) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(done_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(done_at),UPDATE(done_at) ON TABLE mail.message TO garant_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE mail.preference TO garant_staff;
+GRANT SELECT ON TABLE mail.preference TO garant_worker;
 
 GRANT SELECT ON TABLE measure.annex_decision TO garant_staff;
 GRANT SELECT ON TABLE measure.annex_decision TO garant_worker;
