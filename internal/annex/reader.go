@@ -134,7 +134,7 @@ func (r *Reader) Renew(ctx context.Context) error {
 		}
 		return err
 	}
-	if err := r.past.advance(ctx, r.pool, s.zone()); err != nil {
+	if err := r.past.advance(ctx, r.pool, s.zone(), s.Version); err != nil {
 		return err
 	}
 	s.key, s.ReadAt, s.ledger = key, at, &r.past
@@ -174,7 +174,7 @@ func (r *Reader) At(ctx context.Context, at time.Time) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.past.advance(ctx, r.pool, s.zone()); err != nil {
+	if err := r.past.advance(ctx, r.pool, s.zone(), s.Version); err != nil {
 		return nil, err
 	}
 	alive, err := lookedAfter(ctx, r.pool, at)

@@ -154,6 +154,7 @@ type verifyBody struct {
 	Items    []outside
 	Hash     string
 	Document ui.Code
+	Past     ui.Code
 }
 
 type outside struct {
@@ -163,6 +164,9 @@ type outside struct {
 
 func (t teller) verify(v Verify) verifyBody {
 	b := verifyBody{Hash: v.Hash, Document: ui.Code{Label: t.T("annex.verify.document.command"), Text: v.Document}}
+	if v.Address != "" {
+		b.Past = ui.Code{Label: t.T("annex.verify.past.label"), Text: strings.TrimSuffix(v.Address, VerifyPath) + Address(AnnexPath, OwnOrder, t.ISODay(t.now.AddDate(0, 0, -30)))}
+	}
 	if !v.At.IsZero() {
 		b.Replay = t.replay(VerifyPath, 0, 0)
 	}
