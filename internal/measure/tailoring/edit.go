@@ -134,9 +134,10 @@ func SetOperator(measure, operator string) Edit {
 	return setText(operator, "measures", measure, "operator")
 }
 
-// SetCadence says how often a measure is confirmed; 0: as the catalogue says.
-func SetCadence(measure string, every time.Duration) Edit {
-	return setText(span(every), "measures", measure, "cadence")
+// SetCadence says how often a measure is confirmed, as annex.yaml has it: "180d". Empty: as the
+// catalogue says.
+func SetCadence(measure, every string) Edit {
+	return setText(every, "measures", measure, "cadence")
 }
 
 // SetAttested makes a measure one that its owner confirms, or what the catalogue says.
@@ -188,7 +189,7 @@ func SetOwn(m catalogue.OwnMeasure) Edit {
 		add("operator", text(m.Operator))
 	}
 	if m.Cadence != 0 {
-		add("cadence", text(span(m.Cadence)))
+		add("cadence", text(Span(m.Cadence)))
 	}
 	if m.Attest && m.Kind != catalogue.Attested {
 		add("attest", yes())
@@ -199,12 +200,18 @@ func SetOwn(m catalogue.OwnMeasure) Edit {
 	if len(m.Checks) > 0 {
 		add("checks", inline(m.Checks...))
 	}
+	if len(m.Facts) > 0 {
+		add("facts", inline(m.Facts...))
+	}
 	refs := mapping("gdpr", inline(m.Refs.GDPR...))
 	if len(m.Refs.ISO) > 0 {
 		refs.Content = append(refs.Content, text("iso"), inline(m.Refs.ISO...))
 	}
 	if len(m.Refs.CNIL) > 0 {
 		refs.Content = append(refs.Content, text("cnil"), inline(m.Refs.CNIL...))
+	}
+	if len(m.Refs.Clauses) > 0 {
+		refs.Content = append(refs.Content, text("clauses"), inline(m.Refs.Clauses...))
 	}
 	add("refs", refs)
 	add("title", byLanguage(m.Title))
@@ -216,8 +223,8 @@ func SetOwn(m catalogue.OwnMeasure) Edit {
 // RemoveOwn takes a measure of the company's own out of the annex.
 func RemoveOwn(id string) Edit { return set(nil, "own", id) }
 
-// span writes a duration as annex.yaml has it; "" for 0.
-func span(d time.Duration) string {
+// Span writes a duration as annex.yaml has it; "" for 0.
+func Span(d time.Duration) string {
 	if d <= 0 {
 		return ""
 	}
