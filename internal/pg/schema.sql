@@ -28,9 +28,35 @@ CREATE SCHEMA job;
 
 ALTER SCHEMA job OWNER TO garant_owner;
 
+CREATE SCHEMA mail;
+
+ALTER SCHEMA mail OWNER TO garant_owner;
+
 CREATE SCHEMA measure;
 
 ALTER SCHEMA measure OWNER TO garant_owner;
+
+CREATE SCHEMA register;
+
+ALTER SCHEMA register OWNER TO garant_owner;
+
+CREATE FUNCTION directory.set_seat() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	IF NEW.access_until IS NULL THEN
+		NEW.access_set_at := NULL;
+	ELSIF TG_OP = 'INSERT' OR NEW.access_until IS DISTINCT FROM OLD.access_until THEN
+		NEW.access_set_at := clock_timestamp();
+	ELSE
+		NEW.access_set_at := OLD.access_set_at;
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION directory.set_seat() OWNER TO garant_owner;
 
 CREATE FUNCTION estate.check_confirmation() RETURNS trigger
     LANGUAGE plpgsql
@@ -118,6 +144,36 @@ $$;
 
 ALTER FUNCTION measure.check_annex_proposal() OWNER TO garant_owner;
 
+CREATE FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+	was_revision bigint;
+	of_register text;
+BEGIN
+	SELECT e.revision, e.register INTO was_revision, of_register FROM register.entry e
+	WHERE e.id = entry AND e.purge_on IS NOT NULL AND e.purge_on <= LEAST(today, CURRENT_DATE + 1) FOR UPDATE;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	DELETE FROM crypt.key k WHERE k.subject = 'register:' || entry::text;
+	DELETE FROM crypt.key k USING document.document f WHERE k.subject = 'document:' || f.id::text
+		AND f.owner_kind = 'register.' || of_register AND f.owner_id = entry::text;
+	DELETE FROM register.unique_value u WHERE u.entry_id = entry;
+	DELETE FROM register.reference r WHERE r.entry_id = entry;
+	DELETE FROM register.change c WHERE c.entry_id = entry;
+	UPDATE register.entry e SET revision = e.revision + 1, sort_key = '', search = '', fields = '{}', sealed = NULL,
+		purge_on = NULL, updated_at = now, updated_by = 'system:retention', deleted_at = COALESCE(e.deleted_at, now)
+	WHERE e.id = entry;
+	INSERT INTO register.change (entry_id, revision, at, actor_kind, actor_id, action)
+	VALUES (entry, was_revision + 1, now, 'system', 'retention', 'purged');
+	RETURN true;
+END
+$$;
+
+ALTER FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) OWNER TO garant_owner;
+
 CREATE TABLE annex.document (
     id bigint NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -179,6 +235,26 @@ CREATE TABLE annex.pulse (
 
 ALTER TABLE annex.pulse OWNER TO garant_owner;
 
+CREATE TABLE annex.revision (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    kind text NOT NULL,
+    measure_id text DEFAULT ''::text NOT NULL,
+    payload json NOT NULL,
+    CONSTRAINT revision_kind_check CHECK ((kind = ANY (ARRAY['published'::text, 'wording'::text, 'added'::text, 'removed'::text, 'estate'::text, 'scope'::text, 'reduced'::text, 'confirmed'::text, 'company'::text, 'subprocessors'::text])))
+);
+
+ALTER TABLE annex.revision OWNER TO garant_owner;
+
+ALTER TABLE annex.revision ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME annex.revision_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE audit.entry (
     id bigint NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
@@ -208,6 +284,62 @@ ALTER TABLE audit.entry ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE audit.sample (
+    id uuid NOT NULL,
+    population text NOT NULL,
+    part text NOT NULL,
+    period_from timestamp with time zone NOT NULL,
+    period_until timestamp with time zone NOT NULL,
+    method text NOT NULL,
+    seed text NOT NULL,
+    size integer NOT NULL,
+    population_size bigint NOT NULL,
+    population_digest text NOT NULL,
+    digest text NOT NULL,
+    purpose text NOT NULL,
+    drawn_at timestamp with time zone NOT NULL,
+    drawn_by text NOT NULL,
+    CONSTRAINT sample_check CHECK (((period_from < period_until) AND (period_until <= drawn_at))),
+    CONSTRAINT sample_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT sample_drawn_by_check CHECK ((drawn_by ~ '^(person|system):.'::text)),
+    CONSTRAINT sample_method_check CHECK ((method = ANY (ARRAY['random'::text, 'systematic'::text]))),
+    CONSTRAINT sample_population_check CHECK ((population ~ '^[a-z_]+$'::text)),
+    CONSTRAINT sample_population_digest_check CHECK ((population_digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT sample_population_size_check CHECK ((population_size > 0)),
+    CONSTRAINT sample_purpose_check CHECK ((length(purpose) <= 500)),
+    CONSTRAINT sample_seed_check CHECK ((seed ~ '^[0-9A-Za-z._-]{1,64}$'::text)),
+    CONSTRAINT sample_size_check CHECK (((size >= 1) AND (size <= 500)))
+);
+
+ALTER TABLE audit.sample OWNER TO garant_owner;
+
+CREATE TABLE audit.sample_item (
+    sample_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    item_id text NOT NULL,
+    digest text NOT NULL,
+    CONSTRAINT sample_item_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT sample_item_item_id_check CHECK ((item_id <> ''::text)),
+    CONSTRAINT sample_item_position_check CHECK (("position" > 0))
+);
+
+ALTER TABLE audit.sample_item OWNER TO garant_owner;
+
+CREATE TABLE audit.sample_note (
+    id uuid NOT NULL,
+    sample_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    result text NOT NULL,
+    note text NOT NULL,
+    noted_at timestamp with time zone NOT NULL,
+    noted_by text NOT NULL,
+    CONSTRAINT sample_note_check CHECK (((length(note) <= 2000) AND ((result = 'ok'::text) OR (note <> ''::text)))),
+    CONSTRAINT sample_note_noted_by_check CHECK ((noted_by ~ '^(person|system):.'::text)),
+    CONSTRAINT sample_note_result_check CHECK ((result = ANY (ARRAY['ok'::text, 'exception'::text, 'not_assessable'::text])))
+);
+
+ALTER TABLE audit.sample_note OWNER TO garant_owner;
 
 CREATE TABLE crypt.key (
     subject text NOT NULL,
@@ -304,8 +436,13 @@ CREATE TABLE directory.person (
     created_at timestamp with time zone NOT NULL,
     created_by text NOT NULL,
     disabled_at timestamp with time zone,
+    access_until timestamp with time zone,
+    access_set_at timestamp with time zone,
     CONSTRAINT person_email_index_check CHECK ((octet_length(email_index) = 32)),
-    CONSTRAINT person_role_check CHECK ((role <> ''::text))
+    CONSTRAINT person_role_check CHECK ((role <> ''::text)),
+    CONSTRAINT person_seat_end CHECK (((role <> 'auditor'::text) OR (access_until IS NOT NULL))),
+    CONSTRAINT person_seat_length CHECK ((access_until <= (access_set_at + '366 days'::interval))),
+    CONSTRAINT person_seat_set CHECK (((access_until IS NULL) = (access_set_at IS NULL)))
 );
 
 ALTER TABLE directory.person OWNER TO garant_owner;
@@ -319,6 +456,15 @@ CREATE TABLE directory.recovery_code (
 );
 
 ALTER TABLE directory.recovery_code OWNER TO garant_owner;
+
+CREATE TABLE directory.seat_end (
+    person_id uuid NOT NULL,
+    access_until timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    CONSTRAINT seat_end_check CHECK ((ended_at >= access_until))
+);
+
+ALTER TABLE directory.seat_end OWNER TO garant_owner;
 
 CREATE TABLE directory.session (
     id uuid NOT NULL,
@@ -445,6 +591,35 @@ CREATE TABLE job.recurrence (
 );
 
 ALTER TABLE job.recurrence OWNER TO garant_owner;
+
+CREATE TABLE mail.message (
+    id uuid NOT NULL,
+    template text NOT NULL,
+    person_id uuid NOT NULL,
+    due text NOT NULL,
+    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    problem text,
+    done_at timestamp with time zone,
+    CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'sent'::text, 'dropped'::text, 'failed'::text]))),
+    CONSTRAINT message_template_check CHECK ((template ~ '^[a-z]+(\.[a-z_]+)+$'::text))
+);
+
+ALTER TABLE mail.message OWNER TO garant_owner;
+
+CREATE TABLE mail.preference (
+    person_id uuid NOT NULL,
+    language text,
+    digest boolean DEFAULT true NOT NULL,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT preference_language_check CHECK ((language = ANY (ARRAY['fr'::text, 'en'::text])))
+);
+
+ALTER TABLE mail.preference OWNER TO garant_owner;
 
 CREATE TABLE measure.annex_decision (
     proposal bigint NOT NULL,
@@ -677,6 +852,93 @@ ALTER TABLE public.goose_db_version ALTER COLUMN id ADD GENERATED BY DEFAULT AS 
     CACHE 1
 );
 
+CREATE TABLE register.acknowledgement (
+    document_id uuid NOT NULL,
+    version integer NOT NULL,
+    person_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    digest text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE register.acknowledgement OWNER TO garant_owner;
+
+CREATE TABLE register.change (
+    id bigint NOT NULL,
+    entry_id uuid NOT NULL,
+    revision bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id text NOT NULL,
+    action text NOT NULL,
+    changes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT change_action_check CHECK ((action = ANY (ARRAY['created'::text, 'imported'::text, 'changed'::text, 'moved'::text, 'published'::text, 'removed'::text, 'purged'::text, 'attached'::text])))
+);
+
+ALTER TABLE register.change OWNER TO garant_owner;
+
+ALTER TABLE register.change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME register.change_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE register.entry (
+    id uuid NOT NULL,
+    register text NOT NULL,
+    revision bigint NOT NULL,
+    state text NOT NULL,
+    sort_key text NOT NULL COLLATE pg_catalog."C",
+    search text NOT NULL COLLATE pg_catalog."C",
+    fields jsonb NOT NULL,
+    sealed bytea,
+    purge_on date,
+    created_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    updated_by text NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT entry_fields_check CHECK ((jsonb_typeof(fields) = 'object'::text)),
+    CONSTRAINT entry_register_check CHECK ((register ~ '^[a-z][a-z_]*$'::text)),
+    CONSTRAINT entry_revision_check CHECK ((revision > 0)),
+    CONSTRAINT entry_state_check CHECK ((state <> ''::text))
+);
+
+ALTER TABLE register.entry OWNER TO garant_owner;
+
+CREATE TABLE register.publication (
+    entry_id uuid NOT NULL,
+    version integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    by text NOT NULL,
+    fields jsonb NOT NULL,
+    digest text NOT NULL,
+    CONSTRAINT publication_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE register.publication OWNER TO garant_owner;
+
+CREATE TABLE register.reference (
+    entry_id uuid NOT NULL,
+    field text NOT NULL,
+    target_id uuid NOT NULL
+);
+
+ALTER TABLE register.reference OWNER TO garant_owner;
+
+CREATE TABLE register.unique_value (
+    register text NOT NULL,
+    field text NOT NULL,
+    value bytea NOT NULL,
+    entry_id uuid NOT NULL,
+    CONSTRAINT unique_value_value_check CHECK (((octet_length(value) >= 1) AND (octet_length(value) <= 2000)))
+);
+
+ALTER TABLE register.unique_value OWNER TO garant_owner;
+
 ALTER TABLE ONLY annex.document
     ADD CONSTRAINT document_pkey PRIMARY KEY (id);
 
@@ -692,8 +954,23 @@ ALTER TABLE ONLY annex.published
 ALTER TABLE ONLY annex.pulse
     ADD CONSTRAINT pulse_pkey PRIMARY KEY (minute);
 
+ALTER TABLE ONLY annex.revision
+    ADD CONSTRAINT revision_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY audit.entry
     ADD CONSTRAINT entry_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit.sample_item
+    ADD CONSTRAINT sample_item_pkey PRIMARY KEY (sample_id, "position");
+
+ALTER TABLE ONLY audit.sample_item
+    ADD CONSTRAINT sample_item_sample_id_item_id_key UNIQUE (sample_id, item_id);
+
+ALTER TABLE ONLY audit.sample_note
+    ADD CONSTRAINT sample_note_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit.sample
+    ADD CONSTRAINT sample_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY crypt.key
     ADD CONSTRAINT key_pkey PRIMARY KEY (subject);
@@ -731,6 +1008,9 @@ ALTER TABLE ONLY directory.person
 ALTER TABLE ONLY directory.recovery_code
     ADD CONSTRAINT recovery_code_pkey PRIMARY KEY (person_id, hash);
 
+ALTER TABLE ONLY directory.seat_end
+    ADD CONSTRAINT seat_end_pkey PRIMARY KEY (person_id, access_until);
+
 ALTER TABLE ONLY directory.session
     ADD CONSTRAINT session_hash UNIQUE (hash);
 
@@ -757,6 +1037,15 @@ ALTER TABLE ONLY job.outbox
 
 ALTER TABLE ONLY job.recurrence
     ADD CONSTRAINT recurrence_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY mail.message
+    ADD CONSTRAINT message_once UNIQUE (template, person_id, due);
+
+ALTER TABLE ONLY mail.message
+    ADD CONSTRAINT message_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY mail.preference
+    ADD CONSTRAINT preference_pkey PRIMARY KEY (person_id);
 
 ALTER TABLE ONLY measure.annex_decision
     ADD CONSTRAINT annex_decision_pkey PRIMARY KEY (proposal);
@@ -797,7 +1086,27 @@ ALTER TABLE ONLY measure.state_change
 ALTER TABLE ONLY public.goose_db_version
     ADD CONSTRAINT goose_db_version_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY register.acknowledgement
+    ADD CONSTRAINT acknowledgement_pkey PRIMARY KEY (document_id, version, person_id);
+
+ALTER TABLE ONLY register.change
+    ADD CONSTRAINT change_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY register.entry
+    ADD CONSTRAINT entry_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY register.publication
+    ADD CONSTRAINT publication_pkey PRIMARY KEY (entry_id, version);
+
+ALTER TABLE ONLY register.reference
+    ADD CONSTRAINT reference_pkey PRIMARY KEY (entry_id, field);
+
+ALTER TABLE ONLY register.unique_value
+    ADD CONSTRAINT unique_value_once PRIMARY KEY (register, field, value);
+
 CREATE INDEX document_at ON annex.document USING btree (at);
+
+CREATE INDEX history_at ON annex.history USING btree (at);
 
 CREATE INDEX history_measure ON annex.history USING btree (measure_id, at);
 
@@ -805,9 +1114,17 @@ CREATE INDEX published_at ON annex.published USING btree (at);
 
 CREATE INDEX published_measure ON annex.published USING btree (measure_id, id DESC);
 
+CREATE INDEX published_moment ON annex.published USING btree (measure_id, at DESC, id DESC);
+
+CREATE INDEX revision_at ON annex.revision USING btree (at DESC, id DESC);
+
+CREATE INDEX entry_action ON audit.entry USING btree (action, id);
+
 CREATE INDEX entry_actor ON audit.entry USING btree (actor_kind, actor_id, id);
 
 CREATE INDEX entry_object ON audit.entry USING btree (object_kind, object_id, id);
+
+CREATE INDEX sample_note_item ON audit.sample_note USING btree (sample_id, "position", id);
 
 CREATE INDEX api_token_person ON directory.api_token USING btree (person_id);
 
@@ -821,6 +1138,8 @@ CREATE INDEX passkey_person ON directory.passkey USING btree (person_id);
 
 CREATE INDEX person_lead ON directory.person USING btree (id) WHERE ((role = 'lead'::text) AND (disabled_at IS NULL));
 
+CREATE INDEX person_seat ON directory.person USING btree (access_until) WHERE (access_until IS NOT NULL);
+
 CREATE INDEX session_person ON directory.session USING btree (person_id) WHERE (ended_at IS NULL);
 
 CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
@@ -829,15 +1148,37 @@ CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_
 
 CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
 
+CREATE INDEX message_failed ON mail.message USING btree (id) WHERE (state = 'failed'::text);
+
+CREATE INDEX message_next ON mail.message USING btree (next_at) WHERE (state = ANY (ARRAY['waiting'::text, 'sending'::text]));
+
 CREATE INDEX assignment_measure ON measure.assignment USING btree (measure_id, id DESC);
 
 CREATE INDEX attestation_measure ON measure.attestation USING btree (measure_id, n DESC);
 
 CREATE INDEX evidence_check ON measure.evidence USING btree (check_id, observed_at DESC, id);
 
+CREATE INDEX evidence_order ON measure.evidence USING btree (check_id, id);
+
 CREATE INDEX run_check ON measure.run USING btree (check_id, asked_at DESC);
 
 CREATE INDEX state_change_measure ON measure.state_change USING btree (measure_id, id DESC);
+
+CREATE INDEX acknowledgement_person ON register.acknowledgement USING btree (person_id, at);
+
+CREATE INDEX change_entry ON register.change USING btree (entry_id, id DESC);
+
+CREATE INDEX entry_fields ON register.entry USING gin (fields jsonb_path_ops) WHERE (deleted_at IS NULL);
+
+CREATE INDEX entry_list ON register.entry USING btree (register, sort_key, id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX entry_purge ON register.entry USING btree (purge_on) WHERE (purge_on IS NOT NULL);
+
+CREATE INDEX reference_target ON register.reference USING btree (target_id);
+
+CREATE INDEX unique_value_entry ON register.unique_value USING btree (entry_id);
+
+CREATE TRIGGER set_seat BEFORE INSERT OR UPDATE ON directory.person FOR EACH ROW EXECUTE FUNCTION directory.set_seat();
 
 CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
 
@@ -846,6 +1187,12 @@ CREATE TRIGGER check_annex_decision BEFORE INSERT ON measure.annex_decision FOR 
 CREATE TRIGGER check_annex_draft BEFORE INSERT ON measure.annex_draft FOR EACH ROW EXECUTE FUNCTION measure.check_annex_draft();
 
 CREATE TRIGGER check_annex_proposal BEFORE INSERT ON measure.annex_proposal FOR EACH ROW EXECUTE FUNCTION measure.check_annex_proposal();
+
+ALTER TABLE ONLY audit.sample_item
+    ADD CONSTRAINT sample_item_sample_id_fkey FOREIGN KEY (sample_id) REFERENCES audit.sample(id);
+
+ALTER TABLE ONLY audit.sample_note
+    ADD CONSTRAINT sample_note_sample_id_position_fkey FOREIGN KEY (sample_id, "position") REFERENCES audit.sample_item(sample_id, "position");
 
 ALTER TABLE ONLY directory.api_token
     ADD CONSTRAINT api_token_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
@@ -864,6 +1211,9 @@ ALTER TABLE ONLY directory.passkey
 
 ALTER TABLE ONLY directory.recovery_code
     ADD CONSTRAINT recovery_code_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
+
+ALTER TABLE ONLY directory.seat_end
+    ADD CONSTRAINT seat_end_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
 
 ALTER TABLE ONLY directory.session
     ADD CONSTRAINT session_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
@@ -885,6 +1235,27 @@ ALTER TABLE ONLY measure.current
 
 ALTER TABLE ONLY measure.current
     ADD CONSTRAINT current_evidence_id_fkey FOREIGN KEY (evidence_id) REFERENCES measure.evidence(id);
+
+ALTER TABLE ONLY register.acknowledgement
+    ADD CONSTRAINT acknowledgement_document_id_version_fkey FOREIGN KEY (document_id, version) REFERENCES register.publication(entry_id, version);
+
+ALTER TABLE ONLY register.acknowledgement
+    ADD CONSTRAINT acknowledgement_person_id_fkey FOREIGN KEY (person_id) REFERENCES register.entry(id);
+
+ALTER TABLE ONLY register.change
+    ADD CONSTRAINT change_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES register.entry(id);
+
+ALTER TABLE ONLY register.publication
+    ADD CONSTRAINT publication_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES register.entry(id);
+
+ALTER TABLE ONLY register.reference
+    ADD CONSTRAINT reference_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES register.entry(id);
+
+ALTER TABLE ONLY register.reference
+    ADD CONSTRAINT reference_target_id_fkey FOREIGN KEY (target_id) REFERENCES register.entry(id);
+
+ALTER TABLE ONLY register.unique_value
+    ADD CONSTRAINT unique_value_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES register.entry(id);
 
 GRANT USAGE ON SCHEMA annex TO garant_staff;
 GRANT USAGE ON SCHEMA annex TO garant_worker;
@@ -911,11 +1282,20 @@ GRANT USAGE ON SCHEMA estate TO garant_checker;
 GRANT USAGE ON SCHEMA job TO garant_staff;
 GRANT USAGE ON SCHEMA job TO garant_worker;
 
+GRANT USAGE ON SCHEMA mail TO garant_staff;
+GRANT USAGE ON SCHEMA mail TO garant_worker;
+
 GRANT USAGE ON SCHEMA measure TO garant_staff;
 GRANT USAGE ON SCHEMA measure TO garant_worker;
 GRANT USAGE ON SCHEMA measure TO garant_checker;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA register TO garant_staff;
+GRANT USAGE ON SCHEMA register TO garant_worker;
+GRANT USAGE ON SCHEMA register TO garant_checker;
+
+REVOKE ALL ON FUNCTION directory.set_seat() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION estate.check_confirmation() FROM PUBLIC;
 
@@ -930,6 +1310,9 @@ REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) TO garant_worker;
 
 GRANT SELECT ON TABLE annex.document TO garant_staff;
 GRANT SELECT ON TABLE annex.document TO garant_worker;
@@ -958,6 +1341,16 @@ GRANT INSERT(payload) ON TABLE annex.published TO garant_worker;
 GRANT SELECT ON TABLE annex.pulse TO garant_staff;
 GRANT SELECT ON TABLE annex.pulse TO garant_public;
 GRANT SELECT,INSERT ON TABLE annex.pulse TO garant_worker;
+
+GRANT SELECT ON TABLE annex.revision TO garant_staff;
+GRANT SELECT ON TABLE annex.revision TO garant_worker;
+GRANT SELECT ON TABLE annex.revision TO garant_public;
+
+GRANT INSERT(kind) ON TABLE annex.revision TO garant_worker;
+
+GRANT INSERT(measure_id) ON TABLE annex.revision TO garant_worker;
+
+GRANT INSERT(payload) ON TABLE annex.revision TO garant_worker;
 
 GRANT SELECT ON TABLE audit.entry TO garant_staff;
 
@@ -1005,6 +1398,12 @@ GRANT INSERT(detail) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_checker;
+
+GRANT SELECT,INSERT ON TABLE audit.sample TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE audit.sample_item TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE audit.sample_note TO garant_staff;
 
 GRANT SELECT,INSERT,DELETE ON TABLE crypt.key TO garant_staff;
 GRANT SELECT,INSERT ON TABLE crypt.key TO garant_login;
@@ -1112,6 +1511,9 @@ GRANT SELECT(role) ON TABLE directory.person TO garant_login;
 GRANT UPDATE(disabled_at) ON TABLE directory.person TO garant_staff;
 GRANT SELECT(disabled_at) ON TABLE directory.person TO garant_login;
 
+GRANT UPDATE(access_until) ON TABLE directory.person TO garant_staff;
+GRANT SELECT(access_until) ON TABLE directory.person TO garant_login;
+
 GRANT SELECT,DELETE ON TABLE directory.recovery_code TO garant_login;
 
 GRANT SELECT(person_id) ON TABLE directory.recovery_code TO garant_staff;
@@ -1124,6 +1526,9 @@ GRANT INSERT(created_at) ON TABLE directory.recovery_code TO garant_login;
 
 GRANT SELECT(used_at) ON TABLE directory.recovery_code TO garant_staff;
 GRANT UPDATE(used_at) ON TABLE directory.recovery_code TO garant_login;
+
+GRANT SELECT ON TABLE directory.seat_end TO garant_staff;
+GRANT SELECT,INSERT ON TABLE directory.seat_end TO garant_login;
 
 GRANT SELECT,DELETE ON TABLE directory.session TO garant_login;
 
@@ -1222,6 +1627,45 @@ GRANT INSERT(args) ON TABLE job.outbox TO garant_staff;
 GRANT INSERT(args) ON TABLE job.outbox TO garant_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE job.recurrence TO garant_worker;
+
+GRANT SELECT ON TABLE mail.message TO garant_staff;
+GRANT SELECT,DELETE ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(id) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(id) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(template) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(template) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(person_id) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(person_id) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(due) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(due) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(args) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(args) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(expires_at),UPDATE(expires_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(expires_at) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(state),UPDATE(state) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(state),UPDATE(state) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(next_at),UPDATE(next_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(next_at),UPDATE(next_at) ON TABLE mail.message TO garant_worker;
+
+GRANT UPDATE(attempts) ON TABLE mail.message TO garant_worker;
+GRANT UPDATE(attempts) ON TABLE mail.message TO garant_staff;
+
+GRANT INSERT(problem) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(problem),UPDATE(problem) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(done_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(done_at),UPDATE(done_at) ON TABLE mail.message TO garant_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE mail.preference TO garant_staff;
+GRANT SELECT ON TABLE mail.preference TO garant_worker;
 
 GRANT SELECT ON TABLE measure.annex_decision TO garant_staff;
 GRANT SELECT ON TABLE measure.annex_decision TO garant_worker;
@@ -1427,5 +1871,89 @@ GRANT INSERT(state) ON TABLE measure.state_change TO garant_worker;
 GRANT INSERT(cause) ON TABLE measure.state_change TO garant_worker;
 
 GRANT INSERT(reason) ON TABLE measure.state_change TO garant_worker;
+
+GRANT SELECT,INSERT ON TABLE register.acknowledgement TO garant_staff;
+GRANT SELECT ON TABLE register.acknowledgement TO garant_worker;
+
+GRANT SELECT(document_id) ON TABLE register.acknowledgement TO garant_checker;
+
+GRANT SELECT(version) ON TABLE register.acknowledgement TO garant_checker;
+
+GRANT SELECT(person_id) ON TABLE register.acknowledgement TO garant_checker;
+
+GRANT SELECT(at) ON TABLE register.acknowledgement TO garant_checker;
+
+GRANT SELECT ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(entry_id) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(revision) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(at) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(actor_kind) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(actor_id) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(action) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(changes) ON TABLE register.change TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE register.entry TO garant_staff;
+
+GRANT SELECT(id) ON TABLE register.entry TO garant_worker;
+GRANT SELECT(id) ON TABLE register.entry TO garant_checker;
+
+GRANT SELECT(register) ON TABLE register.entry TO garant_worker;
+GRANT SELECT(register) ON TABLE register.entry TO garant_checker;
+
+GRANT UPDATE(revision) ON TABLE register.entry TO garant_staff;
+GRANT SELECT(revision) ON TABLE register.entry TO garant_worker;
+
+GRANT UPDATE(state) ON TABLE register.entry TO garant_staff;
+GRANT SELECT(state) ON TABLE register.entry TO garant_worker;
+GRANT SELECT(state) ON TABLE register.entry TO garant_checker;
+
+GRANT UPDATE(sort_key) ON TABLE register.entry TO garant_staff;
+
+GRANT UPDATE(search) ON TABLE register.entry TO garant_staff;
+
+GRANT UPDATE(fields) ON TABLE register.entry TO garant_staff;
+GRANT SELECT(fields) ON TABLE register.entry TO garant_worker;
+GRANT SELECT(fields) ON TABLE register.entry TO garant_checker;
+
+GRANT UPDATE(sealed) ON TABLE register.entry TO garant_staff;
+
+GRANT UPDATE(purge_on) ON TABLE register.entry TO garant_staff;
+GRANT SELECT(purge_on) ON TABLE register.entry TO garant_worker;
+
+GRANT UPDATE(updated_at) ON TABLE register.entry TO garant_staff;
+
+GRANT UPDATE(updated_by) ON TABLE register.entry TO garant_staff;
+
+GRANT UPDATE(deleted_at) ON TABLE register.entry TO garant_staff;
+GRANT SELECT(deleted_at) ON TABLE register.entry TO garant_worker;
+GRANT SELECT(deleted_at) ON TABLE register.entry TO garant_checker;
+
+GRANT SELECT,INSERT ON TABLE register.publication TO garant_staff;
+
+GRANT SELECT(entry_id) ON TABLE register.publication TO garant_worker;
+GRANT SELECT(entry_id) ON TABLE register.publication TO garant_checker;
+
+GRANT SELECT(version) ON TABLE register.publication TO garant_worker;
+GRANT SELECT(version) ON TABLE register.publication TO garant_checker;
+
+GRANT SELECT(at) ON TABLE register.publication TO garant_worker;
+GRANT SELECT(at) ON TABLE register.publication TO garant_checker;
+
+GRANT SELECT(fields) ON TABLE register.publication TO garant_checker;
+
+GRANT SELECT(digest) ON TABLE register.publication TO garant_worker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE register.reference TO garant_staff;
+GRANT SELECT ON TABLE register.reference TO garant_worker;
+GRANT SELECT ON TABLE register.reference TO garant_checker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE register.unique_value TO garant_staff;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE garant_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

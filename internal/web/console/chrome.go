@@ -48,9 +48,13 @@ type Due struct {
 	Why     string
 	Next    string    // the next step, a sentence
 	Since   time.Time // zero: not said
+	Whom    string    // for whom it is: a team, a role, or a person by name for who may read persons; empty: not said
+	Teams   []string  // keys of the teams among Whom, as the catalogue names them
+	Mine    bool      // for the reader, alone or among others
+	Until   time.Time // when it must be done; zero: no day is set
 	Button  *ui.Button
-	Action  *ui.Action
-	Urgency int // the greatest comes first
+	Action  *ui.Action // shown without a Button
+	Urgency int        // the greatest comes first, then the earliest Until
 }
 
 // DueLine is one part of what is due: a target and what is wrong with it.
@@ -66,7 +70,8 @@ const (
 )
 
 // DueSource tells what waits for the people of a page. Both functions heed the reader's
-// permissions and give nothing to who may not see it.
+// permissions and give nothing to who may not see it: to who lacks actor.ReadChecks, only what
+// is Mine.
 type DueSource struct {
 	Count func(r *web.Request) (int, error) // as many as List has
 	List  func(r *web.Request, p *ui.Printer) ([]Due, error)

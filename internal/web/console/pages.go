@@ -47,12 +47,14 @@ func Pages(c *Chrome, deps Deps) ([]web.Route, error) {
 	c.people = deps.Directory
 	c.AddDue(DueSource{Count: h.countReductions, List: h.dueReductions})
 	c.AddDue(DueSource{Count: h.countPeople, List: h.duePeople})
+	c.AddDue(DueSource{Count: h.countSeats, List: h.dueSeats})
 	return []web.Route{
 		{Pattern: "GET " + PeoplePath, Permission: actor.ReadPersons, Handler: h.people},
 		{Pattern: "POST " + PeoplePath, Permission: actor.ChangePersons, Handler: h.addPerson},
 		{Pattern: "GET " + PeoplePath + ".csv", Permission: actor.ReadPersons, Handler: h.peopleCSV},
 		{Pattern: "GET " + PeoplePath + "/{id}", Permission: actor.ReadPersons, Handler: h.person},
 		{Pattern: "POST " + PeoplePath + "/{id}/role", Permission: actor.ChangePersons, Handler: h.changeRole},
+		{Pattern: "POST " + PeoplePath + "/{id}/seat", Permission: actor.ChangePersons, Handler: h.setSeat},
 		{Pattern: "POST " + PeoplePath + "/{id}/link", Permission: actor.ChangePersons, Handler: h.makeLink},
 		{Pattern: "POST " + PeoplePath + "/{id}/disable", Permission: actor.ChangePersons, Handler: h.disable},
 		{Pattern: "POST " + PeoplePath + "/{id}/enable", Permission: actor.ChangePersons, Handler: h.enable},

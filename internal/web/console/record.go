@@ -24,7 +24,7 @@ func actions() []string {
 	return []string{
 		"check.run_asked", "estate.applied", "estate.reduction_confirmed", "evidence.stored",
 		"link.created", "link.redeemed", "notice.dismissed", "passkey.added", "passkey.deleted",
-		"person.added", "person.disabled", "person.enabled", "person.exported", "person.listed", "person.read", "person.role_changed",
+		"person.added", "person.disabled", "person.enabled", "person.exported", "person.listed", "person.read", "person.role_changed", "person.seat_ended", "person.seat_set",
 		"recovery.renewed", "recovery.used", "request.refused", "session.ended", "session.others_ended", "sign_in.passkey", "sign_in.throttled",
 		"token.created", "token.revoked",
 	}
