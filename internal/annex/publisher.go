@@ -23,6 +23,8 @@ type Publisher struct {
 	Build    string
 	Now      func() time.Time
 	Log      *slog.Logger
+	// Subprocessors lists the company's sub-processors; nil: none are declared here yet.
+	Subprocessors func(context.Context) ([]Subprocessor, error)
 
 	wake chan struct{}
 }
@@ -102,7 +104,15 @@ func (p *Publisher) Publish(ctx context.Context) error {
 }
 
 func (p *Publisher) document(ctx context.Context, tx pgx.Tx, view measure.View) error {
-	payload, err := json.Marshal(newDocument(view, p.Build))
+	document := newDocument(view, p.Build)
+	if p.Subprocessors != nil {
+		list, err := p.Subprocessors(ctx)
+		if err != nil {
+			return err
+		}
+		document.Subprocessors = sorted(list)
+	}
+	payload, err := json.Marshal(document)
 	if err != nil {
 		return err
 	}
@@ -169,7 +179,7 @@ func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, know
 			if err := insertHistory(ctx, tx, change); err != nil {
 				return err
 			}
-			if err := insertRow(ctx, tx, id, payload); err != nil {
+			if err := insertRow(ctx, tx, id, published[id], payload); err != nil {
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/calendar"
+	"github.com/garant-project/garant/internal/demo"
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
@@ -110,21 +111,10 @@ func (g *Garant) Link(ctx context.Context, by actor.Actor, email string, purpose
 	return linkPath + link.Token, link, err
 }
 
-// The example's only member of staff.
-const (
-	exampleEmail = "securite@ardoise.example"
-	exampleName  = "Responsable sécurité (exemple)"
-)
-
 // SignInLink makes a one-time link for the example's security lead, as the path on the console;
 // empty when the lead has a passkey already.
 func (d *Demo) SignInLink(ctx context.Context) (string, error) {
-	by := actor.NewSystem("demo")
-	_, err := d.AddPerson(ctx, by, exampleEmail, exampleName, actor.Lead)
-	if err != nil && !errs.Is(err, errs.Conflict) {
-		return "", err
-	}
-	path, _, err := d.Link(ctx, by, exampleEmail, directory.SignIn)
+	path, _, err := d.Link(ctx, actor.NewSystem("demo"), demo.Staff()[0].Email, directory.SignIn)
 	if errs.Is(err, errs.Conflict) {
 		return "", nil
 	}

@@ -11,8 +11,9 @@
 //
 //	cmd, bench
 //	app
-//	annex, demo, engine/*        (none imports another)
+//	annex, demo, discover, engine/*   (none imports another)
 //	measure
+//	mail
 //	web, job
 //	directory, document, estate
 //	audit

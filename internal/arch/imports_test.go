@@ -21,15 +21,16 @@ const module = "github.com/garant-project/garant"
 var layers = [][]string{
 	{"cmd", "bench", "internal/arch", "internal/journey"},
 	{"internal/app"},
-	{"internal/annex", "internal/demo", "internal/engine"},
+	{"internal/annex", "internal/demo", "internal/discover", "internal/engine"},
 	{"internal/measure"},
+	{"internal/mail"},
 	{"internal/web", "internal/job"},
 	{"internal/directory", "internal/document", "internal/estate"},
 	{"internal/audit"},
 	{"internal/token"},
 	{"internal/crypt"},
 	{"internal/pg"},
-	{"internal/demo/servers"}, // the example's endpoints, which tests of engines break
+	{"internal/demo/servers", "internal/outgoing"}, // the example's endpoints, which tests of engines break
 	{"internal/actor", "internal/errs", "internal/calendar"},
 }
 

@@ -278,7 +278,7 @@ func file(t *testing.T, w *multipart.Writer, field, name, content string) {
 }
 
 func TestForm(t *testing.T) {
-	values, files, err := document.ParseForm(sent(t, func(w *multipart.Writer) {
+	values, files, err := document.ParseForm(httptest.NewRecorder(), sent(t, func(w *multipart.Writer) {
 		_ = w.WriteField("note", "vu sur place")
 		file(t, w, "proof", "a.pdf", aPDF)
 		file(t, w, "proof", "", "") // left empty
@@ -290,7 +290,7 @@ func TestForm(t *testing.T) {
 	}
 
 	// One bad document: the form is there to be shown again.
-	values, _, err = document.ParseForm(sent(t, func(w *multipart.Writer) {
+	values, _, err = document.ParseForm(httptest.NewRecorder(), sent(t, func(w *multipart.Writer) {
 		file(t, w, "proof", "a.pdf", "MZ")
 		_ = w.WriteField("note", "vu sur place")
 	}))
@@ -303,16 +303,16 @@ func TestForm(t *testing.T) {
 	r := sent(t, func(w *multipart.Writer) { file(t, w, "proof", "a.txt", strings.Repeat("x", 5000)) })
 	r.Body = http.MaxBytesReader(httptest.NewRecorder(), r.Body, 1000)
 	var tooLarge *http.MaxBytesError
-	if _, _, err := document.ParseForm(r); !errors.As(err, &tooLarge) {
+	if _, _, err := document.ParseForm(httptest.NewRecorder(), r); !errors.As(err, &tooLarge) {
 		t.Errorf("%v", err)
 	}
 	// Cut off in the middle.
 	r = sent(t, func(w *multipart.Writer) { file(t, w, "proof", "a.txt", strings.Repeat("x", 5000)) })
 	r.Body = http.NoBody
-	if _, _, err := document.ParseForm(r); !errs.Is(err, errs.Invalid) {
+	if _, _, err := document.ParseForm(httptest.NewRecorder(), r); !errs.Is(err, errs.Invalid) {
 		t.Errorf("%v", err)
 	}
-	_, _, err = document.ParseForm(sent(t, func(w *multipart.Writer) {
+	_, _, err = document.ParseForm(httptest.NewRecorder(), sent(t, func(w *multipart.Writer) {
 		for i := range 11 {
 			file(t, w, "proof", fmt.Sprintf("%d.pdf", i), aPDF)
 		}
@@ -323,7 +323,7 @@ func TestForm(t *testing.T) {
 	// A form without documents.
 	r = httptest.NewRequest(http.MethodPost, "/", strings.NewReader("note=x"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if values, _, err := document.ParseForm(r); err != nil || values.Get("note") != "x" {
+	if values, _, err := document.ParseForm(httptest.NewRecorder(), r); err != nil || values.Get("note") != "x" {
 		t.Errorf("%v %v", values, err)
 	}
 }

@@ -41,19 +41,44 @@ func (r Reader) String() string {
 
 // Privilege is an entry of the register of privileged rights.
 type Privilege struct {
-	Role   string
-	Holder string // the team or the service that holds it
-	Why    string // business justification
+	Role    string
+	Holder  string // the team of people that holds it
+	Service string // the program that holds it; exactly one of Holder and Service is set
+	Why     string // business justification
 }
 
 // String names the role and its holder.
-func (p Privilege) String() string { return p.Role + " (" + p.Holder + ": " + p.Why + ")" }
+func (p Privilege) String() string {
+	if p.Holder != "" {
+		return p.Role + " (" + p.Holder + ": " + p.Why + ")"
+	}
+	return p.Role + " (service " + p.Service + ": " + p.Why + ")"
+}
 
 // Label classifies columns: "customer.applicant.email", all of a table "customer.applicant.*",
 // or all of a schema "customer.*.*".
 type Label struct {
-	Columns string
-	Class   string // a word of the company's classification scale
+	Columns  string
+	Class    string // a word of the company's classification scale
+	Personal Verdict
+}
+
+// Verdict says whether columns hold personal data, where somebody decided it.
+type Verdict string
+
+// The verdicts.
+const (
+	Undecided   Verdict = "" // judged by name and type
+	IsPersonal  Verdict = "personal"
+	NotPersonal Verdict = "not personal"
+)
+
+// String names the columns, their class and the verdict.
+func (l Label) String() string {
+	if l.Personal == Undecided {
+		return l.Columns + ": " + l.Class
+	}
+	return l.Columns + ": " + l.Class + " (" + string(l.Personal) + ")"
 }
 
 // Covers reports whether the label is on a column.
@@ -83,6 +108,21 @@ func (e *Estate) Declared(name string) any {
 	if d, ok := e.Database(name); ok {
 		d.Line, d.URL.key = 0, ""
 		return d
+	}
+	for _, c := range e.Checks {
+		if c.Target() == name || c.Imported != nil && slices.Contains(c.Targets(), name) {
+			return c.asks()
+		}
+	}
+	for _, i := range e.Imports {
+		if slices.Contains(i.Targets(), name) {
+			return i.asks()
+		}
+	}
+	for _, w := range e.Witnesses {
+		if slices.Contains(w.Targets(), name) {
+			return w.KeyText()
+		}
 	}
 	return nil
 }
@@ -223,12 +263,16 @@ func (p *parser) privileged(n *yaml.Node, at string) []Privilege {
 	seen := map[string]bool{}
 	for i, item := range p.list(n, at, "List each privileged role with its holder and why, or remove the key.") {
 		key := fmt.Sprintf("%s[%d]", at, i)
-		values := p.fields(item, key, "role", "holder", "why")
+		values := p.fields(item, key, "role", "holder", "service", "why")
 		if values == nil {
 			continue
 		}
 		e := Privilege{Role: p.role(item, values, key, seen)}
-		e.Holder, _ = p.text(p.required(item, values, key, "holder", "Write the team or the service that holds the role."), key+".holder")
+		e.Holder, _ = p.text(values["holder"], key+".holder")
+		e.Service, _ = p.text(values["service"], key+".service")
+		if (values["holder"] == nil) == (values["service"] == nil) {
+			p.add(item, key, "Who holds the role is told by a team or by a service.", "Write holder: for a team of people, or service: for a program.")
+		}
 		e.Why, _ = p.text(p.required(item, values, key, "why", "Write what the rights are needed for."), key+".why")
 		list = append(list, e)
 	}
@@ -255,7 +299,7 @@ func (p *parser) labels(n *yaml.Node, at string) []Label {
 	seen := map[string]bool{}
 	for i, item := range p.list(n, at, "List columns, such as customer.applicant.email, each with its class, or remove the key.") {
 		key := fmt.Sprintf("%s[%d]", at, i)
-		values := p.fields(item, key, "columns", "class")
+		values := p.fields(item, key, "columns", "class", "personal")
 		if values == nil {
 			continue
 		}
@@ -272,6 +316,12 @@ func (p *parser) labels(n *yaml.Node, at string) []Label {
 			}
 		}
 		l.Class, _ = p.text(p.required(item, values, key, "class", "Write the class, a word of your classification scale."), key+".class")
+		if personal, ok := p.boolean(values["personal"], key+".personal"); ok {
+			l.Personal = NotPersonal
+			if personal {
+				l.Personal = IsPersonal
+			}
+		}
 		labels = append(labels, l)
 	}
 	return labels

@@ -17,8 +17,9 @@ type databaseFacet struct {
 	keep     func(to *Database, expected Database)
 }
 
-// databaseFacets lists what a database declares, in the order of garant.yaml. A label is none of
-// what is expected: to give one is what the annex asks for, and without it the check fails.
+// databaseFacets lists what a database declares, in the order of garant.yaml. To give a label is
+// what the annex asks for, and without it the check fails; what a label takes away is a verdict
+// that columns hold no personal data.
 func databaseFacets() []databaseFacet {
 	differs := func(show func(Database) string) func(a, b Database) bool {
 		return func(a, b Database) bool { return show(a) != show(b) }
@@ -50,8 +51,11 @@ func databaseFacets() []databaseFacet {
 		{"developers", Weakened, func(d Database) string { return strings.Join(d.Developers, ", ") },
 			func(x, now Database) bool { return !within(x.Developers, now.Developers) }, on(segDevelopers),
 			func(to *Database, x Database) { to.Developers = x.Developers }},
-		{"labels", Weakened, func(d Database) string { return labelNames(d.Labels) },
-			func(_, _ Database) bool { return false }, on(clsLabels), func(*Database, Database) {}},
+		{"labels", Weakened, func(d Database) string { return names(d.Labels) },
+			func(x, now Database) bool {
+				return !within(judged(now.Labels, NotPersonal), judged(x.Labels, NotPersonal)) || !within(judged(x.Labels, IsPersonal), judged(now.Labels, IsPersonal))
+			}, on(accTeams, clsLabels),
+			func(to *Database, x Database) { to.Labels = x.Labels }},
 	}
 }
 
@@ -95,7 +99,7 @@ func expectDatabases(expected, next []Database) []Database {
 
 // measuresOfDatabase lists the measures that a database proves, sorted.
 func measuresOfDatabase(d Database) []string {
-	measures := []string{accRegister, netPrivate}
+	measures := []string{accRegister, encTransport, netPrivate}
 	if d.CustomerData {
 		measures = append(measures, accTeams, clsLabels)
 	}
@@ -131,11 +135,13 @@ func names[T fmt.Stringer](list []T) string {
 	return strings.Join(text, ", ")
 }
 
-func labelNames(labels []Label) string {
-	text := make([]string, 0, len(labels))
+// judged lists the columns of the labels with a verdict.
+func judged(labels []Label, v Verdict) []string {
+	var columns []string
 	for _, l := range labels {
-		text = append(text, l.Columns+": "+l.Class)
+		if l.Personal == v {
+			columns = append(columns, l.Columns)
+		}
 	}
-	slices.Sort(text)
-	return strings.Join(text, ", ")
+	return columns
 }

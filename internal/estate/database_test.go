@@ -83,7 +83,7 @@ func TestDeclared(t *testing.T) {
 }
 
 func TestDatabaseReductions(t *testing.T) {
-	const all = " ACC-2 ACC-5 CLS-1 NET-1 SEG-5\n"
+	const all = " ACC-2 ACC-5 CLS-1 ENC-1 NET-1 SEG-5\n"
 	const whole = company + "endpoints:\n" + application + "databases:\n" + production + "policy:\n  customer_data_teams: [Customer Success]\n  every: 1m\n"
 	const readers = "app (service Application), cs_reader (team Customer Success)"
 	for _, c := range []struct{ name, from, to, want string }{
@@ -105,6 +105,9 @@ func TestDatabaseReductions(t *testing.T) {
 		{"developer removed", "[dev_anna, developers]", "[developers]", "weakened databases.production.developers [dev_anna, developers → developers] SEG-5\n"},
 		{"developer added", "[dev_anna, developers]", "[dev_anna, dev_bo, developers]", ""},
 		{"label removed", "      - {columns: billing.*.*, class: Internal}\n", "", ""},
+		{"label says not personal", "class: Internal}", "class: Internal, personal: false}",
+			"weakened databases.production.labels [billing.*.*: Internal, customer.applicant.email: Confidential → billing.*.*: Internal (not personal), customer.applicant.email: Confidential] ACC-2 CLS-1\n"},
+		{"label says personal", "class: Internal}", "class: Internal, personal: true}", ""},
 		{"team added", "[Customer Success]", "[Customer Success, Sales]", "weakened policy.customer_data_teams [Customer Success → Customer Success, Sales] ACC-2\n"},
 		{"slower", "every: 1m", "every: 2m", "slowed policy.every [1m → 2m] ACC-2 ACC-5 CLS-1 CRT-1 CRT-2 ENC-1 ENC-2 NET-1 SEG-5\n"},
 	} {
@@ -169,6 +172,8 @@ func TestBadDatabases(t *testing.T) {
 			`garant.yaml:17: databases[0].readers[1].role: The name is longer than PostgreSQL has them. Write it as the database has it, at most 63 bytes.`},
 		{"privilege without reason", with(", why: Runs the cluster", ""),
 			`garant.yaml:19: databases[0].privileged[0].why: The key is missing. Write what the rights are needed for.`},
+		{"privilege of nobody", with("holder: IT Operations, ", ""),
+			`garant.yaml:19: databases[0].privileged[0]: Who holds the role is told by a team or by a service. Write holder: for a team of people, or service: for a program.`},
 		{"developer with rights", with("[dev_anna, developers]", "[dev_anna, app]"),
 			`garant.yaml:20: databases[0].developers: The role "app" is of a development team, and has rights in this database. Take it out of one of the lists.`},
 		{"developer twice", with("[dev_anna, developers]", "[dev_anna, dev_anna]"),
@@ -179,6 +184,8 @@ func TestBadDatabases(t *testing.T) {
 			`garant.yaml:23: databases[0].labels[1].columns: "billing.*.email" names no columns. Write SCHEMA.TABLE.COLUMN, SCHEMA.TABLE.* or SCHEMA.*.*.`},
 		{"label of a part", with("billing.*.*", "billing.inv*.*"),
 			`garant.yaml:23: databases[0].labels[1].columns: "billing.inv*.*" names no columns. Write SCHEMA.TABLE.COLUMN, SCHEMA.TABLE.* or SCHEMA.*.*.`},
+		{"label judged by a word", with("class: Internal}", "class: Internal, personal: maybe}"),
+			`garant.yaml:23: databases[0].labels[1].personal: True or false belongs here, not a text. Write true or false.`},
 		{"label twice", with("billing.*.*", "customer.applicant.email"),
 			`garant.yaml:23: databases[0].labels[1].columns: "customer.applicant.email" is listed twice. Keep one of them.`},
 		{"label of no class", with(", class: Internal", ""),

@@ -46,7 +46,7 @@ func shown(value string) string {
 }
 
 // Diff tells what changed from one estate to another: the company, the endpoints and the
-// databases by name, the policy. The order of targets is no difference.
+// databases, own checks, imports and witnesses by name, the policy. The order of targets is no difference.
 func Diff(before, after *Estate) []Change {
 	var changes []Change
 	compare := func(key, from, to string) {
@@ -93,6 +93,9 @@ func Diff(before, after *Estate) []Change {
 		if _, ok := after.Database(d.Name); !ok {
 			changes = append(changes, Change{Removed, "databases." + d.Name, d.Database, ""})
 		}
+	}
+	for _, s := range comparableSections() {
+		s.diff(before, after, compare)
 	}
 	for _, t := range thresholds() {
 		compare("policy."+t.key, t.show(before.Policy), t.show(after.Policy))

@@ -64,7 +64,7 @@ type Reduction struct {
 // Reductions tells what an estate takes away from another: a target removed, replaced or moved
 // to another environment, a threshold lowered, a slower cadence, an identity pin removed or replaced,
 // other authorities or another issuer accepted, another role let near personal data. Endpoints by
-// name, then databases by name, then the policy. What is added
+// name, then databases, own checks, imports and witnesses by name, then the policy. What is added
 // or tightened is none.
 func Reductions(before, after *Estate) []Reduction {
 	reductions := []Reduction{}
@@ -87,6 +87,9 @@ func Reductions(before, after *Estate) []Reduction {
 		}
 	}
 	reductions = append(reductions, databaseReductions(before, after)...)
+	for _, s := range comparableSections() {
+		reductions = append(reductions, s.reductions(before, after)...)
+	}
 	for _, t := range thresholds() {
 		if t.reduced(before.Policy, after.Policy) {
 			reductions = append(reductions, Reduction{Kind: t.kind, Key: "policy." + t.key, From: t.show(before.Policy), To: t.show(after.Policy), Measures: t.measures(before)})
@@ -129,6 +132,9 @@ func Expect(expected, next *Estate) *Estate {
 		}
 	}
 	grown.Databases = expectDatabases(expected.Databases, next.Databases)
+	for _, s := range comparableSections() {
+		s.expect(&grown, expected)
+	}
 	for _, t := range thresholds() {
 		if t.reduced(expected.Policy, next.Policy) {
 			t.keep(&grown.Policy, expected.Policy)

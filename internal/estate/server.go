@@ -24,6 +24,7 @@ type Server struct {
 	TLS          TLS
 	TrustedProxy []netip.Prefix // proxies that end TLS before Garant and whose X-Forwarded-* are believed
 	Keys         Keys
+	Mail         Mail
 }
 
 // DatabaseSettings says how each role reaches the database.
@@ -115,6 +116,9 @@ func (p *settings) server(source []byte) *Server {
 	}
 	if n, ok := sections["keys"]; ok {
 		s.Keys = p.keys(n)
+	}
+	if n, ok := sections["mail"]; ok {
+		s.Mail = p.mail(n)
 	}
 	if n, ok := sections["tls"]; ok {
 		s.TLS = p.tls(n)

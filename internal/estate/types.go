@@ -30,6 +30,9 @@ type Estate struct {
 	Company   Company
 	Endpoints []Endpoint
 	Databases []Database
+	Checks    []OwnCheck
+	Imports   []Import
+	Witnesses []Witness
 	Policy    Policy
 
 	Hash  string // hex SHA-256 of what is declared and of Files; see the package comment

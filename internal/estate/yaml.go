@@ -13,18 +13,25 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxDepth is how deep garant.yaml may nest; the deepest it has to is 5.
+// maxDepth is how deep garant.yaml may nest; the deepest it has to is 6.
 const maxDepth = 20
 
 // The sections of garant.yaml, by who reads them.
-func estateSections() []string { return []string{"company", "endpoints", "databases", "policy"} }
+func estateSections() []string {
+	return []string{"company", "endpoints", "databases", "checks", "imports", "witness", "policy"}
+}
 func serverSections() []string {
-	return []string{"database", "listen", "hosts", "tls", "trusted_proxy", "keys"}
+	return []string{"database", "listen", "hosts", "tls", "trusted_proxy", "keys", "mail"}
 }
 
 // document reads the text of garant.yaml into its sections. It returns nil when the text is
 // not YAML or uses what Garant refuses; then p holds why.
 func (p *problems) document(source []byte) map[string]*yaml.Node {
+	return p.sections(source, append(estateSections(), serverSections()...), estateSections())
+}
+
+// sections reads a text that is made of the known sections. few are those to start from.
+func (p *problems) sections(source []byte, known, few []string) map[string]*yaml.Node {
 	if !p.encoding(source) {
 		return nil
 	}
@@ -51,10 +58,10 @@ func (p *problems) document(source []byte) map[string]*yaml.Node {
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		p.add(root, "", "The file must be made of sections.", "Start a section with its name and a colon: "+join(estateSections(), "or")+".")
+		p.add(root, "", "The file must be made of sections.", "Start a section with its name and a colon: "+join(few, "or")+".")
 		return nil
 	}
-	return p.fields(root, "", append(estateSections(), serverSections()...)...)
+	return p.fields(root, "", known...)
 }
 
 // encoding refuses what is not plain UTF-8 text with the line breaks that editors count.
@@ -127,7 +134,7 @@ func explain(message string) (text, fix string) {
 		{"',' or '}'", "A section in braces is not closed, or lacks a comma.", "Write one key a line instead."},
 		{"unknown anchor", "A value starts with *, which would repeat another part of the file.", "Write the value out, or put it in quotes if the * belongs to it."},
 		{"escape", "A backslash in double quotes starts nothing known.", "Use single quotes around a text with backslashes."},
-		{"max depth", "The file nests too deep.", "Garant reads lists and sections at most five levels deep."},
+		{"max depth", "The file nests too deep.", "Garant reads lists and sections at most six levels deep."},
 		{"block scalar", "A text of several lines is not written as YAML has it.", "Write the value on one line."},
 		{"indentation", "The indentation cannot be read.", "Indent with spaces, two for each level."},
 		{"tag", "A value starts with !, which Garant does not use.", "Put the value in quotes if the ! belongs to it."},
@@ -181,7 +188,7 @@ func firstBad(source []byte) int {
 func (p *problems) plain(n *yaml.Node, depth int) bool {
 	switch {
 	case depth > maxDepth:
-		p.add(n, "", "The file nests too deep.", "Garant reads lists and sections at most five levels deep.")
+		p.add(n, "", "The file nests too deep.", "Garant reads lists and sections at most six levels deep.")
 		return false
 	case n.Kind == yaml.AliasNode:
 		p.add(n, "", "A value starts with *, which repeats another part of the file.", "Write the value out: what is declared must be read in one place.")

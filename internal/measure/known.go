@@ -31,7 +31,15 @@ type Attested struct {
 // Load reads what is known now.
 func Load(ctx context.Context, on pg.Querier) (Known, error) {
 	runs, err := LoadCurrent(ctx, on)
-	return Known{Runs: runs}, err
+	if err != nil {
+		return Known{}, err
+	}
+	known := Known{Runs: runs, Attested: map[string][]*Attested{}}
+	said, err := loadAttested(ctx, on, "")
+	for _, a := range said {
+		known.Attested[a.Measure] = append(known.Attested[a.Measure], a)
+	}
+	return known, err
 }
 
 // AttestationStatus is the owner's part in a Status.

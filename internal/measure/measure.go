@@ -146,15 +146,16 @@ func (f Fact) Words(p *ui.Printer, instant func(time.Time) string) string {
 
 // Check looks at real systems and can come out false.
 type Check struct {
-	ID       string        // "endpoint.tls"; stable, stored with the evidence
-	Measures []string      // ids of the measures it proves; never empty
-	Every    time.Duration // how often it runs
-	Valid    time.Duration // how long its evidence holds; longer than Every
-	Timeout  time.Duration // of one run over all targets
-	Facts    []string      // names of the facts it may give
-	Self     bool          // it looks at Garant itself, and its evidence says so
-	OwnPace  bool          // Every holds whatever policy.every says
-	Pushed   bool          // its findings are received from elsewhere, with a time of their own: Run is nil
+	ID       string            // "endpoint.tls"; stable, stored with the evidence
+	Measures []string          // ids of the measures it proves; never empty
+	Every    time.Duration     // how often it runs
+	Valid    time.Duration     // how long its evidence holds; longer than Every
+	Timeout  time.Duration     // of one run over all targets
+	Facts    []string          // names of the facts it may give
+	Self     bool              // it looks at Garant itself, and its evidence says so
+	OwnPace  bool              // Every holds whatever policy.every says
+	Title    map[string]string // what it is called, by language, of a check that the estate declares; nil: message "check."+ID
+	Pushed   bool              // its findings are received from elsewhere, with a time of their own: Run is nil
 
 	// Scope names the targets in an estate that the check must examine. None: its measures
 	// are unproven. A run that examined fewer than these does not pass.

@@ -93,7 +93,8 @@ func store(ctx context.Context, db *pg.DB, by actor.Actor, o observation) (evide
 		if err != nil {
 			return err
 		}
-		if o.check.Pushed && last != nil && !at.After(last.observedAt) {
+		// The same result is taken once more when another estate is in force: it is held to another scope.
+		if o.check.Pushed && last != nil && (at.Before(last.observedAt) || at.Equal(last.observedAt) && last.estate == o.estate) {
 			return errs.New(errs.Conflict, "measure.not_newer", "A result of that time or a later one is known already, so this one was not stored.").
 				WithFix("Send the newest result.")
 		}

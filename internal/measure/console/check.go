@@ -52,7 +52,7 @@ func (h *pages) check(w http.ResponseWriter, r *web.Request) error {
 	}
 	p := h.c.Printer(r)
 	body := &checkPage{
-		About: about(p, s.Check.ID), Run: runAction(r, p, s.Check.ID), Self: s.Check.Self, Blind: blind(p, s),
+		About: about(p, s.Check.ID), Run: runAction(r, p, s.Check), Self: s.Check.Self, Blind: blind(p, s),
 		Details: h.checkDetails(p, s, view), CSV: checkPath(s.Check.ID) + "/evidence.csv",
 	}
 	if body.Run != nil {
@@ -75,8 +75,8 @@ func (h *pages) check(w http.ResponseWriter, r *web.Request) error {
 		return err
 	}
 	page := h.c.Page(r, "console.checks.title", console.ChecksPath, body)
-	page.Crumbs = []ui.Link{{Label: page.Title, Href: console.ChecksPath}, {Label: title(p, s.Check.ID)}}
-	page.Title = title(p, s.Check.ID)
+	page.Crumbs = []ui.Link{{Label: page.Title, Href: console.ChecksPath}, {Label: name(p, s.Check)}}
+	page.Title = name(p, s.Check)
 	return h.write(w, "check", page)
 }
 

@@ -113,7 +113,7 @@ func checkTable(p *ui.Printer, list []measure.CheckStatus) ui.Table {
 			next = ui.Cell{Due: s.NextAt}
 		}
 		t.Rows = append(t.Rows, []ui.Cell{
-			state, {Link: &ui.Link{Label: title(p, s.Check.ID), Href: checkPath(s.Check.ID)}, Note: reason(p, s.Reason)},
+			state, {Link: &ui.Link{Label: name(p, s.Check), Href: checkPath(s.Check.ID)}, Note: reason(p, s.Reason)},
 			{Text: strings.Join(s.Check.Measures, ", ")}, {Text: scope(p, s)}, last, next,
 		})
 	}

@@ -112,7 +112,7 @@ func (h *pages) latest(r *web.Request, p *ui.Printer, body *deskPage) error {
 	slices.SortStableFunc(seen, func(a, b measure.CheckStatus) int { return b.Current.ObservedAt.Compare(a.Current.ObservedAt) })
 	for _, s := range seen[:min(len(seen), 6)] {
 		body.Latest = append(body.Latest, latest{
-			Title: title(p, s.Check.ID), Href: checkPath(s.Check.ID), State: ui.State(s.State), At: s.Current.ObservedAt,
+			Title: name(p, s.Check), Href: checkPath(s.Check.ID), State: ui.State(s.State), At: s.Current.ObservedAt,
 			Scope: p.T("console.check.targets", "Count", len(s.Current.Finding.Scope)),
 		})
 	}

@@ -78,8 +78,8 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 
 func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, published map[string]measure.StateChange) console.Due {
 	due := console.Due{
-		State: ui.State(s.State), Tag: strings.Join(s.Check.Measures, ", "), What: title(p, s.Check.ID), Href: checkPath(s.Check.ID),
-		Why: withdrawn(r, p, s, published), Since: since(s, published), Action: runAction(r, p, s.Check.ID), Urgency: urgency(s.State),
+		State: ui.State(s.State), Tag: strings.Join(s.Check.Measures, ", "), What: name(p, s.Check), Href: checkPath(s.Check.ID),
+		Why: withdrawn(r, p, s, published), Since: since(s, published), Action: runAction(r, p, s.Check), Urgency: urgency(s.State),
 	}
 	if s.Reason != measure.ReasonFail {
 		due.Why = strings.TrimSpace(reason(p, s.Reason) + " " + due.Why)

@@ -78,6 +78,14 @@ func title(p *ui.Printer, check string) string {
 	return check
 }
 
+// name is what a check is called; the estate names those that it declares itself.
+func name(p *ui.Printer, c measure.Check) string {
+	if words := c.Title[p.Lang()]; words != "" {
+		return words
+	}
+	return title(p, c.ID)
+}
+
 // about says what a check looks at.
 func about(p *ui.Printer, check string) string {
 	if id := "check." + check + ".about"; p.Has(id) {
@@ -131,9 +139,10 @@ func examined(s measure.CheckStatus) int {
 }
 
 // runAction is the button that runs a check now, for who may.
-func runAction(r *web.Request, p *ui.Printer, check string) *ui.Action {
-	if !r.Actor.May(actor.RunChecks) {
+// A check whose results are sent in has none.
+func runAction(r *web.Request, p *ui.Printer, c measure.Check) *ui.Action {
+	if c.Pushed || !r.Actor.May(actor.RunChecks) {
 		return nil
 	}
-	return &ui.Action{Post: checkPath(check) + "/run", Button: ui.Button{Label: p.T("console.check.run"), Icon: "play", About: title(p, check)}}
+	return &ui.Action{Post: checkPath(c.ID) + "/run", Button: ui.Button{Label: p.T("console.check.run"), Icon: "play", About: name(p, c)}}
 }

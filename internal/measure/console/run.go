@@ -116,7 +116,7 @@ func (h *pages) finish(r *web.Request, p *ui.Printer, a measure.Asked, body *run
 		}
 		body.Details = append(body.Details, ui.Detail{Term: p.T("console.run.took"), Text: took})
 	}
-	body.Again = runAction(r, p, a.CheckID)
+	body.Again = runAction(r, p, measure.Check{ID: a.CheckID})
 	came := "refused" // the run ended before it had a finding
 	if a.Outcome != nil {
 		came = *a.Outcome
