@@ -167,7 +167,7 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 		}
 	}
 	add(actor.ReadChecks, DeskPath, "inbox", "console.nav.desk", "", due)
-	add(actor.ReadAnnex, AnnexPath, "scroll", "console.nav.annex", "", 0)
+	add(actor.ReadChecks, AnnexPath, "scroll", "console.nav.annex", "", 0)
 	if c.AnnexURL != "" {
 		add(actor.ReadAnnex, c.AnnexURL, "external", "console.nav.public", "", 0)
 	}
