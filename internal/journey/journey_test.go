@@ -116,7 +116,7 @@ func read(b *tab) {
 		b.Errorf("%q is no digest", got)
 	}
 	b.click(`.tabs a[href^="/changes"]`)
-	b.sees("Changes of state")
+	b.sees("Coverage over time")
 	b.sees("ENC-2")
 
 	yesterday := time.Now().AddDate(0, 0, -2).Format(time.DateOnly) // whichever zone the company is in
