@@ -353,9 +353,9 @@ func scriptless(reader, lead *tab) {
 	annex.visit("/m/ENC-1")
 	annex.sees("How we know")
 	annex.visit("/changes")
-	annex.sees("Changes of state")
+	annex.sees("Coverage over time")
 	annex.click(`.languages a[lang="fr"]`)
-	annex.sees("Changements d’état")
+	annex.sees("Couverture au fil du temps")
 
 	b := lead.withoutScripts("security lead without scripts")
 	for path, says := range map[string]string{
