@@ -22,7 +22,9 @@ import (
 func sample(t *testing.T) (h *house, pages map[string]string) {
 	t.Helper()
 	h = open(t, func(d *annexes.Deps) {
-		d.Unowned = func(context.Context) (map[string]bool, error) { return map[string]bool{"PHY-7": true, "PWR-1": true}, nil }
+		d.Unowned = func(context.Context) (map[string]bool, error) {
+			return map[string]bool{"PHY-7": true, "PWR-1": true}, nil
+		}
 	})
 	h.look()
 	bob := h.person("bob")
