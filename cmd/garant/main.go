@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // due dates are in the company's zone, whatever the machine has
@@ -117,6 +118,10 @@ func report(con console, err error) int {
 	var list *estate.Problems
 	if errors.As(err, &list) {
 		_, _ = fmt.Fprintln(con.err, list.Error())
+		return errs.ExitCode(err)
+	}
+	if lines := annexProblems(err); len(lines) > 0 {
+		_, _ = fmt.Fprintln(con.err, strings.Join(lines, "\n"))
 		return errs.ExitCode(err)
 	}
 	text, fix := errs.Sentence(err)
