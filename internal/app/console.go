@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/engine/register"
 	checks "github.com/garant-project/garant/internal/measure/console"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -46,6 +47,10 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 	}
 	more, err := checks.Pages(c, g.Runner)
 	if err != nil {
+		return nil, err
+	}
+	routes = append(routes, more...)
+	if more, err = register.Pages(c, g.Registers); err != nil {
 		return nil, err
 	}
 	routes = append(routes, more...)
