@@ -16,13 +16,14 @@ import (
 
 // Addresses of the console that pages of several packages lead to.
 const (
-	DeskPath    = "/"
-	ChecksPath  = "/checks"
-	EstatePath  = "/estate"
-	PeoplePath  = "/people"
-	RecordPath  = "/record"
-	AccountPath = "/account"
-	SignOutPath = "/sign-out"
+	DeskPath     = "/"
+	ChecksPath   = "/checks"
+	MeasuresPath = "/measures"
+	EstatePath   = "/estate"
+	PeoplePath   = "/people"
+	RecordPath   = "/record"
+	AccountPath  = "/account"
+	SignOutPath  = "/sign-out"
 )
 
 // Chrome is the frame of the console. Its fields are set before the first request.
@@ -162,6 +163,7 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 	if c.AnnexURL != "" {
 		add(actor.ReadAnnex, c.AnnexURL, "scroll", "console.nav.annex", "", 0)
 	}
+	add(actor.ReadAnnex, MeasuresPath, "shield", "console.nav.measures", "", 0)
 	add(actor.ReadChecks, ChecksPath, "radar", "console.nav.checks", "", 0)
 	if c.Items != nil {
 		items = append(items, c.Items(r)...)
