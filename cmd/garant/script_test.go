@@ -23,6 +23,17 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the program as people type it. Each file of testdata is a story.
 func TestScripts(t *testing.T) {
+	commands := worlds(t)
+	// await runs a command until it succeeds, for as long as a slow machine may need.
+	commands["await"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		var err error
+		for end := time.Now().Add(45 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+			if err = ts.Exec(args[0], args[1:]...); err == nil {
+				return
+			}
+		}
+		ts.Fatalf("never: %v: %v", args, err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
@@ -35,18 +46,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GARANT_DATA", filepath.Join(env.WorkDir, "data"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			// await runs a command until it succeeds, for as long as a slow machine may need.
-			"await": func(ts *testscript.TestScript, _ bool, args []string) {
-				var err error
-				for end := time.Now().Add(45 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
-					if err = ts.Exec(args[0], args[1:]...); err == nil {
-						return
-					}
-				}
-				ts.Fatalf("never: %v: %v", args, err)
-			},
-		},
+		Cmds:                commands,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})

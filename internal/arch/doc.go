@@ -11,7 +11,7 @@
 //
 //	cmd, bench
 //	app
-//	annex, demo, engine/*        (none imports another)
+//	annex, demo, discover, engine/*   (none imports another)
 //	measure
 //	mail
 //	web, job

@@ -45,17 +45,12 @@ func (a Answers) lines() []Line {
 // Check says what is wrong with the answers about the company, nil when nothing is. The rules
 // are those of garant.yaml.
 func (a Answers) Check() error {
-	for _, key := range []string{"name", "legal_name", "country", "languages", "time_zone", "contact"} {
+	for _, key := range []string{"name", "country", "languages", "time_zone", "contact"} {
 		if err := a.check(key); err != nil {
 			return err
 		}
 	}
-	for _, site := range a.Sites {
-		if err := CheckSite(site); err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.CheckGiven()
 }
 
 // check tries one answer in a company in which everything else is right.
@@ -151,4 +146,34 @@ func (a Answers) Fill() Answers {
 		a.Contact = "dpo@" + a.Domains[0]
 	}
 	return a
+}
+
+// Missing names the flags of garant init that must be given where nobody can be asked.
+func (a Answers) Missing() []string {
+	var flags []string
+	for _, f := range []struct{ flag, value string }{{"--company", a.Company}, {"--country", a.Country}, {"--time-zone", a.Zone}, {"--contact", a.Contact}} {
+		if f.value == "" {
+			flags = append(flags, f.flag)
+		}
+	}
+	return flags
+}
+
+// CheckGiven is Check for the answers that there are.
+func (a Answers) CheckGiven() error {
+	for _, f := range []struct{ key, value string }{{"name", a.Company}, {"legal_name", a.LegalName}, {"country", a.Country},
+		{"languages", strings.Join(a.Languages, "")}, {"time_zone", a.Zone}, {"contact", a.Contact}} {
+		if f.value == "" {
+			continue
+		}
+		if err := a.check(f.key); err != nil {
+			return err
+		}
+	}
+	for _, site := range a.Sites {
+		if err := CheckSite(site); err != nil {
+			return err
+		}
+	}
+	return nil
 }

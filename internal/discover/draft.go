@@ -226,8 +226,8 @@ func render(a Answers, proposals []Proposal, notes []Note, now time.Time) string
 		w.comment("  ", "Sites you named: "+strings.Join(a.Sites, ", ")+". They belong in the register of sites (console, Registers → Sites), not here.")
 	}
 	for _, section := range []struct{ key, heading, empty string }{
-		{Endpoints, "Where the software answers.", "No endpoint was found: the sentences on transport and certificates stay “not proven yet” until you declare one."},
-		{Databases, "Where the data lies.", "No database was given: the sentences on who reaches data stay “not proven yet” until you declare one (garant init --database env:NAME)."},
+		{Endpoints, "Where the software answers.", "None is declared yet: the sentences on transport and certificates stay “not proven yet” until you declare one."},
+		{Databases, "Where the data lies.", "None is declared yet: the sentences on who reaches data stay “not proven yet” until you declare one (garant init --database env:NAME)."},
 	} {
 		w.heading(section.heading)
 		w.section(section.key, section.empty, proposals)

@@ -69,6 +69,9 @@ func (n network) Addresses(ctx context.Context, host string) ([]netip.Addr, stri
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip}, host, nil
 	}
+	if host == "localhost" { // by RFC 6761, whatever a resolver says
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, host, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookupWithin)
 	defer cancel()
 	found, err := n.resolver.LookupNetIP(ctx, "ip", absolute(host))
@@ -111,8 +114,14 @@ func (n network) Dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 // absolute ends a name with a dot, so that the machine's search list is not tried with it: the
-// names that would make are not the user's.
-func absolute(host string) string { return strings.TrimSuffix(host, ".") + "." }
+// names that would make are not the user's. A name of one word is of that list or of nobody: the
+// host "db" in a database URL.
+func absolute(host string) string {
+	if host = strings.TrimSuffix(host, "."); strings.Contains(host, ".") {
+		host += "."
+	}
+	return host
+}
 
 func plainName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 

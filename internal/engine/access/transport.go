@@ -10,7 +10,7 @@ import (
 
 // transport holds the server to TLS on every connection that leaves its machine (ENC-1).
 func transport(s *snapshot, _ *estate.Database, policy *estate.Policy) *look {
-	l := &look{count: map[string]int{"rules": len(s.rules)}}
+	l := &look{}
 	least := "TLSv1.2"
 	if len(policy.TLSVersions) > 0 {
 		least = "TLSv" + slices.Min(policy.TLSVersions)
@@ -55,7 +55,7 @@ func (s *snapshot) listens() []string {
 // network looks for doors of the server that stand open to the whole internet (NET-1, in part:
 // what the network itself lets through is seen from outside only).
 func network(s *snapshot, _ *estate.Database, _ *estate.Policy) *look {
-	l := &look{count: map[string]int{"rules": len(s.rules)}}
+	l := &look{}
 	for _, a := range s.listens() {
 		if ip, err := netip.ParseAddr(a); err == nil && public(ip) {
 			l.add(PublicAddress, "private addresses", "listen_addresses: "+a)
