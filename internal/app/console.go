@@ -49,6 +49,10 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 		return nil, err
 	}
 	routes = append(routes, more...)
+	if more, err = g.ownerRoutes(c, dir); err != nil {
+		return nil, err
+	}
+	routes = append(routes, more...)
 	routes = append(routes, web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: web.Serve(ui.Static())})
 	for _, e := range g.Engines {
 		routes = append(routes, e.Routes...)

@@ -142,6 +142,7 @@ func (g *Garant) worker() (*job.Worker, error) {
 	for _, e := range g.Engines {
 		kinds = append(kinds, e.Jobs...)
 	}
+	kinds = append(kinds, g.postJobs()...)
 	return job.New(job.Config{
 		Pool: g.DB.Pool(pg.Worker), Kinds: kinds, Log: g.Log, Now: g.Now,
 		Recurrences: func() []job.Recurrence {
@@ -151,7 +152,7 @@ func (g *Garant) worker() (*job.Worker, error) {
 			if err != nil {
 				return nil // said by whoever else reads it; due slots wait
 			}
-			return g.Runner.Recurrences(view)
+			return append(g.Runner.Recurrences(view), g.postDue()...)
 		},
 	})
 }
