@@ -67,10 +67,11 @@ func (k *documents) find(version int64) *keptDocument {
 // had one. Changes are only ever added to the projection, so it only reads what is new. Safe for
 // use from many goroutines.
 type ledger struct {
-	mu     sync.RWMutex
-	zone   string
-	last   int64 // id of the last change in it
-	states map[string][]dayRecord
+	mu      sync.RWMutex
+	zone    string
+	version int64 // of the newest document that it was read for
+	last    int64 // id of the last change in it
+	states  map[string][]dayRecord
 }
 
 // dayRecord is a day on which the state of a measure changed.
@@ -80,12 +81,13 @@ type dayRecord struct {
 	end   measure.State // when it ended
 }
 
-// advance reads what is new. Another zone moves midnights: everything is then read again.
-func (l *ledger) advance(ctx context.Context, on pg.Querier, zone *time.Location) error {
+// advance reads what is new. Another zone moves midnights, and a newer document may bring a measure
+// with changes from before it was public: everything is then read again.
+func (l *ledger) advance(ctx context.Context, on pg.Querier, zone *time.Location, version int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.zone != zone.String() {
-		l.zone, l.last, l.states = zone.String(), 0, map[string][]dayRecord{}
+	if l.zone != zone.String() || version > l.version {
+		l.zone, l.version, l.last, l.states = zone.String(), max(version, l.version), 0, map[string][]dayRecord{}
 	}
 	changes, err := since(ctx, on, l.last)
 	if err != nil {

@@ -134,7 +134,7 @@ func (r *Reader) Renew(ctx context.Context) error {
 		}
 		return err
 	}
-	if err := r.past.advance(ctx, r.pool, s.zone()); err != nil {
+	if err := r.past.advance(ctx, r.pool, s.zone(), s.Version); err != nil {
 		return err
 	}
 	s.key, s.ReadAt, s.ledger = key, at, &r.past
@@ -148,7 +148,7 @@ func (r *Reader) Now() (*Snapshot, error) {
 	now := r.now()
 	if s == nil && r.none.Load() {
 		return nil, errs.New(errs.NotFound, "annex.unpublished", "No annex is published here yet.").
-			WithFix("Put a garant.yaml in force with garant estate apply.")
+			WithFix("A company's annex is private until a second person has published it: in the console under Annex.")
 	}
 	if s == nil || now.Sub(s.ReadAt) > blindAfter || s.ReadAt.Sub(now) > blindAfter {
 		return nil, errs.New(errs.Unavailable, "annex.blind", "The annex cannot be verified at this moment, so nothing is asserted.").
@@ -174,7 +174,7 @@ func (r *Reader) At(ctx context.Context, at time.Time) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.past.advance(ctx, r.pool, s.zone()); err != nil {
+	if err := r.past.advance(ctx, r.pool, s.zone(), s.Version); err != nil {
 		return nil, err
 	}
 	alive, err := lookedAfter(ctx, r.pool, at)

@@ -228,6 +228,7 @@ func (s *Snapshot) measure(p *ui.Printer, m Measure, lang string, now time.Time)
 		ID: m.ID, Title: m.Title[lang], State: ui.State(row.State), Kind: ui.Kind(m.Kind), Reason: row.Reason, Since: row.Since,
 		Examined: row.Examined, Expected: row.Expected, Reduced: row.Reduced, Owner: m.Owner[lang], Supplier: m.Operator == catalogue.Supplier,
 		Refs: page.References{GDPR: m.Refs.GDPR, ISO: m.Refs.ISO, CNIL: m.Refs.CNIL}, Outside: len(commands(m.ID)) > 0,
+		ByPeople: len(m.Checks) == 0 && m.Attest,
 	}
 	if c := row.Confirmed; c != nil {
 		v.Confirmed = &page.Confirmation{At: c.At, Until: c.Until, Digest: c.Digest}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/calendar"
 	"github.com/garant-project/garant/internal/demo"
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/errs"
@@ -60,6 +62,30 @@ func (g *Garant) AddPerson(ctx context.Context, by actor.Actor, email, name stri
 		return directory.Person{}, err
 	}
 	return dir.AddPerson(ctx, by, email, name, role, g.Now())
+}
+
+// AddPersonUntil adds a member of staff whose seat ends with a day, written as year-month-day, where
+// the company is; empty: it has no end. Auditors need one.
+func (g *Garant) AddPersonUntil(ctx context.Context, by actor.Actor, email, name string, role actor.Role, last string) (directory.Person, error) {
+	if role != actor.Auditor && last == "" {
+		return g.AddPerson(ctx, by, email, name, role)
+	}
+	if role != actor.Auditor {
+		return directory.Person{}, errs.New(errs.Invalid, "directory.seat_role", "Only the seat of an auditor has an end.").WithFix("Leave --until out, or choose --role auditor.")
+	}
+	dir, err := g.Directory("", "")
+	if err != nil {
+		return directory.Person{}, err
+	}
+	until := time.Time{} // refused below
+	if last != "" {
+		day, err := calendar.Parse(last)
+		if err != nil {
+			return directory.Person{}, errs.New(errs.Invalid, "console.seat", "This is not a date: "+last+".").WithFix("Write it as year-month-day, for instance 2027-03-31.")
+		}
+		until = day.End(g.zone(ctx))
+	}
+	return dir.AddAuditor(ctx, by, email, name, until, g.Now())
 }
 
 // People lists the staff.

@@ -57,7 +57,7 @@ func (t teller) coverage(v Changes) *coverage {
 		}
 		r := coverRow{Label: t.T("annex.cover.all"), Now: t.T("annex.cover.now", "Count", last[ui.Met], "All", total)}
 		if k != "" {
-			r.Label = t.KindName(k)
+			r.Label = capital(t.KindName(k))
 		}
 		for _, days := range stretches {
 			r.Charts = append(r.Charts, t.chart(r.Label, days, k))

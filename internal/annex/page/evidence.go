@@ -64,7 +64,7 @@ func (t teller) proof(v Proof) proofBody {
 	if b.Row.Asserted {
 		b.Facts = t.values(m)
 	}
-	for _, d := range m.Digests {
+	for _, d := range digests(m) {
 		out := digest{Check: d.Check, SHA256: d.SHA256}
 		if name := "check." + d.Check; t.Has(name) {
 			out.Check = t.T(name)
@@ -72,7 +72,10 @@ func (t teller) proof(v Proof) proofBody {
 		// Of a withdrawn sentence it is not told which check failed, nor since when.
 		if b.Row.Asserted && d.Passed {
 			out.Result = t.T("annex.digest.passed")
-			if !d.FirstAt.IsZero() {
+			switch {
+			case d.Check == attestation:
+				out.Check, out.Result = t.T("annex.digest.attestation"), t.T("annex.digest.confirmed", "When", t.OnDay(d.FirstAt))
+			case !d.FirstAt.IsZero():
 				out.Result = t.T("annex.digest.since", "Instant", t.Instant(d.FirstAt))
 			}
 		}
@@ -91,36 +94,34 @@ func (t teller) look(m Measure, every time.Duration) []ui.Detail {
 		d.Term = t.T("annex.look." + id)
 		out = append(out, d)
 	}
-	if m.Expected > 0 {
+	switch {
+	case m.ByPeople:
+		t.said(m, add)
+	case m.Expected > 0:
 		add("scope", ui.Detail{Text: t.systems(m)})
-	} else {
+	default:
 		add("scope", ui.Detail{Text: t.T("annex.look.scope.none")})
 	}
 	switch {
+	case m.ByPeople:
 	case !m.LastLook.IsZero():
 		add("last", ui.Detail{Time: m.LastLook})
 	case t.at.IsZero(): // of the past it is not known
 		add("last", ui.Detail{Text: t.T("annex.look.never")})
 	}
-	if m.State == ui.Met && !m.ValidUntil.IsZero() {
+	if m.State == ui.Met && !m.ByPeople && !m.ValidUntil.IsZero() {
 		add("valid", ui.Detail{Time: m.ValidUntil})
 	}
-	if t.at.IsZero() && !m.NextLook.IsZero() {
+	if t.at.IsZero() && !m.ByPeople && !m.NextLook.IsZero() {
 		add("next", ui.Detail{Time: m.NextLook})
 	}
-	if c := m.Confirmed; c != nil && m.State == ui.Met {
-		add("confirmed", ui.Detail{Time: c.At})
-		if !c.Until.IsZero() {
-			add("due", ui.Detail{Time: c.Until})
-		}
-		if c.Digest != "" {
-			add("attestation", ui.Detail{Digest: c.Digest})
-		}
+	if !m.ByPeople {
+		t.said(m, add)
 	}
 	if w := m.Witness; w != nil && m.State == ui.Met {
 		add("witness", ui.Detail{Text: w.Name, Time: w.At, Note: w.Key})
 	}
-	if every > 0 {
+	if every > 0 && !m.ByPeople {
 		add("every", ui.Detail{Text: t.Duration(every)})
 	}
 	if m.Owner != "" {
@@ -132,6 +133,21 @@ func (t teller) look(m Measure, every time.Duration) []ui.Detail {
 	}
 	add("operator", ui.Detail{Text: t.T(operator)})
 	return out
+}
+
+// said tells of the owner's confirmation, while it holds.
+func (t teller) said(m Measure, add func(id string, d ui.Detail)) {
+	c := m.Confirmed
+	if c == nil || m.State != ui.Met {
+		if m.ByPeople {
+			add("confirmed", ui.Detail{Text: t.T("annex.look.never")})
+		}
+		return
+	}
+	add("confirmed", ui.Detail{Time: c.At})
+	if !c.Until.IsZero() {
+		add("due", ui.Detail{Time: c.Until})
+	}
 }
 
 // values lists the facts of a measure in plain sight, each once.

@@ -153,6 +153,14 @@ func capitalised(s string) string {
 	if s == "" {
 		return ""
 	}
+	return capital(s) + "."
+}
+
+// capital writes the first letter large.
+func capital(s string) string {
 	r := []rune(s)
-	return strings.ToUpper(string(r[:1])) + string(r[1:]) + "."
+	if len(r) == 0 {
+		return s
+	}
+	return strings.ToUpper(string(r[:1])) + string(r[1:])
 }

@@ -132,19 +132,35 @@ func (t teller) row(m Measure) row {
 	if m.Reduced {
 		r.Reduced = t.T("annex.reduced")
 	}
-	if m.Expected > 0 && !m.LastLook.IsZero() {
+	if m.Expected > 0 && !m.LastLook.IsZero() && !m.ByPeople {
 		r.Looked = t.T("annex.looked", "Systems", t.systems(m), "When", t.when(m.LastLook))
 	}
-	if len(m.Digests) > 0 {
-		r.Digest = short(m.Digests[0].SHA256)
+	if first := digests(m); len(first) > 0 {
+		r.Digest = short(first[0].SHA256)
 		r.ProofWord, r.ProofLabel = t.T("annex.proof"), t.T("annex.proof.of", "ID", m.ID)
 	}
 	r.Line = t.line(m)
-	if t.at.IsZero() && !m.NextLook.IsZero() && m.State != ui.Excluded {
+	switch {
+	case !t.at.IsZero() || m.State == ui.Excluded:
+	case m.ByPeople && m.Confirmed != nil && m.Confirmed.Until.After(t.now):
+		r.Next = t.T("annex.line.confirm", "When", t.Until(m.Confirmed.Until, t.now))
+	case !m.ByPeople && !m.NextLook.IsZero():
 		r.Next = t.T("annex.line.next", "When", t.Until(m.NextLook, t.now))
 	}
 	return r
 }
+
+// digests are those of the checks, then those of what people said.
+func digests(m Measure) []Digest {
+	out := slices.Clone(m.Digests)
+	if c := m.Confirmed; c != nil && c.Digest != "" {
+		out = append(out, Digest{Check: attestation, SHA256: c.Digest, FirstAt: c.At, Passed: m.State == ui.Met})
+	}
+	return out
+}
+
+// attestation stands in place of the id of a check.
+const attestation = "attestation"
 
 // lead is what a sentence is called that is not asserted.
 func (t teller) lead(m Measure) string {

@@ -154,6 +154,7 @@ type verifyBody struct {
 	Items    []outside
 	Hash     string
 	Document ui.Code
+	Past     ui.Code
 }
 
 type outside struct {
@@ -163,11 +164,18 @@ type outside struct {
 
 func (t teller) verify(v Verify) verifyBody {
 	b := verifyBody{Hash: v.Hash, Document: ui.Code{Label: t.T("annex.verify.document.command"), Text: v.Document}}
+	if v.Address != "" {
+		b.Past = ui.Code{Label: t.T("annex.verify.past.label"), Text: strings.TrimSuffix(v.Address, VerifyPath) + Address(AnnexPath, OwnOrder, t.ISODay(t.now.AddDate(0, 0, -30)))}
+	}
 	if !v.At.IsZero() {
 		b.Replay = t.replay(VerifyPath, 0, 0)
 	}
 	for _, i := range v.Items {
-		b.Items = append(b.Items, outside{Row: t.row(judged(i.Measure)), Commands: t.commands(i.Commands)})
+		o := outside{Row: t.row(judged(i.Measure)), Commands: t.commands(i.Commands)}
+		for k := range o.Commands { // two measures may be checked in the same way
+			o.Commands[k].Label = i.Measure.ID + " · " + o.Commands[k].Label
+		}
+		b.Items = append(b.Items, o)
 	}
 	return b
 }

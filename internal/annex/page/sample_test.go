@@ -232,8 +232,7 @@ func settle(m Measure) Measure {
 		})
 		m.Examined, m.Expected, m.NextLook = 0, 0, time.Time{}
 		m.LastLook, m.ValidUntil = m.Since, m.Since.AddDate(1, 0, 0)
-		m.Digests = m.Digests[:1]
-		m.Digests[0].Check = "attestation"
+		m.Digests, m.ByPeople = nil, true
 		m.Confirmed = &Confirmation{At: m.Since, Until: m.Since.AddDate(1, 0, 0), Digest: hex.EncodeToString(sum[:])}
 	case "ENC-1":
 		m.Outside = true

@@ -110,6 +110,7 @@ type Measure struct {
 	Digests  []Digest
 	Strip    []ui.Day // oldest first; empty: no history is shown
 
+	ByPeople  bool          // no check looks at it: its owner's word is the proof
 	Outside   bool          // a reader can check it from outside
 	Confirmed *Confirmation // by its owner; nil: not, or not any more
 	Witness   *Witness      // somebody outside the company looked too

@@ -59,7 +59,7 @@ func (r *Registers) Create(ctx context.Context, by actor.Actor, key string, in V
 		return Entry{}, err
 	}
 	e := Entry{ID: id, Register: key, Revision: 1, State: d.States[0].Key, CreatedAt: now, CreatedBy: who(by), UpdatedAt: now, UpdatedBy: who(by)}
-	err = pg.InTx(ctx, r.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
+	err = r.change(ctx, func(tx pgx.Tx) error {
 		next, faults, err := r.prepare(ctx, tx, d, nil, in, e.State)
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func (r *Registers) Update(ctx context.Context, by actor.Actor, key string, id u
 		return Entry{}, err
 	}
 	var e Entry
-	err = pg.InTx(ctx, r.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
+	err = r.change(ctx, func(tx pgx.Tx) error {
 		before, err := r.lock(ctx, tx, d, id, revision, by)
 		if err != nil {
 			return err
@@ -151,7 +151,7 @@ func (r *Registers) Move(ctx context.Context, by actor.Actor, key string, id uui
 		return Entry{}, err
 	}
 	var e Entry
-	err = pg.InTx(ctx, r.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
+	err = r.change(ctx, func(tx pgx.Tx) error {
 		before, err := r.lock(ctx, tx, d, id, revision, by)
 		if err != nil {
 			return err
@@ -202,7 +202,7 @@ func (r *Registers) Remove(ctx context.Context, by actor.Actor, key string, id u
 	if err := r.may(ctx, by, d.change(), "register.entry_removed", object(key, id.String())); err != nil {
 		return err
 	}
-	return pg.InTx(ctx, r.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
+	return r.change(ctx, func(tx pgx.Tx) error {
 		before, err := r.lock(ctx, tx, d, id, revision, by)
 		if err != nil {
 			return err
@@ -213,6 +213,9 @@ func (r *Registers) Remove(ctx context.Context, by actor.Actor, key string, id u
 		}
 		if n > 0 {
 			return errs.New(errs.Conflict, "register.named", "Other entries name this one.").With("Count", n).WithFix("Change them first, or give this entry its last state.")
+		}
+		if err := r.forgetFiles(ctx, tx, by, d, id); err != nil {
+			return err
 		}
 		if err := remove(ctx, tx, id, who(by), now); err != nil {
 			return err
@@ -242,6 +245,14 @@ func (r *Registers) Get(ctx context.Context, by actor.Actor, key string, id uuid
 		return Entry{}, err
 	}
 	return d.seenBy(by, e), nil
+}
+
+// change runs fn in a transaction of garant_staff; once it has committed, what is remembered of the
+// registers no longer holds.
+func (r *Registers) change(ctx context.Context, fn func(pgx.Tx) error) error {
+	err := pg.InTx(ctx, r.DB.Pool(pg.Staff), fn)
+	r.generation.Add(1)
+	return err
 }
 
 // lock holds an entry for the transaction and refuses when it has another revision by now.

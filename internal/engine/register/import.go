@@ -75,7 +75,7 @@ func (r *Registers) Import(ctx context.Context, by actor.Actor, key string, cont
 		return i.report, nil
 	}
 	sum := sha256.Sum256(content)
-	err = pg.InTx(ctx, r.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
+	err = r.change(ctx, func(tx pgx.Tx) error {
 		if err := i.run(ctx, tx); err != nil {
 			return err
 		}

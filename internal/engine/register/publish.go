@@ -176,7 +176,7 @@ func (r *Registers) Acknowledge(ctx context.Context, by actor.Actor, document uu
 	if err != nil {
 		return errs.New(errs.Internal, "register.account", "Who is signed in has no id.")
 	}
-	return pg.InTx(ctx, r.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
+	return r.change(ctx, func(tx pgx.Tx) error {
 		added, err := insertAcknowledgement(ctx, tx, document, version, person, account, digest, now)
 		if err != nil || !added {
 			return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"embed"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,7 @@ import (
 	"github.com/garant-project/garant/internal/calendar"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -37,10 +39,13 @@ type Deps struct {
 	DB        *pg.DB // with the pools of pg.Staff, pg.Worker and pg.Checker
 	Box       *crypt.Box
 	Directory *directory.Directory // finds who somebody signed in is; nil: nobody is found
+	Documents *document.Store      // keeps what is attached to entries; nil: nothing can be attached
 	// Zone is the company's: in it, days begin and end. nil: UTC.
 	Zone func(ctx context.Context) *time.Location
 	// Words are the words of all registers, own ones included; nil: those of this package.
 	Words *ui.Messages
+	// Now is the clock of calls of the API; nil: time.Now.
+	Now func() time.Time
 	// Own are registers beside the first ones.
 	Own []Definition
 }
@@ -51,6 +56,9 @@ type Registers struct {
 	defs    []Definition
 	byKey   map[string]*Definition
 	options map[string]map[string]string // vocabulary → folded name in any language → option
+
+	generation atomic.Int64 // counted up by each change that this process makes
+	counts     remembered
 }
 
 // Open checks the declarations. An error is a mistake of the program.
@@ -130,6 +138,13 @@ func (r *Registers) Definition(key string) (*Definition, error) {
 		return nil, errs.New(errs.NotFound, "register.none", "There is no such register.").WithFix("Choose one from the list of registers.")
 	}
 	return d, nil
+}
+
+func (r *Registers) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
 }
 
 // zone is the company's.

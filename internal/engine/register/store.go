@@ -165,3 +165,16 @@ CROSS JOIN LATERAL (SELECT v.entry_id FROM register.unique_value v WHERE v.regis
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[taken])
 	return list, pg.Wrap(err)
 }
+
+// countAll counts the entries of each register.
+func countAll(ctx context.Context, db *pg.DB) (map[string]int, error) {
+	rows, err := db.Pool(pg.Staff).Query(ctx, "SELECT register, count(*) FROM register.entry WHERE deleted_at IS NULL GROUP BY register")
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	out := map[string]int{}
+	var register string
+	var n int
+	_, err = pgx.ForEachRow(rows, []any{&register, &n}, func() error { out[register] = n; return nil })
+	return out, pg.Wrap(err)
+}

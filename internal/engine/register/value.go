@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/garant-project/garant/internal/calendar"
+	"github.com/garant-project/garant/internal/errs"
 )
 
 // Fault is one thing that is wrong with what was given for a field. Its words are the message
@@ -185,3 +186,51 @@ func sameOnce(f Field, value string) string {
 	}
 	return value
 }
+
+// typed gives a value the type that JSON has for it.
+func typed(f Field, value string) any {
+	switch f.Type {
+	case Bool:
+		return value == "true"
+	case Number:
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+			return n
+		}
+	case List:
+		return listWords(value)
+	}
+	return value
+}
+
+// texts brings values of JSON into the form in which people write them; null is nothing.
+func texts(fields map[string]any) (Values, error) {
+	out := Values{}
+	for key, v := range fields {
+		switch v := v.(type) {
+		case nil:
+			out[key] = ""
+		case string:
+			out[key] = v
+		case bool:
+			out[key] = strconv.FormatBool(v)
+		case float64:
+			out[key] = strconv.FormatFloat(v, 'f', -1, 64)
+		case []any:
+			words := make([]string, 0, len(v))
+			for _, w := range v {
+				s, ok := w.(string)
+				if !ok || strings.Contains(s, ",") {
+					return nil, errs.New(errs.Invalid, "register.value", "A list holds text, each without a comma.")
+				}
+				words = append(words, s)
+			}
+			out[key] = strings.Join(words, listMark)
+		default:
+			return nil, errs.New(errs.Invalid, "register.value", "A value is text, a number, true or false, null, or a list of text.")
+		}
+	}
+	return out, nil
+}
+
+// cut parts field:value.
+func cut(filter string) (field, value string, ok bool) { return strings.Cut(filter, ":") }

@@ -45,8 +45,10 @@ func (c *Catalogue) seal() error {
 			"refs": map[string]any{"gdpr": list(m.Refs.GDPR), "iso": list(m.Refs.ISO), "cnil": list(m.Refs.CNIL), "clauses": list(m.Refs.Clauses)},
 		})
 	}
-	whole := map[string]any{"sections": sections, "parameters": parameters, "teams": teams, "measures": measures,
-		"clauses": c.canonicalClauses(langs), "also": c.canonicalTopics(langs)}
+	whole := map[string]any{
+		"sections": sections, "parameters": parameters, "teams": teams, "measures": measures,
+		"clauses": c.canonicalClauses(langs), "also": c.canonicalTopics(langs),
+	}
 	if c.tailored != nil && !c.tailored.by.Empty() {
 		whole["tailoring"] = c.tailored.declared()
 	}

@@ -89,16 +89,6 @@ func (c *Catalogue) Identity() Identity {
 	return c.tailored.by.Company
 }
 
-// Answer returns what the company answers on a topic that readers ask about besides; nil when it
-// says nothing on it.
-func (c *Catalogue) Answer(lang, topic string) Text {
-	text, _ := parseText(c.Answers[topic][lang])
-	return text
-}
-
-// Answered lists the topics that the company answers, sorted.
-func (c *Catalogue) Answered() []string { return sortedKeys(c.Answers) }
-
 // OwnChecks lists the names of the company's own checks that prove one of its own measures.
 func (c *Catalogue) OwnChecks(measure string) []string {
 	if c.tailored == nil {
@@ -125,7 +115,6 @@ func (c *Catalogue) clone() *Catalogue {
 	out.Measures = slices.Clone(c.Measures)
 	out.Parameters = maps.Clone(c.Parameters)
 	out.index = maps.Clone(c.index)
-	out.Answers = map[string]map[string]string{}
 	out.languages = make(map[string]language, len(c.languages))
 	for lang, l := range c.languages {
 		l.teams, l.measures = maps.Clone(l.teams), maps.Clone(l.measures)
@@ -421,8 +410,18 @@ func (w *fitting) own(o OwnMeasure) {
 		return
 	}
 	w.team(at+".owner", o.ID, o.Owner)
+	for _, key := range o.Refs.Clauses {
+		if !slices.Contains(w.base.Clauses, key) {
+			w.wrong(at+".refs", "clause_unknown", o.ID+" relates to the heading "+key+", which the standard clauses do not have", "Use one of "+joined(w.base.Clauses)+".", "Name", key)
+		}
+	}
+	for _, fact := range o.Facts {
+		if _, clash := w.out.Parameters[fact]; clash {
+			w.wrong(at+".facts", "fact_taken", o.ID+" declares the fact "+fact+", which is a parameter", "Give one of them another name.", "Name", fact)
+		}
+	}
 	m := Measure{
-		ID: o.ID, Section: o.Section, Kind: o.Kind, Owner: o.Owner, Operator: o.Operator, Cadence: o.Cadence, Refs: o.Refs, Attest: o.Attest, Per: o.Per,
+		ID: o.ID, Section: o.Section, Kind: o.Kind, Owner: o.Owner, Operator: o.Operator, Cadence: o.Cadence, Refs: o.Refs, Attest: o.Attest, Per: o.Per, Facts: o.Facts,
 	}
 	ok := w.whole(at+".title", "the title of "+o.ID, o.Title)
 	ok = w.whole(at+".sentence", "the sentence of "+o.ID, o.Sentence) && ok
@@ -436,13 +435,17 @@ func (w *fitting) own(o OwnMeasure) {
 			text string
 			to   *Text
 		}{"sentence": {o.Sentence[lang], &words.Sentence}, "method": {o.Method[lang], &words.Method}} {
+			var facts []string
+			if field == "method" {
+				facts = append([]string{}, o.Facts...)
+			}
 			text, f := parseText(into.text)
 			if f != nil {
 				w.wrong(at+"."+field+"."+lang, "unreadable", "the "+field+" of "+o.ID+": "+f.text, f.fix)
 				return
 			}
 			w.reader.at = at + "." + field + "." + lang
-			w.out.resolve(w.reader, w.t.lines[w.reader.at], "the "+field+" of "+o.ID+" ("+lang+")", text, nil)
+			w.out.resolve(w.reader, w.t.lines[w.reader.at], "the "+field+" of "+o.ID+" ("+lang+")", text, facts)
 			w.reader.at = ""
 			*into.to = text
 		}
@@ -484,36 +487,18 @@ func (w *fitting) insert(m Measure, section int) {
 }
 
 func (w *fitting) also() {
+	answers := map[string]map[string]string{}
 	for _, topic := range sortedByLine(w.t.Also, w.t.lines, "also.") {
 		at, words := "also."+topic, w.t.Also[topic]
-		if !slices.ContainsFunc(w.base.Topics, func(t Topic) bool { return t.Key == topic }) {
-			w.wrong(at, "topic", "the annex has no topic "+topic, "Answer one of: "+joined(w.topics())+".")
+		if !slices.Contains(w.base.topicKeys(), topic) {
+			w.wrong(at, "topic_unknown", "nobody asks about "+topic, "Use one of "+joined(w.base.topicKeys())+".", "Name", topic)
 			continue
 		}
-		if !w.whole(at, "the answer on "+topic, words) {
-			continue
+		if w.whole(at, "the answer on "+topic, words) {
+			answers[topic] = maps.Clone(map[string]string(words))
 		}
-		w.out.Answers[topic] = map[string]string{}
-		for _, lang := range w.base.Languages() {
-			text, f := parseText(words[lang])
-			if f != nil {
-				w.wrong(at+"."+lang, "unreadable", "the answer on "+topic+": "+f.text, f.fix)
-				continue
-			}
-			w.reader.at = at + "." + lang
-			w.out.resolve(w.reader, w.t.lines[w.reader.at], "the answer on "+topic+" ("+lang+")", text, nil)
-			w.reader.at = ""
-			w.out.Answers[topic][lang] = text.String()
-		}
-		w.sameEverywhere(at, "the answer on "+topic, words)
 	}
-}
-
-// topics lists the keys of what readers ask besides.
-func (w *fitting) topics() []string {
-	keys := make([]string, len(w.base.Topics))
-	for i, t := range w.base.Topics {
-		keys[i] = t.Key
+	if len(answers) > 0 {
+		w.out.Answers = answers
 	}
-	return keys
 }

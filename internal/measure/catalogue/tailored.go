@@ -47,8 +47,8 @@ func (t *Tailoring) declared() map[string]any {
 	for _, m := range t.Own {
 		own = append(own, map[string]any{
 			"id": m.ID, "section": m.Section, "kind": string(m.Kind), "owner": m.Owner, "operator": m.Operator,
-			"cadence_seconds": int64(m.Cadence.Seconds()), "attest": m.Attest, "per": m.Per, "checks": list(m.Checks),
-			"refs":  map[string]any{"gdpr": list(m.Refs.GDPR), "iso": list(m.Refs.ISO), "cnil": list(m.Refs.CNIL)},
+			"cadence_seconds": int64(m.Cadence.Seconds()), "attest": m.Attest, "per": m.Per, "checks": list(m.Checks), "facts": list(m.Facts),
+			"refs":  map[string]any{"gdpr": list(m.Refs.GDPR), "iso": list(m.Refs.ISO), "cnil": list(m.Refs.CNIL), "clauses": list(m.Refs.Clauses)},
 			"title": m.Title, "sentence": m.Sentence, "method": m.Method,
 		})
 	}

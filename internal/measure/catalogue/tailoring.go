@@ -43,7 +43,7 @@ const TailoringFile = "annex.yaml"
 //	own:
 //	  OWN-1:
 //	    section: 1.2
-//	    kind: attested                # or checked, with checks: [NAME of garant.yaml]
+//	    kind: attested                # or checked, with checks: [NAME of garant.yaml] and facts of theirs
 //	    owner: security
 //	    cadence: 365d
 //	    refs: {gdpr: [32(1)(b)]}
@@ -114,6 +114,7 @@ type OwnMeasure struct {
 	Attest                  bool
 	Per                     string
 	Checks                  []string // names of own checks, declared in garant.yaml
+	Facts                   []string // what they give and the method may quote: "own.NAME.FACT"
 	Refs                    Refs
 	Title, Sentence, Method ByLanguage
 }
@@ -131,7 +132,7 @@ func (t *Tailoring) Empty() bool { return string(t.canonical) == "{}" }
 var (
 	dayPattern   = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
 	emailPattern = regexp.MustCompile(`^[^@\s<>"',;:\\]+@[^@\s<>"',;:\\]+\.[^@\s<>"',;:\\]+$`)
-	ownCheck     = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
+	ownCheck     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`) // as estate has it
 )
 
 // ParseTailoring reads a tailoring. It is as strict as Parse, and says of each problem the line
@@ -329,6 +330,22 @@ func sentence(r *reader, lang string, n *yaml.Node, what string) string {
 	return r.text(lang, n, what).String()
 }
 
+// answer reads what the company says on a topic: no measure stands behind it, so that it holds
+// figures of its own and quotes none.
+func answer(r *reader, lang string, n *yaml.Node, what string) string {
+	s := reason(r, lang, n, what)
+	if s == "" {
+		return ""
+	}
+	if f := words(lang, s); f != nil {
+		r.fail(n.Line, f.id, what+": "+f.text, f.fix)
+	}
+	if !strings.HasSuffix(s, ".") {
+		r.fail(n.Line, "catalogue.full_stop", what+" does not end with a full stop", "End it with one.")
+	}
+	return s
+}
+
 // reason reads a text that may hold figures and hedge, because it promises nothing.
 func reason(r *reader, lang string, n *yaml.Node, what string) string {
 	s, ok := r.word(n, what)
@@ -337,7 +354,7 @@ func reason(r *reader, lang string, n *yaml.Node, what string) string {
 	}
 	t, f := parseText(s)
 	if f == nil && len(t.Names()) > 0 {
-		f = &flaw{"tailoring.reason_quotes", "a reason quotes a figure", "Write it without braces."}
+		f = &flaw{"tailoring.reason_quotes", "the text quotes a figure by its name", "Write it without braces."}
 	}
 	for _, rule := range []func(string, string) *flaw{characters, spaces} {
 		if f == nil {
@@ -498,7 +515,7 @@ func (t *Tailoring) readOwn(r *reader, n *yaml.Node) {
 			in.fail(p.line, "catalogue.measure_id", "the id of a measure is not capitals, a hyphen and a number", "Write it like OWN-1.")
 			continue
 		}
-		f, ok := in.fields(p.value, p.key, "section", "kind", "owner", "operator", "cadence", "attest", "per", "checks", "refs", "title", "sentence", "method")
+		f, ok := in.fields(p.value, p.key, "section", "kind", "owner", "operator", "cadence", "attest", "per", "checks", "facts", "refs", "title", "sentence", "method")
 		if !ok || !in.need(p.value, p.key, f, "section", "kind", "owner", "refs", "title", "sentence", "method") {
 			continue
 		}
@@ -543,6 +560,14 @@ func (t *Tailoring) readOwnMeasure(r *reader, p pair, f map[string]*yaml.Node) O
 			}
 		}
 	}
+	if v := f["facts"]; v != nil {
+		m.Facts = r.under("facts").wordList(v, "the facts of "+p.key)
+		for _, name := range m.Facts {
+			if !namePattern.MatchString(name) {
+				r.under("facts").fail(v.Line, "catalogue.fact", p.key+" declares a fact whose name is not made of small letters, digits, _ and dots", "Name it like own.vpn.users.")
+			}
+		}
+	}
 	switch {
 	case m.Kind == Checked && len(m.Checks) == 0:
 		r.under("checks").fail(p.line, "tailoring.no_check", p.key+" is checked, but names no check", "Add “checks: [NAME]” with one that garant.yaml declares, or write “kind: attested”.")
@@ -559,7 +584,7 @@ func (t *Tailoring) readOwnMeasure(r *reader, p pair, f map[string]*yaml.Node) O
 // refs reads the texts that a measure relates to.
 func (r *reader) refs(n *yaml.Node, id string) (out Refs) {
 	r = r.under("refs")
-	f, ok := r.fields(n, "the references of "+id, "gdpr", "iso", "cnil")
+	f, ok := r.fields(n, "the references of "+id, "gdpr", "iso", "cnil", "clauses")
 	if !ok || !r.need(n, "the references of "+id, f, "gdpr") {
 		return out
 	}
@@ -572,6 +597,9 @@ func (r *reader) refs(n *yaml.Node, id string) (out Refs) {
 	}
 	if f["cnil"] != nil {
 		out.CNIL = r.wordList(f["cnil"], "cnil of "+id)
+	}
+	if f["clauses"] != nil {
+		out.Clauses = r.wordList(f["clauses"], "clauses of "+id)
 	}
 	return out
 }
@@ -587,6 +615,6 @@ func (t *Tailoring) readAlso(r *reader, n *yaml.Node) {
 			in.fail(p.line, "tailoring.topic", "the name of a topic is not made of small letters, digits and _", "Use one such as training.")
 			continue
 		}
-		t.Also[p.key] = t.byLanguage(in, p.value, "the answer on "+p.key, sentence)
+		t.Also[p.key] = t.byLanguage(in, p.value, "the answer on "+p.key, answer)
 	}
 }

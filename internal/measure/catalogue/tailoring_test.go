@@ -63,10 +63,11 @@ own:
     kind: checked
     owner: platform
     checks: [vpn]
+    facts: [own.vpn.users]
     refs: {gdpr: [32(1)(b)]}
     title: {fr: Accès à distance, en: Remote access}
     sentence: {fr: L'accès à distance passe par notre VPN., en: Remote access goes through our VPN.}
-    method: {fr: Garant interroge le pare-feu., en: Garant asks the firewall.}
+    method: {fr: "Garant interroge le pare-feu ({own.vpn.users|compte|comptes}).", en: "Garant asks the firewall ({own.vpn.users|account|accounts})."}
 also:
   training: {fr: "Chacun est formé à l'arrivée.", en: Everybody is trained on arrival.}
 `
@@ -137,8 +138,8 @@ func TestTailoring(t *testing.T) {
 	if !cmp.Equal(order, []string{"OWN-1", "OWN-2"}) {
 		t.Errorf("own measures end their section: %v", order)
 	}
-	if got := c.Answer("fr", "training").String(); got != "Chacun est formé à l’arrivée." || !cmp.Equal(c.Answered(), []string{"training"}) {
-		t.Errorf("the answer is %q of %v", got, c.Answered())
+	if got := c.Answers["training"]["fr"]; got != "Chacun est formé à l’arrivée." || len(base.Answers) != 0 {
+		t.Errorf("the answer is %q", got)
 	}
 	if id := c.Identity(); id.LegalName != "Ardoise Mécénat SRL" || id.DPO.Email != "dpo@ardoise.example" || id.Revision != "2027-11-12" {
 		t.Errorf("the company is %+v", id)
@@ -256,24 +257,30 @@ func TestRefusedTailorings(t *testing.T) {
 		"an own one for ever":     {own(replace("    cadence: 365d\n", "")), "catalogue.cadence", 2, "own.OWN-1.cadence"},
 		"an own section":          {own(replace("1.2", "9.9")), "tailoring.section_unknown", 3, "own.OWN-1.section"},
 		"an own one in one":       {own(replace(", en: We do it.", "")), "tailoring.language_missing", 9, "own.OWN-1.sentence"},
-		"an own literal figure":   {own(replace("We do it.", "We do it 3 times.")), "catalogue.figure", 9, "own.OWN-1.sentence.en"},
-		"no words":                {own(replace("    title: {fr: Un titre, en: A title}\n", "")), "catalogue.missing", 3, "own.OWN-1"},
-		"an answer in one":        {"also:\n  training: {fr: Chacun est formé.}\n", "tailoring.language_missing", 2, "also.training"},
-		"an answer that hedges":   {"also:\n  training: {fr: Chacun est formé., en: Everybody is trained regularly.}\n", "catalogue.banned", 2, "also.training.en"},
-		"a day that is none":      {"company: {revision: 2027-02-30}\n", "tailoring.day", 1, "company.revision"},
-		"no e-mail address":       {"company: {dpo: {email: dpo}}\n", "tailoring.email", 1, "company.dpo.email"},
-		"a name of the officer":   {"company: {dpo: {name: X}}\n", "catalogue.unknown_key", 1, "company.dpo"},
-		"an unknown section":      {"checks: {}\n", "catalogue.unknown_key", 1, ""},
-		"a key twice":             {"also: {}\nalso: {}\n", "catalogue.duplicate", 2, ""},
-		"an alias":                {"also:\n  a: &x {fr: Oui., en: Yes.}\n  b: *x\n", "catalogue.alias", 2, ""},
-		"a tag":                   {"also: !!map {}\n", "catalogue.tag", 1, ""},
-		"two documents":           {"also: {}\n---\nown: {}\n", "catalogue.documents", 2, ""},
-		"no YAML":                 {"measures: [\n", "catalogue.yaml", 1, ""},
-		"a list":                  {"- a\n", "catalogue.shape", 1, ""},
-		"an invisible character":  {"company: {address: \"Rue\\u200b de l\"}\n", "catalogue.text_invisible", 1, ""},
-		"a text over lines":       {"company:\n  address: |\n    Rue\n    Ville\n", "catalogue.text_invisible", 2, ""},
-		"not UTF-8":               {"company: {address: \"\xff\"}\n", "tailoring.encoding", 1, ""},
-		"too large":               {"# " + strings.Repeat("x", maxFile) + "\n", "catalogue.size", 1, ""},
+		"an own fact in a sentence": {own(func(s string) string {
+			return strings.NewReplacer("    refs", "    facts: [own.x.y]\n    refs", "Nous le faisons.", `"Nous le faisons {own.x.y}."`, "We do it.", `"We do it {own.x.y}."`).Replace(s)
+		}), "catalogue.placeholder", 10, "own.OWN-1.sentence.en"},
+		"an own literal figure":  {own(replace("We do it.", "We do it 3 times.")), "catalogue.figure", 9, "own.OWN-1.sentence.en"},
+		"no words":               {own(replace("    title: {fr: Un titre, en: A title}\n", "")), "catalogue.missing", 3, "own.OWN-1"},
+		"an answer in one":       {"also:\n  training: {fr: Chacun est formé.}\n", "tailoring.language_missing", 2, "also.training"},
+		"an answer that hedges":  {"also:\n  training: {fr: Chacun est formé., en: Everybody is trained regularly.}\n", "catalogue.banned", 2, "also.training.en"},
+		"an answer nobody asks":  {"also:\n  weather: {fr: Beau., en: Fine.}\n", "tailoring.topic_unknown", 2, "also.weather"},
+		"an answer that quotes":  {"also:\n  training: {fr: \"Chacun l'est {x}.\", en: Everybody is.}\n", "tailoring.reason_quotes", 2, "also.training.fr"},
+		"an unknown heading":     {own(replace("refs: {gdpr: [32(1)(b)]", "refs: {gdpr: [32(1)(b)], clauses: [none]")), "tailoring.clause_unknown", 7, "own.OWN-1.refs"},
+		"a day that is none":     {"company: {revision: 2027-02-30}\n", "tailoring.day", 1, "company.revision"},
+		"no e-mail address":      {"company: {dpo: {email: dpo}}\n", "tailoring.email", 1, "company.dpo.email"},
+		"a name of the officer":  {"company: {dpo: {name: X}}\n", "catalogue.unknown_key", 1, "company.dpo"},
+		"an unknown section":     {"checks: {}\n", "catalogue.unknown_key", 1, ""},
+		"a key twice":            {"also: {}\nalso: {}\n", "catalogue.duplicate", 2, ""},
+		"an alias":               {"also:\n  a: &x {fr: Oui., en: Yes.}\n  b: *x\n", "catalogue.alias", 2, ""},
+		"a tag":                  {"also: !!map {}\n", "catalogue.tag", 1, ""},
+		"two documents":          {"also: {}\n---\nown: {}\n", "catalogue.documents", 2, ""},
+		"no YAML":                {"measures: [\n", "catalogue.yaml", 1, ""},
+		"a list":                 {"- a\n", "catalogue.shape", 1, ""},
+		"an invisible character": {"company: {address: \"Rue\\u200b de l\"}\n", "catalogue.text_invisible", 1, ""},
+		"a text over lines":      {"company:\n  address: |\n    Rue\n    Ville\n", "catalogue.text_invisible", 2, ""},
+		"not UTF-8":              {"company: {address: \"\xff\"}\n", "tailoring.encoding", 1, ""},
+		"too large":              {"# " + strings.Repeat("x", maxFile) + "\n", "catalogue.size", 1, ""},
 	} {
 		_, err := tailor(t, c.text)
 		found := Problems(err)
@@ -326,7 +333,7 @@ func TestTailoringOfAnotherBuild(t *testing.T) {
 			t.Errorf("problems are not in order: %v", lines)
 		}
 	}
-	for _, want := range []int{9, 10, 15, 22, 25, 27, 35, 48} { // parameters, measures, own measures' sections
+	for _, want := range []int{9, 10, 15, 22, 25, 27, 35, 48, 58} { // parameters, measures, own measures' sections
 		found := false
 		for _, l := range lines {
 			found = found || l == want

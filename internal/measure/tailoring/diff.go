@@ -231,7 +231,7 @@ func (d *differ) measure(id string) {
 }
 
 func refs(r catalogue.Refs) string {
-	return strings.Join(slices.Concat(r.GDPR, r.ISO, r.CNIL), ", ")
+	return strings.Join(slices.Concat(r.GDPR, r.ISO, r.CNIL, r.Clauses), ", ")
 }
 
 func (d *differ) excluded(a, b catalogue.Measure, langs []string) {
@@ -295,13 +295,9 @@ func (d *differ) teams() {
 }
 
 func (d *differ) answers() {
-	topics := map[string]bool{}
-	for _, t := range slices.Concat(d.before.Answered(), d.after.Answered()) {
-		topics[t] = true
-	}
-	for _, topic := range sorted(topics) {
+	for _, topic := range union(d.before.Answers, d.after.Answers) {
 		for _, lang := range d.after.Languages() {
-			d.add(Difference{Field: FieldAnswer, Name: topic, Lang: lang, Before: d.before.Answer(lang, topic).String(), After: d.after.Answer(lang, topic).String(), Effect: Changed})
+			d.add(Difference{Field: FieldAnswer, Name: topic, Lang: lang, Before: d.before.Answers[topic][lang], After: d.after.Answers[topic][lang], Effect: Changed})
 		}
 	}
 }
@@ -309,7 +305,8 @@ func (d *differ) answers() {
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func union[V any](a, b map[string]V) []string {
-	all := maps.Clone(a)
+	all := map[string]V{}
+	maps.Copy(all, a)
 	maps.Copy(all, b)
 	return sorted(all)
 }

@@ -134,9 +134,10 @@ func SetOperator(measure, operator string) Edit {
 	return setText(operator, "measures", measure, "operator")
 }
 
-// SetCadence says how often a measure is confirmed; 0: as the catalogue says.
-func SetCadence(measure string, every time.Duration) Edit {
-	return setText(span(every), "measures", measure, "cadence")
+// SetCadence says how often a measure is confirmed, as annex.yaml has it: "180d". Empty: as the
+// catalogue says.
+func SetCadence(measure, every string) Edit {
+	return setText(every, "measures", measure, "cadence")
 }
 
 // SetAttested makes a measure one that its owner confirms, or what the catalogue says.
@@ -180,15 +181,16 @@ func SetCompany(id catalogue.Identity) []Edit {
 	}
 }
 
-// SetOwn writes a measure of the company's own whole.
-func SetOwn(m catalogue.OwnMeasure) Edit {
+// SetOwn writes a measure of the company's own whole; every says how often it is confirmed, as
+// annex.yaml has it.
+func SetOwn(m catalogue.OwnMeasure, every string) Edit {
 	n := mapping("section", text(m.Section), "kind", text(string(m.Kind)), "owner", text(m.Owner))
 	add := func(key string, v *yaml.Node) { n.Content = append(n.Content, text(key), v) }
 	if m.Operator != "" && m.Operator != catalogue.Own {
 		add("operator", text(m.Operator))
 	}
-	if m.Cadence != 0 {
-		add("cadence", text(span(m.Cadence)))
+	if every != "" {
+		add("cadence", text(every))
 	}
 	if m.Attest && m.Kind != catalogue.Attested {
 		add("attest", yes())
@@ -199,12 +201,18 @@ func SetOwn(m catalogue.OwnMeasure) Edit {
 	if len(m.Checks) > 0 {
 		add("checks", inline(m.Checks...))
 	}
+	if len(m.Facts) > 0 {
+		add("facts", inline(m.Facts...))
+	}
 	refs := mapping("gdpr", inline(m.Refs.GDPR...))
 	if len(m.Refs.ISO) > 0 {
 		refs.Content = append(refs.Content, text("iso"), inline(m.Refs.ISO...))
 	}
 	if len(m.Refs.CNIL) > 0 {
 		refs.Content = append(refs.Content, text("cnil"), inline(m.Refs.CNIL...))
+	}
+	if len(m.Refs.Clauses) > 0 {
+		refs.Content = append(refs.Content, text("clauses"), inline(m.Refs.Clauses...))
 	}
 	add("refs", refs)
 	add("title", byLanguage(m.Title))
@@ -216,8 +224,8 @@ func SetOwn(m catalogue.OwnMeasure) Edit {
 // RemoveOwn takes a measure of the company's own out of the annex.
 func RemoveOwn(id string) Edit { return set(nil, "own", id) }
 
-// span writes a duration as annex.yaml has it; "" for 0.
-func span(d time.Duration) string {
+// Span writes a duration as annex.yaml has it; "" for 0.
+func Span(d time.Duration) string {
 	if d <= 0 {
 		return ""
 	}

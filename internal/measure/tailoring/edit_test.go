@@ -45,11 +45,11 @@ func TestEveryEdit(t *testing.T) {
 		SetWords("ENC-1", FieldSentence, said("Chiffré : oui.", "Encrypted: yes.")), SetDrops("ENC-1", map[string]string{"endpoint.tls.accepted": "no: it's a secret"}),
 		SetWords("ENC-1", FieldTitle, said("Un titre", "A title")),
 		SetOwner("ENC-2", "platform"), SetTeam("platform", said("Plateforme", "Platform")), SetOperator("ENC-2", catalogue.Supplier),
-		SetAttested("LOG-3", true), SetCadence("LOG-3", 36*time.Hour), Exclude("BAK-4", said("Sans objet.", "We have none.")),
+		SetAttested("LOG-3", true), SetCadence("LOG-3", "36h"), Exclude("BAK-4", said("Sans objet.", "We have none.")),
 		SetAnswer("training", said("Chacun est formé.", "Everybody is trained.")),
-		SetOwn(catalogue.OwnMeasure{ID: "OWN-1", Section: "1.2", Kind: catalogue.Checked, Owner: "security", Operator: catalogue.Supplier, Cadence: 24 * time.Hour, Attest: true, Per: catalogue.PerSite,
+		SetOwn(catalogue.OwnMeasure{ID: "OWN-1", Section: "1.2", Kind: catalogue.Checked, Owner: "security", Operator: catalogue.Supplier, Attest: true, Per: catalogue.PerSite,
 			Checks: []string{"vpn"}, Refs: catalogue.Refs{GDPR: []string{"32(1)(b)"}, ISO: []string{"8.1"}, CNIL: []string{"3"}},
-			Title: said("Un titre", "A title"), Sentence: said("On forme par {own.training.period}.", "We train per {own.training.period}."), Method: said("On le voit.", "We see it.")}),
+			Title: said("Un titre", "A title"), Sentence: said("On forme par {own.training.period}.", "We train per {own.training.period}."), Method: said("On le voit.", "We see it.")}, "24h"),
 	}
 	all = append(all, SetCompany(catalogue.Identity{LegalName: "Ardoise: Mécénat", Address: "Rue", Registration: "0123", DPO: catalogue.Contact{Email: "dpo@ardoise.example", Phone: "+32", Address: "Rue"}, Revision: "2027-11-12"})...)
 	full, c := edited(t, "# nothing yet\n", all...)
@@ -75,7 +75,7 @@ func TestEveryEdit(t *testing.T) {
 	none, c := edited(t, full,
 		SetParameter(base.Parameters["backup.database.retention"], " "), SetParameter(base.Parameters["endpoint.tls.accepted"], ""), SetParameter(catalogue.Parameter{Name: "own.training.period"}, ""),
 		SetWords("ENC-1", FieldSentence, nil), SetDrops("ENC-1", nil), SetWords("ENC-1", FieldTitle, nil), SetOwner("ENC-2", ""), SetTeam("platform", nil), SetOperator("ENC-2", ""),
-		SetAttested("LOG-3", false), SetCadence("LOG-3", 0), Include("BAK-4"), SetAnswer("training", nil), RemoveOwn("OWN-1"),
+		SetAttested("LOG-3", false), SetCadence("LOG-3", ""), Include("BAK-4"), SetAnswer("training", nil), RemoveOwn("OWN-1"),
 		SetCompany(catalogue.Identity{})[0], SetCompany(catalogue.Identity{})[1], SetCompany(catalogue.Identity{})[2], SetCompany(catalogue.Identity{})[3], SetCompany(catalogue.Identity{})[4], SetCompany(catalogue.Identity{})[5], SetCompany(catalogue.Identity{})[6])
 	if c.Hash() != base.Hash() || !strings.Contains(none, "{}") {
 		t.Errorf("left over:\n%s", none)
@@ -178,7 +178,7 @@ func TestDiff(t *testing.T) {
 	_, before := edited(t, "", SetTeam("platform", catalogue.ByLanguage{"fr": "Plateforme", "en": "Platform"}), SetAnswer("training", catalogue.ByLanguage{"fr": "Oui.", "en": "Yes."}),
 		Exclude("BAK-4", catalogue.ByLanguage{"fr": "Sans objet.", "en": "None."}))
 	_, after := edited(t, "", Exclude("BAK-5", catalogue.ByLanguage{"fr": "Sans objet.", "en": "None."}), SetAttested("ENC-1", true),
-		SetWords("ENC-2", FieldTitle, catalogue.ByLanguage{"fr": "Titre", "en": "Title"}), SetCadence("PHY-1", 730*24*time.Hour),
+		SetWords("ENC-2", FieldTitle, catalogue.ByLanguage{"fr": "Titre", "en": "Title"}), SetCadence("PHY-1", Span(730*24*time.Hour)),
 		SetWords("ENC-1", FieldSentence, catalogue.ByLanguage{"fr": "Chiffré.", "en": "Encrypted."}), SetDrops("ENC-1", map[string]string{"endpoint.tls.accepted": "x"}),
 		SetCompany(catalogue.Identity{LegalName: "Ardoise"})[0])
 	got := map[string]Effect{}

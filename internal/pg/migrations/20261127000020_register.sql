@@ -100,20 +100,23 @@ GRANT SELECT, INSERT ON register.acknowledgement TO garant_staff;
 GRANT SELECT ON register.acknowledgement TO garant_worker;
 GRANT SELECT (document_id, version, person_id, at) ON register.acknowledgement TO garant_checker;
 
--- purge erases an entry whose time has come: its key, its values, its history. The worker may do
+-- purge erases an entry whose time has come: its key, its values, its history, what is attached to it. The worker may do
 -- that and nothing else: an entry that is not due stays, whatever day the caller says it is.
 -- +goose StatementBegin
 CREATE FUNCTION register.purge(entry uuid, today date, now timestamptz) RETURNS boolean
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	was_revision bigint;
+	of_register text;
 BEGIN
-	SELECT e.revision INTO was_revision FROM register.entry e
+	SELECT e.revision, e.register INTO was_revision, of_register FROM register.entry e
 	WHERE e.id = entry AND e.purge_on IS NOT NULL AND e.purge_on <= LEAST(today, CURRENT_DATE + 1) FOR UPDATE;
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
 	DELETE FROM crypt.key k WHERE k.subject = 'register:' || entry::text;
+	DELETE FROM crypt.key k USING document.document f WHERE k.subject = 'document:' || f.id::text
+		AND f.owner_kind = 'register.' || of_register AND f.owner_id = entry::text;
 	DELETE FROM register.unique_value u WHERE u.entry_id = entry;
 	DELETE FROM register.reference r WHERE r.entry_id = entry;
 	DELETE FROM register.change c WHERE c.entry_id = entry;
