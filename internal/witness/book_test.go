@@ -326,3 +326,18 @@ func TestMessages(t *testing.T) {
 		t.Error("the languages differ in number")
 	}
 }
+
+// TestNoWitnessNoProof: without a witness nothing gives the facts of NET-1, so that no other check proves it alone.
+func TestNoWitnessNoProof(t *testing.T) {
+	w := newWorld(t)
+	if checks := New().CheckFor(w.estate); len(checks) != 1 || checks[0].ID != CheckReach || checks[0].Valid != 3*time.Minute {
+		t.Errorf("%+v", checks)
+	}
+	for i := range w.estate.Witnesses {
+		w.estate.Witnesses[i].Refused = nil
+	}
+	if checks := New().CheckFor(w.estate); len(checks) != 0 {
+		t.Errorf("%+v", checks)
+	}
+	w.take(t, "vigie", nil) // has no addresses to tell of any more
+}
