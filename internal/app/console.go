@@ -23,6 +23,10 @@ func (g *Garant) chrome() *console.Chrome {
 		},
 		Zone:     g.zone,
 		AnnexURL: g.AnnexOrigin(),
+		Private: func(ctx context.Context) bool {
+			view, err := g.View(ctx)
+			return err == nil && view.Private && view.Outdated == nil
+		},
 	}
 }
 
@@ -53,5 +57,6 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 	for _, e := range g.Engines {
 		routes = append(routes, e.Routes...)
 	}
+	c.Serves(routes)
 	return routes, nil
 }
