@@ -13,6 +13,7 @@ import (
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/witness"
 )
 
 // Engines are those that look at the systems an estate declares. They need nothing of ours.
@@ -42,6 +43,7 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 	return append(Engines(),
 		measure.Engine{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
 		measure.Engine{Name: "register", Messages: register.Messages()},
+		witness.New(),
 	), nil
 }
 

@@ -131,7 +131,7 @@ func (h *pages) steps(r *web.Request, p *ui.Printer, view measure.View) []consol
 	if !view.Private || view.Outdated != nil {
 		return nil
 	}
-	const sitesPath, annexPath = "/registers/sites", "/annex"
+	const sitesPath, annexPath = "/registers/sites", console.AnnexPath
 	var list []console.Due
 	perSite := slices.ContainsFunc(view.Registry.Catalogue.Measures, func(m catalogue.Measure) bool { return m.Per == catalogue.PerSite && m.Excluded == nil })
 	if perSite && len(view.Subjects[catalogue.PerSite]) == 0 && r.Actor.May(actor.ChangeRegisters) && h.c.Has(sitesPath) {

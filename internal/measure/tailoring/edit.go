@@ -181,15 +181,16 @@ func SetCompany(id catalogue.Identity) []Edit {
 	}
 }
 
-// SetOwn writes a measure of the company's own whole.
-func SetOwn(m catalogue.OwnMeasure) Edit {
+// SetOwn writes a measure of the company's own whole; every says how often it is confirmed, as
+// annex.yaml has it.
+func SetOwn(m catalogue.OwnMeasure, every string) Edit {
 	n := mapping("section", text(m.Section), "kind", text(string(m.Kind)), "owner", text(m.Owner))
 	add := func(key string, v *yaml.Node) { n.Content = append(n.Content, text(key), v) }
 	if m.Operator != "" && m.Operator != catalogue.Own {
 		add("operator", text(m.Operator))
 	}
-	if m.Cadence != 0 {
-		add("cadence", text(Span(m.Cadence)))
+	if every != "" {
+		add("cadence", text(every))
 	}
 	if m.Attest && m.Kind != catalogue.Attested {
 		add("attest", yes())

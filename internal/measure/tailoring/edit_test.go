@@ -47,9 +47,9 @@ func TestEveryEdit(t *testing.T) {
 		SetOwner("ENC-2", "platform"), SetTeam("platform", said("Plateforme", "Platform")), SetOperator("ENC-2", catalogue.Supplier),
 		SetAttested("LOG-3", true), SetCadence("LOG-3", "36h"), Exclude("BAK-4", said("Sans objet.", "We have none.")),
 		SetAnswer("training", said("Chacun est formé.", "Everybody is trained.")),
-		SetOwn(catalogue.OwnMeasure{ID: "OWN-1", Section: "1.2", Kind: catalogue.Checked, Owner: "security", Operator: catalogue.Supplier, Cadence: 24 * time.Hour, Attest: true, Per: catalogue.PerSite,
+		SetOwn(catalogue.OwnMeasure{ID: "OWN-1", Section: "1.2", Kind: catalogue.Checked, Owner: "security", Operator: catalogue.Supplier, Attest: true, Per: catalogue.PerSite,
 			Checks: []string{"vpn"}, Refs: catalogue.Refs{GDPR: []string{"32(1)(b)"}, ISO: []string{"8.1"}, CNIL: []string{"3"}},
-			Title: said("Un titre", "A title"), Sentence: said("On forme par {own.training.period}.", "We train per {own.training.period}."), Method: said("On le voit.", "We see it.")}),
+			Title: said("Un titre", "A title"), Sentence: said("On forme par {own.training.period}.", "We train per {own.training.period}."), Method: said("On le voit.", "We see it.")}, "24h"),
 	}
 	all = append(all, SetCompany(catalogue.Identity{LegalName: "Ardoise: Mécénat", Address: "Rue", Registration: "0123", DPO: catalogue.Contact{Email: "dpo@ardoise.example", Phone: "+32", Address: "Rue"}, Revision: "2027-11-12"})...)
 	full, c := edited(t, "# nothing yet\n", all...)

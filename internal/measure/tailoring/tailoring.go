@@ -150,6 +150,8 @@ func (b *Book) Change(ctx context.Context, by actor.Actor, revision int64, edits
 			if err != nil {
 				return "", nil, err
 			}
+			// A form sends also what its reader left as it was: that is no change of theirs.
+			edits = slices.DeleteFunc(slices.Clone(edits), func(e Edit) bool { return e.same(seen.Text) })
 			moved = slices.ContainsFunc(edits, func(e Edit) bool { return at(seen.Text, e.path) != at(current.Text, e.path) })
 		}
 		var places []string
@@ -489,3 +491,12 @@ func noteOf(s string, needed bool) (string, error) {
 func object(id string) audit.Object { return audit.Object{Kind: "annex", ID: id} }
 
 func proposalID(id int64) string { return "proposal-" + strconv.FormatInt(id, 10) }
+
+// Try returns the catalogue that a text would make with edits, and writes nothing.
+func (b *Book) Try(source string, edits ...Edit) (*catalogue.Catalogue, error) {
+	text, err := apply(source, edits)
+	if err != nil {
+		return nil, err
+	}
+	return b.Tailor(text)
+}

@@ -18,6 +18,7 @@ import (
 // Addresses of the console that pages of several packages lead to.
 const (
 	DeskPath    = "/"
+	AnnexPath   = "/annex" // the company's own, as a private draft
 	ChecksPath  = "/checks"
 	EstatePath  = "/estate"
 	PeoplePath  = "/people"
@@ -193,8 +194,9 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 		}
 	}
 	add(actor.ReadAnnex, DeskPath, "inbox", "console.nav.desk", "", due)
+	add(actor.ReadChecks, AnnexPath, "scroll", "console.nav.annex", "", 0)
 	if c.AnnexURL != "" {
-		add(actor.ReadAnnex, c.AnnexURL, "scroll", "console.nav.annex", "", 0)
+		add(actor.ReadAnnex, c.AnnexURL, "external", "console.nav.public", "", 0)
 	}
 	add(actor.ReadChecks, ChecksPath, "radar", "console.nav.checks", "", 0)
 	if c.Items != nil {
