@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/garant-project/garant/internal/app"
@@ -36,12 +37,19 @@ func (e *checkFailed) Error() string { return fmt.Sprintf("%d checks did not pas
 
 func (k *checkCmd) Run(ctx context.Context, c *cli, con console) error {
 	return c.withGarant(ctx, con, func(g *app.Garant) error {
-		if k.List {
-			return listChecks(con, g, k.JSON)
-		}
-		checks, err := g.Registry.Select(k.IDs)
+		view, err := g.Runner.Effective(ctx)
 		if err != nil {
 			return err
+		}
+		if k.List {
+			return listChecks(con, g, view.Registry, k.JSON)
+		}
+		checks, err := view.Registry.Select(k.IDs)
+		if err != nil {
+			return err
+		}
+		if len(k.IDs) == 0 { // what is sent in cannot be run
+			checks = slices.DeleteFunc(checks, func(c measure.Check) bool { return c.Pushed })
 		}
 		if err := g.RefuseDrift(ctx); err != nil { // what passes is not what the file declares
 			return err
@@ -82,15 +90,21 @@ func (k *checkCmd) Run(ctx context.Context, c *cli, con console) error {
 	})
 }
 
-func listChecks(con console, g *app.Garant, asJSON bool) error {
+func listChecks(con console, g *app.Garant, reg *measure.Registry, asJSON bool) error {
 	type line struct {
 		ID       string   `json:"id"`
 		Measures []string `json:"measures"`
 		About    string   `json:"about"`
 	}
 	var lines []line
-	for _, c := range g.Registry.Checks() {
-		lines = append(lines, line{c.ID, c.Measures, g.Words("en", "check."+c.ID+".about")})
+	for _, c := range reg.Checks() {
+		about := c.Title["en"] // of those that the estate declares
+		if about == "" && c.Title["fr"] == "" && g.Messages.Has("check."+c.ID+".about") {
+			about = g.Words("en", "check."+c.ID+".about")
+		} else if about == "" {
+			about = c.Title["fr"]
+		}
+		lines = append(lines, line{c.ID, c.Measures, about})
 	}
 	if asJSON {
 		return json.NewEncoder(con.out).Encode(map[string]any{"checks": lines})

@@ -10,7 +10,6 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/demo"
-	"github.com/garant-project/garant/internal/demo/servers"
 	"github.com/garant-project/garant/internal/measure"
 )
 
@@ -34,6 +33,7 @@ Garant that guards it. One endpoint has a deliberate fault, which the annex show
   garant demo                        until Ctrl-C
   garant demo break application tls10
   garant demo mend application
+  garant demo break production developer-grant
   garant demo --once --json --data DIR
 
 GARANT_DEMO_PORTS=free in the environment makes a new example choose free ports instead of the usual.`
@@ -143,4 +143,4 @@ func order(c *cli, con console, o demo.Order) error {
 	return err
 }
 
-func faults() string { return strings.Join(servers.Faults(), ", ") }
+func faults() string { return strings.Join(demo.Faults(), ", ") }

@@ -33,15 +33,16 @@ type cli struct {
 	Config  string `help:"Settings and estate (default: garant.yaml in the data directory)." placeholder:"FILE" type:"path" env:"GARANT_CONFIG"`
 	Verbose bool   `help:"Say more in the log." short:"v"`
 
-	Init    initCmd    `cmd:"" help:"Look at what you name and propose a garant.yaml that explains itself."`
-	Serve   serveCmd   `cmd:"" help:"Run the console, the public annex and the checks."`
-	Demo    demoCmd    `cmd:"" help:"Run Garant with the example company, whose endpoints really answer."`
-	Check   checkCmd   `cmd:"" help:"Run checks now and say what they saw."`
-	Annex   annexCmd   `cmd:"" help:"Read the annex."`
-	Estate  estateCmd  `cmd:"" help:"Validate, apply and read garant.yaml, the systems under guard."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to this build."`
-	Person  personCmd  `cmd:"" help:"Add staff and give them links to sign in with."`
-	Version versionCmd `cmd:"" help:"Print the version of this program."`
+	Init     initCmd     `cmd:"" help:"Look at what you name and propose a garant.yaml that explains itself."`
+	Serve    serveCmd    `cmd:"" help:"Run the console, the public annex and the checks."`
+	Demo     demoCmd     `cmd:"" help:"Run Garant with the example company, whose endpoints really answer."`
+	Check    checkCmd    `cmd:"" help:"Run checks now and say what they saw."`
+	Annex    annexCmd    `cmd:"" help:"Read the annex."`
+	Evidence evidenceCmd `cmd:"" help:"Take reports of scanners as evidence."`
+	Estate   estateCmd   `cmd:"" help:"Validate, apply and read garant.yaml, the systems under guard."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to this build."`
+	Person   personCmd   `cmd:"" help:"Add staff and give them links to sign in with."`
+	Version  versionCmd  `cmd:"" help:"Print the version of this program."`
 }
 
 // console is what commands write to.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/directory"
@@ -18,13 +19,15 @@ type personCmd struct {
 type personAddCmd struct {
 	Email string `arg:"" help:"E-mail address."`
 	Name  string `arg:"" help:"Name, as colleagues write it."`
-	Role  string `help:"reader (reads), operator (also runs checks) or lead (everything)." default:"reader"`
+	Role  string `help:"member (own tasks only), reader (reads), auditor (reads until a day), operator (also runs checks) or lead (everything)." default:"reader"`
+	Until string `help:"Last day of an auditor's seat, as year-month-day; at most a year from now." placeholder:"DATE"`
 }
 
 // Help is shown below the flags.
 func (*personAddCmd) Help() string {
 	return `Example:
-  garant person add claire@company.example "Claire Dubois" --role lead`
+  garant person add claire@company.example "Claire Dubois" --role lead
+  garant person add audit@firm.example "Auditor of the firm" --role auditor --until 2027-03-31`
 }
 
 func (p *personAddCmd) Run(ctx context.Context, c *cli, con console) error {
@@ -33,7 +36,7 @@ func (p *personAddCmd) Run(ctx context.Context, c *cli, con console) error {
 		return err
 	}
 	return c.withGarant(ctx, con, func(g *app.Garant) error {
-		person, err := g.AddPerson(ctx, shell(), p.Email, p.Name, role)
+		person, err := g.AddPersonUntil(ctx, shell(), p.Email, p.Name, role, p.Until)
 		if err != nil {
 			return err
 		}
@@ -84,6 +87,9 @@ func (p *personListCmd) Run(ctx context.Context, c *cli, con console) error {
 		}
 		for _, one := range people {
 			state := ""
+			if !one.Until.IsZero() {
+				state = "until " + one.Until.UTC().Format(time.RFC3339)
+			}
 			if !one.DisabledAt.IsZero() {
 				state = "disabled"
 			}

@@ -34,6 +34,9 @@ type Detail struct {
 	Operator   string            `json:"operator"`
 	Proofs     []Proof           `json:"proofs,omitempty"`
 	Refs       catalogue.Refs    `json:"refs"`
+	Confirmed  *Confirmation     `json:"confirmed,omitempty"`
+	Witness    *WitnessMark      `json:"witness,omitempty"`
+	Exclusion  *Exclusion        `json:"exclusion,omitempty"`
 }
 
 // List makes the short list of every measure.
@@ -70,6 +73,7 @@ func (s *Snapshot) detail(words *ui.Messages, m Measure, now time.Time) Detail {
 		Listed: s.listed(words, m, row), Section: m.Section, Title: m.Title, Reason: row.Reason, Since: row.Since,
 		Examined: row.Examined, Expected: row.Expected, Failed: row.Failed, Reduced: row.Reduced,
 		Operator: m.Operator, Proofs: row.Proofs, Refs: m.Refs,
+		Confirmed: row.Confirmed, Witness: row.Witness, Exclusion: m.Exclusion,
 	}
 	if f, ok := s.Fresh[m.ID]; ok && s.At.IsZero() {
 		d.ObservedAt, d.ValidUntil, d.NextAt = f.ObservedAt, f.ValidUntil, f.NextAt

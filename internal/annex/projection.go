@@ -1,6 +1,8 @@
 package annex
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +23,10 @@ type Document struct {
 	Measures   []Measure               `json:"measures"`
 	Parameters map[string]measure.Fact `json:"parameters"`
 	Checks     map[string]CheckInfo    `json:"checks"`
+	Clauses    []Heading               `json:"clauses,omitempty"`
+	Topics     []Topic                 `json:"also,omitempty"`
+	// Subprocessors is null where none are declared here yet, and empty where there are none.
+	Subprocessors []Subprocessor `json:"subprocessors"`
 }
 
 // Company is whose annex it is.
@@ -31,6 +37,9 @@ type Company struct {
 	Languages []string `json:"languages"`
 	Zone      string   `json:"zone"`
 	Contact   string   `json:"contact"`
+
+	DPO     string    `json:"dpo,omitempty"`    // address of the data protection officer
+	Revised time.Time `json:"revised,omitzero"` // when the company last reviewed its annex
 }
 
 // Section is a chapter.
@@ -38,6 +47,20 @@ type Section struct {
 	ID    string            `json:"id"`
 	GDPR  []string          `json:"gdpr"`
 	Title map[string]string `json:"title"` // by language
+}
+
+// Heading is a heading of Annex III of the clauses of Decision (EU) 2021/915, in our words.
+type Heading struct {
+	Key   string            `json:"key"`
+	Title map[string]string `json:"title"` // by language
+}
+
+// Topic is something that readers ask besides.
+type Topic struct {
+	Key      string            `json:"key"`
+	Question map[string]string `json:"question"` // by language
+	Measures []string          `json:"measures"` // that answer it
+	Answer   map[string]string `json:"answer,omitempty"`
 }
 
 // Measure is the text of one measure.
@@ -51,10 +74,17 @@ type Measure struct {
 	Sentence map[string]string `json:"sentence"` // with placeholders
 	Method   map[string]string `json:"method"`
 	Checks   []string          `json:"checks,omitempty"`
-	Attest   bool              `json:"attest,omitempty"`   // an owner's attestation is part of the proof
-	Cadence  time.Duration     `json:"cadence,omitempty"`  // between two of them
-	Excluded map[string]string `json:"excluded,omitempty"` // why the company left it out, by language
+	Attest   bool              `json:"attest,omitempty"`  // an owner's attestation is part of the proof
+	Cadence  time.Duration     `json:"cadence,omitempty"` // between two of them
 	Refs     catalogue.Refs    `json:"refs"`
+	// Exclusion says why the company does not commit itself; nil: it does.
+	Exclusion *Exclusion `json:"exclusion,omitempty"`
+}
+
+// Exclusion is why a measure is no commitment of the company.
+type Exclusion struct {
+	Reason map[string]string `json:"reason"` // by language
+	At     time.Time         `json:"at,omitzero"`
 }
 
 // CheckInfo is what the public may know of a check.
@@ -75,14 +105,23 @@ type Row struct {
 	Expected int                     `json:"expected"`
 	Failed   int                     `json:"failed"`
 	Reduced  bool                    `json:"reduced,omitempty"`
-	Attested *Attested               `json:"attested,omitempty"` // nil: nobody has attested it
+
+	Confirmed *Confirmation `json:"confirmed,omitempty"` // by its owner, while it holds
+	Witness   *WitnessMark  `json:"witness,omitempty"`
 }
 
-// Attested is what the public may know of an attestation: never by whom.
-type Attested struct {
-	ObservedAt time.Time `json:"observed_at"` // the earliest, where there is one for each target
-	ValidUntil time.Time `json:"valid_until"`
-	Digests    []string  `json:"digests"` // SHA-256 of the records
+// Confirmation is the attestation behind a measure. It names no person.
+type Confirmation struct {
+	At     time.Time `json:"at"`
+	Until  time.Time `json:"until"`  // when it expires
+	Digest string    `json:"digest"` // SHA-256 of the attestation
+}
+
+// WitnessMark says that somebody outside the company looked too.
+type WitnessMark struct {
+	Name string    `json:"name"`
+	At   time.Time `json:"at"`
+	Key  string    `json:"key"` // fingerprint of the key that signed
 }
 
 // Proof names the evidence behind a state.
@@ -116,6 +155,7 @@ func newDocument(v measure.View, build string) Document {
 		}
 		d.Sections = append(d.Sections, section)
 	}
+	d.Clauses, d.Topics = headingsOf(cat, languages), topicsOf(cat, languages)
 	for _, m := range cat.Measures {
 		d.Measures = append(d.Measures, measureOf(cat, reg, m, languages))
 	}
@@ -124,6 +164,30 @@ func newDocument(v measure.View, build string) Document {
 		d.Checks[c.ID] = CheckInfo{Every: every}
 	}
 	return d
+}
+
+func headingsOf(cat *catalogue.Catalogue, languages []string) []Heading {
+	var out []Heading
+	for _, key := range cat.Clauses {
+		h := Heading{Key: key, Title: map[string]string{}}
+		for _, l := range languages {
+			h.Title[l] = cat.ClauseTitle(l, key)
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+func topicsOf(cat *catalogue.Catalogue, languages []string) []Topic {
+	var out []Topic
+	for _, topic := range cat.Topics {
+		t := Topic{Key: topic.Key, Question: map[string]string{}, Measures: topic.Measures, Answer: cat.Answers[topic.Key]}
+		for _, l := range languages {
+			t.Question[l] = cat.Question(l, topic.Key)
+		}
+		out = append(out, t)
+	}
+	return out
 }
 
 func companyOf(e *estate.Estate) Company {
@@ -145,7 +209,7 @@ func measureOf(cat *catalogue.Catalogue, reg *measure.Registry, m catalogue.Meas
 		out.Sentence[l], out.Method[l] = w.Sentence.String(), w.Method.String()
 	}
 	if m.Excluded != nil {
-		out.Excluded = m.Excluded.Reason
+		out.Exclusion = &Exclusion{Reason: m.Excluded.Reason}
 	}
 	for _, c := range reg.Of(m.ID) {
 		out.Checks = append(out.Checks, c.ID)
@@ -171,24 +235,33 @@ func rowOf(s measure.Status, since time.Time, reduced bool) Row {
 			row.Proofs = append(row.Proofs, proof)
 		}
 	}
-	if s.Attested != nil && len(s.Attested.Last) > 0 {
-		row.Attested = attestedOf(s.Attested.Last)
+	if s.State == measure.Met && s.Attested != nil {
+		row.Confirmed = confirmationOf(s.Attested.Last)
 	}
 	slices.SortFunc(row.Proofs, func(a, b Proof) int { return strings.Compare(a.Check, b.Check) })
 	return row
 }
 
-func attestedOf(said []*measure.Attested) *Attested {
-	out := &Attested{ObservedAt: said[0].ObservedAt.UTC(), ValidUntil: said[0].ValidUntil.UTC()}
-	for _, a := range said {
-		if a.ObservedAt.Before(out.ObservedAt) {
-			out.ObservedAt = a.ObservedAt.UTC()
-		}
-		if a.ValidUntil.Before(out.ValidUntil) {
-			out.ValidUntil = a.ValidUntil.UTC()
-		}
-		out.Digests = append(out.Digests, a.Digest)
+// confirmationOf joins what owners said: the earliest moment, the first end, and the digest of the
+// record, or of the sorted digests, a line each, where there is a record for each target.
+func confirmationOf(said []*measure.Attested) *Confirmation {
+	if len(said) == 0 {
+		return nil
 	}
-	slices.Sort(out.Digests)
+	out := &Confirmation{At: said[0].ObservedAt.UTC(), Until: said[0].ValidUntil.UTC(), Digest: said[0].Digest}
+	digests := make([]string, 0, len(said))
+	for _, a := range said {
+		if a.ObservedAt.Before(out.At) {
+			out.At = a.ObservedAt.UTC()
+		}
+		if a.ValidUntil.Before(out.Until) {
+			out.Until = a.ValidUntil.UTC()
+		}
+		digests = append(digests, a.Digest)
+	}
+	if slices.Sort(digests); len(slices.Compact(digests)) > 1 {
+		sum := sha256.Sum256([]byte(strings.Join(slices.Compact(digests), "\n")))
+		out.Digest = hex.EncodeToString(sum[:])
+	}
 	return out
 }

@@ -41,7 +41,13 @@ type Snapshot struct {
 	History  map[string][]Change // the last 90 days and the change before, oldest first
 	At       time.Time           // the moment it speaks of; zero: now
 	ReadAt   time.Time
-	key      string // equal keys: nothing has changed
+
+	Published time.Time  // when the annex first was
+	Revisions []Revision // of the same days as History, newest first
+
+	source []byte  // the document to the letter, as hashed
+	ledger *ledger // every change of state since the beginning
+	key    string  // equal keys: nothing has changed
 }
 
 // Effective returns the row of a measure as it holds at now: a state whose evidence has
@@ -74,6 +80,8 @@ type Reader struct {
 	last atomic.Pointer[Snapshot]
 	none atomic.Bool   // the database answers, and no annex was ever published
 	old  chan struct{} // replays under way
+	kept documents
+	past ledger
 }
 
 // NewReader makes a reader on a pool of garant_public.
@@ -118,7 +126,7 @@ func (r *Reader) Renew(ctx context.Context) error {
 		r.last.Store(&again)
 		return nil
 	}
-	s, err := load(ctx, r.pool, time.Time{}, at)
+	s, err := load(ctx, r.pool, &r.kept, time.Time{}, at)
 	r.none.Store(errs.Is(err, errs.NotFound))
 	if err != nil {
 		if r.none.Load() {
@@ -126,7 +134,10 @@ func (r *Reader) Renew(ctx context.Context) error {
 		}
 		return err
 	}
-	s.key, s.ReadAt = key, at
+	if err := r.past.advance(ctx, r.pool, s.zone(), s.Version); err != nil {
+		return err
+	}
+	s.key, s.ReadAt, s.ledger = key, at, &r.past
 	r.last.Store(s)
 	return nil
 }
@@ -137,7 +148,7 @@ func (r *Reader) Now() (*Snapshot, error) {
 	now := r.now()
 	if s == nil && r.none.Load() {
 		return nil, errs.New(errs.NotFound, "annex.unpublished", "No annex is published here yet.").
-			WithFix("Put a garant.yaml in force with garant estate apply.")
+			WithFix("A company's annex is private until a second person has published it: in the console under Annex.")
 	}
 	if s == nil || now.Sub(s.ReadAt) > blindAfter || s.ReadAt.Sub(now) > blindAfter {
 		return nil, errs.New(errs.Unavailable, "annex.blind", "The annex cannot be verified at this moment, so nothing is asserted.").
@@ -159,8 +170,11 @@ func (r *Reader) At(ctx context.Context, at time.Time) (*Snapshot, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	s, err := load(ctx, r.pool, at, at)
+	s, err := load(ctx, r.pool, &r.kept, at, at)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.past.advance(ctx, r.pool, s.zone(), s.Version); err != nil {
 		return nil, err
 	}
 	alive, err := lookedAfter(ctx, r.pool, at)
@@ -175,7 +189,7 @@ func (r *Reader) At(ctx context.Context, at time.Time) (*Snapshot, error) {
 			}
 		}
 	}
-	s.At, s.ReadAt = at, r.now()
+	s.At, s.ReadAt, s.ledger = at, r.now(), &r.past
 	return s, nil
 }
 

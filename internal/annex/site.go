@@ -23,6 +23,9 @@ import (
 // others: a sentence withdraws itself within seconds.
 const pageFor = 2 * time.Second
 
+// feedFor is how long caches of others may show the feed of changes.
+const feedFor = time.Minute
+
 // Site is the public pages.
 type Site struct {
 	reader *Reader
@@ -50,6 +53,11 @@ func (s *Site) Routes() []web.Route {
 		{Pattern: "GET /{$}", Permission: web.Public, Handler: s.annex},
 		{Pattern: "GET /m/{id}", Permission: web.Public, Handler: s.proof},
 		{Pattern: "GET /changes", Permission: web.Public, Handler: s.changes},
+		{Pattern: "GET /changes.atom", Permission: web.Public, Handler: s.feed},
+		{Pattern: "GET /subprocessors", Permission: web.Public, Handler: s.subprocessors},
+		{Pattern: "GET /verify", Permission: web.Public, Handler: s.verify},
+		{Pattern: "GET /document.json", Permission: web.Public, Handler: s.document},
+		{Pattern: "GET /subprocessors.json", Permission: web.Public, Handler: s.subprocessorsJSON},
 		{Pattern: "GET /annex.json", Permission: web.Public, Handler: s.annexJSON},
 		{Pattern: "GET /m/{id}/proof.json", Permission: web.Public, Handler: s.proofJSON},
 		{Pattern: "GET /changes.json", Permission: web.Public, Handler: s.changesJSON},
@@ -64,6 +72,7 @@ type rendered struct {
 	until      time.Time
 	body, gzip []byte
 	etag, kind string
+	changed    time.Time // when what it tells of last changed; zero: within the second of the look
 	err        error
 }
 
@@ -78,7 +87,7 @@ func (s *Site) show(w http.ResponseWriter, r *web.Request, ask, kind string, wri
 	s.mu.Lock()
 	p := s.cache[ask]
 	if p == nil || p.snapshot != snapshot.key || !now.Before(p.until) || p.until.Sub(now) > pageFor {
-		p = &rendered{snapshot: snapshot.key, until: now.Add(pageFor), kind: kind}
+		p = &rendered{snapshot: snapshot.key, until: now.Add(pageFor), kind: kind, changed: snapshot.settled()}
 		s.cache[ask] = p
 	}
 	s.mu.Unlock()
@@ -115,11 +124,18 @@ func (p *rendered) seal(body []byte) {
 func (p *rendered) serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", p.kind)
-	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(pageFor.Seconds()))+", must-revalidate")
-	h.Set("Expires", p.until.UTC().Format(http.TimeFormat))
+	keep := pageFor
+	if p.kind == kindAtom { // it tells of changes, and asserts nothing of the present
+		keep = feedFor
+		if !p.changed.IsZero() {
+			h.Set("Last-Modified", p.changed.UTC().Format(http.TimeFormat))
+		}
+	}
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(keep.Seconds()))+", must-revalidate")
+	h.Set("Expires", p.until.Add(keep-pageFor).UTC().Format(http.TimeFormat))
 	h.Set("Vary", "Accept-Encoding, Accept-Language, Cookie")
 	h.Set("ETag", p.etag)
-	if r.Header.Get("If-None-Match") == p.etag {
+	if p.fresh(r) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -131,6 +147,16 @@ func (p *rendered) serve(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // a reader who went away is nobody to tell
 	return nil
+}
+
+// fresh reports whether a reader has the page already. A date counts for feeds alone, and where no
+// digest is given (RFC 9110 §13.1.3).
+func (p *rendered) fresh(r *http.Request) bool {
+	if known := r.Header.Get("If-None-Match"); known != "" || p.kind != kindAtom {
+		return known == p.etag
+	}
+	since, err := http.ParseTime(r.Header.Get("If-Modified-Since"))
+	return err == nil && !p.changed.IsZero() && !p.changed.Truncate(time.Second).After(since)
 }
 
 // moment reads ?at=: a day, which means its end in the company's zone, or a time (RFC 3339).
@@ -193,6 +219,7 @@ func (s *Site) answer(w http.ResponseWriter, r *web.Request, ask, kind string, w
 const (
 	kindHTML = "text/html; charset=utf-8"
 	kindJSON = "application/json; charset=utf-8"
+	kindAtom = "application/atom+xml; charset=utf-8"
 )
 
 func writeJSON(w io.Writer, v any) error {

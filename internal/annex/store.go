@@ -3,6 +3,7 @@ package annex
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,16 +29,57 @@ func pulse(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// insertDocument adds a version of the document unless it is the one in force.
+// insertDocument adds a version of the document unless it is the one in force, with what it
+// changes.
 func insertDocument(ctx context.Context, tx pgx.Tx, hash string, payload []byte) error {
-	_, err := tx.Exec(ctx, `INSERT INTO annex.document (hash, payload) SELECT $1, $2
-WHERE $1 IS DISTINCT FROM (SELECT hash FROM annex.document ORDER BY id DESC LIMIT 1)`, hash, string(payload))
-	return err
+	var id int64
+	err := tx.QueryRow(ctx, `INSERT INTO annex.document (hash, payload) SELECT $1, $2
+WHERE $1 IS DISTINCT FROM (SELECT hash FROM annex.document ORDER BY id DESC LIMIT 1) RETURNING id`, hash, string(payload)).Scan(&id)
+	if err == pgx.ErrNoRows { //nolint:errorlint // returned bare by pgx
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var earlier []byte
+	err = tx.QueryRow(ctx, "SELECT payload::text FROM annex.document WHERE id < $1 ORDER BY id DESC LIMIT 1", id).Scan(&earlier)
+	if err == pgx.ErrNoRows { //nolint:errorlint // returned bare by pgx
+		return insertRevisions(ctx, tx, []Revision{{Kind: Published}})
+	}
+	if err != nil {
+		return err
+	}
+	var before, after Document
+	if err := errors.Join(json.Unmarshal(earlier, &before), json.Unmarshal(payload, &after)); err != nil {
+		return err
+	}
+	return insertRevisions(ctx, tx, compareDocuments(before, after))
 }
 
-func insertRow(ctx context.Context, tx pgx.Tx, id string, payload []byte) error {
-	_, err := tx.Exec(ctx, "INSERT INTO annex.published (measure_id, payload) VALUES ($1, $2)", id, string(payload))
-	return err
+// insertRow adds a row of a measure, with what it changes of its scope. before is the row in
+// force; nil: none.
+func insertRow(ctx context.Context, tx pgx.Tx, id string, before, payload []byte) error {
+	if _, err := tx.Exec(ctx, "INSERT INTO annex.published (measure_id, payload) VALUES ($1, $2)", id, string(payload)); err != nil {
+		return err
+	}
+	revisions, err := compareRows(before, payload)
+	if err != nil {
+		return err
+	}
+	return insertRevisions(ctx, tx, revisions)
+}
+
+func insertRevisions(ctx context.Context, tx pgx.Tx, list []Revision) error {
+	for _, r := range list {
+		payload, err := json.Marshal(r.RevisionDetail)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "INSERT INTO annex.revision (kind, measure_id, payload) VALUES ($1, $2, $3)", r.Kind, r.Measure, string(payload)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // insertHistory tells the public of a change of state, once.
@@ -80,25 +122,29 @@ func lookedAfter(ctx context.Context, on pg.Querier, at time.Time) (alive bool, 
 }
 
 // load reads the projection as it stood at a moment; zero: as it stands.
-func load(ctx context.Context, pool *pgxpool.Pool, at, now time.Time) (*Snapshot, error) {
+func load(ctx context.Context, pool *pgxpool.Pool, kept *documents, at, now time.Time) (*Snapshot, error) {
 	s := &Snapshot{Rows: map[string]Row{}, Fresh: map[string]Freshness{}, History: map[string][]Change{}}
 	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		limit := any(nil)
 		if !at.IsZero() {
 			limit = at
 		}
-		var payload []byte
-		err := tx.QueryRow(ctx, `SELECT id, at, hash, payload::text FROM annex.document
-WHERE $1::timestamptz IS NULL OR at <= $1 ORDER BY id DESC LIMIT 1`, limit).Scan(&s.Version, &s.Since, &s.Hash, &payload)
+		err := tx.QueryRow(ctx, `SELECT id, at, hash, (SELECT min(at) FROM annex.document) FROM annex.document
+WHERE $1::timestamptz IS NULL OR at <= $1 ORDER BY id DESC LIMIT 1`, limit).Scan(&s.Version, &s.Since, &s.Hash, &s.Published)
 		if err == pgx.ErrNoRows { //nolint:errorlint // returned bare by pgx
 			return errs.New(errs.NotFound, "annex.none", "No annex had been published at that moment.").WithFix("Choose a later day.")
 		}
 		if err != nil {
 			return err
 		}
-		if err := json.Unmarshal(payload, &s.Document); err != nil {
+		d, err := kept.get(s.Version, func() (payload []byte, err error) {
+			err = tx.QueryRow(ctx, "SELECT payload::text FROM annex.document WHERE id = $1", s.Version).Scan(&payload)
+			return payload, err
+		})
+		if err != nil {
 			return err
 		}
+		s.Document, s.source = d.Document, d.source
 		ids := make([]string, len(s.Document.Measures))
 		for i, m := range s.Document.Measures {
 			ids[i] = m.ID
@@ -109,14 +155,21 @@ WHERE $1::timestamptz IS NULL OR at <= $1 ORDER BY id DESC LIMIT 1`, limit).Scan
 		if err := loadHistory(ctx, tx, s, ids, limit, now); err != nil {
 			return err
 		}
+		if err := loadRevisions(ctx, tx, s, limit, now); err != nil {
+			return err
+		}
 		return loadFreshness(ctx, tx, s)
 	})
 	return s, pg.Wrap(err)
 }
 
 func loadRows(ctx context.Context, tx pgx.Tx, s *Snapshot, ids []string, limit any) error {
+	order := "id DESC"
+	if limit != nil {
+		order = "at DESC, id DESC" // by published_moment: what came after is not walked through
+	}
 	rows, err := tx.Query(ctx, `SELECT p.payload FROM unnest($1::text[]) AS m (id)
-CROSS JOIN LATERAL (SELECT payload FROM annex.published WHERE measure_id = m.id AND ($2::timestamptz IS NULL OR at <= $2) ORDER BY id DESC LIMIT 1) AS p`, ids, limit)
+CROSS JOIN LATERAL (SELECT payload FROM annex.published WHERE measure_id = m.id AND ($2::timestamptz IS NULL OR at <= $2) ORDER BY `+order+` LIMIT 1) AS p`, ids, limit)
 	if err != nil {
 		return err
 	}
@@ -124,6 +177,23 @@ CROSS JOIN LATERAL (SELECT payload FROM annex.published WHERE measure_id = m.id 
 	for _, row := range list {
 		s.Rows[row.Measure] = row
 	}
+	return err
+}
+
+// mostRevisions is how many changes of the text one page tells of.
+const mostRevisions = 300
+
+// loadRevisions reads the revisions of the days that the history tells of, the newest first.
+func loadRevisions(ctx context.Context, tx pgx.Tx, s *Snapshot, limit any, now time.Time) error {
+	rows, err := tx.Query(ctx, `SELECT id, at, kind, measure_id, payload FROM annex.revision
+WHERE at >= $1 AND ($2::timestamptz IS NULL OR at <= $2) ORDER BY at DESC, id DESC LIMIT $3`, now.AddDate(0, 0, -historyDays-1), limit, mostRevisions)
+	if err != nil {
+		return err
+	}
+	s.Revisions, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r Revision, err error) {
+		err = row.Scan(&r.ID, &r.At, &r.Kind, &r.Measure, &r.RevisionDetail)
+		return r, err
+	})
 	return err
 }
 
@@ -156,4 +226,17 @@ func loadFreshness(ctx context.Context, tx pgx.Tx, s *Snapshot) error {
 	var f Freshness
 	_, err = pgx.ForEachRow(rows, []any{&id, &f.ObservedAt, &f.ValidUntil, &f.NextAt}, func() error { s.Fresh[id] = f; return nil })
 	return err
+}
+
+// since reads the changes of state after one, oldest first.
+func since(ctx context.Context, on pg.Querier, id int64) ([]Change, error) {
+	rows, err := on.Query(ctx, "SELECT id, measure_id, state, at, reason FROM annex.history WHERE id > $1 ORDER BY id", id)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Change, err error) {
+		err = row.Scan(&c.ID, &c.Measure, &c.State, &c.At, &c.Reason)
+		return c, err
+	})
+	return list, pg.Wrap(err)
 }

@@ -1,13 +1,16 @@
 package annex
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
 
 	"github.com/garant-project/garant/internal/annex/page"
 	"github.com/garant-project/garant/internal/errs"
@@ -18,39 +21,37 @@ import (
 )
 
 func (s *Site) annex(w http.ResponseWriter, r *web.Request) error {
-	return s.answer(w, r, "annex", kindHTML, func(out io.Writer, snap *Snapshot, now time.Time) error {
-		p := s.words.For(r.Lang, snap.zone())
+	order := page.Order(r.URL.Query().Get("order"))
+	if !slices.Contains(page.Orders(), order) {
+		return errs.New(errs.Invalid, "annex.order.unknown", "There is no such order of reading.").WithFix("Choose one of the three orders at the head of the annex.")
+	}
+	return s.answer(w, r, "annex/"+string(order), kindHTML, func(out io.Writer, snap *Snapshot, now time.Time) error {
+		p, at := s.words.For(r.Lang, snap.zone()), snap.moment(r)
 		v := page.Annex{
-			Company: company(snap), Hash: snap.Hash, Version: snap.Version, Since: snap.Since, At: snap.At, Last: snap.lastLook(),
-			JSON: "/annex.json", Address: s.origin + "/",
+			Company: company(snap, r.Lang), Hash: snap.Hash, Version: snap.Version, Since: snap.Since, At: snap.At, Last: snap.lastLook(),
+			JSON: page.Address("/annex.json", page.OwnOrder, at), Address: s.origin + "/",
+			Order: order, Moment: at, Until: snap.until(now), Estate: snap.Document.Estate, Catalogue: snap.Document.Catalogue, Build: snap.Document.Build,
 		}
-		for _, section := range snap.Document.Sections {
-			part := page.Section{ID: section.ID, Title: section.Title[r.Lang], GDPR: section.GDPR}
-			for _, m := range snap.Document.Measures {
-				if m.Section == section.ID {
-					part.Measures = append(part.Measures, snap.measure(p, m, r.Lang, now))
-				}
-			}
-			v.Sections = append(v.Sections, part)
-		}
-		return s.pages.Annex(out, s.dress(r, p, address(r, snap)), v)
+		v.Sections, v.Topics = snap.sections(p, order, now), snap.topics(p, now)
+		return s.pages.Annex(out, s.dress(r, p, page.Address(r.URL.Path, order, at)), v)
 	})
 }
 
 func (s *Site) proof(w http.ResponseWriter, r *web.Request) error {
 	id := r.PathValue("id")
-	if err := s.known(id); err != nil {
+	if err := s.known(r, id); err != nil {
 		return err
 	}
 	return s.answer(w, r, "m/"+id, kindHTML, func(out io.Writer, snap *Snapshot, now time.Time) error {
-		p := s.words.For(r.Lang, snap.zone())
+		p, at := s.words.For(r.Lang, snap.zone()), snap.moment(r)
 		m, ok := snap.find(id)
 		if !ok {
 			return errNoMeasure()
 		}
 		v := page.Proof{
-			Company: company(snap), Measure: snap.measure(p, m, r.Lang, now), Hash: snap.Hash, Since: snap.Since, At: snap.At,
-			JSON: "/m/" + id + "/proof.json", Address: s.origin + "/m/" + id, Commands: commands(m.ID),
+			Company: company(snap, r.Lang), Measure: snap.measure(p, m, r.Lang, now), Hash: snap.Hash, Since: snap.Since, At: snap.At,
+			JSON: page.Address("/m/"+id+"/proof.json", page.OwnOrder, at), Address: s.origin + "/m/" + id, Commands: commands(m.ID),
+			Moment: at, Version: snap.Version, Estate: snap.Document.Estate,
 		}
 		for _, section := range snap.Document.Sections {
 			if section.ID == m.Section {
@@ -61,36 +62,32 @@ func (s *Site) proof(w http.ResponseWriter, r *web.Request) error {
 			v.Every = max(v.Every, snap.Document.Checks[c].Every)
 		}
 		v.History = snap.changesOf(m, r.Lang, 50)
-		return s.pages.Proof(out, s.dress(r, p, address(r, snap)), v)
-	})
-}
-
-func (s *Site) changes(w http.ResponseWriter, r *web.Request) error {
-	return s.answer(w, r, "changes", kindHTML, func(out io.Writer, snap *Snapshot, now time.Time) error {
-		v := page.Changes{Company: company(snap), From: now.AddDate(0, 0, -historyDays), JSON: "/changes.json", Address: s.origin + "/changes"}
-		for _, m := range snap.Document.Measures {
-			if len(m.Checks) > 0 || m.Attest {
-				v.List = append(v.List, snap.changesOf(m, r.Lang, 200)...)
+		for _, revision := range snap.Revisions {
+			if revision.Measure == id {
+				v.Revisions = append(v.Revisions, snap.revision(p, revision))
 			}
 		}
-		slices.SortStableFunc(v.List, func(a, b page.Change) int { return b.At.Compare(a.At) })
-		v.List = v.List[:min(len(v.List), 200)]
-		return s.pages.Changes(out, s.dress(r, s.words.For(r.Lang, snap.zone()), address(r, snap)), v)
+		return s.pages.Proof(out, s.dress(r, p, page.Address(r.URL.Path, page.OwnOrder, at)), v)
 	})
 }
 
 func (s *Site) annexJSON(w http.ResponseWriter, r *web.Request) error {
 	return s.answer(w, r, "annex.json", kindJSON, func(out io.Writer, snap *Snapshot, now time.Time) error {
-		return writeJSON(out, map[string]any{
-			"company": snap.Document.Company, "document": snap.Hash, "version": snap.Version, "since": snap.Since,
+		v := map[string]any{
+			"company": snap.Document.Company, "document": snap.Hash, "version": snap.Version, "since": snap.Since, "estate": snap.Document.Estate,
 			"at": now.UTC(), "catalogue": snap.Document.Catalogue, "build": snap.Document.Build, "measures": snap.Details(s.words, now),
-		})
+			"also": snap.Document.Topics, "subprocessors": snap.Document.Subprocessors,
+		}
+		if until := snap.until(now); !until.IsZero() {
+			v["valid_until"] = until.UTC()
+		}
+		return writeJSON(out, v)
 	})
 }
 
 func (s *Site) proofJSON(w http.ResponseWriter, r *web.Request) error {
 	id := r.PathValue("id")
-	if err := s.known(id); err != nil {
+	if err := s.known(r, id); err != nil {
 		return err
 	}
 	return s.answer(w, r, "proof.json/"+id, kindJSON, func(out io.Writer, snap *Snapshot, now time.Time) error {
@@ -108,19 +105,12 @@ func (s *Site) proofJSON(w http.ResponseWriter, r *web.Request) error {
 	})
 }
 
-func (s *Site) changesJSON(w http.ResponseWriter, r *web.Request) error {
-	return s.answer(w, r, "changes.json", kindJSON, func(out io.Writer, snap *Snapshot, _ time.Time) error {
-		changes := []Change{}
-		for _, list := range snap.History {
-			changes = append(changes, list...)
-		}
-		slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(b.ID, a.ID) })
-		return writeJSON(out, map[string]any{"changes": changes})
-	})
-}
-
 // known keeps what strangers ask for out of the cache: only ids of the present document enter.
-func (s *Site) known(id string) error {
+// A page of the past is not kept, and may tell of a measure that is no more.
+func (s *Site) known(r *web.Request, id string) error {
+	if at, err := s.moment(r); err != nil || !at.IsZero() {
+		return err
+	}
 	snap, err := s.reader.Now()
 	if err != nil {
 		return err
@@ -140,7 +130,7 @@ func (s *Site) Fail(w http.ResponseWriter, r *web.Request, status int, err error
 	var c page.Company
 	zone := time.UTC
 	if snap := s.reader.last.Load(); snap != nil {
-		c, zone = company(snap), snap.zone()
+		c, zone = company(snap, r.Lang), snap.zone()
 	}
 	p := s.dress(r, s.words.For(r.Lang, zone), r.URL.RequestURI())
 	w.Header().Set("Content-Type", kindHTML)
@@ -158,19 +148,56 @@ func (s *Site) dress(r *web.Request, p *ui.Printer, path string) *ui.Page {
 	return &ui.Page{Lang: r.Lang, Printer: p, Path: path, Now: r.Now}
 }
 
-// address is what the links between languages lead to. A page of the present is kept and shown
-// to others, so of its first reader's address it holds the path alone: the rest is a stranger's
-// to choose.
-func address(r *web.Request, snap *Snapshot) string {
-	if snap.At.IsZero() {
-		return r.URL.Path
+// moment is the moment of the past that a reader asked for, as links carry it; empty: the
+// present. It is made anew from what was understood, and a page of the present, which is kept and
+// shown to others, has nothing of its first reader's address.
+func (s *Snapshot) moment(r *web.Request) string {
+	if s.At.IsZero() {
+		return ""
 	}
-	return r.URL.RequestURI()
+	text := r.URL.Query().Get("at")
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t.UTC().Format(time.RFC3339Nano)
+	}
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t.Format(time.DateOnly)
+	}
+	return ""
 }
 
-func company(s *Snapshot) page.Company {
+// copyFor is how long a copy of a page may be taken for the present.
+const copyFor = time.Minute
+
+// until is when a copy of a page stops speaking of the present: soon, and not after evidence
+// behind it expires. Zero in a replay, which never does.
+func (s *Snapshot) until(now time.Time) time.Time {
+	if !s.At.IsZero() {
+		return time.Time{}
+	}
+	until := now.Add(copyFor)
+	for _, m := range s.Document.Measures {
+		if f, ok := s.Fresh[m.ID]; ok && f.ValidUntil.After(now) && f.ValidUntil.Before(until) && s.Effective(m.ID, now).State == measure.Met {
+			until = f.ValidUntil
+		}
+	}
+	return until
+}
+
+func company(s *Snapshot, lang string) page.Company {
 	c := s.Document.Company
-	return page.Company{Name: c.Name, LegalName: c.LegalName, Contact: c.Contact}
+	return page.Company{Name: c.Name, LegalName: c.LegalName, Country: country(c.Country, lang), Contact: c.Contact, DPO: c.DPO, Revised: c.Revised}
+}
+
+// country names a country of ISO 3166-1 in a language; what is none stays as it is.
+func country(code, lang string) string {
+	region, err := language.ParseRegion(code)
+	if err != nil || !region.IsCountry() {
+		return code
+	}
+	if name := display.Regions(language.Make(lang)).Name(region); name != "" {
+		return name
+	}
+	return code
 }
 
 func (s *Snapshot) find(id string) (Measure, bool) {
@@ -200,7 +227,17 @@ func (s *Snapshot) measure(p *ui.Printer, m Measure, lang string, now time.Time)
 	v := page.Measure{
 		ID: m.ID, Title: m.Title[lang], State: ui.State(row.State), Kind: ui.Kind(m.Kind), Reason: row.Reason, Since: row.Since,
 		Examined: row.Examined, Expected: row.Expected, Reduced: row.Reduced, Owner: m.Owner[lang], Supplier: m.Operator == catalogue.Supplier,
-		Refs: page.References{GDPR: m.Refs.GDPR, ISO: m.Refs.ISO, CNIL: m.Refs.CNIL},
+		Refs: page.References{GDPR: m.Refs.GDPR, ISO: m.Refs.ISO, CNIL: m.Refs.CNIL}, Outside: len(commands(m.ID)) > 0,
+		ByPeople: len(m.Checks) == 0 && m.Attest,
+	}
+	if c := row.Confirmed; c != nil {
+		v.Confirmed = &page.Confirmation{At: c.At, Until: c.Until, Digest: c.Digest}
+	}
+	if w := row.Witness; w != nil {
+		v.Witness = &page.Witness{Name: w.Name, At: w.At, Key: w.Key}
+	}
+	if m.Exclusion != nil {
+		v.Exclusion = m.Exclusion.Reason[lang]
 	}
 	if f, ok := s.Fresh[m.ID]; ok && s.At.IsZero() {
 		v.LastLook, v.NextLook, v.ValidUntil = f.ObservedAt, f.NextAt, f.ValidUntil
@@ -234,7 +271,7 @@ func (s *Snapshot) changesOf(m Measure, lang string, most int) []page.Change {
 	list := s.History[m.ID]
 	var out []page.Change
 	for i := len(list) - 1; i >= 0 && len(out) < most; i-- {
-		c := page.Change{ID: m.ID, Title: m.Title[lang], At: list[i].At, To: ui.State(list[i].State), Reason: list[i].Reason}
+		c := page.Change{Key: "state/" + strconv.FormatInt(list[i].ID, 10), ID: m.ID, Title: m.Title[lang], At: list[i].At, To: ui.State(list[i].State), Reason: list[i].Reason}
 		if i > 0 {
 			c.From = ui.State(list[i-1].State)
 		}

@@ -51,8 +51,10 @@ func (d *Demo) open(ctx context.Context, o Options) (err error) {
 	if err := d.Company.Wait(); err != nil {
 		return err
 	}
-	_, err = d.ApplyEstate(ctx, actor.NewSystem("demo"))
-	return err
+	if _, err = d.ApplyEstate(ctx, actor.NewSystem("demo")); err != nil {
+		return err
+	}
+	return d.tell(ctx)
 }
 
 // Close stops everything, the endpoints last.

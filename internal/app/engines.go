@@ -1,16 +1,56 @@
 package app
 
 import (
+	"context"
+	"time"
+
+	"github.com/garant-project/garant/internal/document"
+	"github.com/garant-project/garant/internal/engine/access"
 	"github.com/garant-project/garant/internal/engine/endpoint"
+	"github.com/garant-project/garant/internal/engine/own"
+	"github.com/garant-project/garant/internal/engine/register"
+	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/witness"
 )
 
-// Engines is the one list of what carries measures out.
+// Engines are those that look at the systems an estate declares. They need nothing of ours.
 func Engines() []measure.Engine {
 	return []measure.Engine{
 		endpoint.New(endpoint.Deps{}),
+		access.New(access.Deps{}),
+		own.New(),
+		scanner.New(),
 	}
+}
+
+// engines is the one list of what carries measures out.
+func (g *Garant) engines() ([]measure.Engine, error) {
+	dir, err := g.Directory("", "")
+	if err != nil {
+		return nil, err
+	}
+	documents := document.New(g.DB, g.Box)
+	g.Owners = &measure.Owners{Runner: g.Runner, Box: g.Box, Documents: documents, People: dir}
+	g.Registers, err = register.Open(register.Deps{
+		DB: g.DB, Box: g.Box, Directory: dir, Zone: func(ctx context.Context) *time.Location { return g.zone(ctx) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(Engines(),
+		measure.Engine{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
+		measure.Engine{Name: "register", Messages: register.Messages()},
+		witness.New(),
+	), nil
+}
+
+// subjects are what attestations have to cover one by one.
+func (g *Garant) subjects(ctx context.Context) (map[string][]string, error) {
+	sites, err := register.OpenSites(ctx, g.DB.Pool(pg.Worker))
+	return map[string][]string{catalogue.PerSite: sites}, err
 }
 
 // newRegistry holds the engines' checks against the catalogue that this build carries.

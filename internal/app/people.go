@@ -4,10 +4,13 @@ import (
 	"context"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/calendar"
+	"github.com/garant-project/garant/internal/demo"
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
@@ -61,6 +64,30 @@ func (g *Garant) AddPerson(ctx context.Context, by actor.Actor, email, name stri
 	return dir.AddPerson(ctx, by, email, name, role, g.Now())
 }
 
+// AddPersonUntil adds a member of staff whose seat ends with a day, written as year-month-day, where
+// the company is; empty: it has no end. Auditors need one.
+func (g *Garant) AddPersonUntil(ctx context.Context, by actor.Actor, email, name string, role actor.Role, last string) (directory.Person, error) {
+	if role != actor.Auditor && last == "" {
+		return g.AddPerson(ctx, by, email, name, role)
+	}
+	if role != actor.Auditor {
+		return directory.Person{}, errs.New(errs.Invalid, "directory.seat_role", "Only the seat of an auditor has an end.").WithFix("Leave --until out, or choose --role auditor.")
+	}
+	dir, err := g.Directory("", "")
+	if err != nil {
+		return directory.Person{}, err
+	}
+	until := time.Time{} // refused below
+	if last != "" {
+		day, err := calendar.Parse(last)
+		if err != nil {
+			return directory.Person{}, errs.New(errs.Invalid, "console.seat", "This is not a date: "+last+".").WithFix("Write it as year-month-day, for instance 2027-03-31.")
+		}
+		until = day.End(g.zone(ctx))
+	}
+	return dir.AddAuditor(ctx, by, email, name, until, g.Now())
+}
+
 // People lists the staff.
 func (g *Garant) People(ctx context.Context, by actor.Actor) ([]directory.Person, error) {
 	dir, err := g.Directory("", "")
@@ -84,21 +111,10 @@ func (g *Garant) Link(ctx context.Context, by actor.Actor, email string, purpose
 	return linkPath + link.Token, link, err
 }
 
-// The example's only member of staff.
-const (
-	exampleEmail = "securite@ardoise.example"
-	exampleName  = "Responsable sécurité (exemple)"
-)
-
 // SignInLink makes a one-time link for the example's security lead, as the path on the console;
 // empty when the lead has a passkey already.
 func (d *Demo) SignInLink(ctx context.Context) (string, error) {
-	by := actor.NewSystem("demo")
-	_, err := d.AddPerson(ctx, by, exampleEmail, exampleName, actor.Lead)
-	if err != nil && !errs.Is(err, errs.Conflict) {
-		return "", err
-	}
-	path, _, err := d.Link(ctx, by, exampleEmail, directory.SignIn)
+	path, _, err := d.Link(ctx, actor.NewSystem("demo"), demo.Staff()[0].Email, directory.SignIn)
 	if errs.Is(err, errs.Conflict) {
 		return "", nil
 	}

@@ -13,6 +13,7 @@
 //	app
 //	annex, demo, discover, engine/*   (none imports another)
 //	measure
+//	mail
 //	web, job
 //	directory, document, estate
 //	audit

@@ -21,8 +21,9 @@ const module = "github.com/garant-project/garant"
 var layers = [][]string{
 	{"cmd", "bench", "internal/arch", "internal/journey"},
 	{"internal/app"},
-	{"internal/annex", "internal/demo", "internal/discover", "internal/engine"},
+	{"internal/annex", "internal/demo", "internal/discover", "internal/engine", "internal/witness"},
 	{"internal/measure"},
+	{"internal/mail"},
 	{"internal/web", "internal/job"},
 	{"internal/directory", "internal/document", "internal/estate"},
 	{"internal/audit"},

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -69,12 +70,15 @@ type breakable interface {
 	Break(fault string) error
 	Mend() error
 	Fault() string
-	Pin() (string, error)
 }
 
 // Open makes the example in dir, or takes up the one that is there, and starts its endpoints.
 // every is how often they are looked at. The database is still starting when it returns.
 func Open(ctx context.Context, dir string, every time.Duration, log *slog.Logger) (*Company, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, cannot("find its directory", err)
+	}
 	c := &Company{dir: dir, every: every, log: log, keys: map[string]*ecdsa.PrivateKey{}, ports: map[string][2]int{}, servers: map[string]*servers.Server{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's account passes through
 		return nil, cannot("create its directory", err)
@@ -252,10 +256,14 @@ func (c *Company) listeners() error {
 	return nil
 }
 
-// Wait waits until the database answers too.
+// Wait waits until the database answers too. From the first start on garant.yaml then declares
+// it with its identifier.
 func (c *Company) Wait() error {
 	<-c.started
-	return c.failed
+	if c.failed != nil {
+		return c.failed
+	}
+	return c.save("garant.yaml", c.Config(), 0o644)
 }
 
 // Close stops every endpoint.
@@ -274,29 +282,38 @@ func (c *Company) Close() {
 	}
 }
 
-// Names lists the endpoints.
-func (c *Company) Names() []string {
+// Names lists the endpoints and the database of customers.
+func (c *Company) Names() []string { return names() }
+
+func names() []string {
 	var names []string
 	for _, e := range endpoints() {
 		names = append(names, e.name)
 	}
-	return names
+	return append(names, productionName)
 }
 
-// Break gives an endpoint a fault; Mend takes away whatever fault it has.
+// Faults lists every fault that something of the example can be given.
+func Faults() []string { return append(servers.Faults(), ProductionFaults()...) }
+
+// Break gives an endpoint or the database of customers a fault; Mend takes away whatever fault it has.
 func (c *Company) Break(name, fault string) error {
 	s, err := c.find(name)
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(servers.Faults(), fault) {
-		return errs.New(errs.Invalid, "demo.fault", fmt.Sprintf("There is no fault called %q.", fault)).
-			WithFix("Choose one of: " + strings.Join(servers.Faults(), ", ") + ".")
+	known := servers.Faults()
+	if name == productionName {
+		known = ProductionFaults()
+	}
+	if !slices.Contains(known, fault) {
+		return errs.New(errs.Invalid, "demo.fault", fmt.Sprintf("There is no fault called %q for %s.", fault, name)).
+			WithFix("Choose one of: " + strings.Join(known, ", ") + ".")
 	}
 	return s.Break(fault)
 }
 
-// Mend makes an endpoint sound again.
+// Mend makes it sound again.
 func (c *Company) Mend(name string) error {
 	s, err := c.find(name)
 	if err != nil {
@@ -306,12 +323,15 @@ func (c *Company) Mend(name string) error {
 }
 
 func (c *Company) find(name string) (breakable, error) {
-	if name == databaseName {
+	switch name {
+	case databaseName:
 		return c.db, nil
+	case productionName:
+		return production{c.db}, nil
 	}
 	s, ok := c.servers[name]
 	if !ok {
-		return nil, errs.New(errs.NotFound, "demo.endpoint", fmt.Sprintf("The example has no endpoint called %q.", name)).
+		return nil, errs.New(errs.NotFound, "demo.endpoint", fmt.Sprintf("The example has nothing called %q.", name)).
 			WithFix("Choose one of: " + strings.Join(c.Names(), ", ") + ".")
 	}
 	return s, nil
@@ -348,6 +368,28 @@ endpoints:
     identity: ["{{.Pin}}"]
     issuer: {{$.Authority}}
 {{- end}}
+{{- with .System}}
+databases:
+  - name: production
+    url: {{$.Address}}
+    database: ardoise
+    system: "{{.}}"
+    environment: production
+    customer_data: true
+    readers:
+      - {role: app, service: Application}
+      - {role: cs_reader, team: Customer Success}
+    privileged:
+      - {role: garant_superuser, holder: IT Operations, why: Runs and upgrades the cluster}
+      - {role: app_owner, service: Application, why: Migrations of the schema}
+      - {role: it_ops, holder: IT Operations, why: Watches the server and ends sessions that hang}
+      - {role: backup, service: Backups, why: Copies the cluster}
+    developers: [developers, dev_1, dev_2]
+    labels:
+      - {columns: customer.applicant.*, class: Confidentiel}
+      - {columns: customer.member.*, class: Confidentiel}
+      - {columns: billing.invoice.*, class: Interne}
+{{- end}}
 policy:
   every: {{.Every}}
 listen:
@@ -364,8 +406,10 @@ func (c *Company) Config() []byte {
 	data := struct {
 		Endpoints        []row
 		Authority, Every string
+		System, Address  string
 		Console, Annex   int
-	}{Authority: Authority, Every: estate.FormatDuration(c.every), Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
+	}{Authority: Authority, System: c.db.identifier(), Address: strconv.Quote("file:" + c.path(productionAddress)), Every: estate.FormatDuration(c.every),
+		Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
 	for _, e := range endpoints() {
 		pin, err := c.pin(e.name)
 		if err != nil {
@@ -385,7 +429,11 @@ func (c *Company) pin(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.Pin()
+	pinned, ok := s.(interface{ Pin() (string, error) })
+	if !ok {
+		return "", errs.New(errs.Internal, "demo.no_pin", name+" has no certificate of its own.")
+	}
+	return pinned.Pin()
 }
 
 func (c *Company) path(name string) string { return filepath.Join(c.dir, name) }

@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/pg/cluster"
 )
 
 func open(t *testing.T, dir string) *Company {
@@ -55,16 +58,92 @@ func TestSecondStartDeclaresTheSameEstate(t *testing.T) {
 			t.Errorf("%s is not pinned", ep.Name)
 		}
 	}
+	if d, ok := e.Database(productionName); !ok || !d.CustomerData || len(d.Readers) == 0 || d.System == "" {
+		t.Errorf("the database of customers is declared as %+v", e.Databases)
+	}
+	rows := count(t, c, `SELECT count(*) FROM customer.applicant`)
+	if err := c.Break(productionName, FaultSuperuser); err != nil {
+		t.Fatal(err)
+	}
 	c.Close()
 	c = open(t, dir)
 	defer c.Close()
+	if now := count(t, c, `SELECT count(*) FROM customer.applicant`); now != rows || rows == 0 {
+		t.Errorf("%d applicants, %d after a second start", rows, now)
+	}
+	if left := count(t, c, `SELECT count(*) FROM pg_roles WHERE rolname = 'reporting' AND rolsuper`); left != 0 || c.Fault(productionName) != "" {
+		t.Error("a fault of an earlier run is left")
+	}
+	if written, err := os.ReadFile(c.ConfigPath()); err != nil || string(written) != string(first) {
+		t.Errorf("garant.yaml: %v", err)
+	}
 	if again := c.Config(); string(again) != string(first) {
 		t.Errorf("a second start declares another estate:\n%s\n%s", first, again)
 	}
-	for _, secret := range []string{"ca.key", "application.key", "database.key"} {
+	for _, secret := range []string{"ca.key", "application.key", "database.key", productionAddress} {
 		if info, err := os.Stat(c.path(secret)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v %v", secret, info, err)
 		}
+	}
+}
+
+// count asks the database of customers as its superuser.
+func count(t *testing.T, c *Company, sql string) (n int) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, c.db.cluster.DSN(cluster.SuperUser, productionDatabase))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if err := conn.QueryRow(ctx, sql).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestProductionFaults: each fault is really there, and gone when mended; another takes its place.
+func TestProductionFaults(t *testing.T) {
+	t.Setenv(PortsVariable, "free")
+	c := open(t, scratch(t))
+	defer c.Close()
+	trace := map[string]string{
+		FaultDeveloperGrant: `SELECT count(*) FROM pg_roles WHERE rolname = 'dev_1' AND has_table_privilege('dev_1', 'customer.applicant', 'SELECT') AND has_database_privilege('dev_1', 'ardoise', 'CONNECT')`,
+		FaultSuperuser:      `SELECT count(*) FROM pg_roles WHERE rolname = 'reporting' AND rolsuper`,
+		FaultPublicSchema:   `SELECT count(*) FROM pg_roles WHERE rolname = 'cs_reader' AND has_schema_privilege('cs_reader', 'public', 'CREATE')`,
+		FaultHBATrust:       `SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'trust'`,
+		FaultUnlabelled:     `SELECT count(*) FROM information_schema.columns WHERE table_name = 'organisation' AND column_name = 'contact_email'`,
+	}
+	for _, fault := range ProductionFaults() {
+		if err := c.Break(productionName, fault); err != nil {
+			t.Fatal(err)
+		}
+		for other, sql := range trace {
+			if n := count(t, c, sql); (n == 1) != (other == fault) {
+				t.Errorf("broken by %s: %s is seen %d times", fault, other, n)
+			}
+		}
+	}
+	if err := c.Mend(productionName); err != nil {
+		t.Fatal(err)
+	}
+	for fault, sql := range trace {
+		if n := count(t, c, sql); n != 0 {
+			t.Errorf("%s is left after mending", fault)
+		}
+	}
+	// The stopped server has no rights to break, and says how to go on.
+	if err := c.Break(databaseName, "down"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Break(productionName, FaultSuperuser); !errs.Is(err, errs.Conflict) {
+		t.Errorf("%v", err)
+	}
+	if err := c.Mend(databaseName); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Break(productionName, FaultSuperuser); err != nil || c.Fault(productionName) != FaultSuperuser {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -88,7 +167,7 @@ func TestOrders(t *testing.T) {
 	if !strings.Contains(a.String(), "staging          broken: no-hsts") {
 		t.Errorf("%s", a)
 	}
-	for _, o := range []Order{{Do: "break", Endpoint: "application", Fault: "tls10"}, {Do: "break", Endpoint: "database", Fault: "down"}} {
+	for _, o := range []Order{{Do: "break", Endpoint: "application", Fault: "tls10"}, {Do: "break", Endpoint: "production", Fault: "superuser"}, {Do: "break", Endpoint: "database", Fault: "down"}} {
 		if a, err := Send(dir, o); err != nil || a.Endpoints[o.Endpoint] != o.Fault {
 			t.Errorf("%+v: %+v, %v", o, a, err)
 		}
@@ -104,6 +183,8 @@ func TestOrders(t *testing.T) {
 		{Order{Do: "break", Endpoint: "nowhere", Fault: "down"}, errs.NotFound, "application"},
 		{Order{Do: "break", Endpoint: "application", Fault: "gremlins"}, errs.Invalid, "tls10"},
 		{Order{Do: "break", Endpoint: "database", Fault: "tls10"}, errs.Invalid, "down"},
+		{Order{Do: "break", Endpoint: "production", Fault: "tls10"}, errs.Invalid, "developer-grant"},
+		{Order{Do: "break", Endpoint: "application", Fault: "developer-grant"}, errs.Invalid, "tls10"},
 		{Order{Do: "dance"}, errs.Invalid, ""},
 	} {
 		_, err := Send(dir, c.order)

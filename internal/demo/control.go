@@ -104,12 +104,12 @@ func Send(dir string, o Order) (Answer, error) {
 // String is one line for people.
 func (a Answer) String() string {
 	s := ""
-	for _, e := range endpoints() {
+	for _, name := range names() {
 		state := "sound"
-		if f := a.Endpoints[e.name]; f != "" {
+		if f := a.Endpoints[name]; f != "" {
 			state = "broken: " + f
 		}
-		s += fmt.Sprintf("%-16s %s\n", e.name, state)
+		s += fmt.Sprintf("%-16s %s\n", name, state)
 	}
 	return s
 }

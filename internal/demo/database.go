@@ -4,11 +4,15 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/garant-project/garant/internal/demo/servers"
@@ -28,10 +32,14 @@ const (
 type database struct {
 	options cluster.Options
 	key     *ecdsa.PrivateKey
+	path    func(name string) string
+	save    func(name string, content []byte, mode os.FileMode) error
 
 	mu      sync.Mutex // one order at a time
 	cluster *cluster.Cluster
 	fault   string
+	damage  string       // fault of the rights within it
+	system  atomic.Value // string: the cluster's identifier; empty before the first start
 }
 
 // newDatabase writes the certificate and says how the cluster runs.
@@ -62,17 +70,25 @@ func (c *Company) newDatabase(log *slog.Logger) (*database, error) {
 		}
 		c.ports[databaseName] = ports
 	}
-	return &database{key: key, options: cluster.Options{
+	system, err := os.ReadFile(c.path(productionSystem))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, cannot("read "+productionSystem, err)
+	}
+	d := &database{key: key, path: c.path, save: c.save, options: cluster.Options{
 		Name: "production", Dir: filepath.Join(c.dir, "production"), Log: log,
 		TCP:      &cluster.TCP{Port: ports[0], CertFile: c.path(databaseName + ".pem"), KeyFile: c.path(databaseName + ".key")},
-		Settings: map[string]string{"shared_buffers": "16MB", "max_connections": "20"},
-	}}, nil
+		Settings: map[string]string{"shared_buffers": "16MB", "max_connections": "30"},
+	}}
+	d.system.Store(strings.TrimSpace(string(system)))
+	return d, nil
 }
 
-// open starts the cluster and returns its port.
+// open starts the cluster and sees that the database of customers is in it.
 func (d *database) open(ctx context.Context) (err error) {
-	d.cluster, err = cluster.OpenNear(ctx, d.options)
-	return err
+	if d.cluster, err = cluster.OpenNear(ctx, d.options); err != nil {
+		return err
+	}
+	return d.prepare(ctx)
 }
 
 func (d *database) close() {
@@ -135,4 +151,10 @@ func anyFree() (int, error) {
 	}
 	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // of a TCP listener
+}
+
+// identifier is the cluster's; empty before the first start.
+func (d *database) identifier() string {
+	system, _ := d.system.Load().(string)
+	return system
 }

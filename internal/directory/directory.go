@@ -245,9 +245,13 @@ func (d *Directory) DismissNotices(ctx context.Context, by actor.Actor, upTo, no
 	})
 }
 
-// Sweep deletes what is over: ceremonies and counts at once, links after 30 days, sessions, read
-// notices and API tokens after 90. It may run on several servers at a time.
+// Sweep ends what is open of seats that are over, and deletes what is over: ceremonies and counts
+// at once, links after 30 days, sessions, read notices and API tokens after 90. It may run on
+// several servers at a time.
 func (d *Directory) Sweep(ctx context.Context, now time.Time) error {
+	if err := d.endSeats(ctx, now); err != nil {
+		return err
+	}
 	for _, s := range []struct {
 		sql    string
 		before time.Time

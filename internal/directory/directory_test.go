@@ -197,7 +197,7 @@ func TestPermissions(t *testing.T) {
 		},
 		"person.listed":       func(by actor.Actor) error { _, err := h.List(ctx, by, uuid.Nil, 0); return err },
 		"person.read":         func(by actor.Actor) error { _, err := h.Person(ctx, by, lead.ID); return err },
-		"person.role_changed": func(by actor.Actor) error { return h.ChangeRole(ctx, by, ops.ID, actor.Lead) },
+		"person.role_changed": func(by actor.Actor) error { return h.ChangeRole(ctx, by, ops.ID, actor.Lead, now) },
 		"person.disabled":     func(by actor.Actor) error { return h.Disable(ctx, by, lead.ID, now) },
 		"person.enabled":      func(by actor.Actor) error { return h.Enable(ctx, by, lead.ID, now) },
 		"link.created": func(by actor.Actor) error {
@@ -250,7 +250,7 @@ func TestLastLead(t *testing.T) {
 	results := make(chan error, 2)
 	go func() { results <- h.Disable(ctx, cli, a.ID, now) }()
 	time.Sleep(200 * time.Millisecond)
-	go func() { results <- h.ChangeRole(ctx, cli, b.ID, actor.Reader) }()
+	go func() { results <- h.ChangeRole(ctx, cli, b.ID, actor.Reader, now) }()
 	time.Sleep(200 * time.Millisecond)
 	if err := third.Rollback(ctx); err != nil {
 		t.Fatal(err)
@@ -260,7 +260,7 @@ func TestLastLead(t *testing.T) {
 		t.Fatalf("one of the two must be refused: %v, %v", first, second)
 	}
 	wantID(t, errors.Join(first, second), "directory.last_lead")
-	if err := errors.Join(h.Enable(ctx, cli, a.ID, now), h.ChangeRole(ctx, cli, b.ID, actor.Lead)); err != nil {
+	if err := errors.Join(h.Enable(ctx, cli, a.ID, now), h.ChangeRole(ctx, cli, b.ID, actor.Lead, now)); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.Disable(ctx, cli, a.ID, now); err != nil {
@@ -268,12 +268,12 @@ func TestLastLead(t *testing.T) {
 	}
 	left := b
 	wantID(t, h.Disable(ctx, cli, left.ID, now), "directory.last_lead")
-	wantID(t, h.ChangeRole(ctx, cli, left.ID, actor.Operator), "directory.last_lead")
+	wantID(t, h.ChangeRole(ctx, cli, left.ID, actor.Operator, now), "directory.last_lead")
 	if p := must(h.Person(ctx, cli, left.ID))(t); p.Role != actor.Lead || !p.DisabledAt.IsZero() {
 		t.Errorf("after refusals: %+v", p)
 	}
 	wantID(t, h.Disable(ctx, cli, uuid.New(), now), "directory.no_person")
-	wantID(t, h.ChangeRole(ctx, cli, left.ID, "root"), "directory.role")
+	wantID(t, h.ChangeRole(ctx, cli, left.ID, "root", now), "directory.role")
 }
 
 func TestDisableShutsEverything(t *testing.T) {

@@ -19,6 +19,9 @@
 //   - Sessions end after idling, absolutely, at sign-out, when revoked and when the person is
 //     disabled; the token of a session means nothing elsewhere. A clock that jumped back opens
 //     nothing: a session from the future is refused.
+//   - An auditor's seat has an end, a year away at most. From that moment on sessions, API tokens,
+//     links, passkeys and recovery codes open nothing, and it stays over when a clock goes back:
+//     only somebody who manages persons sets another end, and that is recorded.
 //   - The last security lead can be neither disabled nor made something else.
 //
 // Each operation takes the actor, checks the permission, and commits with its entry in the audit

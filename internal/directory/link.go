@@ -31,7 +31,7 @@ type Link struct {
 
 // CreateLink makes a one-time link by which a person registers a passkey. Needs
 // actor.ChangePersons. The errors: NotFound without such a person; Conflict when the person is
-// disabled, or has a passkey and the purpose is SignIn.
+// disabled or their seat is over, or has a passkey and the purpose is SignIn.
 func (d *Directory) CreateLink(ctx context.Context, by actor.Actor, person uuid.UUID, purpose Purpose, now time.Time) (Link, error) {
 	object := audit.Object{Kind: "person", ID: person.String()}
 	if err := d.may(ctx, d.staff, by, actor.ChangePersons, "link.created", object); err != nil {
@@ -50,6 +50,9 @@ func (d *Directory) CreateLink(ctx context.Context, by actor.Actor, person uuid.
 		}
 		if disabled {
 			return errs.New(errs.Conflict, "directory.disabled", "This person is disabled.").WithFix("Enable the person first.")
+		}
+		if err := mustBeSeated(ctx, tx, person, now); err != nil {
+			return err
 		}
 		if purpose == SignIn {
 			var passkeys int
@@ -93,7 +96,7 @@ func (d *Directory) RedeemLink(ctx context.Context, from Visit, token string, no
 		var purpose Purpose
 		err := tx.QueryRow(ctx, `UPDATE directory.link l SET used_at = $2 FROM directory.person p
 WHERE l.hash = $1 AND l.used_at IS NULL AND l.void_at IS NULL AND l.expires_at > $2 AND l.created_at <= $3
-	AND p.id = l.person_id AND p.disabled_at IS NULL
+	AND p.id = l.person_id AND p.disabled_at IS NULL AND `+seated("$2")+`
 	AND (l.purpose = 'recover' OR NOT EXISTS (SELECT 1 FROM directory.passkey k WHERE k.person_id = p.id))
 RETURNING l.id, l.person_id, l.purpose`, hashOf(token), now, now.Add(skew)).Scan(&id, &person, &purpose)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -119,6 +122,9 @@ RETURNING l.id, l.person_id, l.purpose`, hashOf(token), now, now.Add(skew)).Scan
 		return audit.Record(ctx, tx, opened.actor(from), "link.redeemed", audit.Object{Kind: "person", ID: person.String()}, detail)
 	})
 	if errs.Is(err, errs.Denied) {
+		if err := d.endSeats(ctx, now); err != nil {
+			return Opened{}, err
+		}
 		if err := audit.Refused(ctx, d.login, by, "link.redeemed", audit.Object{Kind: "link", ID: "unknown"}, nil); err != nil {
 			return Opened{}, err
 		}

@@ -66,11 +66,12 @@ func (u *user) WebAuthnName() string                       { return u.email }
 func (u *user) WebAuthnDisplayName() string                { return u.name }
 func (u *user) WebAuthnCredentials() []webauthn.Credential { return u.credentials }
 
-// loadUser reads an enabled person with their credentials; names only when asked for.
-func (d *Directory) loadUser(ctx context.Context, id uuid.UUID, names bool) (*user, error) {
+// loadUser reads an enabled person, whose seat is not over, with their credentials; names only when
+// asked for.
+func (d *Directory) loadUser(ctx context.Context, id uuid.UUID, names bool, now time.Time) (*user, error) {
 	u := &user{id: id}
 	var email, name []byte
-	err := d.login.QueryRow(ctx, "SELECT email, name FROM directory.person WHERE id = $1 AND disabled_at IS NULL", id).Scan(&email, &name)
+	err := d.login.QueryRow(ctx, "SELECT p.email, p.name FROM directory.person p WHERE p.id = $1 AND p.disabled_at IS NULL AND "+seated("$2"), id, now).Scan(&email, &name)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, errNoPerson()
 	}
@@ -153,7 +154,7 @@ func (d *Directory) BeginRegistration(ctx context.Context, by actor.Actor, now t
 	if err := d.throttled(ctx, by, "passkey_origin", by.Origin, d.policy.PasskeyOrigin, now); err != nil {
 		return Ceremony{}, err
 	}
-	u, err := d.loadUser(ctx, person, true)
+	u, err := d.loadUser(ctx, person, true, now)
 	if err != nil {
 		return Ceremony{}, err
 	}
@@ -207,7 +208,7 @@ func (d *Directory) FinishRegistration(ctx context.Context, by actor.Actor, cere
 	if err != nil {
 		return Opened{}, err
 	}
-	u, err := d.loadUser(ctx, person, false)
+	u, err := d.loadUser(ctx, person, false, now)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -311,7 +312,7 @@ func (d *Directory) BeginLogin(ctx context.Context, from Visit, now time.Time) (
 // FinishLogin opens a whole session for the person whose passkey answered. replaces is the token
 // of the session that the browser had, if any: it ends. The error is errs.Denied when the answer
 // does not fit (challenge, origin, host, signature, user verification), the passkey is nobody's,
-// the person is disabled, or the passkey's counter went backwards.
+// the person is disabled or their seat over, or the passkey's counter went backwards.
 func (d *Directory) FinishLogin(ctx context.Context, from Visit, ceremony string, answer []byte, replaces string, now time.Time) (Opened, error) {
 	rp, err := d.relyingParty()
 	if err != nil {
@@ -336,9 +337,12 @@ func (d *Directory) FinishLogin(ctx context.Context, from Visit, ceremony string
 	if err := d.throttled(ctx, by, "passkey_person", person.String(), d.policy.PasskeyAttempts, now); err != nil {
 		return Opened{}, err
 	}
-	u, err := d.loadUser(ctx, person, false)
+	u, err := d.loadUser(ctx, person, false, now)
 	if err != nil {
 		if !errs.Is(err, errs.NotFound) {
+			return Opened{}, err
+		}
+		if err := d.endSeats(ctx, now); err != nil {
 			return Opened{}, err
 		}
 		return Opened{}, refuse("nobody", errPasskey())

@@ -31,6 +31,7 @@ type Person struct {
 	DisabledAt time.Time // zero: enabled
 	Passkeys   int
 	LastSeenAt time.Time // of any session; zero: never signed in
+	Until      time.Time // the seat ends, and everything of the person with it; zero: it has no end
 	Unreadable bool      // e-mail and name do not open; see the log
 }
 
@@ -63,8 +64,13 @@ func knownRole(role actor.Role) error {
 
 // AddPerson adds a person, who signs in by a link made with CreateLink. Needs
 // actor.ChangePersons. The errors: Invalid for a bad address, name or role; Conflict when the
-// address belongs to a person already, disabled ones included.
+// address belongs to a person already, disabled ones included. An auditor is added by AddAuditor.
 func (d *Directory) AddPerson(ctx context.Context, by actor.Actor, email, name string, role actor.Role, now time.Time) (Person, error) {
+	return d.add(ctx, by, email, name, role, time.Time{}, now)
+}
+
+// add adds a person whose seat ends at a moment; zero: it has no end.
+func (d *Directory) add(ctx context.Context, by actor.Actor, email, name string, role actor.Role, until, now time.Time) (Person, error) {
 	p := Person{ID: newID(), Role: role, CreatedAt: now}
 	object := audit.Object{Kind: "person", ID: p.ID.String()}
 	if err := d.may(ctx, d.staff, by, actor.ChangePersons, "person.added", object); err != nil {
@@ -81,6 +87,9 @@ func (d *Directory) AddPerson(ctx context.Context, by actor.Actor, email, name s
 	if err := knownRole(role); err != nil {
 		return Person{}, err
 	}
+	if p.Until, err = seatEnd(role, until, now); err != nil {
+		return Person{}, err
+	}
 	err = pg.InTx(ctx, d.staff, func(tx pgx.Tx) error {
 		sealedEmail, err := d.box.Seal(ctx, tx, keySubject(p.ID), "email", []byte(p.Email))
 		if err != nil {
@@ -90,11 +99,11 @@ func (d *Directory) AddPerson(ctx context.Context, by actor.Actor, email, name s
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO directory.person (id, email_index, email, name, role, created_at, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7)`, p.ID, d.box.Index("email", []byte(normal)), sealedEmail, sealedName, role, now, by.ID); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO directory.person (id, email_index, email, name, role, created_at, created_by, access_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, p.ID, d.box.Index("email", []byte(normal)), sealedEmail, sealedName, role, now, by.ID, orNull(p.Until)); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, by, "person.added", object, map[string]any{"role": string(role)})
+		return audit.Record(ctx, tx, by, "person.added", object, withSeat(map[string]any{"role": string(role)}, p.Until))
 	})
 	if pg.Violates(err, "person_email_once") {
 		return Person{}, errs.New(errs.Conflict, "directory.email_taken", "This e-mail address belongs to a person already.").
@@ -106,7 +115,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)`, p.ID, d.box.Index("email", []byte(normal))
 	return p, nil
 }
 
-const personColumns = `p.id, p.email, p.name, p.role, p.created_at, p.disabled_at,
+const personColumns = `p.id, p.email, p.name, p.role, p.created_at, p.disabled_at, p.access_until,
 	(SELECT count(*) FROM directory.passkey k WHERE k.person_id = p.id),
 	(SELECT max(s.last_seen_at) FROM directory.session s WHERE s.person_id = p.id)`
 
@@ -173,14 +182,9 @@ func (d *Directory) collect(ctx context.Context, rows pgx.Rows) ([]Person, error
 	var sealed []crypt.Sealed
 	people, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Person, err error) {
 		var email, name []byte
-		var disabled, seen *time.Time
-		err = row.Scan(&p.ID, &email, &name, &p.Role, &p.CreatedAt, &disabled, &p.Passkeys, &seen)
-		if disabled != nil {
-			p.DisabledAt = *disabled
-		}
-		if seen != nil {
-			p.LastSeenAt = *seen
-		}
+		var disabled, until, seen *time.Time
+		err = row.Scan(&p.ID, &email, &name, &p.Role, &p.CreatedAt, &disabled, &until, &p.Passkeys, &seen)
+		p.DisabledAt, p.Until, p.LastSeenAt = orZero(disabled), orZero(until), orZero(seen)
 		sealed = append(sealed, crypt.Sealed{Subject: keySubject(p.ID), Field: "email", Value: email},
 			crypt.Sealed{Subject: keySubject(p.ID), Field: "name", Value: name})
 		return p, err
@@ -200,9 +204,10 @@ func (d *Directory) collect(ctx context.Context, rows pgx.Rows) ([]Person, error
 	return people, nil
 }
 
-// ChangeRole gives a person another role, which holds from their next request on. Needs
-// actor.ChangePersons. The error is Conflict when the person is the last lead.
-func (d *Directory) ChangeRole(ctx context.Context, by actor.Actor, id uuid.UUID, role actor.Role) error {
+// ChangeRole gives a person another role, which holds from their next request on; the end of an
+// auditor's seat goes with the role. Needs actor.ChangePersons. The error is Conflict when the
+// person is the last lead. A person becomes an auditor by SetSeat.
+func (d *Directory) ChangeRole(ctx context.Context, by actor.Actor, id uuid.UUID, role actor.Role, now time.Time) error {
 	object := audit.Object{Kind: "person", ID: id.String()}
 	if err := d.may(ctx, d.staff, by, actor.ChangePersons, "person.role_changed", object); err != nil {
 		return err
@@ -210,12 +215,18 @@ func (d *Directory) ChangeRole(ctx context.Context, by actor.Actor, id uuid.UUID
 	if err := knownRole(role); err != nil {
 		return err
 	}
+	if role == actor.Auditor {
+		return errSeatEnd()
+	}
 	return pg.InTx(ctx, d.staff, func(tx pgx.Tx) error {
 		before, disabled, err := lockPerson(ctx, tx, id, role != actor.Lead)
 		if err != nil || before == role {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "UPDATE directory.person SET role = $2 WHERE id = $1", id, role); err != nil {
+		if err := shutOver(ctx, tx, id, now); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE directory.person SET role = $2, access_until = NULL WHERE id = $1", id, role); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, by, "person.role_changed", object,

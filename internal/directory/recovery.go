@@ -100,7 +100,7 @@ func (d *Directory) RecoveryCodesLeft(ctx context.Context, by actor.Actor) (left
 
 // UseRecoveryCode opens a session that may register a passkey, and nothing else. The code is used
 // up, unused links of the person become worthless, and a notice stays. The error is errs.Denied,
-// the same for an unknown address, a wrong or used code and a disabled person, after the same
+// the same for an unknown address, a wrong or used code, a disabled person and a seat that is over, after the same
 // statements.
 func (d *Directory) UseRecoveryCode(ctx context.Context, from Visit, email, code string, now time.Time) (Opened, error) {
 	by := actor.Anonymous(from.Origin)
@@ -115,7 +115,7 @@ func (d *Directory) UseRecoveryCode(ctx context.Context, from Visit, email, code
 		return Opened{}, err
 	}
 	var person uuid.UUID
-	err = d.login.QueryRow(ctx, "SELECT id FROM directory.person WHERE email_index = $1 AND disabled_at IS NULL", d.box.Index("email", []byte(normal))).Scan(&person)
+	err = d.login.QueryRow(ctx, "SELECT p.id FROM directory.person p WHERE p.email_index = $1 AND p.disabled_at IS NULL AND "+seated("$2"), d.box.Index("email", []byte(normal)), now).Scan(&person)
 	if errors.Is(err, pgx.ErrNoRows) {
 		person, err = newID(), nil // nobody's: what follows finds nothing
 	}
@@ -146,6 +146,9 @@ WHERE person_id = $1 AND hash = $2 AND used_at IS NULL`, person, codeHash(person
 		return audit.Record(ctx, tx, opened.actor(from), "recovery.used", audit.Object{Kind: "person", ID: person.String()}, map[string]any{"links_voided": void})
 	})
 	if errs.Is(err, errs.Denied) {
+		if err := d.endSeats(ctx, now); err != nil {
+			return Opened{}, err
+		}
 		if err := audit.Refused(ctx, d.login, by, "recovery.used", audit.Object{Kind: "person", ID: "unknown"}, nil); err != nil {
 			return Opened{}, err
 		}

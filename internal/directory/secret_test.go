@@ -226,7 +226,7 @@ func TestTokens(t *testing.T) {
 		t.Errorf("a token registers a passkey: %v", err)
 	}
 	// A narrower role narrows the token.
-	if err := h.ChangeRole(ctx, cli, p.ID, actor.Reader); err != nil {
+	if err := h.ChangeRole(ctx, cli, p.ID, actor.Reader, now); err != nil {
 		t.Fatal(err)
 	}
 	if id := must(h.AuthenticateToken(ctx, text, "", now))(t); !slices.Equal(id.Actor.Permissions, []actor.Permission{actor.ReadChecks}) {

@@ -81,16 +81,19 @@ func (d *Directory) aliveArgs(first any, now time.Time) []any {
 }
 
 // Authenticate tells who a session's token belongs to. The error is errs.Denied when it belongs to
-// nobody (any more): unknown, ended, idle, expired, or its person disabled.
+// nobody (any more): unknown, ended, idle, expired, its person disabled or their seat over.
 func (d *Directory) Authenticate(ctx context.Context, token, origin string, now time.Time) (Identity, error) {
 	var s Session
 	var role actor.Role
 	var sealedName []byte
 	err := d.login.QueryRow(ctx, `SELECT s.id, s.person_id, s.method, s.enrolled, s.opened_at, s.verified_at, s.last_seen_at, s.expires_at, s.origin, s.agent, p.role, p.name
 FROM directory.session s JOIN directory.person p ON p.id = s.person_id
-WHERE s.hash = $1 AND p.disabled_at IS NULL AND `+alive, d.aliveArgs(hashOf(token), now)...).
+WHERE s.hash = $1 AND p.disabled_at IS NULL AND `+seated("$2")+` AND `+alive, d.aliveArgs(hashOf(token), now)...).
 		Scan(&s.ID, &s.PersonID, &s.Method, &s.Enrolled, &s.OpenedAt, &s.VerifiedAt, &s.LastSeenAt, &s.ExpiresAt, &s.Origin, &s.Agent, &role, &sealedName)
 	if errors.Is(err, pgx.ErrNoRows) {
+		if err := d.endSeats(ctx, now); err != nil {
+			return Identity{}, err
+		}
 		return Identity{}, errs.New(errs.Denied, "directory.signed_out", "You are signed out.").WithFix("Sign in.")
 	}
 	if err != nil {

@@ -402,7 +402,7 @@ func TestSessions(t *testing.T) {
 	// A role that changes holds at once.
 	d := must(h.login(key, now))(t)
 	h.person("second@example.test", actor.Lead)
-	if err := h.ChangeRole(ctx, cli, p.ID, actor.Reader); err != nil {
+	if err := h.ChangeRole(ctx, cli, p.ID, actor.Reader, now); err != nil {
 		t.Fatal(err)
 	}
 	if by := h.actor(d.Token, now); by.Role != actor.Reader || by.May(actor.ChangePersons) {

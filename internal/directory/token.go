@@ -166,9 +166,12 @@ func (d *Directory) AuthenticateToken(ctx context.Context, text, origin string, 
 	var used *time.Time
 	err := d.login.QueryRow(ctx, `SELECT t.id, t.person_id, t.scopes, t.last_used_at, p.role, p.name
 FROM directory.api_token t JOIN directory.person p ON p.id = t.person_id
-WHERE t.hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2 AND t.created_at <= $3 AND p.disabled_at IS NULL`,
+WHERE t.hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2 AND t.created_at <= $3 AND p.disabled_at IS NULL AND `+seated("$2"),
 		hashOf(text), now, now.Add(skew)).Scan(&id, &person, &scopes, &used, &role, &name)
 	if errors.Is(err, pgx.ErrNoRows) {
+		if err := d.endSeats(ctx, now); err != nil {
+			return Identity{}, err
+		}
 		return Identity{}, refused
 	}
 	if err != nil {

@@ -173,15 +173,22 @@ func (p *parser) company(n *yaml.Node) Company {
 		}
 	}
 	contact := p.required(n, values, at, "contact", "Write the mail address for questions about the annex.")
-	if address, ok := p.text(contact, at+".contact"); ok {
-		parsed, err := mail.ParseAddress(address)
-		if err != nil || parsed.Address != address {
-			p.add(contact, at+".contact", quote(address)+" is not a mail address.", "Write the address alone, such as dpo@company.example.")
-		} else {
-			c.Contact = address
-		}
-	}
+	c.Contact = p.mailAddress(contact, at+".contact")
 	return c
+}
+
+// mailAddress reads the address of a mailbox, alone.
+func (p *problems) mailAddress(n *yaml.Node, key string) string {
+	address, ok := p.text(n, key)
+	if !ok {
+		return ""
+	}
+	parsed, err := mail.ParseAddress(address)
+	if err != nil || parsed.Address != address {
+		p.add(n, key, quote(address)+" is not a mail address.", "Write the address alone, such as dpo@company.example.")
+		return ""
+	}
+	return address
 }
 
 // country reads an ISO 3166-1 alpha-2 code.

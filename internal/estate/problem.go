@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ const maxCollected = 500
 
 // Problem is one mistake in garant.yaml.
 type Problem struct {
+	File   string // empty: garant.yaml
 	Line   int    // from 1
 	Column int    // from 1, in characters; 0: the whole line
 	Key    string // "endpoints[2].environment"; empty: the file itself
@@ -31,7 +33,7 @@ type Problem struct {
 }
 
 func (p Problem) String() string {
-	s := FileName + ":" + strconv.Itoa(p.Line) + ": "
+	s := cmp.Or(p.File, FileName) + ":" + strconv.Itoa(p.Line) + ": "
 	if p.Key != "" {
 		s += p.Key + ": "
 	}
@@ -59,7 +61,7 @@ func (e *Problems) Error() string {
 		b.WriteString(p.String())
 	}
 	if e.More > 0 {
-		fmt.Fprintf(&b, "\n%s: and %d more.", FileName, e.More)
+		fmt.Fprintf(&b, "\n%s: and %d more.", cmp.Or(e.List[0].File, FileName), e.More)
 	}
 	return b.String()
 }
@@ -67,9 +69,10 @@ func (e *Problems) Error() string {
 // Unwrap gives the kind and the sentence for pages.
 func (e *Problems) Unwrap() error {
 	first := e.List[0]
-	text := FileName + " has a mistake. "
+	file := cmp.Or(first.File, FileName)
+	text := file + " has a mistake. "
 	if n := len(e.List) + e.More; n > 1 {
-		text = fmt.Sprintf("%s has %d mistakes. The first: ", FileName, n)
+		text = fmt.Sprintf("%s has %d mistakes. The first: ", file, n)
 	}
 	return errs.New(errs.Invalid, "estate.invalid", text+first.String()).
 		With("count", len(e.List)+e.More).With("line", first.Line).
@@ -77,7 +80,10 @@ func (e *Problems) Unwrap() error {
 }
 
 // problems collects mistakes.
-type problems struct{ found []Problem }
+type problems struct {
+	file  string // empty: garant.yaml
+	found []Problem
+}
 
 func (p *problems) add(n *yaml.Node, key, text, fix string) {
 	p.addAt(n.Line, n.Column, key, text, fix)
@@ -85,7 +91,7 @@ func (p *problems) add(n *yaml.Node, key, text, fix string) {
 
 func (p *problems) addAt(line, column int, key, text, fix string) {
 	if len(p.found) < maxCollected {
-		p.found = append(p.found, Problem{Line: line, Column: column, Key: key, Text: text, Fix: fix})
+		p.found = append(p.found, Problem{File: p.file, Line: line, Column: column, Key: key, Text: text, Fix: fix})
 	}
 }
 

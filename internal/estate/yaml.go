@@ -27,6 +27,11 @@ func serverSections() []string {
 // document reads the text of garant.yaml into its sections. It returns nil when the text is
 // not YAML or uses what Garant refuses; then p holds why.
 func (p *problems) document(source []byte) map[string]*yaml.Node {
+	return p.sections(source, append(estateSections(), serverSections()...), estateSections())
+}
+
+// sections reads a text that is made of the known sections. few are those to start from.
+func (p *problems) sections(source []byte, known, few []string) map[string]*yaml.Node {
 	if !p.encoding(source) {
 		return nil
 	}
@@ -53,10 +58,10 @@ func (p *problems) document(source []byte) map[string]*yaml.Node {
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		p.add(root, "", "The file must be made of sections.", "Start a section with its name and a colon: "+join(estateSections(), "or")+".")
+		p.add(root, "", "The file must be made of sections.", "Start a section with its name and a colon: "+join(few, "or")+".")
 		return nil
 	}
-	return p.fields(root, "", append(estateSections(), serverSections()...)...)
+	return p.fields(root, "", known...)
 }
 
 // encoding refuses what is not plain UTF-8 text with the line breaks that editors count.

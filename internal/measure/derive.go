@@ -89,6 +89,8 @@ type View struct {
 	Tailoring int64
 	// Private says that the company has not published its annex: nothing of it may be shown to the public.
 	Private bool
+	// Outdated says that this build cannot read the annex that the company has published; nil: it can.
+	Outdated error
 	// Subjects lists what attestations have to cover one by one: catalogue.PerSite → ids of sites.
 	Subjects map[string][]string
 	// Past returns the estate of an earlier version, or nil.

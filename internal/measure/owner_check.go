@@ -113,3 +113,9 @@ func (o *Owners) Unowned(ctx context.Context, on pg.Querier) (list []Unowned, ow
 	}
 	return list, owned, nil
 }
+
+// All lists the checks.
+func (c OwnersChecks) All() []Check { return []Check{c.Owners} }
+
+// Engine is what this package itself brings to the house. Runner may be set after.
+func (o *Owners) Engine() Engine { return Engine{Name: "measure", Checks: o.Checks().All()} }

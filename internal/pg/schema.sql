@@ -28,9 +28,21 @@ CREATE SCHEMA job;
 
 ALTER SCHEMA job OWNER TO garant_owner;
 
+CREATE SCHEMA mail;
+
+ALTER SCHEMA mail OWNER TO garant_owner;
+
 CREATE SCHEMA measure;
 
 ALTER SCHEMA measure OWNER TO garant_owner;
+
+CREATE SCHEMA register;
+
+ALTER SCHEMA register OWNER TO garant_owner;
+
+CREATE SCHEMA witness;
+
+ALTER SCHEMA witness OWNER TO garant_owner;
 
 CREATE FUNCTION estate.check_confirmation() RETURNS trigger
     LANGUAGE plpgsql
@@ -55,6 +67,95 @@ END
 $$;
 
 ALTER FUNCTION estate.check_confirmation() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_decision() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+	proposed measure.annex_proposal;
+	published bigint; -- the last revision that was
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	SELECT * INTO STRICT proposed FROM measure.annex_proposal WHERE id = NEW.proposal;
+	SELECT coalesce(max(p.revision), 0) INTO published
+		FROM measure.annex_decision AS d JOIN measure.annex_proposal AS p ON p.id = d.proposal WHERE d.version IS NOT NULL;
+	IF NEW.outcome <> 'withdrawn' AND (NEW.decided_by !~ '^person:.'
+		OR EXISTS (SELECT FROM measure.annex_draft AS d WHERE d.revision > published AND d.revision <= proposed.revision AND d.edited_by = NEW.decided_by)
+		OR EXISTS (SELECT FROM measure.annex_proposal AS p WHERE p.revision > published AND p.proposed_by = NEW.decided_by)) THEN
+		RAISE EXCEPTION 'not a second person' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_decision_second_person', TABLE = 'annex_decision';
+	END IF;
+	IF NEW.version <> (SELECT coalesce(max(d.version), 0) + 1 FROM measure.annex_decision AS d) THEN
+		RAISE EXCEPTION 'not the next version' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_decision_next', TABLE = 'annex_decision';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_decision() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_draft() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	IF NEW.revision <> (SELECT coalesce(max(d.revision), 0) + 1 FROM measure.annex_draft AS d) THEN
+		RAISE EXCEPTION 'somebody else edited it' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_draft_next', TABLE = 'annex_draft';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_draft() OWNER TO garant_owner;
+
+CREATE FUNCTION measure.check_annex_proposal() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(418464556408);
+	IF EXISTS (SELECT FROM measure.annex_proposal AS p WHERE NOT EXISTS (SELECT FROM measure.annex_decision AS d WHERE d.proposal = p.id)) THEN
+		RAISE EXCEPTION 'another waits' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_one', TABLE = 'annex_proposal';
+	END IF;
+	IF NEW.revision <> (SELECT max(d.revision) FROM measure.annex_draft AS d) THEN
+		RAISE EXCEPTION 'not the draft in force' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_current', TABLE = 'annex_proposal';
+	END IF;
+	IF EXISTS (SELECT FROM measure.annex_decision AS d JOIN measure.annex_proposal AS p ON p.id = d.proposal WHERE d.version IS NOT NULL AND p.revision >= NEW.revision) THEN
+		RAISE EXCEPTION 'published already' USING ERRCODE = 'check_violation', CONSTRAINT = 'annex_proposal_new', TABLE = 'annex_proposal';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION measure.check_annex_proposal() OWNER TO garant_owner;
+
+CREATE FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+	was_revision bigint;
+BEGIN
+	SELECT e.revision INTO was_revision FROM register.entry e
+	WHERE e.id = entry AND e.purge_on IS NOT NULL AND e.purge_on <= LEAST(today, CURRENT_DATE + 1) FOR UPDATE;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	DELETE FROM crypt.key k WHERE k.subject = 'register:' || entry::text;
+	DELETE FROM register.unique_value u WHERE u.entry_id = entry;
+	DELETE FROM register.reference r WHERE r.entry_id = entry;
+	DELETE FROM register.change c WHERE c.entry_id = entry;
+	UPDATE register.entry e SET revision = e.revision + 1, sort_key = '', search = '', fields = '{}', sealed = NULL,
+		purge_on = NULL, updated_at = now, updated_by = 'system:retention', deleted_at = COALESCE(e.deleted_at, now)
+	WHERE e.id = entry;
+	INSERT INTO register.change (entry_id, revision, at, actor_kind, actor_id, action)
+	VALUES (entry, was_revision + 1, now, 'system', 'retention', 'purged');
+	RETURN true;
+END
+$$;
+
+ALTER FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) OWNER TO garant_owner;
 
 CREATE TABLE annex.document (
     id bigint NOT NULL,
@@ -116,6 +217,26 @@ CREATE TABLE annex.pulse (
 );
 
 ALTER TABLE annex.pulse OWNER TO garant_owner;
+
+CREATE TABLE annex.revision (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    kind text NOT NULL,
+    measure_id text DEFAULT ''::text NOT NULL,
+    payload json NOT NULL,
+    CONSTRAINT revision_kind_check CHECK ((kind = ANY (ARRAY['published'::text, 'wording'::text, 'added'::text, 'removed'::text, 'estate'::text, 'scope'::text, 'reduced'::text, 'confirmed'::text, 'company'::text, 'subprocessors'::text])))
+);
+
+ALTER TABLE annex.revision OWNER TO garant_owner;
+
+ALTER TABLE annex.revision ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME annex.revision_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE audit.entry (
     id bigint NOT NULL,
@@ -384,6 +505,89 @@ CREATE TABLE job.recurrence (
 
 ALTER TABLE job.recurrence OWNER TO garant_owner;
 
+CREATE TABLE mail.message (
+    id uuid NOT NULL,
+    template text NOT NULL,
+    person_id uuid NOT NULL,
+    due text NOT NULL,
+    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    problem text,
+    done_at timestamp with time zone,
+    CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'sent'::text, 'dropped'::text, 'failed'::text]))),
+    CONSTRAINT message_template_check CHECK ((template ~ '^[a-z]+(\.[a-z_]+)+$'::text))
+);
+
+ALTER TABLE mail.message OWNER TO garant_owner;
+
+CREATE TABLE mail.preference (
+    person_id uuid NOT NULL,
+    language text,
+    digest boolean DEFAULT true NOT NULL,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT preference_language_check CHECK ((language = ANY (ARRAY['fr'::text, 'en'::text])))
+);
+
+ALTER TABLE mail.preference OWNER TO garant_owner;
+
+CREATE TABLE measure.annex_decision (
+    proposal bigint NOT NULL,
+    outcome text NOT NULL,
+    reason text NOT NULL,
+    decided_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    decided_by text NOT NULL,
+    version bigint,
+    base_hash text,
+    hash text,
+    changes jsonb,
+    CONSTRAINT annex_decision_check CHECK (((outcome = 'published'::text) = ((version IS NOT NULL) AND (base_hash ~ '^[0-9a-f]{64}$'::text) AND (hash ~ '^[0-9a-f]{64}$'::text)))),
+    CONSTRAINT annex_decision_check1 CHECK (((outcome <> 'refused'::text) OR (reason <> ''::text))),
+    CONSTRAINT annex_decision_decided_by_check CHECK ((decided_by ~ '^(person|system):.'::text)),
+    CONSTRAINT annex_decision_outcome_check CHECK ((outcome = ANY (ARRAY['published'::text, 'refused'::text, 'withdrawn'::text]))),
+    CONSTRAINT annex_decision_reason_check CHECK ((length(reason) <= 1000))
+);
+
+ALTER TABLE measure.annex_decision OWNER TO garant_owner;
+
+CREATE TABLE measure.annex_draft (
+    revision bigint NOT NULL,
+    text text NOT NULL,
+    hash text NOT NULL,
+    edited_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    edited_by text NOT NULL,
+    CONSTRAINT annex_draft_edited_by_check CHECK ((edited_by ~ '^(person|system):.'::text)),
+    CONSTRAINT annex_draft_hash_check CHECK ((hash ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT annex_draft_revision_check CHECK ((revision > 0)),
+    CONSTRAINT annex_draft_text_check CHECK ((octet_length(text) <= 1048576))
+);
+
+ALTER TABLE measure.annex_draft OWNER TO garant_owner;
+
+CREATE TABLE measure.annex_proposal (
+    id bigint NOT NULL,
+    revision bigint NOT NULL,
+    note text NOT NULL,
+    proposed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    proposed_by text NOT NULL,
+    CONSTRAINT annex_proposal_note_check CHECK ((length(note) <= 1000)),
+    CONSTRAINT annex_proposal_proposed_by_check CHECK ((proposed_by ~ '^(person|system):.'::text))
+);
+
+ALTER TABLE measure.annex_proposal OWNER TO garant_owner;
+
+ALTER TABLE measure.annex_proposal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME measure.annex_proposal_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE measure.assignment (
     id bigint NOT NULL,
     measure_id text NOT NULL,
@@ -561,6 +765,112 @@ ALTER TABLE public.goose_db_version ALTER COLUMN id ADD GENERATED BY DEFAULT AS 
     CACHE 1
 );
 
+CREATE TABLE register.acknowledgement (
+    document_id uuid NOT NULL,
+    version integer NOT NULL,
+    person_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    digest text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE register.acknowledgement OWNER TO garant_owner;
+
+CREATE TABLE register.change (
+    id bigint NOT NULL,
+    entry_id uuid NOT NULL,
+    revision bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id text NOT NULL,
+    action text NOT NULL,
+    changes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT change_action_check CHECK ((action = ANY (ARRAY['created'::text, 'imported'::text, 'changed'::text, 'moved'::text, 'published'::text, 'removed'::text, 'purged'::text, 'attached'::text])))
+);
+
+ALTER TABLE register.change OWNER TO garant_owner;
+
+ALTER TABLE register.change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME register.change_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE register.entry (
+    id uuid NOT NULL,
+    register text NOT NULL,
+    revision bigint NOT NULL,
+    state text NOT NULL,
+    sort_key text NOT NULL COLLATE pg_catalog."C",
+    search text NOT NULL COLLATE pg_catalog."C",
+    fields jsonb NOT NULL,
+    sealed bytea,
+    purge_on date,
+    created_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    updated_by text NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT entry_fields_check CHECK ((jsonb_typeof(fields) = 'object'::text)),
+    CONSTRAINT entry_register_check CHECK ((register ~ '^[a-z][a-z_]*$'::text)),
+    CONSTRAINT entry_revision_check CHECK ((revision > 0)),
+    CONSTRAINT entry_state_check CHECK ((state <> ''::text))
+);
+
+ALTER TABLE register.entry OWNER TO garant_owner;
+
+CREATE TABLE register.publication (
+    entry_id uuid NOT NULL,
+    version integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    by text NOT NULL,
+    fields jsonb NOT NULL,
+    digest text NOT NULL,
+    CONSTRAINT publication_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE register.publication OWNER TO garant_owner;
+
+CREATE TABLE register.reference (
+    entry_id uuid NOT NULL,
+    field text NOT NULL,
+    target_id uuid NOT NULL
+);
+
+ALTER TABLE register.reference OWNER TO garant_owner;
+
+CREATE TABLE register.unique_value (
+    register text NOT NULL,
+    field text NOT NULL,
+    value bytea NOT NULL,
+    entry_id uuid NOT NULL,
+    CONSTRAINT unique_value_value_check CHECK (((octet_length(value) >= 1) AND (octet_length(value) <= 2000)))
+);
+
+ALTER TABLE register.unique_value OWNER TO garant_owner;
+
+CREATE TABLE witness.statement (
+    id uuid NOT NULL,
+    witness text NOT NULL,
+    key text NOT NULL,
+    sequence bigint NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    statement text NOT NULL,
+    signature text NOT NULL,
+    estate_version bigint NOT NULL,
+    CONSTRAINT statement_check CHECK ((made_at <= (received_at + '00:00:02'::interval))),
+    CONSTRAINT statement_key_check CHECK ((key ~ '^ed25519:'::text)),
+    CONSTRAINT statement_sequence_check CHECK ((sequence > 0)),
+    CONSTRAINT statement_statement_check CHECK ((octet_length(statement) <= 65536)),
+    CONSTRAINT statement_witness_check CHECK ((witness <> ''::text))
+);
+
+ALTER TABLE witness.statement OWNER TO garant_owner;
+
 ALTER TABLE ONLY annex.document
     ADD CONSTRAINT document_pkey PRIMARY KEY (id);
 
@@ -575,6 +885,9 @@ ALTER TABLE ONLY annex.published
 
 ALTER TABLE ONLY annex.pulse
     ADD CONSTRAINT pulse_pkey PRIMARY KEY (minute);
+
+ALTER TABLE ONLY annex.revision
+    ADD CONSTRAINT revision_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY audit.entry
     ADD CONSTRAINT entry_pkey PRIMARY KEY (id);
@@ -642,6 +955,27 @@ ALTER TABLE ONLY job.outbox
 ALTER TABLE ONLY job.recurrence
     ADD CONSTRAINT recurrence_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY mail.message
+    ADD CONSTRAINT message_once UNIQUE (template, person_id, due);
+
+ALTER TABLE ONLY mail.message
+    ADD CONSTRAINT message_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY mail.preference
+    ADD CONSTRAINT preference_pkey PRIMARY KEY (person_id);
+
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_pkey PRIMARY KEY (proposal);
+
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_version_key UNIQUE (version);
+
+ALTER TABLE ONLY measure.annex_draft
+    ADD CONSTRAINT annex_draft_pkey PRIMARY KEY (revision);
+
+ALTER TABLE ONLY measure.annex_proposal
+    ADD CONSTRAINT annex_proposal_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY measure.assignment
     ADD CONSTRAINT assignment_pkey PRIMARY KEY (id);
 
@@ -669,13 +1003,43 @@ ALTER TABLE ONLY measure.state_change
 ALTER TABLE ONLY public.goose_db_version
     ADD CONSTRAINT goose_db_version_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY register.acknowledgement
+    ADD CONSTRAINT acknowledgement_pkey PRIMARY KEY (document_id, version, person_id);
+
+ALTER TABLE ONLY register.change
+    ADD CONSTRAINT change_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY register.entry
+    ADD CONSTRAINT entry_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY register.publication
+    ADD CONSTRAINT publication_pkey PRIMARY KEY (entry_id, version);
+
+ALTER TABLE ONLY register.reference
+    ADD CONSTRAINT reference_pkey PRIMARY KEY (entry_id, field);
+
+ALTER TABLE ONLY register.unique_value
+    ADD CONSTRAINT unique_value_once PRIMARY KEY (register, field, value);
+
+ALTER TABLE ONLY witness.statement
+    ADD CONSTRAINT statement_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY witness.statement
+    ADD CONSTRAINT statement_witness_key_sequence_key UNIQUE (witness, key, sequence);
+
 CREATE INDEX document_at ON annex.document USING btree (at);
+
+CREATE INDEX history_at ON annex.history USING btree (at);
 
 CREATE INDEX history_measure ON annex.history USING btree (measure_id, at);
 
 CREATE INDEX published_at ON annex.published USING btree (at);
 
 CREATE INDEX published_measure ON annex.published USING btree (measure_id, id DESC);
+
+CREATE INDEX published_moment ON annex.published USING btree (measure_id, at DESC, id DESC);
+
+CREATE INDEX revision_at ON annex.revision USING btree (at DESC, id DESC);
 
 CREATE INDEX entry_actor ON audit.entry USING btree (actor_kind, actor_id, id);
 
@@ -701,6 +1065,10 @@ CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_
 
 CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
 
+CREATE INDEX message_failed ON mail.message USING btree (id) WHERE (state = 'failed'::text);
+
+CREATE INDEX message_next ON mail.message USING btree (next_at) WHERE (state = ANY (ARRAY['waiting'::text, 'sending'::text]));
+
 CREATE INDEX assignment_measure ON measure.assignment USING btree (measure_id, id DESC);
 
 CREATE INDEX attestation_measure ON measure.attestation USING btree (measure_id, n DESC);
@@ -711,7 +1079,27 @@ CREATE INDEX run_check ON measure.run USING btree (check_id, asked_at DESC);
 
 CREATE INDEX state_change_measure ON measure.state_change USING btree (measure_id, id DESC);
 
+CREATE INDEX acknowledgement_person ON register.acknowledgement USING btree (person_id, at);
+
+CREATE INDEX change_entry ON register.change USING btree (entry_id, id DESC);
+
+CREATE INDEX entry_fields ON register.entry USING gin (fields jsonb_path_ops) WHERE (deleted_at IS NULL);
+
+CREATE INDEX entry_list ON register.entry USING btree (register, sort_key, id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX entry_purge ON register.entry USING btree (purge_on) WHERE (purge_on IS NOT NULL);
+
+CREATE INDEX reference_target ON register.reference USING btree (target_id);
+
+CREATE INDEX unique_value_entry ON register.unique_value USING btree (entry_id);
+
 CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
+
+CREATE TRIGGER check_annex_decision BEFORE INSERT ON measure.annex_decision FOR EACH ROW EXECUTE FUNCTION measure.check_annex_decision();
+
+CREATE TRIGGER check_annex_draft BEFORE INSERT ON measure.annex_draft FOR EACH ROW EXECUTE FUNCTION measure.check_annex_draft();
+
+CREATE TRIGGER check_annex_proposal BEFORE INSERT ON measure.annex_proposal FOR EACH ROW EXECUTE FUNCTION measure.check_annex_proposal();
 
 ALTER TABLE ONLY directory.api_token
     ADD CONSTRAINT api_token_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
@@ -740,11 +1128,38 @@ ALTER TABLE ONLY document.piece
 ALTER TABLE ONLY estate.confirmation
     ADD CONSTRAINT confirmation_version_fkey FOREIGN KEY (version) REFERENCES estate.version(id);
 
+ALTER TABLE ONLY measure.annex_decision
+    ADD CONSTRAINT annex_decision_proposal_fkey FOREIGN KEY (proposal) REFERENCES measure.annex_proposal(id);
+
+ALTER TABLE ONLY measure.annex_proposal
+    ADD CONSTRAINT annex_proposal_revision_fkey FOREIGN KEY (revision) REFERENCES measure.annex_draft(revision);
+
 ALTER TABLE ONLY measure.current
     ADD CONSTRAINT current_definite_id_fkey FOREIGN KEY (definite_id) REFERENCES measure.evidence(id);
 
 ALTER TABLE ONLY measure.current
     ADD CONSTRAINT current_evidence_id_fkey FOREIGN KEY (evidence_id) REFERENCES measure.evidence(id);
+
+ALTER TABLE ONLY register.acknowledgement
+    ADD CONSTRAINT acknowledgement_document_id_version_fkey FOREIGN KEY (document_id, version) REFERENCES register.publication(entry_id, version);
+
+ALTER TABLE ONLY register.acknowledgement
+    ADD CONSTRAINT acknowledgement_person_id_fkey FOREIGN KEY (person_id) REFERENCES register.entry(id);
+
+ALTER TABLE ONLY register.change
+    ADD CONSTRAINT change_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES register.entry(id);
+
+ALTER TABLE ONLY register.publication
+    ADD CONSTRAINT publication_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES register.entry(id);
+
+ALTER TABLE ONLY register.reference
+    ADD CONSTRAINT reference_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES register.entry(id);
+
+ALTER TABLE ONLY register.reference
+    ADD CONSTRAINT reference_target_id_fkey FOREIGN KEY (target_id) REFERENCES register.entry(id);
+
+ALTER TABLE ONLY register.unique_value
+    ADD CONSTRAINT unique_value_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES register.entry(id);
 
 GRANT USAGE ON SCHEMA annex TO garant_staff;
 GRANT USAGE ON SCHEMA annex TO garant_worker;
@@ -771,19 +1186,39 @@ GRANT USAGE ON SCHEMA estate TO garant_checker;
 GRANT USAGE ON SCHEMA job TO garant_staff;
 GRANT USAGE ON SCHEMA job TO garant_worker;
 
+GRANT USAGE ON SCHEMA mail TO garant_staff;
+GRANT USAGE ON SCHEMA mail TO garant_worker;
+
 GRANT USAGE ON SCHEMA measure TO garant_staff;
 GRANT USAGE ON SCHEMA measure TO garant_worker;
 GRANT USAGE ON SCHEMA measure TO garant_checker;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 
+GRANT USAGE ON SCHEMA register TO garant_staff;
+GRANT USAGE ON SCHEMA register TO garant_worker;
+GRANT USAGE ON SCHEMA register TO garant_checker;
+
+GRANT USAGE ON SCHEMA witness TO garant_staff;
+GRANT USAGE ON SCHEMA witness TO garant_worker;
+GRANT USAGE ON SCHEMA witness TO garant_checker;
+
 REVOKE ALL ON FUNCTION estate.check_confirmation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_decision() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_draft() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION measure.check_annex_proposal() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) TO garant_worker;
 
 GRANT SELECT ON TABLE annex.document TO garant_staff;
 GRANT SELECT ON TABLE annex.document TO garant_worker;
@@ -812,6 +1247,16 @@ GRANT INSERT(payload) ON TABLE annex.published TO garant_worker;
 GRANT SELECT ON TABLE annex.pulse TO garant_staff;
 GRANT SELECT ON TABLE annex.pulse TO garant_public;
 GRANT SELECT,INSERT ON TABLE annex.pulse TO garant_worker;
+
+GRANT SELECT ON TABLE annex.revision TO garant_staff;
+GRANT SELECT ON TABLE annex.revision TO garant_worker;
+GRANT SELECT ON TABLE annex.revision TO garant_public;
+
+GRANT INSERT(kind) ON TABLE annex.revision TO garant_worker;
+
+GRANT INSERT(measure_id) ON TABLE annex.revision TO garant_worker;
+
+GRANT INSERT(payload) ON TABLE annex.revision TO garant_worker;
 
 GRANT SELECT ON TABLE audit.entry TO garant_staff;
 
@@ -1077,6 +1522,84 @@ GRANT INSERT(args) ON TABLE job.outbox TO garant_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE job.recurrence TO garant_worker;
 
+GRANT SELECT ON TABLE mail.message TO garant_staff;
+GRANT SELECT,DELETE ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(id) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(id) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(template) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(template) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(person_id) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(person_id) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(due) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(due) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(args) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(args) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(expires_at),UPDATE(expires_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(expires_at) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(state),UPDATE(state) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(state),UPDATE(state) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(next_at),UPDATE(next_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(next_at),UPDATE(next_at) ON TABLE mail.message TO garant_worker;
+
+GRANT UPDATE(attempts) ON TABLE mail.message TO garant_worker;
+GRANT UPDATE(attempts) ON TABLE mail.message TO garant_staff;
+
+GRANT INSERT(problem) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(problem),UPDATE(problem) ON TABLE mail.message TO garant_worker;
+
+GRANT INSERT(done_at) ON TABLE mail.message TO garant_staff;
+GRANT INSERT(done_at),UPDATE(done_at) ON TABLE mail.message TO garant_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE mail.preference TO garant_staff;
+GRANT SELECT ON TABLE mail.preference TO garant_worker;
+
+GRANT SELECT ON TABLE measure.annex_decision TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_decision TO garant_worker;
+
+GRANT INSERT(proposal) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(outcome) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(reason) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(decided_by) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(version) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(base_hash) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(hash) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT INSERT(changes) ON TABLE measure.annex_decision TO garant_staff;
+
+GRANT SELECT ON TABLE measure.annex_draft TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_draft TO garant_worker;
+
+GRANT INSERT(revision) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT INSERT(text) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT INSERT(hash) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT INSERT(edited_by) ON TABLE measure.annex_draft TO garant_staff;
+
+GRANT SELECT ON TABLE measure.annex_proposal TO garant_staff;
+GRANT SELECT ON TABLE measure.annex_proposal TO garant_worker;
+
+GRANT INSERT(revision) ON TABLE measure.annex_proposal TO garant_staff;
+
+GRANT INSERT(note) ON TABLE measure.annex_proposal TO garant_staff;
+
+GRANT INSERT(proposed_by) ON TABLE measure.annex_proposal TO garant_staff;
+
 GRANT SELECT ON TABLE measure.assignment TO garant_staff;
 GRANT SELECT ON TABLE measure.assignment TO garant_worker;
 GRANT SELECT ON TABLE measure.assignment TO garant_checker;
@@ -1242,5 +1765,109 @@ GRANT INSERT(state) ON TABLE measure.state_change TO garant_worker;
 GRANT INSERT(cause) ON TABLE measure.state_change TO garant_worker;
 
 GRANT INSERT(reason) ON TABLE measure.state_change TO garant_worker;
+
+GRANT SELECT,INSERT ON TABLE register.acknowledgement TO garant_staff;
+GRANT SELECT ON TABLE register.acknowledgement TO garant_worker;
+
+GRANT SELECT(document_id) ON TABLE register.acknowledgement TO garant_checker;
+
+GRANT SELECT(version) ON TABLE register.acknowledgement TO garant_checker;
+
+GRANT SELECT(person_id) ON TABLE register.acknowledgement TO garant_checker;
+
+GRANT SELECT(at) ON TABLE register.acknowledgement TO garant_checker;
+
+GRANT SELECT ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(entry_id) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(revision) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(at) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(actor_kind) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(actor_id) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(action) ON TABLE register.change TO garant_staff;
+
+GRANT INSERT(changes) ON TABLE register.change TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE register.entry TO garant_staff;
+
+GRANT SELECT(id) ON TABLE register.entry TO garant_worker;
+GRANT SELECT(id) ON TABLE register.entry TO garant_checker;
+
+GRANT SELECT(register) ON TABLE register.entry TO garant_worker;
+GRANT SELECT(register) ON TABLE register.entry TO garant_checker;
+
+GRANT UPDATE(revision) ON TABLE register.entry TO garant_staff;
+GRANT SELECT(revision) ON TABLE register.entry TO garant_worker;
+
+GRANT UPDATE(state) ON TABLE register.entry TO garant_staff;
+GRANT SELECT(state) ON TABLE register.entry TO garant_worker;
+GRANT SELECT(state) ON TABLE register.entry TO garant_checker;
+
+GRANT UPDATE(sort_key) ON TABLE register.entry TO garant_staff;
+
+GRANT UPDATE(search) ON TABLE register.entry TO garant_staff;
+
+GRANT UPDATE(fields) ON TABLE register.entry TO garant_staff;
+GRANT SELECT(fields) ON TABLE register.entry TO garant_worker;
+GRANT SELECT(fields) ON TABLE register.entry TO garant_checker;
+
+GRANT UPDATE(sealed) ON TABLE register.entry TO garant_staff;
+
+GRANT UPDATE(purge_on) ON TABLE register.entry TO garant_staff;
+GRANT SELECT(purge_on) ON TABLE register.entry TO garant_worker;
+
+GRANT UPDATE(updated_at) ON TABLE register.entry TO garant_staff;
+
+GRANT UPDATE(updated_by) ON TABLE register.entry TO garant_staff;
+
+GRANT UPDATE(deleted_at) ON TABLE register.entry TO garant_staff;
+GRANT SELECT(deleted_at) ON TABLE register.entry TO garant_worker;
+GRANT SELECT(deleted_at) ON TABLE register.entry TO garant_checker;
+
+GRANT SELECT,INSERT ON TABLE register.publication TO garant_staff;
+
+GRANT SELECT(entry_id) ON TABLE register.publication TO garant_worker;
+GRANT SELECT(entry_id) ON TABLE register.publication TO garant_checker;
+
+GRANT SELECT(version) ON TABLE register.publication TO garant_worker;
+GRANT SELECT(version) ON TABLE register.publication TO garant_checker;
+
+GRANT SELECT(at) ON TABLE register.publication TO garant_worker;
+GRANT SELECT(at) ON TABLE register.publication TO garant_checker;
+
+GRANT SELECT(fields) ON TABLE register.publication TO garant_checker;
+
+GRANT SELECT(digest) ON TABLE register.publication TO garant_worker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE register.reference TO garant_staff;
+GRANT SELECT ON TABLE register.reference TO garant_worker;
+GRANT SELECT ON TABLE register.reference TO garant_checker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE register.unique_value TO garant_staff;
+
+GRANT SELECT ON TABLE witness.statement TO garant_staff;
+GRANT SELECT ON TABLE witness.statement TO garant_worker;
+GRANT SELECT ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(id) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(witness) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(key) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(sequence) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(made_at) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(statement) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(signature) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(estate_version) ON TABLE witness.statement TO garant_checker;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE garant_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

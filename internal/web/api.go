@@ -1,9 +1,16 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -18,8 +25,9 @@ const APIPath = "/api/v1"
 // API is the interface for programs: JSON over HTTP, described by OpenAPI 3.1 at
 // /api/v1/openapi.json. Errors are problems (RFC 9457).
 type API struct {
-	mux  *http.ServeMux
-	huma huma.API
+	mux     *http.ServeMux
+	huma    huma.API
+	streams []Route
 }
 
 // NewAPI makes an empty one.
@@ -80,7 +88,53 @@ func (p apiProblem) MarshalJSON() ([]byte, error) { return json.Marshal(p.Proble
 func (p apiProblem) ContentType(_ string) string  { return "application/problem+json" }
 func problem(err error) error                     { return apiProblem{ProblemOf(errs.HTTPStatus(err), err)} }
 
+// Stream adds a call whose body is a file, of at most maxBody bytes, that fn reads as it comes; query
+// says what its parameters are. Who may not make the call is told so before anything is read. What fn returns is
+// sent as JSON. It panics as Handle does.
+func Stream(a *API, op Operation, maxBody int64, query map[string]string, fn func(r *Request) (any, error)) {
+	if op.Permission == "" {
+		panic("web: the operation " + op.ID + " names no permission")
+	}
+	described := &huma.Operation{
+		OperationID: op.ID, Method: op.Method, Path: op.Path, Summary: op.Summary,
+		Description: "Needs the permission " + string(op.Permission) + ".",
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}},
+		Responses:   map[string]*huma.Response{strconv.Itoa(cmp.Or(op.Status, http.StatusOK)): {Description: "Taken"}, "default": {Description: "Error"}},
+	}
+	for _, part := range strings.Split(op.Path, "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			described.Parameters = append(described.Parameters, &huma.Param{Name: strings.TrimSuffix(name, "}"), In: "path", Required: true, Schema: &huma.Schema{Type: "string"}})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		described.Parameters = append(described.Parameters, &huma.Param{Name: name, In: "query", Description: query[name], Schema: &huma.Schema{Type: "string"}})
+	}
+	a.huma.OpenAPI().AddOperation(described)
+	a.streams = append(a.streams, Route{
+		Pattern: op.Method + " " + APIPath + op.Path, Permission: op.Permission, MaxBody: maxBody,
+		Handler: func(w http.ResponseWriter, r *Request) error {
+			// Longer than pages have: a hundred megabytes over a slow line.
+			if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(streamTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+				return err
+			}
+			out, err := fn(r)
+			if err != nil {
+				var tooLarge *http.MaxBytesError
+				if errors.As(err, &tooLarge) {
+					err = errs.New(errs.Invalid, "web.too_large", "What was sent is larger than this address accepts.").Wrap(err)
+				}
+				WriteProblem(w, errs.HTTPStatus(err), err)
+				return nil
+			}
+			return WriteJSON(w, cmp.Or(op.Status, http.StatusOK), out)
+		},
+	})
+}
+
+// streamTime is how long a body of Stream may take to arrive.
+const streamTime = 10 * time.Minute
+
 // Routes is what a site must add. Each call looks at its own permission, so the route is open.
 func (a *API) Routes() []Route {
-	return []Route{{Pattern: APIPath + "/", Permission: Public, Handler: Serve(http.StripPrefix(APIPath, a.mux))}}
+	return append([]Route{{Pattern: APIPath + "/", Permission: Public, Handler: Serve(http.StripPrefix(APIPath, a.mux))}}, a.streams...)
 }

@@ -98,7 +98,7 @@ func TestAccessibility(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, address := browser(t)
-	pages := []string{"annex", "replay", "nothing", "proof-ENC-1", "proof-ENC-2", "changes", "changes-none", "unavailable", "error"}
+	pages := []string{"annex", "replay", "nothing", "order-clauses", "order-iso", "proof-ENC-1", "proof-ENC-2", "proof-PHY-2", "changes", "changes-replay", "changes-none", "subprocessors", "subprocessors-none", "verify", "unavailable", "error"}
 	for _, look := range []struct {
 		theme, lang string
 		width       int64
@@ -121,7 +121,7 @@ func TestAccessibility(t *testing.T) {
 func TestLayout(t *testing.T) {
 	ctx, address := browser(t)
 	for _, width := range []int64{1280, 360, 320} {
-		for _, name := range []string{"annex", "proof-ENC-1", "changes", "unavailable"} {
+		for _, name := range []string{"annex", "order-clauses", "order-iso", "proof-ENC-1", "proof-PHY-2", "changes", "subprocessors", "verify", "unavailable"} {
 			for _, lang := range []string{"fr", "en"} {
 				visit(ctx, t, address(lang, name), "light", width)
 				evaluate[bool](ctx, t, openAll)

@@ -9,6 +9,7 @@ import (
 
 // annexBody is the document as its template shows it.
 type annexBody struct {
+	Links    *links
 	Company  Company
 	Legal    string
 	Replay   *replay
@@ -17,7 +18,14 @@ type annexBody struct {
 	Details  []ui.Detail // about the document: version, digest
 	JSON     string
 	Form     form
+	Orders   []ui.NavItem
+	Lead     string // of the order; may be empty
+	Own      bool   // the annex's own order
+	Reduced  *reduction
+	Valid    *validity
+	Over     string // address of the coverage over time
 	Sections []section
+	Topics   []topic
 	States   []definition
 	Kinds    []definition
 }
@@ -25,8 +33,39 @@ type annexBody struct {
 // replay is the banner of a moment of the past.
 type replay struct {
 	Text string
+	Note string // which versions it is made of; may be empty
 	Back string // address of today's page
 	Word string // of the link there
+}
+
+// reduction is the notice that some measures cover less than they did.
+type reduction struct {
+	Title, Text string
+	List        []ref
+}
+
+// validity says until when a copy of the page speaks of the present.
+type validity struct{ Text, ISO string }
+
+// ref points to a measure of this page or, where Href says so, of another.
+type ref struct {
+	ID, Title, Href string
+	Pill            ui.Pill
+}
+
+// entry is a number of a standard.
+type entry struct {
+	Number string
+	List   []ref
+}
+
+// topic is a question of readers.
+type topic struct {
+	Question, Answer string
+	Mail             string
+	Link             *ui.Link
+	List             []ref
+	None             bool
 }
 
 // figure is one of the row of counts.
@@ -36,13 +75,17 @@ type figure struct {
 }
 
 // form lets the reader choose a day of the past.
-type form struct{ Action, Value, Max string }
+type form struct{ Action, Value, Max, Order string }
 
 // section is a chapter: what is or was proven first, the rest behind one line.
 type section struct {
 	ID, Title, Law string
+	Anchor         string
 	Shown          []row
 	Quiet          []fold
+	Index          []entry
+	Others         []ref
+	Silent         bool
 }
 
 // fold is a list that stays out of the way until it is opened; printed pages show it whole.
@@ -69,11 +112,18 @@ func (t teller) annex(v Annex) annexBody {
 		b.Sections = append(b.Sections, t.section(s))
 	}
 	b.Counts, b.Shares = t.counts(count, v.Last), count
-	b.Details = t.identity(v.Version, v.Since, v.Hash)
-	b.Form = form{Action: AnnexPath, Max: t.ISODay(t.now)}
+	b.Details = append(t.party(v.Company), t.identity(v.Version, v.Since, v.Hash)...)
+	b.Details = append(b.Details, t.origin(v.Estate, v.Catalogue, v.Build)...)
+	b.Own = v.Order == OwnOrder
+	if !b.Own {
+		b.Lead = t.T("annex.order." + string(v.Order) + ".lead")
+	}
+	b.Orders, b.Over = t.orders(v.Order), t.href(ChangesPath)+"#coverage"
+	b.Reduced, b.Topics, b.Valid = t.reduction(v.Sections), t.topics(v.Topics), t.validity(v.Until)
+	b.Form = form{Action: AnnexPath, Max: t.ISODay(t.now), Order: string(v.Order)}
 	if !v.At.IsZero() {
 		b.Form.Value = t.ISODay(v.At)
-		b.Replay = &replay{Text: t.T("annex.replay.banner", "Instant", t.Instant(v.At)), Back: AnnexPath, Word: t.T("annex.replay.back")}
+		b.Replay = t.replay(Address(AnnexPath, v.Order, ""), v.Version, v.Estate)
 	}
 	for _, s := range ui.States() {
 		b.States = append(b.States, definition{State: s, Text: t.T("annex.define.state." + string(s))})
@@ -127,7 +177,13 @@ func (t teller) identity(version int64, since time.Time, hash string) []ui.Detai
 }
 
 func (t teller) section(s Section) section {
-	out := section{ID: s.ID, Title: s.Title, Law: t.GDPR(s.GDPR)}
+	out := section{ID: s.ID, Title: s.Title, Law: t.GDPR(s.GDPR), Anchor: s.Anchor, Others: t.refs(s.Others, true), Silent: s.Silent}
+	if out.Anchor == "" {
+		out.Anchor = s.ID
+	}
+	for _, e := range s.Index {
+		out.Index = append(out.Index, entry{Number: e.Number, List: t.refs(e.Measures, true)})
+	}
 	var unproven, excluded []row
 	for _, m := range s.Measures {
 		m = judged(m)

@@ -9,6 +9,7 @@ import (
 
 // proofBody is the proof behind a measure as its template shows it.
 type proofBody struct {
+	Links    *links
 	Row      row
 	From, To string // the ends of the history strip
 	Replay   *replay
@@ -19,6 +20,7 @@ type proofBody struct {
 	Changes  []change
 	Commands []ui.Code
 	JSON     string
+	Verify   string // address of how to check by oneself
 }
 
 // digest is one evidence record.
@@ -30,9 +32,14 @@ type digest struct {
 // change is one change of state.
 type change struct {
 	ID, Title, Href, Time, ISO string
-	Pill                       ui.Pill
-	Before                     string // the state before, in words
+	Pill                       *ui.Pill // nil: the state is not what changed
+	Chip                       string   // what changed instead
+	Before                     string   // the state before, in words
 	Why                        string
+	Lines                      []string
+	Diff                       []part // of the sentence
+	key                        string
+	at                         time.Time
 }
 
 // crumbs lead back to the measure's chapter.
@@ -48,7 +55,7 @@ func (t teller) proof(v Proof) proofBody {
 	m := judged(v.Measure)
 	b := proofBody{Row: t.row(m), Why: t.why(m), JSON: v.JSON}
 	if !v.At.IsZero() {
-		b.Replay = &replay{Text: t.T("annex.replay.banner", "Instant", t.Instant(v.At)), Back: ProofPath + m.ID, Word: t.T("annex.replay.back")}
+		b.Replay = t.replay(ProofPath+m.ID, v.Version, v.Estate)
 	}
 	if n := len(m.Strip); n > 0 {
 		b.From, b.To = t.Day(m.Strip[0].Date), t.Day(m.Strip[n-1].Date)
@@ -57,7 +64,7 @@ func (t teller) proof(v Proof) proofBody {
 	if b.Row.Asserted {
 		b.Facts = t.values(m)
 	}
-	for _, d := range m.Digests {
+	for _, d := range digests(m) {
 		out := digest{Check: d.Check, SHA256: d.SHA256}
 		if name := "check." + d.Check; t.Has(name) {
 			out.Check = t.T(name)
@@ -65,22 +72,18 @@ func (t teller) proof(v Proof) proofBody {
 		// Of a withdrawn sentence it is not told which check failed, nor since when.
 		if b.Row.Asserted && d.Passed {
 			out.Result = t.T("annex.digest.passed")
-			if !d.FirstAt.IsZero() {
+			switch {
+			case d.Check == attestation:
+				out.Check, out.Result = t.T("annex.digest.attestation"), t.T("annex.digest.confirmed", "When", t.OnDay(d.FirstAt))
+			case !d.FirstAt.IsZero():
 				out.Result = t.T("annex.digest.since", "Instant", t.Instant(d.FirstAt))
 			}
 		}
 		b.Digests = append(b.Digests, out)
 	}
-	for _, c := range v.History {
-		b.Changes = append(b.Changes, t.change(c, t.Instant(c.At)))
-	}
-	for _, c := range v.Commands {
-		label := c.Label
-		if t.Has(label) {
-			label = t.T(label)
-		}
-		b.Commands = append(b.Commands, ui.Code{Label: label, Text: c.Line})
-	}
+	b.Changes = t.merged(v.History, v.Revisions, t.Instant)
+	b.Verify = t.href(VerifyPath)
+	b.Commands = t.commands(v.Commands)
 	return b
 }
 
@@ -91,24 +94,34 @@ func (t teller) look(m Measure, every time.Duration) []ui.Detail {
 		d.Term = t.T("annex.look." + id)
 		out = append(out, d)
 	}
-	if m.Expected > 0 {
+	switch {
+	case m.ByPeople:
+		t.said(m, add)
+	case m.Expected > 0:
 		add("scope", ui.Detail{Text: t.systems(m)})
-	} else {
+	default:
 		add("scope", ui.Detail{Text: t.T("annex.look.scope.none")})
 	}
 	switch {
+	case m.ByPeople:
 	case !m.LastLook.IsZero():
 		add("last", ui.Detail{Time: m.LastLook})
 	case t.at.IsZero(): // of the past it is not known
 		add("last", ui.Detail{Text: t.T("annex.look.never")})
 	}
-	if m.State == ui.Met && !m.ValidUntil.IsZero() {
+	if m.State == ui.Met && !m.ByPeople && !m.ValidUntil.IsZero() {
 		add("valid", ui.Detail{Time: m.ValidUntil})
 	}
-	if t.at.IsZero() && !m.NextLook.IsZero() {
+	if t.at.IsZero() && !m.ByPeople && !m.NextLook.IsZero() {
 		add("next", ui.Detail{Time: m.NextLook})
 	}
-	if every > 0 {
+	if !m.ByPeople {
+		t.said(m, add)
+	}
+	if w := m.Witness; w != nil && m.State == ui.Met {
+		add("witness", ui.Detail{Text: w.Name, Time: w.At, Note: w.Key})
+	}
+	if every > 0 && !m.ByPeople {
 		add("every", ui.Detail{Text: t.Duration(every)})
 	}
 	if m.Owner != "" {
@@ -120,6 +133,21 @@ func (t teller) look(m Measure, every time.Duration) []ui.Detail {
 	}
 	add("operator", ui.Detail{Text: t.T(operator)})
 	return out
+}
+
+// said tells of the owner's confirmation, while it holds.
+func (t teller) said(m Measure, add func(id string, d ui.Detail)) {
+	c := m.Confirmed
+	if c == nil || m.State != ui.Met {
+		if m.ByPeople {
+			add("confirmed", ui.Detail{Text: t.T("annex.look.never")})
+		}
+		return
+	}
+	add("confirmed", ui.Detail{Time: c.At})
+	if !c.Until.IsZero() {
+		add("due", ui.Detail{Time: c.Until})
+	}
 }
 
 // values lists the facts of a measure in plain sight, each once.
@@ -148,9 +176,10 @@ func (t teller) values(m Measure) []ui.Detail {
 
 // change tells a change of state; when is written as the place asks.
 func (t teller) change(c Change, when string) change {
+	pill := t.Pill(c.To)
 	out := change{
-		ID: c.ID, Title: c.Title, Href: t.href(ProofPath + c.ID), Time: when, ISO: t.ISO(c.At), Pill: t.Pill(c.To),
-		Why: t.why(Measure{State: c.To, Reason: c.Reason}),
+		ID: c.ID, Title: c.Title, Href: t.href(ProofPath + c.ID), Time: when, ISO: t.ISO(c.At), Pill: &pill,
+		Why: t.why(Measure{State: c.To, Reason: c.Reason}), key: c.Key, at: c.At,
 	}
 	if c.From != "" {
 		out.Before = t.T("annex.change.before", "State", t.StateName(c.From))
@@ -160,10 +189,16 @@ func (t teller) change(c Change, when string) change {
 
 // changesBody is the list of changes as its template shows it.
 type changesBody struct {
-	Days  []changeDay
-	Empty ui.Empty
-	From  string
-	JSON  string
+	Links  *links
+	Replay *replay
+	Days   []changeDay
+	Empty  ui.Empty
+	From   string
+	Older  string // address of what came before; may be empty
+	JSON   string
+	Feed   string
+
+	Coverage *coverage
 }
 
 // changeDay is the changes of one day.
@@ -173,21 +208,27 @@ type changeDay struct {
 }
 
 func (t teller) changes(v Changes) changesBody {
-	b := changesBody{JSON: v.JSON}
+	b := changesBody{JSON: v.JSON, Feed: v.Feed, Coverage: t.coverage(v)}
+	if !v.At.IsZero() {
+		b.Replay = t.replay(ChangesPath, 0, 0)
+	}
 	if !v.From.IsZero() {
 		b.From = t.T("annex.changes.from", "Date", t.Day(v.From))
+		if v.Published.Before(v.From) && !v.Published.IsZero() {
+			b.Older = Address(ChangesPath, OwnOrder, t.ISODay(v.From))
+		}
 	}
 	b.Empty = ui.Empty{
 		Icon: "history", Title: t.T("annex.changes.none"), Text: t.T("annex.changes.none.text"),
-		Action: &ui.Button{Label: t.T("annex.back"), Href: AnnexPath},
+		Action: &ui.Button{Label: t.T("annex.back"), Href: t.href(AnnexPath)},
 	}
-	for _, c := range v.List {
-		day := t.ISODay(c.At)
+	for _, c := range t.merged(v.List, v.Revisions, t.Clock) {
+		day := t.ISODay(c.at)
 		if last := len(b.Days) - 1; last < 0 || b.Days[last].ISO != day {
-			b.Days = append(b.Days, changeDay{Date: t.Day(c.At), ISO: day})
+			b.Days = append(b.Days, changeDay{Date: t.Day(c.at), ISO: day})
 		}
 		d := &b.Days[len(b.Days)-1]
-		d.List = append(d.List, t.change(c, t.Clock(c.At)))
+		d.List = append(d.List, c)
 	}
 	return b
 }

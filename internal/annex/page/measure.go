@@ -1,6 +1,7 @@
 package page
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,11 @@ type row struct {
 
 	ProofWord, ProofLabel string // of the link to the proof
 
+	VerifyHref string // of the commands that check it from outside; may be empty
+	Confirmed  string // by its owner, when
+	Witness    string // who else confirmed it
+	Exclusion  string
+
 	Pill  ui.Pill
 	Kind  string // how it is proven, or is to be
 	Strip []ui.Day
@@ -47,8 +53,9 @@ type piece struct {
 // teller tells measures to one reader.
 type teller struct {
 	*ui.Printer
-	now time.Time // of the page
-	at  time.Time // the moment that is replayed; zero: now
+	now    time.Time // of the page
+	at     time.Time // the moment that is replayed; zero: now
+	moment string    // at, as links carry it
 }
 
 // withdrawn reports whether a sentence was asserted and is no more. A measure that lost its
@@ -118,22 +125,42 @@ func (t teller) row(m Measure) row {
 			r.Tone = "danger"
 		}
 	}
+	if m.Outside {
+		r.VerifyHref = r.Href + "#verify"
+	}
+	t.testimony(m, &r)
 	if m.Reduced {
 		r.Reduced = t.T("annex.reduced")
 	}
-	if m.Expected > 0 && !m.LastLook.IsZero() {
-		r.Looked = t.T("annex.looked", "Systems", t.systems(m), "When", t.moment(m.LastLook))
+	if m.Expected > 0 && !m.LastLook.IsZero() && !m.ByPeople {
+		r.Looked = t.T("annex.looked", "Systems", t.systems(m), "When", t.when(m.LastLook))
 	}
-	if len(m.Digests) > 0 {
-		r.Digest = short(m.Digests[0].SHA256)
+	if first := digests(m); len(first) > 0 {
+		r.Digest = short(first[0].SHA256)
 		r.ProofWord, r.ProofLabel = t.T("annex.proof"), t.T("annex.proof.of", "ID", m.ID)
 	}
 	r.Line = t.line(m)
-	if t.at.IsZero() && !m.NextLook.IsZero() && m.State != ui.Excluded {
+	switch {
+	case !t.at.IsZero() || m.State == ui.Excluded:
+	case m.ByPeople && m.Confirmed != nil && m.Confirmed.Until.After(t.now):
+		r.Next = t.T("annex.line.confirm", "When", t.Until(m.Confirmed.Until, t.now))
+	case !m.ByPeople && !m.NextLook.IsZero():
 		r.Next = t.T("annex.line.next", "When", t.Until(m.NextLook, t.now))
 	}
 	return r
 }
+
+// digests are those of the checks, then those of what people said.
+func digests(m Measure) []Digest {
+	out := slices.Clone(m.Digests)
+	if c := m.Confirmed; c != nil && c.Digest != "" {
+		out = append(out, Digest{Check: attestation, SHA256: c.Digest, FirstAt: c.At, Passed: m.State == ui.Met})
+	}
+	return out
+}
+
+// attestation stands in place of the id of a check.
+const attestation = "attestation"
 
 // lead is what a sentence is called that is not asserted.
 func (t teller) lead(m Measure) string {
@@ -154,12 +181,42 @@ func (t teller) planned(k ui.Kind) string {
 	return t.KindName(k)
 }
 
+// testimony says who confirmed a measure. Only what is met is confirmed.
+func (t teller) testimony(m Measure, r *row) {
+	r.Exclusion = ""
+	if m.State == ui.Excluded && m.Exclusion != "" {
+		r.Exclusion = t.T("annex.exclusion", "Why", m.Exclusion)
+	}
+	if !r.Asserted {
+		return
+	}
+	if c := m.Confirmed; c != nil && !c.At.IsZero() {
+		r.Confirmed = t.T("annex.confirmed", "When", t.OnDay(c.At))
+		if m.Owner != "" {
+			r.Confirmed = t.T("annex.confirmed.by", "When", t.OnDay(c.At), "Owner", m.Owner)
+		}
+	}
+	if w := m.Witness; w != nil && w.Name != "" {
+		r.Witness = t.T("annex.witness", "Name", w.Name, "When", t.when(w.At))
+	}
+}
+
 // href keeps the moment that is replayed.
-func (t teller) href(path string) string {
-	if t.at.IsZero() {
+func (t teller) href(path string) string { return Address(path, OwnOrder, t.moment) }
+
+// Address is a path of the site in an order of the measures, at a moment; empty: now.
+func Address(path string, o Order, moment string) string {
+	q := url.Values{}
+	if o != OwnOrder {
+		q.Set("order", string(o))
+	}
+	if moment != "" {
+		q.Set("at", moment)
+	}
+	if len(q) == 0 {
 		return path
 	}
-	return path + "?at=" + t.ISODay(t.at)
+	return path + "?" + q.Encode()
 }
 
 // pieces puts facts into a text. What is only quoted carries no fact: it is not asserted.
@@ -271,8 +328,8 @@ func (t teller) sinceWhen(at time.Time) string {
 	return t.T("annex.since.day", "Date", t.Day(at))
 }
 
-// moment writes when something was looked at, as part of a sentence.
-func (t teller) moment(at time.Time) string {
+// when writes when something was looked at, as part of a sentence.
+func (t teller) when(at time.Time) string {
 	if t.today(at) {
 		return t.T("annex.moment.clock", "Time", t.Clock(at))
 	}

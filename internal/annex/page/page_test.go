@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"encoding/xml"
 	"errors"
 	"io"
 	"regexp"
@@ -37,7 +38,23 @@ func written(t testing.TB, lang string) map[string][]byte {
 	none := annex
 	none.Sections, none.Last, none.Company.Contact, none.JSON = nil, time.Time{}, "", ""
 	add("nothing", func(w io.Writer) error { return pages.Annex(w, page("/"), none) })
-	for _, id := range []string{"ENC-1", "ENC-2", "CRT-2", "LOG-6", "PHY-6", "RSK-1", "BAK-4", "ANO-1"} {
+	for _, o := range []Order{ClausesOrder, ISOOrder} {
+		other := sampleOrder(t, words, lang, o)
+		add("order-"+string(o), func(w io.Writer) error { return pages.Annex(w, page("/?order="+string(o)), other) })
+	}
+	sub := sampleSubprocessors(t, words, lang)
+	add("subprocessors", func(w io.Writer) error { return pages.Subprocessors(w, page("/subprocessors"), sub) })
+	add("subprocessors-none", func(w io.Writer) error {
+		return pages.Subprocessors(w, page("/subprocessors"), Subprocessors{Company: company, Declared: true})
+	})
+	add("subprocessors-undeclared", func(w io.Writer) error {
+		return pages.Subprocessors(w, page("/subprocessors?at=2026-08-24"), Subprocessors{Company: company, At: past.At})
+	})
+	add("verify", func(w io.Writer) error { return pages.Verify(w, page("/verify"), sampleVerify(t, words, lang)) })
+	add("verify-none", func(w io.Writer) error {
+		return pages.Verify(w, page("/verify"), Verify{Company: company, At: past.At})
+	})
+	for _, id := range []string{"ENC-1", "ENC-2", "PHY-2", "CRT-2", "LOG-6", "PHY-6", "RSK-1", "BAK-4", "ANO-1"} {
 		proof := sampleProof(t, words, lang, id)
 		add("proof-"+id, func(w io.Writer) error { return pages.Proof(w, page("/m/"+id), proof) })
 	}
@@ -46,6 +63,9 @@ func written(t testing.TB, lang string) map[string][]byte {
 	add("proof-replay", func(w io.Writer) error { return pages.Proof(w, page("/m/ENC-1?at=2026-08-24"), old) })
 	changes := sampleChanges(t, words, lang)
 	add("changes", func(w io.Writer) error { return pages.Changes(w, page("/changes"), changes) })
+	oldChanges := changes
+	oldChanges.At = past.At
+	add("changes-replay", func(w io.Writer) error { return pages.Changes(w, page("/changes?at=2026-08-24"), oldChanges) })
 	add("changes-none", func(w io.Writer) error { return pages.Changes(w, page("/changes"), Changes{Company: company}) })
 	add("unavailable", func(w io.Writer) error {
 		return pages.Unavailable(w, page("/m/ENC-1"), Unavailable{Company: company, Since: sampleNow.Add(-4 * time.Minute)})
@@ -316,7 +336,11 @@ func TestEscaping(t *testing.T) {
 	if err := pages.Proof(&proof, samplePage(t, words, "fr", evil), p); err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range [][]byte{annex.Bytes(), proof.Bytes()} {
+	all := [][]byte{annex.Bytes(), proof.Bytes()}
+	for _, lang := range []string{"fr", "en"} {
+		all = append(all, hostile(t, pages, words, lang, evil)...)
+	}
+	for _, b := range all {
 		for _, n := range elements(parse(t, b)) {
 			if src, _ := attr(n, "src"); src == "x" {
 				t.Error("markup of a stranger became markup of the page")
@@ -327,6 +351,71 @@ func TestEscaping(t *testing.T) {
 			if _, ok := attr(n, "onerror"); ok {
 				t.Error("a stranger's handler became an attribute")
 			}
+		}
+	}
+}
+
+// hostile is every page with a stranger's words wherever there are words of others.
+func hostile(t *testing.T, pages *Pages, words *ui.Messages, lang, evil string) [][]byte {
+	t.Helper()
+	m := Measure{
+		ID: evil, Title: evil, State: ui.Met, Kind: ui.Kind(evil), Owner: evil, Sentence: []Span{{Text: evil}}, ByPeople: true, Outside: true, Reduced: true,
+		Confirmed: &Confirmation{At: sampleNow, Until: sampleNow, Digest: evil}, Witness: &Witness{Name: evil, At: sampleNow, Key: evil}, Exclusion: evil,
+	}
+	out := m
+	out.State, out.ID = ui.Excluded, evil+"2"
+	ref := []Ref{{ID: evil, Title: evil, State: ui.State(evil)}}
+	who := Company{Name: evil, LegalName: evil, Country: evil, Contact: evil, DPO: "javascript:alert(1)", Revised: sampleNow}
+	sub := []Subprocessor{{Name: evil, Country: evil, Service: evil, Data: evil, Places: []string{evil, evil}, Safeguard: evil, Since: sampleNow}}
+	revision := Revision{
+		Key: evil, Kind: evil, ID: evil, Title: evil, At: sampleNow, Before: evil, After: evil + " " + evil, Fields: []Field{{evil, evil, evil}, {evil, "", evil}, {evil, evil, ""}},
+		Joined: sub, Left: sub, Altered: sub,
+	}
+	changes := Changes{
+		Company: who, List: []Change{{Key: evil, ID: evil, Title: evil, At: sampleNow, From: ui.State(evil), To: ui.State(evil), Reason: evil}}, Revisions: []Revision{revision},
+		JSON: "javascript:alert(1)", Feed: "javascript:alert(1)", Address: evil,
+		Recent: []Day{{Date: sampleNow, Count: map[ui.Kind]map[ui.State]int{ui.Kind(evil): {ui.State(evil): 3}}}},
+	}
+	var written [][]byte
+	page := func(write func(io.Writer, *ui.Page) error) {
+		var b bytes.Buffer
+		if err := write(&b, samplePage(t, words, lang, "/")); err != nil {
+			t.Fatal(err)
+		}
+		written = append(written, b.Bytes())
+	}
+	page(func(w io.Writer, p *ui.Page) error {
+		return pages.Annex(w, p, Annex{
+			Company: who, Order: Order(evil), At: sampleNow, Moment: evil, Catalogue: evil, Build: evil, Estate: 1, Version: 1, Address: evil,
+			Sections: []Section{{ID: evil, Anchor: evil, Title: evil, Measures: []Measure{m, out}, Index: []Entry{{evil, ref}}, Others: ref, Silent: true}},
+			Topics:   []Topic{{Question: evil, Answer: evil, Measures: ref, Mail: evil, Link: &ui.Link{Label: evil, Href: "javascript:alert(1)"}}},
+		})
+	})
+	page(func(w io.Writer, p *ui.Page) error {
+		return pages.Proof(w, p, Proof{Company: who, Measure: m, History: changes.List, Revisions: []Revision{revision}, Moment: evil, At: sampleNow, Commands: []Command{{evil, evil}}})
+	})
+	page(func(w io.Writer, p *ui.Page) error { return pages.Changes(w, p, changes) })
+	page(func(w io.Writer, p *ui.Page) error {
+		return pages.Subprocessors(w, p, Subprocessors{Company: who, Declared: true, List: sub, Changes: []Revision{revision}, JSON: "javascript:alert(1)", Address: evil})
+	})
+	page(func(w io.Writer, p *ui.Page) error {
+		return pages.Verify(w, p, Verify{Company: who, Items: []Outside{{Measure: m, Commands: []Command{{evil, evil}}}}, Document: evil, Hash: evil, Address: evil})
+	})
+	// A feed is XML: what a stranger wrote is text in it, whatever it was.
+	var b bytes.Buffer
+	if err := pages.Feed(&b, words.For(lang, nil), Feed{Changes: changes, Origin: "https://trust.ardoise.example", Authority: "trust.ardoise.example", Begun: sampleNow, Self: FeedPath}); err != nil {
+		t.Fatal(err)
+	}
+	for dec := xml.NewDecoder(&b); ; {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return written
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if start, ok := token.(xml.StartElement); ok && !slices.Contains(strings.Fields("feed id title subtitle updated author name link generator entry published content"), start.Name.Local) {
+			t.Errorf("the feed holds a stranger's <%s>", start.Name.Local)
 		}
 	}
 }

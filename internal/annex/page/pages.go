@@ -22,9 +22,12 @@ var english []byte
 
 // Paths of the public site.
 const (
-	AnnexPath   = "/"
-	ChangesPath = "/changes"
-	ProofPath   = "/m/" // followed by the measure's id
+	AnnexPath         = "/"
+	ChangesPath       = "/changes"
+	FeedPath          = "/changes.atom"
+	SubprocessorsPath = "/subprocessors"
+	VerifyPath        = "/verify"
+	ProofPath         = "/m/" // followed by the measure's id
 )
 
 // Messages are the words of these pages, by language, for ui.NewMessages.
@@ -32,7 +35,7 @@ func Messages() map[string][]byte { return map[string][]byte{"fr": french, "en":
 
 // Pages makes the pages of the public site. It is safe for use from many goroutines.
 type Pages struct {
-	annex, proof, changes, unavailable *template.Template
+	annex, proof, changes, subprocessors, verify, unavailable *template.Template
 }
 
 // New reads the templates. It fails when msgs lacks the words of this package.
@@ -44,7 +47,7 @@ func New(msgs *ui.Messages) (*Pages, error) {
 	for _, p := range []struct {
 		into **template.Template
 		file string
-	}{{&s.annex, "annex"}, {&s.proof, "proof"}, {&s.changes, "changes"}, {&s.unavailable, "unavailable"}} {
+	}{{&s.annex, "annex"}, {&s.proof, "proof"}, {&s.changes, "changes"}, {&s.subprocessors, "subprocessors"}, {&s.verify, "verify"}, {&s.unavailable, "unavailable"}} {
 		t, err := ui.Parse("public", templateFiles, "templates/parts.html", "templates/"+p.file+".html")
 		if err != nil {
 			return nil, err
@@ -58,19 +61,21 @@ func New(msgs *ui.Messages) (*Pages, error) {
 // language switch; Now is the moment that ages count from; whatever else is empty is filled in.
 // p itself is not changed. Nothing is written when it fails; so with every page.
 func (s *Pages) Annex(w io.Writer, p *ui.Page, v Annex) error {
-	own, t, err := open(p, v.At)
+	own, t, err := open(p, v.At, v.Moment)
 	if err != nil {
 		return err
 	}
 	t.dress(own, v.Company, t.T("annex.title"), AnnexPath)
 	t.number(own, v.Company, v.Hash, v.Since, v.Address)
-	own.Body = t.annex(v)
+	b := t.annex(v)
+	b.Links = t.links(own, v.Address, v.Until)
+	own.Body = b
 	return ui.Render(w, s.annex, own)
 }
 
 // Proof writes what stands behind one measure.
 func (s *Pages) Proof(w io.Writer, p *ui.Page, v Proof) error {
-	own, t, err := open(p, v.At)
+	own, t, err := open(p, v.At, v.Moment)
 	if err != nil {
 		return err
 	}
@@ -83,25 +88,57 @@ func (s *Pages) Proof(w io.Writer, p *ui.Page, v Proof) error {
 	if own.Crumbs == nil {
 		own.Crumbs = t.crumbs(v)
 	}
-	own.Body = t.proof(v)
+	b := t.proof(v)
+	b.Links = t.links(own, v.Address, time.Time{})
+	own.Body = b
 	return ui.Render(w, s.proof, own)
 }
 
-// Changes writes the changes of state.
+// Changes writes the changes of state and of the text, and the coverage over time.
 func (s *Pages) Changes(w io.Writer, p *ui.Page, v Changes) error {
-	own, t, err := open(p, time.Time{})
+	own, t, err := open(p, v.At, v.Moment)
 	if err != nil {
 		return err
 	}
 	t.dress(own, v.Company, t.T("annex.changes"), ChangesPath)
 	t.number(own, v.Company, "", time.Time{}, v.Address)
-	own.Body = t.changes(v)
+	b := t.changes(v)
+	b.Links = t.links(own, v.Address, time.Time{})
+	own.Body = b
 	return ui.Render(w, s.changes, own)
+}
+
+// Subprocessors writes the list of sub-processors.
+func (s *Pages) Subprocessors(w io.Writer, p *ui.Page, v Subprocessors) error {
+	own, t, err := open(p, v.At, v.Moment)
+	if err != nil {
+		return err
+	}
+	t.dress(own, v.Company, t.T("annex.sub"), SubprocessorsPath)
+	t.number(own, v.Company, v.Hash, v.Since, v.Address)
+	b := t.subprocessors(v)
+	b.Links = t.links(own, v.Address, time.Time{})
+	own.Body = b
+	return ui.Render(w, s.subprocessors, own)
+}
+
+// Verify writes how readers check by themselves.
+func (s *Pages) Verify(w io.Writer, p *ui.Page, v Verify) error {
+	own, t, err := open(p, v.At, v.Moment)
+	if err != nil {
+		return err
+	}
+	t.dress(own, v.Company, t.T("annex.verify"), VerifyPath)
+	t.number(own, v.Company, v.Hash, v.Since, v.Address)
+	b := t.verify(v)
+	b.Links = t.links(own, v.Address, time.Time{})
+	own.Body = b
+	return ui.Render(w, s.verify, own)
 }
 
 // Unavailable writes that nothing can be asserted at this moment. The status is 503.
 func (s *Pages) Unavailable(w io.Writer, p *ui.Page, v Unavailable) error {
-	own, t, err := open(p, time.Time{})
+	own, t, err := open(p, time.Time{}, "")
 	if err != nil {
 		return err
 	}
@@ -125,7 +162,7 @@ type unavailableBody struct {
 
 // Error writes an error: what happened and the next step.
 func (s *Pages) Error(w io.Writer, p *ui.Page, v Failure) error {
-	own, t, err := open(p, time.Time{})
+	own, t, err := open(p, time.Time{}, "")
 	if err != nil {
 		return err
 	}
@@ -144,7 +181,7 @@ func (s *Pages) Error(w io.Writer, p *ui.Page, v Failure) error {
 }
 
 // open copies the caller's page, which may be shared, and makes the teller of its reader.
-func open(p *ui.Page, at time.Time) (*ui.Page, teller, error) {
+func open(p *ui.Page, at time.Time, moment string) (*ui.Page, teller, error) {
 	if p == nil || p.Printer == nil {
 		return nil, teller{}, errs.New(errs.Internal, "annex.no_printer", "A page of the annex was to be written without a printer.")
 	}
@@ -152,7 +189,13 @@ func open(p *ui.Page, at time.Time) (*ui.Page, teller, error) {
 	if own.Now.IsZero() {
 		own.Now = time.Now()
 	}
-	return &own, teller{Printer: own.Printer, now: own.Now, at: at}, nil
+	switch {
+	case at.IsZero():
+		moment = ""
+	case moment == "":
+		moment = own.Printer.ISODay(at)
+	}
+	return &own, teller{Printer: own.Printer, now: own.Now, at: at, moment: moment}, nil
 }
 
 // dress fills in what every page has. current is the path of the open part of the navigation.
@@ -163,11 +206,13 @@ func (t teller) dress(p *ui.Page, c Company, title, current string) {
 	if p.Site == "" {
 		p.Site = c.Name
 	}
-	if p.Nav == nil {
-		p.Nav = []ui.NavItem{
-			{Label: t.T("annex.nav.measures"), Href: AnnexPath, Current: current == AnnexPath},
-			{Label: t.T("annex.nav.changes"), Href: ChangesPath, Current: current == ChangesPath},
-		}
+	if p.Nav != nil {
+		return
+	}
+	for _, item := range []struct{ word, path string }{
+		{"annex.nav.measures", AnnexPath}, {"annex.nav.changes", ChangesPath}, {"annex.nav.subprocessors", SubprocessorsPath}, {"annex.nav.verify", VerifyPath},
+	} {
+		p.Nav = append(p.Nav, ui.NavItem{Label: t.T(item.word), Href: t.href(item.path), Current: current == item.path})
 	}
 }
 

@@ -62,14 +62,21 @@ type sampleCatalogue struct {
 	} `yaml:"sections"`
 	Measures []struct {
 		ID, Section, Kind, Owner, Operator string
-		Refs                               struct{ GDPR, ISO, CNIL []string }
+		Refs                               struct{ GDPR, ISO, CNIL, Clauses []string }
 	} `yaml:"measures"`
+	Clauses []string
+	Also    []struct {
+		Key      string
+		Measures []string
+	}
 }
 
 type sampleWords struct {
 	Sections map[string]string
 	Teams    map[string]string
 	Measures map[string]struct{ Title, Sentence, Method string }
+	Clauses  map[string]string
+	Also     map[string]string
 }
 
 func readYAML(t testing.TB, name string, into any) {
@@ -83,7 +90,10 @@ func readYAML(t testing.TB, name string, into any) {
 	}
 }
 
-var company = Company{Name: "Ardoise Mécénat", LegalName: "Ardoise Mécénat SRL", Contact: "dpo@ardoise.example"}
+var company = Company{
+	Name: "Ardoise Mécénat", LegalName: "Ardoise Mécénat SRL", Country: "Belgique", Contact: "contact@ardoise.example", DPO: "dpo@ardoise.example",
+	Revised: time.Date(2026, 11, 12, 9, 0, 0, 0, time.UTC),
+}
 
 const documentHash = "3fa9c1d2e4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f"
 
@@ -96,7 +106,8 @@ func sampleAnnex(t testing.TB, words *ui.Messages, lang string) Annex {
 	p := words.For(lang, brussels(t))
 	v := Annex{
 		Company: company, Hash: documentHash, Version: 3, Since: sampleNow.AddDate(0, 0, -12), Last: sampleNow.Add(-40 * time.Second),
-		JSON: "/annex.json", Address: "https://trust.ardoise.example/",
+		JSON: "/annex.json", Address: "https://trust.ardoise.example/", Until: sampleNow.Add(time.Minute),
+		Estate: 2, Catalogue: documentHash, Build: "0.2.0",
 	}
 	for _, s := range cat.Sections {
 		section := Section{ID: s.ID, Title: texts.Sections[s.ID], GDPR: s.GDPR}
@@ -112,6 +123,48 @@ func sampleAnnex(t testing.TB, words *ui.Messages, lang string) Annex {
 			}))
 		}
 		v.Sections = append(v.Sections, section)
+	}
+	for _, a := range cat.Also {
+		topic := Topic{Question: ui.Typeset(lang, strings.ReplaceAll(texts.Also[a.Key], "\u202f", " "))}
+		for _, id := range a.Measures {
+			_, m := find(t, v, id)
+			topic.Measures = append(topic.Measures, Ref{ID: id, Title: m.Title, State: m.State})
+		}
+		switch a.Key {
+		case "contact":
+			topic.Mail = company.DPO
+		case "subprocessors":
+			topic.Link = &ui.Link{Label: p.T("annex.also.list"), Href: SubprocessorsPath}
+		case "location":
+			topic.Answer = map[string]string{"fr": "Toutes les données sont traitées en Belgique et en Irlande.", "en": "All data are processed in Belgium and Ireland."}[lang]
+		}
+		v.Topics = append(v.Topics, topic)
+	}
+	return v
+}
+
+// sampleOrder is the sample in another order, with a section of every sort.
+func sampleOrder(t testing.TB, words *ui.Messages, lang string, o Order) Annex {
+	t.Helper()
+	v := sampleAnnex(t, words, lang)
+	v.Order = o
+	var all []Measure
+	for _, s := range v.Sections {
+		all = append(all, s.Measures...)
+	}
+	ref := func(m Measure) Ref { return Ref{ID: m.ID, Title: m.Title, State: m.State} }
+	if o == ClausesOrder {
+		v.Sections = []Section{
+			{ID: "1", Title: "Pseudonymisation", Measures: all[:40], Others: []Ref{ref(all[40]), ref(all[41])}},
+			{ID: "2", Title: "Certification", Others: []Ref{ref(all[42])}},
+			{ID: "3", Title: "Minimisation", Measures: all[40:]},
+			{ID: "4", Title: "Transparence", Silent: true},
+		}
+		return v
+	}
+	v.Sections = []Section{
+		{ID: "5", Title: "Organisation", Measures: all[:40], Index: []Entry{{"5.1", []Ref{ref(all[3]), ref(all[45])}}, {"5.14", []Ref{ref(all[4])}}}},
+		{Title: "Exigences", Anchor: "standard", Measures: all[40:]},
 	}
 	return v
 }
@@ -170,7 +223,20 @@ func settle(m Measure) Measure {
 	}
 	day := 24 * time.Hour
 	switch m.ID {
+	case "PHY-2":
+		m = looked(ui.Met, "reason.attested", 9*day, func(i int) ui.State {
+			if i < 80 {
+				return ui.Unproven
+			}
+			return ui.Met
+		})
+		m.Examined, m.Expected, m.NextLook = 0, 0, time.Time{}
+		m.LastLook, m.ValidUntil = m.Since, m.Since.AddDate(1, 0, 0)
+		m.Digests, m.ByPeople = nil, true
+		m.Confirmed = &Confirmation{At: m.Since, Until: m.Since.AddDate(1, 0, 0), Digest: hex.EncodeToString(sum[:])}
 	case "ENC-1":
+		m.Outside = true
+		m.Witness = &Witness{Name: "Cabinet Exemple", At: sampleNow.Add(-3 * time.Minute), Key: "4f2a 9b1c 77de"}
 		return looked(ui.Met, "reason.pass", 38*day, func(i int) ui.State {
 			switch {
 			case i < 20:
@@ -190,6 +256,7 @@ func settle(m Measure) Measure {
 	case "CRT-1":
 		return looked(ui.Met, "reason.pass", 30*time.Minute, func(i int) ui.State { return ui.Met })
 	case "CRT-2":
+		m.Outside = true
 		m = looked(ui.Stale, "reason.blind", 26*time.Minute, func(i int) ui.State {
 			if i == 89 {
 				return ui.Stale
@@ -206,6 +273,7 @@ func settle(m Measure) Measure {
 		})
 	case "BAK-4":
 		m.State, m.Reason, m.Since = ui.Excluded, "", sampleNow.AddDate(0, -2, 0)
+		m.Exclusion = "Redis ne garde aucune donnée de nos clients."
 	}
 	return m
 }
@@ -248,15 +316,102 @@ func sampleChanges(t testing.TB, words *ui.Messages, lang string) Changes {
 	t.Helper()
 	a := sampleAnnex(t, words, lang)
 	title := func(id string) string { _, m := find(t, a, id); return m.Title }
+	recent, whole := sampleDays(a, 90, 1), sampleDays(a, 120, 2)
+	_, enc := find(t, a, "ENC-1")
+	before, after := "", ""
+	for _, s := range enc.Sentence {
+		before += strings.ReplaceAll(s.Text, "1.2", "1.1")
+		after += s.Text
+	}
 	return Changes{
+		Recent: recent, Whole: whole, Published: whole[0].Date, Feed: FeedPath + "?lang=" + lang,
+		Revisions: []Revision{
+			{Key: "wording/7", Kind: "wording", ID: "ENC-1", Title: title("ENC-1"), At: sampleNow.Add(-20 * time.Minute), Before: before, After: after},
+			{Key: "reduced/6", Kind: "reduced", ID: "CRT-2", Title: title("CRT-2"), At: sampleNow.AddDate(0, 0, -1)},
+			{Key: "scope/5", Kind: "scope", ID: "CRT-2", Title: title("CRT-2"), At: sampleNow.AddDate(0, 0, -1).Add(-time.Second), From: 5, To: 4},
+			{Key: "estate/4", Kind: "estate", At: sampleNow.AddDate(0, 0, -1).Add(-2 * time.Second), From: 1, To: 2},
+			{Key: "subprocessors/3", Kind: "subprocessors", At: sampleNow.AddDate(0, 0, -9), Joined: sampleSub(lang)[:1], Left: []Subprocessor{{Name: "Ancien Hôte (exemple)"}}},
+			{Key: "company/2", Kind: "company", At: sampleNow.AddDate(0, 0, -12), Fields: []Field{{"annex.company.dpo", "", "dpo@ardoise.example"}, {"annex.company.contact", "info@ardoise.example", "contact@ardoise.example"}}},
+			{Key: "published/1", Kind: "published", At: whole[0].Date},
+		},
 		Company: company, From: sampleNow.AddDate(0, 0, -90), JSON: "/changes.json", Address: "https://trust.ardoise.example/changes",
 		List: []Change{
-			{"CRT-2", title("CRT-2"), sampleNow.Add(-26 * time.Minute), ui.Met, ui.Stale, "reason.blind"},
-			{"CRT-1", title("CRT-1"), sampleNow.Add(-30 * time.Minute), ui.NotMet, ui.Met, "reason.pass"},
-			{"ENC-2", title("ENC-2"), sampleNow.AddDate(0, 0, -3), ui.Met, ui.NotMet, "reason.fail"},
-			{"ENC-1", title("ENC-1"), sampleNow.AddDate(0, 0, -38), ui.NotMet, ui.Met, "reason.pass"},
-			{"ENC-1", title("ENC-1"), sampleNow.AddDate(0, 0, -41), ui.Met, ui.NotMet, "reason.fail"},
-			{"ENC-1", title("ENC-1"), sampleNow.AddDate(0, 0, -70), "", ui.Met, "reason.pass"},
+			{"state/1", "CRT-2", title("CRT-2"), sampleNow.Add(-26 * time.Minute), ui.Met, ui.Stale, "reason.blind"},
+			{"state/2", "CRT-1", title("CRT-1"), sampleNow.Add(-30 * time.Minute), ui.NotMet, ui.Met, "reason.pass"},
+			{"state/3", "ENC-2", title("ENC-2"), sampleNow.AddDate(0, 0, -3), ui.Met, ui.NotMet, "reason.fail"},
+			{"state/4", "ENC-1", title("ENC-1"), sampleNow.AddDate(0, 0, -38), ui.NotMet, ui.Met, "reason.pass"},
+			{"state/5", "ENC-1", title("ENC-1"), sampleNow.AddDate(0, 0, -41), ui.Met, ui.NotMet, "reason.fail"},
+			{"state/6", "ENC-1", title("ENC-1"), sampleNow.AddDate(0, 0, -70), "", ui.Met, "reason.pass"},
 		},
 	}
+}
+
+// sampleDays counts the measures of the sample, fewer of them met the longer ago.
+func sampleDays(a Annex, n, step int) []Day {
+	var out []Day
+	for i := range n {
+		d := Day{Date: sampleNow.AddDate(0, 0, (i-n+1)*step), Count: map[ui.Kind]map[ui.State]int{}}
+		k := 0
+		for _, s := range a.Sections {
+			for _, m := range s.Measures {
+				state := m.State
+				switch k++; {
+				case i == n-1:
+				case k%80 < i*50/n:
+					state = ui.Met
+				case k%17 == 0 && i > n/2:
+					state = ui.NotMet
+				case k%13 == 0 && i%9 == 0:
+					state = ui.Stale
+				}
+				if d.Count[m.Kind] == nil {
+					d.Count[m.Kind] = map[ui.State]int{}
+				}
+				d.Count[m.Kind][state]++
+			}
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+func sampleSub(lang string) []Subprocessor {
+	list := map[string][]Subprocessor{
+		"fr": {
+			{Name: "Nuage Exemple SA", Country: "Belgique", Service: "Hébergement de la production", Data: "Toutes les données confiées, chiffrées", Places: []string{"Belgique", "Irlande"}, Since: sampleNow.AddDate(-2, 0, 0)},
+			{Name: "Courrier Exemple Inc.", Country: "États-Unis", Service: "Envoi de courriels", Data: "Adresses, objet et texte des messages", Places: []string{"États-Unis"}, Safeguard: "Clauses contractuelles types de 2021", Since: sampleNow.AddDate(0, 1, 0)},
+			{Name: "Support Exemple SRL"},
+		},
+		"en": {
+			{Name: "Nuage Exemple SA", Country: "Belgium", Service: "Hosting of production", Data: "All entrusted data, encrypted", Places: []string{"Belgium", "Ireland"}, Since: sampleNow.AddDate(-2, 0, 0)},
+			{Name: "Courrier Exemple Inc.", Country: "United States", Service: "Sending of mail", Data: "Addresses, subjects and texts of messages", Places: []string{"United States"}, Safeguard: "Standard contractual clauses of 2021", Since: sampleNow.AddDate(0, 1, 0)},
+			{Name: "Support Exemple SRL"},
+		},
+	}
+	return list[lang]
+}
+
+func sampleSubprocessors(t testing.TB, words *ui.Messages, lang string) Subprocessors {
+	t.Helper()
+	v := Subprocessors{Company: company, Declared: true, List: sampleSub(lang), JSON: "/subprocessors.json", Address: "https://trust.ardoise.example/subprocessors", Hash: documentHash, Since: sampleNow.AddDate(0, 0, -12)}
+	for _, r := range sampleChanges(t, words, lang).Revisions {
+		if r.Kind == "subprocessors" {
+			v.Changes = append(v.Changes, r)
+		}
+	}
+	return v
+}
+
+func sampleVerify(t testing.TB, words *ui.Messages, lang string) Verify {
+	t.Helper()
+	v := Verify{
+		Company: company, Hash: documentHash, Since: sampleNow.AddDate(0, 0, -12), Address: "https://trust.ardoise.example/verify",
+		Document: "curl -s https://trust.ardoise.example/document.json | sha256sum",
+	}
+	a := sampleAnnex(t, words, lang)
+	for _, id := range []string{"ENC-1", "ENC-2"} {
+		_, m := find(t, a, id)
+		v.Items = append(v.Items, Outside{Measure: m, Commands: []Command{{"annex.try.hsts", "curl -sI https://HOST/ | grep -i strict-transport-security"}}})
+	}
+	return v
 }

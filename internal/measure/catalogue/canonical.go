@@ -45,19 +45,29 @@ func (c *Catalogue) seal() error {
 			"refs": map[string]any{"gdpr": list(m.Refs.GDPR), "iso": list(m.Refs.ISO), "cnil": list(m.Refs.CNIL), "clauses": list(m.Refs.Clauses)},
 		})
 	}
+	whole := map[string]any{
+		"sections": sections, "parameters": parameters, "teams": teams, "measures": measures,
+		"clauses": c.canonicalClauses(langs), "also": c.canonicalTopics(langs),
+	}
+	if c.tailored != nil && !c.tailored.by.Empty() {
+		whole["tailoring"] = c.tailored.declared()
+	}
+	var err error
+	c.canonical, c.hash, err = canonical(whole)
+	return err
+}
+
+// canonical writes a value made of maps, lists, texts and whole numbers, and its SHA-256.
+func canonical(v any) (text []byte, hash string, err error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(map[string]any{
-		"sections": sections, "parameters": parameters, "teams": teams, "measures": measures,
-		"clauses": c.canonicalClauses(langs), "also": c.canonicalTopics(langs),
-	}); err != nil {
-		return err
+	if err := enc.Encode(v); err != nil {
+		return nil, "", err
 	}
-	c.canonical = bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	sum := sha256.Sum256(c.canonical)
-	c.hash = hex.EncodeToString(sum[:])
-	return nil
+	text = bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	sum := sha256.Sum256(text)
+	return text, hex.EncodeToString(sum[:]), nil
 }
 
 // SentenceHash returns the hexadecimal SHA-256 of what a measure announces: its sentence in every

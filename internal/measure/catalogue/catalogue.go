@@ -138,6 +138,7 @@ type Catalogue struct {
 	languages map[string]language
 	canonical []byte
 	hash      string
+	tailored  *tailored // nil: as the program carries it
 }
 
 // language is one file of words.

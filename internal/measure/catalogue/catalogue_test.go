@@ -85,7 +85,7 @@ func TestSectionsFollowTheAnnex(t *testing.T) {
 // TestKinds holds each kind to what the rows of the product allow.
 func TestKinds(t *testing.T) {
 	want := map[Kind]string{
-		Checked: `PHY-3 ACC-15 SEG-4 SEG-5 SEG-8 ANO-1 CLS-1 AST-1 CRT-1 CRT-2 ENC-1 ENC-2 ENC-3 LOG-3 LOG-6
+		Checked: `PHY-3 ACC-2 ACC-5 ACC-15 SEG-4 SEG-5 SEG-8 ANO-1 CLS-1 AST-1 CRT-1 CRT-2 ENC-1 ENC-2 ENC-3 LOG-3 LOG-6
 			BAK-1 BAK-6 VUL-1 ACC-16 NET-1 NET-2 END-1 BAK-7`,
 		Run:      `PHY-4 PHY-5 PHY-7 PHY-8 PHY-9 RSK-1 RSK-2 BCP-1 ORG-1 INC-1 AST-2 MED-1 TEL-1 ESC-1`,
 		Attested: `PHY-1 PHY-2 PHY-6 PWR-1`,
@@ -179,6 +179,11 @@ func TestEveryValueIsQuoted(t *testing.T) {
 
 func TestFactsOfTheChecksThatExist(t *testing.T) {
 	want := map[string][]string{
+		"ACC-2": {"access.readers.examined", "access.readers.roles", "access.readers.tables"},
+		"ACC-5": {"access.privileged.examined", "access.privileged.roles"},
+		"SEG-5": {"access.developers.examined", "access.developers.roles"},
+		"CLS-1": {"access.labels.examined", "access.labels.columns", "register.assets.labelled"},
+		"NET-1": {"access.network.examined", "reach.examined", "reach.refused"},
 		"ENC-1": {"endpoint.tls.examined", "endpoint.tls.versions", "endpoint.tls.suites", "endpoint.plainhttp.examined"},
 		"ENC-2": {"endpoint.hsts.examined", "endpoint.hsts.max_age"},
 		"CRT-1": {"endpoint.certificate.production.examined", "endpoint.certificate.production.next_expiry"},

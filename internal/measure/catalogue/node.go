@@ -24,6 +24,7 @@ const maxProblems = 20
 type reader struct {
 	file     string
 	problems *[]error
+	at       string // what is being read, for problems: "measures.ENC-1.sentence.fr"; may be empty
 }
 
 // fail notes a problem. The message names the line; the id and the fix are for pages.
@@ -31,8 +32,11 @@ func (r *reader) fail(line int, id, text, fix string) {
 	if len(*r.problems) >= maxProblems {
 		return
 	}
-	e := bad(id, fmt.Sprintf("%s, line %d: %s.", r.file, line, text), fix)
-	*r.problems = append(*r.problems, e.With("file", r.file).With("line", line))
+	e := bad(id, fmt.Sprintf("%s, line %d: %s.", r.file, line, text), fix).With("file", r.file).With("line", line)
+	if r.at != "" {
+		e = e.With("at", r.at)
+	}
+	*r.problems = append(*r.problems, e)
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+)`)

@@ -17,10 +17,12 @@ import (
 // Addresses of the console that pages of several packages lead to.
 const (
 	DeskPath    = "/"
+	AnnexPath   = "/annex" // the company's own, as a private draft
 	ChecksPath  = "/checks"
 	EstatePath  = "/estate"
 	PeoplePath  = "/people"
 	RecordPath  = "/record"
+	AuditPath   = "/audit"
 	AccountPath = "/account"
 	SignOutPath = "/sign-out"
 )
@@ -33,8 +35,9 @@ type Chrome struct {
 	Items    func(r *web.Request) []ui.NavItem        // further pages, engines' for instance; may be nil
 	AnnexURL string                                   // of the public annex; empty: no link
 
-	due    []DueSource
-	people *directory.Directory // by Pages; nil: names are not known
+	due         []DueSource
+	populations []Population
+	people      *directory.Directory // by Pages; nil: names are not known
 }
 
 // Due is one thing that waits for somebody.
@@ -47,9 +50,13 @@ type Due struct {
 	Why     string
 	Next    string    // the next step, a sentence
 	Since   time.Time // zero: not said
+	Whom    string    // for whom it is: a team, a role, or a person by name for who may read persons; empty: not said
+	Teams   []string  // keys of the teams among Whom, as the catalogue names them
+	Mine    bool      // for the reader, alone or among others
+	Until   time.Time // when it must be done; zero: no day is set
 	Button  *ui.Button
-	Action  *ui.Action
-	Urgency int // the greatest comes first
+	Action  *ui.Action // shown without a Button
+	Urgency int        // the greatest comes first, then the earliest Until
 }
 
 // DueLine is one part of what is due: a target and what is wrong with it.
@@ -65,7 +72,8 @@ const (
 )
 
 // DueSource tells what waits for the people of a page. Both functions heed the reader's
-// permissions and give nothing to who may not see it.
+// permissions and give nothing to who may not see it: to who lacks actor.ReadChecks, only what
+// is Mine.
 type DueSource struct {
 	Count func(r *web.Request) (int, error) // as many as List has
 	List  func(r *web.Request, p *ui.Printer) ([]Due, error)
@@ -159,8 +167,9 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 		}
 	}
 	add(actor.ReadChecks, DeskPath, "inbox", "console.nav.desk", "", due)
+	add(actor.ReadChecks, AnnexPath, "scroll", "console.nav.annex", "", 0)
 	if c.AnnexURL != "" {
-		add(actor.ReadAnnex, c.AnnexURL, "scroll", "console.nav.annex", "", 0)
+		add(actor.ReadAnnex, c.AnnexURL, "external", "console.nav.public", "", 0)
 	}
 	add(actor.ReadChecks, ChecksPath, "radar", "console.nav.checks", "", 0)
 	if c.Items != nil {
@@ -169,6 +178,7 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 	add(actor.ReadEstate, EstatePath, "server", "console.nav.estate", house, 0)
 	add(actor.ReadPersons, PeoplePath, "users", "console.nav.people", house, 0)
 	add(actor.ReadAudit, RecordPath, "record", "console.nav.record", house, 0)
+	add(actor.SampleRecords, AuditPath, "search", "console.nav.audit", house, 0)
 	return items
 }
 

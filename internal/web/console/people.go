@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -30,8 +31,8 @@ func (h *pages) people(w http.ResponseWriter, r *web.Request) error {
 
 // personForm is what somebody wrote to add a person, with what is wrong with it.
 type personForm struct {
-	email, name, role                string
-	wrongEmail, wrongName, wrongRole string
+	email, name, role, until                     string
+	wrongEmail, wrongName, wrongRole, wrongUntil string
 }
 
 func (h *pages) showPeople(w http.ResponseWriter, r *web.Request, status int, f personForm) error {
@@ -60,10 +61,10 @@ func (h *pages) showPeople(w http.ResponseWriter, r *web.Request, status int, f 
 		body.Pager.Newer = PeoplePath + "?after=" + list[pageSize-1].ID.String()
 	}
 	for _, person := range list {
-		body.Table.Rows = append(body.Table.Rows, personRow(p, person))
+		body.Table.Rows = append(body.Table.Rows, personRow(p, person, r.Now))
 	}
 	if r.Actor.May(actor.ChangePersons) {
-		body.Add = f.fields(p)
+		body.Add = f.fields(p, r.Now)
 	}
 	for _, role := range actor.Roles() {
 		body.Roles = append(body.Roles, ui.Detail{Term: RoleName(p, role), Text: p.T("console.role." + string(role) + ".about")})
@@ -79,7 +80,7 @@ func personName(p *ui.Printer, person directory.Person) string {
 	return person.Name
 }
 
-func personRow(p *ui.Printer, person directory.Person) []ui.Cell {
+func personRow(p *ui.Printer, person directory.Person, now time.Time) []ui.Cell {
 	name := ui.Cell{Link: &ui.Link{Label: personName(p, person), Href: PeoplePath + "/" + person.ID.String()}, Note: person.Email}
 	if !person.DisabledAt.IsZero() {
 		name.Chip = p.T("console.people.disabled")
@@ -92,14 +93,19 @@ func personRow(p *ui.Printer, person directory.Person) []ui.Cell {
 	if person.LastSeenAt.IsZero() {
 		seen.Text = p.T("console.people.never")
 	}
-	return []ui.Cell{name, {Text: RoleName(p, person.Role)}, keys, seen}
+	role := ui.Cell{Text: RoleName(p, person.Role)}
+	if !person.Until.IsZero() {
+		role.Note = seatNote(p, person.Until, now)
+	}
+	return []ui.Cell{name, role, keys, seen}
 }
 
-func (f personForm) fields(p *ui.Printer) []ui.Field {
+func (f personForm) fields(p *ui.Printer, now time.Time) []ui.Field {
 	fields := []ui.Field{
 		{Name: "name", Label: p.T("console.people.name"), Value: f.name, Error: f.wrongName, Required: true, Autocomplete: "off", MaxLength: 80},
 		{Name: "email", Type: "email", Label: p.T("console.people.email"), Value: f.email, Error: f.wrongEmail, Required: true, Autocomplete: "off", MaxLength: 254},
 		{Name: "role", Type: "select", Label: p.T("console.people.role"), Error: f.wrongRole, Required: true, Options: roleOptions(p, actor.Role(f.role))},
+		seatField(p, f.until, f.wrongUntil, now),
 	}
 	for i := range fields {
 		if fields[i].Error != "" {
@@ -122,8 +128,8 @@ func (h *pages) addPerson(w http.ResponseWriter, r *web.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
-	f := personForm{email: r.PostForm.Get("email"), name: r.PostForm.Get("name"), role: r.PostForm.Get("role")}
-	person, err := h.Directory.AddPerson(r.Context(), r.Actor, f.email, f.name, actor.Role(f.role), r.Now)
+	f := personForm{email: r.PostForm.Get("email"), name: r.PostForm.Get("name"), role: r.PostForm.Get("role"), until: r.PostForm.Get("until")}
+	person, err := h.add(r, f)
 	if err == nil {
 		return web.SeeOther(w, r, PeoplePath+"/"+person.ID.String()+"?done=person_added")
 	}
@@ -139,10 +145,28 @@ func (h *pages) addPerson(w http.ResponseWriter, r *web.Request) error {
 		f.wrongName = text
 	case "directory.role":
 		f.wrongRole = text
+	case "directory.seat_end", "directory.seat_length", "directory.seat_role", "console.seat":
+		f.wrongUntil = text
 	default:
 		return err
 	}
 	return h.showPeople(w, r, http.StatusUnprocessableEntity, f)
+}
+
+// add adds whom a form tells of.
+func (h *pages) add(r *web.Request, f personForm) (directory.Person, error) {
+	until, err := h.seatUntil(r, f.until)
+	if err != nil {
+		return directory.Person{}, err
+	}
+	switch role := actor.Role(f.role); {
+	case role == actor.Auditor:
+		return h.Directory.AddAuditor(r.Context(), r.Actor, f.email, f.name, until, r.Now)
+	case !until.IsZero():
+		return directory.Person{}, errSeatRole()
+	default:
+		return h.Directory.AddPerson(r.Context(), r.Actor, f.email, f.name, role, r.Now)
+	}
 }
 
 // peopleCSV exports the persons. That it was done is in the record.
@@ -154,7 +178,7 @@ func (h *pages) peopleCSV(w http.ResponseWriter, r *web.Request) error {
 		return err
 	}
 	after, over := uuid.Nil, false
-	return CSV(w, "people.csv", []string{"id", "name", "email", "role", "created_at", "disabled_at", "passkeys", "last_seen_at"}, func() ([][]string, error) {
+	return CSV(w, "people.csv", []string{"id", "name", "email", "role", "created_at", "disabled_at", "access_until", "passkeys", "last_seen_at"}, func() ([][]string, error) {
 		if over {
 			return nil, nil
 		}
@@ -166,7 +190,7 @@ func (h *pages) peopleCSV(w http.ResponseWriter, r *web.Request) error {
 		over = len(list) < batch
 		rows := make([][]string, 0, len(list))
 		for _, p := range list {
-			rows = append(rows, []string{p.ID.String(), p.Name, p.Email, string(p.Role), Stamp(p.CreatedAt), Stamp(p.DisabledAt), strconv.Itoa(p.Passkeys), Stamp(p.LastSeenAt)})
+			rows = append(rows, []string{p.ID.String(), p.Name, p.Email, string(p.Role), Stamp(p.CreatedAt), Stamp(p.DisabledAt), Stamp(p.Until), strconv.Itoa(p.Passkeys), Stamp(p.LastSeenAt)})
 			after = p.ID
 		}
 		return rows, nil

@@ -22,7 +22,8 @@ type personPage struct {
 	Past     *Past
 	Changes  bool // the reader may change the person
 	Disabled bool
-	Role     ui.Field
+	Role     []ui.Field
+	Seat     ui.Field // without a name: the person is no auditor
 	Purpose  directory.Purpose
 	Alert    string // what is wrong with the change that was asked for
 }
@@ -48,13 +49,21 @@ func (h *pages) showPerson(w http.ResponseWriter, r *web.Request, status int, al
 	ctx, staff, p := r.Context(), h.DB.Pool(pg.Staff), h.c.Printer(r)
 	body := &personPage{
 		Path: PeoplePath + "/" + person.ID.String(), Changes: r.Actor.May(actor.ChangePersons), Disabled: !person.DisabledAt.IsZero(), Alert: alert,
-		Role:    ui.Field{Name: "role", Type: "select", Label: p.T("console.person.role.label"), Options: roleOptions(p, person.Role), Help: p.T("console.person.role.help")},
+		Role: []ui.Field{
+			{Name: "role", Type: "select", Label: p.T("console.person.role.label"), Options: roleOptions(p, person.Role), Help: p.T("console.person.role.help")},
+		},
 		Purpose: directory.SignIn,
+	}
+	if person.Role == actor.Auditor {
+		body.Seat = seatField(p, lastDay(p, person.Until), "", r.Now)
+		body.Seat.Required, body.Seat.Help = true, p.T("console.seat.help.longest")
+	} else {
+		body.Role = append(body.Role, seatField(p, "", "", r.Now))
 	}
 	if person.Passkeys > 0 {
 		body.Purpose = directory.Recover
 	}
-	body.Details = personDetails(p, person)
+	body.Details = personDetails(p, person, r.Now)
 	sessions, err := openSessions(ctx, staff, person.ID, h.Directory.Policy().Idle, r.Now)
 	if err != nil {
 		return err
@@ -72,7 +81,7 @@ func (h *pages) showPerson(w http.ResponseWriter, r *web.Request, status int, al
 	return h.write(w, status, "person", page)
 }
 
-func personDetails(p *ui.Printer, person directory.Person) []ui.Detail {
+func personDetails(p *ui.Printer, person directory.Person, now time.Time) []ui.Detail {
 	details := []ui.Detail{
 		{Term: p.T("console.people.email"), Text: person.Email},
 		{Term: p.T("console.people.role"), Text: RoleName(p, person.Role), Note: p.T("console.role." + string(person.Role) + ".about")},
@@ -88,6 +97,9 @@ func personDetails(p *ui.Printer, person directory.Person) []ui.Detail {
 	}
 	if person.Unreadable {
 		details[0].Text = p.T("console.person.unreadable")
+	}
+	if !person.Until.IsZero() {
+		details = append(details, ui.Detail{Term: p.T("console.seat.end"), Time: person.Until, Note: seatNote(p, person.Until, now)})
 	}
 	if !person.DisabledAt.IsZero() {
 		details = append(details, ui.Detail{Term: p.T("console.person.disabled"), Time: person.DisabledAt})
@@ -135,7 +147,20 @@ func (h *pages) change(w http.ResponseWriter, r *web.Request, done string, do fu
 
 func (h *pages) changeRole(w http.ResponseWriter, r *web.Request) error {
 	return h.change(w, r, "role_changed", func(id uuid.UUID) error {
-		return h.Directory.ChangeRole(r.Context(), r.Actor, id, actor.Role(r.PostForm.Get("role")))
+		until, err := h.seatUntil(r, r.PostForm.Get("until"))
+		if err != nil {
+			return err
+		}
+		switch role := actor.Role(r.PostForm.Get("role")); {
+		case role == actor.Auditor && r.PostForm.Has("until"):
+			return h.Directory.SetSeat(r.Context(), r.Actor, id, until, r.Now)
+		case role == actor.Auditor: // of an auditor, whose form asks for no end: nothing changes
+			return nil
+		case !until.IsZero():
+			return errSeatRole()
+		default:
+			return h.Directory.ChangeRole(r.Context(), r.Actor, id, role, r.Now)
+		}
 	})
 }
 

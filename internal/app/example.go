@@ -1,0 +1,165 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/calendar"
+	"github.com/garant-project/garant/internal/demo"
+	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/document"
+	"github.com/garant-project/garant/internal/engine/register"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/measure"
+)
+
+// tell plays the example's story, by the same operations that people use and in their names: staff
+// arrive, one drafts the annex, another publishes it, and owners confirm what is theirs. Each step
+// is left out when it was taken before, so that a start which was cut off goes on where it was.
+func (d *Demo) tell(ctx context.Context) error {
+	staff, err := d.hire(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.keep(ctx, staff); err != nil {
+		return err
+	}
+	if err := d.publish(ctx, staff); err != nil {
+		return err
+	}
+	return d.confirm(ctx, staff)
+}
+
+// hire adds the staff and returns each as somebody who acts.
+func (d *Demo) hire(ctx context.Context) (map[string]actor.Actor, error) {
+	dir, err := d.Directory("", "")
+	if err != nil {
+		return nil, err
+	}
+	by := actor.NewSystem("demo")
+	staff := map[string]actor.Actor{}
+	for _, m := range demo.Staff() {
+		person, err := dir.PersonByEmail(ctx, by, m.Email)
+		if errs.Is(err, errs.NotFound) {
+			person, err = d.AddPerson(ctx, by, m.Email, m.Name, actor.Role(m.Role))
+		}
+		if err != nil {
+			return nil, err
+		}
+		staff[m.Key] = acting(person)
+	}
+	return staff, nil
+}
+
+// acting is a person of the example as their own console would have them act.
+func acting(p directory.Person) actor.Actor {
+	return actor.Actor{Kind: actor.Person, ID: p.ID.String(), Name: p.Name, Role: p.Role, Origin: "demo", Permissions: p.Role.Permissions()}
+}
+
+// keep fills the registers that are empty.
+func (d *Demo) keep(ctx context.Context, staff map[string]actor.Actor) error {
+	by := staff["operations"]
+	for _, r := range demo.Entries(d.Now()) {
+		list, err := d.Registers.List(ctx, by, r.Register, register.Query{Limit: 1}, d.Now())
+		if err != nil {
+			return err
+		}
+		if len(list.Entries) > 0 {
+			continue
+		}
+		for _, values := range r.Entries {
+			if _, err := d.Registers.Create(ctx, by, r.Register, values, d.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	d.views.reset()
+	return nil
+}
+
+// publish drafts the annex in one name and publishes it in another.
+func (d *Demo) publish(ctx context.Context, staff map[string]actor.Actor) error {
+	_, err := d.Book.Published(ctx)
+	if !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	draft, err := d.Book.Draft(ctx)
+	if err != nil {
+		return err
+	}
+	if draft, err = d.Book.Edit(ctx, staff[demo.Lead], draft.Revision, demo.Annex(d.Now())); err != nil {
+		return err
+	}
+	proposal, err := d.Book.Propose(ctx, staff[demo.Lead], draft.Revision, "Première version de l’annexe.")
+	if errs.Is(err, errs.Conflict) { // proposed before a start that was cut off
+		last, lastErr := d.Book.Last(ctx)
+		if lastErr != nil || last == nil {
+			return err
+		}
+		proposal, err = *last, nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := d.Book.Publish(ctx, staff[demo.Second], proposal.ID, ""); err != nil {
+		return err
+	}
+	d.views.reset()
+	return nil
+}
+
+// confirm names an owner for each measure that people answer for, and lets owners speak who have
+// not spoken yet.
+func (d *Demo) confirm(ctx context.Context, staff map[string]actor.Actor) error {
+	view, err := d.View(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := measure.Load(ctx, d.Book.DB)
+	if err != nil {
+		return err
+	}
+	for _, m := range view.Registry.Catalogue.Measures {
+		owner, ok := staff[m.Owner]
+		assigned, err := measure.LoadAssignment(ctx, d.Book.DB, m.ID)
+		if err != nil {
+			return err
+		}
+		if !ok || assigned.ID != 0 || m.Excluded != nil {
+			continue
+		}
+		if err := d.Owners.Assign(ctx, staff[demo.Lead], measure.Assigned{Measure: m.ID, Responsible: owner.ID}); err != nil {
+			return err
+		}
+	}
+	for _, c := range demo.Confirmations() {
+		if m, ok := view.Registry.Catalogue.Measure(c.Measure); ok && len(known.Attested[c.Measure]) == 0 {
+			if err := d.attest(ctx, staff[m.Owner], c, view.Subjects[m.Per], view.Registry.Catalogue.SentenceHash(m.ID)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Demo) attest(ctx context.Context, by actor.Actor, c demo.Confirmed, targets []string, words string) error {
+	zone := d.zone(ctx)
+	in := measure.Attest{
+		Measure: c.Measure, Statement: measure.Confirmed, Targets: targets, Note: c.Note, Words: words,
+		ObservedOn: calendar.Of(d.Now().Add(-time.Duration(c.Days)*24*time.Hour), zone),
+	}
+	if c.Refused {
+		in.Statement = measure.NoLongerSo
+	}
+	if c.Proof != "" {
+		upload, err := document.Receive("piece.txt", strings.NewReader(c.Proof+"\n"))
+		if err != nil {
+			return err
+		}
+		in.Documents = append(in.Documents, upload)
+	}
+	_, err := d.Owners.Attest(ctx, by, in)
+	return err
+}

@@ -1,0 +1,127 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/measure/tailoring"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// View is the estate and the annex in force.
+func (g *Garant) View(ctx context.Context) (measure.View, error) { return g.views.current(ctx) }
+
+// views holds what is in force for a moment: it is asked for many times a second.
+type views struct {
+	db    *pg.DB
+	now   func() time.Time
+	build *measure.Registry // with the catalogue as this build carries it
+	book  *tailoring.Book
+	// subjects lists what attestations have to cover one by one.
+	subjects func(ctx context.Context) (map[string][]string, error)
+
+	mu        sync.Mutex
+	view      measure.View
+	readAt    time.Time
+	past      map[int64]*estate.Estate
+	published tailoring.Version // of view
+}
+
+// reset forgets what is in force, after something else was applied or published.
+func (v *views) reset() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.readAt = time.Time{}
+}
+
+const (
+	viewFor  = 250 * time.Millisecond
+	keepPast = 16 // versions held in memory
+)
+
+func (v *views) current(ctx context.Context) (measure.View, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if age := v.now().Sub(v.readAt); age >= 0 && age < viewFor {
+		return v.view, nil
+	}
+	pool := v.db.Pool(pg.Worker)
+	version, err := estate.Current(ctx, pool)
+	switch {
+	case errs.Is(err, errs.NotFound):
+		return measure.View{Registry: v.build, Private: true}, nil
+	case err != nil:
+		return measure.View{}, err
+	}
+	view := measure.View{Estate: version.Estate, Version: version.ID, Past: v.earlier}
+	if err := v.annex(ctx, pool, &view); err != nil {
+		return measure.View{}, err
+	}
+	if view.Subjects, err = v.subjects(ctx); err != nil {
+		return measure.View{}, err
+	}
+	for _, r := range version.Pending() {
+		view.Reduced = append(view.Reduced, r.Measures...)
+	}
+	v.view, v.readAt = view, v.now()
+	return view, nil
+}
+
+// annex fills in the annex that the company has published. One that this build cannot read is not
+// shown any further: what is public then goes stale by itself, and the desk says why.
+func (v *views) annex(ctx context.Context, on pg.Querier, view *measure.View) error {
+	published, err := tailoring.LastPublished(ctx, on)
+	switch {
+	case errs.Is(err, errs.NotFound):
+		view.Private = true
+	case err != nil:
+		return err
+	}
+	view.Tailoring = published.Number
+	if last := v.view; last.Registry != nil && last.Version == view.Version && last.Tailoring == view.Tailoring {
+		view.Registry, view.Private, view.Outdated = last.Registry, last.Private, last.Outdated
+		return nil
+	}
+	cat := v.build.Catalogue
+	if !view.Private {
+		tailored, err := v.book.Tailor(published.Text)
+		var problems *tailoring.Outdated
+		switch {
+		case errs.Is(err, errs.Invalid) || errors.As(err, &problems):
+			view.Private, view.Outdated = true, &tailoring.Outdated{Version: published.Number, Problems: err}
+		case err != nil:
+			return err
+		default:
+			cat = tailored
+		}
+	}
+	v.published = published
+	view.Registry, err = v.build.For(cat, view.Estate)
+	return err
+}
+
+// earlier returns the estate of an earlier version, or nil: what an unreadable version declared
+// is unknown, so its evidence does not count.
+func (v *views) earlier(id int64) *estate.Estate {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if e, ok := v.past[id]; ok {
+		return e
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	version, err := estate.Get(ctx, v.db.Pool(pg.Worker), id)
+	if err != nil {
+		return nil
+	}
+	if v.past == nil || len(v.past) >= keepPast {
+		v.past = map[int64]*estate.Estate{}
+	}
+	v.past[id] = version.Estate
+	return version.Estate
+}

@@ -1,0 +1,246 @@
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/cluster"
+)
+
+// The database of customers in the example's production cluster, as garant.yaml declares it.
+const (
+	productionName     = "production"
+	productionDatabase = "ardoise"
+	productionReader   = "garant_reader"
+	productionAddress  = "production.url"    // the address with the reader's password
+	productionSystem   = "production.system" // the cluster's identifier, known from its first start on
+)
+
+// The faults of who may get in.
+const (
+	FaultDeveloperGrant = "developer-grant"
+	FaultSuperuser      = "superuser"
+	FaultPublicSchema   = "public-schema"
+	FaultHBATrust       = "hba-trust"
+	FaultUnlabelled     = "unlabelled"
+)
+
+// ProductionFaults lists the faults that the database of customers knows.
+func ProductionFaults() []string {
+	return []string{FaultDeveloperGrant, FaultSuperuser, FaultPublicSchema, FaultHBATrust, FaultUnlabelled}
+}
+
+//go:embed production/roles.sql
+var productionRoles string
+
+//go:embed production/schema.sql
+var productionSchema string
+
+// breaks and mends are the faults as statements; mends does no harm to a sound database.
+func breaks(fault string) string {
+	return map[string]string{
+		FaultDeveloperGrant: `GRANT CONNECT ON DATABASE ardoise TO developers; GRANT app_rw TO developers`,
+		FaultSuperuser:      `ALTER ROLE reporting SUPERUSER`,
+		FaultPublicSchema:   `GRANT CREATE ON SCHEMA public TO PUBLIC`,
+		FaultUnlabelled:     `ALTER TABLE customer.organisation ADD COLUMN IF NOT EXISTS contact_email text`,
+	}[fault]
+}
+
+const mends = `REVOKE app_rw FROM developers;
+REVOKE CONNECT ON DATABASE ardoise FROM developers;
+ALTER ROLE reporting NOSUPERUSER;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+ALTER TABLE customer.organisation DROP COLUMN IF EXISTS contact_email`
+
+// prepare makes the roles, the database with its rows and the reader's password, or finds them
+// there, and takes away what faults an earlier run left.
+func (d *database) prepare(ctx context.Context) error {
+	super := func(name string, do func(*pgx.Conn) error) error {
+		conn, err := pgx.Connect(ctx, d.cluster.DSN(cluster.SuperUser, name))
+		if err != nil {
+			return pg.Wrap(err)
+		}
+		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+		return pg.Wrap(do(conn))
+	}
+	password, address, err := d.address()
+	if err != nil {
+		return err
+	}
+	err = super("postgres", func(conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, productionRoles); err != nil {
+			return err
+		}
+		// The password is of letters and digits; the cluster logs no statement.
+		if _, err := conn.Exec(ctx, `ALTER ROLE `+productionReader+` PASSWORD '`+password+`'`); err != nil {
+			return err
+		}
+		var there bool
+		if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, productionDatabase).Scan(&there); err != nil || there {
+			return err
+		}
+		_, err := conn.Exec(ctx, `CREATE DATABASE `+productionDatabase+` OWNER app_owner`)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = super(productionDatabase, func(conn *pgx.Conn) error {
+		return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
+			var there bool
+			if err := tx.QueryRow(ctx, `SELECT to_regclass('billing.invoice') IS NOT NULL`).Scan(&there); err != nil {
+				return err
+			}
+			if !there {
+				if _, err := tx.Exec(ctx, productionSchema); err != nil {
+					return err
+				}
+			}
+			_, err := tx.Exec(ctx, `RESET ROLE; `+mends)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	d.damage = ""
+	system := strconv.FormatUint(d.cluster.SystemIdentifier(), 10)
+	d.system.Store(system)
+	return errors.Join(d.save(productionAddress, []byte(address+"\n"), 0o600), d.save(productionSystem, []byte(system+"\n"), 0o644))
+}
+
+// address returns the reader's password, made once, and the address that holds it.
+func (d *database) address() (password, address string, err error) {
+	known, err := os.ReadFile(d.path(productionAddress))
+	switch {
+	case err == nil:
+		if u, err := url.Parse(strings.TrimSpace(string(known))); err == nil {
+			password, _ = u.User.Password()
+		}
+	case !errors.Is(err, os.ErrNotExist):
+		return "", "", cannot("read "+productionAddress, err)
+	}
+	if len(password) < 20 || strings.ContainsFunc(password, func(r rune) bool { return !(r >= 'A' && r <= 'Z' || r >= '2' && r <= '7') }) {
+		password = rand.Text()
+	}
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(productionReader, password), Host: loopback(d.options.TCP.Port), Path: "/" + productionDatabase,
+		// The certificate bears the name of the host that does not exist; the authority is the example's own.
+		RawQuery: url.Values{"sslmode": {"verify-ca"}, "sslrootcert": {d.path("ca.pem")}}.Encode(),
+	}
+	return password, u.String(), nil
+}
+
+// production is the database of customers, as far as rights in it can be broken.
+type production struct{ *database }
+
+// Fault is what it suffers from; empty: nothing.
+func (p production) Fault() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.damage
+}
+
+// Break gives somebody a way in that nobody declared.
+func (p production) Break(fault string) error {
+	if !slices.Contains(ProductionFaults(), fault) {
+		return errs.New(errs.Invalid, "demo.fault", fmt.Sprintf("The example's database of customers cannot be given the fault %q.", fault)).
+			WithFix("Choose one of: " + strings.Join(ProductionFaults(), ", ") + ".")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.damage != "" {
+		if err := p.restore(); err != nil {
+			return err
+		}
+	}
+	if fault == FaultHBATrust {
+		if err := p.rules("hostssl all all 127.0.0.1/32 trust\n"); err != nil {
+			return err
+		}
+	} else if err := p.exec(breaks(fault)); err != nil {
+		return err
+	}
+	p.damage = fault
+	return nil
+}
+
+// Mend takes the way away again.
+func (p production) Mend() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.damage == "" {
+		return nil
+	}
+	return p.restore()
+}
+
+func (p production) restore() error {
+	if err := p.rules(""); err != nil {
+		return err
+	}
+	if err := p.exec(mends); err != nil {
+		return err
+	}
+	p.damage = ""
+	return nil
+}
+
+func (p production) exec(statements string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := p.runs(); err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, p.cluster.DSN(cluster.SuperUser, productionDatabase))
+	if err != nil {
+		return pg.Wrap(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	_, err = conn.Exec(ctx, statements)
+	return pg.Wrap(err)
+}
+
+func (p production) runs() error {
+	if p.cluster == nil {
+		return errs.New(errs.Conflict, "demo.database_down", "The example's database is stopped.").WithFix("Mend it first: garant demo mend " + databaseName + ".")
+	}
+	return nil
+}
+
+// rules puts a line before those of pg_hba.conf, or takes it away again.
+func (p production) rules(first string) error {
+	if err := p.runs(); err != nil {
+		return err
+	}
+	path := filepath.Join(p.options.Dir, "conf", "pg_hba.conf")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return cannot("read pg_hba.conf", err)
+	}
+	const mark = "# The example's fault ends here.\n"
+	if _, sound, broken := strings.Cut(string(content), mark); broken {
+		content = []byte(sound)
+	}
+	if first != "" {
+		content = []byte(first + mark + string(content))
+	}
+	if err := os.WriteFile(path, content, 0o640); err != nil { //nolint:gosec // as the cluster writes it; its account reads it
+		return cannot("write pg_hba.conf", err)
+	}
+	return p.cluster.Reload()
+}

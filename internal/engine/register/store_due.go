@@ -1,0 +1,56 @@
+package register
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/calendar"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// called is an entry by what it is called.
+type called struct {
+	ID   uuid.UUID
+	Name string
+	Note string
+}
+
+func collectCalled(rows pgx.Rows, err error) ([]called, error) {
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[called])
+	return list, pg.Wrap(err)
+}
+
+// ownerless lists the assets, those disposed of left out, whose owner is missing or not present.
+func ownerless(ctx context.Context, q pg.Querier, today calendar.Date) ([]called, error) {
+	return collectCalled(q.Query(ctx, `SELECT a.id, coalesce(a.fields ->> 'tag', ''), CASE WHEN a.fields ->> 'owner' IS NULL THEN 'missing' ELSE 'absent' END
+FROM register.entry a LEFT JOIN register.entry p ON p.id = (a.fields ->> 'owner')::uuid AND `+present+`
+WHERE a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed' AND p.id IS NULL
+ORDER BY 2, 1`, today.String()))
+}
+
+// leavers lists the persons whose last day is before a day and who are named by entries in use; over
+// are the states out of use, each with its register: "assets/disposed".
+func leavers(ctx context.Context, q pg.Querier, before calendar.Date, over []string) ([]Leaver, error) {
+	rows, err := q.Query(ctx, `SELECT p.id, coalesce((p.fields ->> 'account')::uuid, '00000000-0000-0000-0000-000000000000'), p.fields ->> 'leaving', count(*)
+FROM register.entry p JOIN register.reference r ON r.target_id = p.id JOIN register.entry e ON e.id = r.entry_id
+WHERE p.register = 'persons' AND p.deleted_at IS NULL AND p.fields ->> 'leaving' < $1
+	AND e.deleted_at IS NULL AND e.register || '/' || e.state <> ALL ($2)
+GROUP BY p.id ORDER BY 3, 1`, before.String(), over)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l Leaver, err error) {
+		var day string
+		if err := row.Scan(&l.Person, &l.Account, &day, &l.Entries); err != nil {
+			return l, err
+		}
+		l.Leaving, err = calendar.Parse(day)
+		return l, err
+	})
+	return list, pg.Wrap(err)
+}
