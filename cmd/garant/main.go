@@ -42,6 +42,7 @@ type cli struct {
 	Evidence evidenceCmd `cmd:"" help:"Take reports of scanners as evidence."`
 	Estate   estateCmd   `cmd:"" help:"Validate, apply and read garant.yaml, the systems under guard."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to this build."`
+	Register registerCmd `cmd:"" help:"Import and export the registers."`
 	Person   personCmd   `cmd:"" help:"Add staff and give them links to sign in with."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this program."`
 }

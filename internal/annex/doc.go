@@ -11,6 +11,11 @@
 // stale. A state that was met turns stale on the page by itself when its evidence expires,
 // whether or not anything else runs.
 //
+// Beside the changes of state, the Publisher records what changes of the text: sentences and the
+// figures in them, the systems that a measure covers, the company, its sub-processors. It does so
+// in the transaction that publishes the change, by comparing what is published with what was.
+// Both histories together are the changes that readers see, as a page and as a feed (RFC 4287).
+//
 // Rows of the projection are only ever added, so the page of a past day is what was published
 // at that moment; a moment at which nobody looked after the annex asserts nothing.
 package annex

@@ -28,7 +28,13 @@ const (
 func (s *Snapshot) history(p *ui.Printer, now time.Time) page.Changes {
 	v := page.Changes{From: now.AddDate(0, 0, -historyDays), At: s.At, Published: s.Published}
 	for _, m := range s.Document.Measures {
-		v.List = append(v.List, s.changesOf(m, p.Lang(), mostChanges)...)
+		for _, c := range s.changesOf(m, p.Lang(), mostChanges) {
+			// That a measure began without proof is told by its being published.
+			if c.At.Before(v.From) || c.From == "" && c.To == ui.Unproven {
+				continue
+			}
+			v.List = append(v.List, c)
+		}
 	}
 	slices.SortStableFunc(v.List, func(a, b page.Change) int { return b.At.Compare(a.At) })
 	v.List = v.List[:min(len(v.List), mostChanges)]

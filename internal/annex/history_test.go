@@ -308,6 +308,25 @@ func TestAlsoAsked(t *testing.T) {
 			t.Errorf("%s: the contact or a measure is missing", lang)
 		}
 	}
+	// The company's own answer takes the place of silence.
+	s, err := h.reader.Now()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := s.Document
+	d.Topics = slices.Clone(d.Topics)
+	for i := range d.Topics {
+		if d.Topics[i].Key == "location" {
+			d.Topics[i].Answer = map[string]string{"fr": "En Belgique & en Irlande.", "en": "In Belgium & Ireland."}
+		}
+	}
+	if err := annex.PutDocument(context.Background(), h.db.Pool(pg.Worker), d); err != nil {
+		t.Fatal(err)
+	}
+	h.renew()
+	if _, body := h.get("/?lang=fr"); !strings.Contains(body, "En Belgique &amp; en Irlande.") {
+		t.Error("the company’s answer is not shown")
+	}
 }
 
 // feed is what RFC 4287 asks of a feed, as a reader of feeds sees it.
@@ -430,7 +449,7 @@ func TestFeed(t *testing.T) {
 	for _, lang := range []string{"fr", "en"} {
 		_, body := h.get("/changes.atom?lang=" + lang)
 		f := readFeed(t, body)
-		if f.Lang != lang || len(f.Entries) < 80+2 && len(f.Entries) != 100 {
+		if f.Lang != lang || len(f.Entries) != 7 { // met, not met, met again, unproven for other systems; published, company, systems
 			t.Errorf("%s: %d entries in %q", lang, len(f.Entries), f.Lang)
 		}
 		if strings.Contains(body, secretTarget) || strings.Contains(body, "secret-") {

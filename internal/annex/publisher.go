@@ -26,6 +26,10 @@ type Publisher struct {
 	// Subprocessors lists the company's sub-processors; nil: none are declared here yet.
 	Subprocessors func(context.Context) ([]Subprocessor, error)
 
+	// Witnessed says which measures somebody outside the company confirms, of the document of that hash; nil:
+	// nobody does.
+	Witnessed func(ctx context.Context, view measure.View, document string, now time.Time) (map[string]WitnessMark, error)
+
 	wake chan struct{}
 }
 
@@ -93,31 +97,34 @@ func (p *Publisher) Publish(ctx context.Context) error {
 		if view.Private {
 			return p.private(ctx, tx, view, known)
 		}
-		if err := p.document(ctx, tx, view); err != nil {
+		hash, err := p.document(ctx, tx, view)
+		if err != nil {
 			return err
 		}
-		if err := p.rows(ctx, tx, view, known); err != nil {
+		if err := p.rows(ctx, tx, view, known, hash); err != nil {
 			return err
 		}
 		return pulse(ctx, tx)
 	})
 }
 
-func (p *Publisher) document(ctx context.Context, tx pgx.Tx, view measure.View) error {
+// document publishes what the annex says, and returns its hash.
+func (p *Publisher) document(ctx context.Context, tx pgx.Tx, view measure.View) (string, error) {
 	document := newDocument(view, p.Build)
 	if p.Subprocessors != nil {
 		list, err := p.Subprocessors(ctx)
 		if err != nil {
-			return err
+			return "", err
 		}
 		document.Subprocessors = sorted(list)
 	}
 	payload, err := json.Marshal(document)
 	if err != nil {
-		return err
+		return "", err
 	}
 	sum := sha256.Sum256(payload)
-	return insertDocument(ctx, tx, hex.EncodeToString(sum[:]), payload)
+	hash := hex.EncodeToString(sum[:])
+	return hash, insertDocument(ctx, tx, hash, payload)
 }
 
 // private records changes of state of an annex that the company keeps to itself, for its own desk.
@@ -148,7 +155,7 @@ func measureIDs(view measure.View) []string {
 	return ids
 }
 
-func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, known measure.Known) error {
+func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, known measure.Known, document string) error {
 	ids := measureIDs(view)
 	last, err := measure.LastStates(ctx, tx, ids)
 	if err != nil {
@@ -163,6 +170,12 @@ func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, know
 		reduced[id] = true
 	}
 	now := p.Now()
+	var witnessed map[string]WitnessMark
+	if p.Witnessed != nil {
+		if witnessed, err = p.Witnessed(ctx, view, document, now); err != nil {
+			return err
+		}
+	}
 	for _, id := range ids {
 		status := view.Registry.Derive(id, view, known, now)
 		change, seen := last[id]
@@ -171,7 +184,11 @@ func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, know
 				return err
 			}
 		}
-		payload, err := json.Marshal(rowOf(status, change.At, reduced[id]))
+		row := rowOf(status, change.At, reduced[id])
+		if mark, ok := witnessed[id]; ok && status.State == measure.Met {
+			row.Witness = &mark
+		}
+		payload, err := json.Marshal(row)
 		if err != nil {
 			return err
 		}

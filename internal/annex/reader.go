@@ -148,7 +148,7 @@ func (r *Reader) Now() (*Snapshot, error) {
 	now := r.now()
 	if s == nil && r.none.Load() {
 		return nil, errs.New(errs.NotFound, "annex.unpublished", "No annex is published here yet.").
-			WithFix("Put a garant.yaml in force with garant estate apply.")
+			WithFix("A company's annex is private until a second person has published it: in the console under Annex.")
 	}
 	if s == nil || now.Sub(s.ReadAt) > blindAfter || s.ReadAt.Sub(now) > blindAfter {
 		return nil, errs.New(errs.Unavailable, "annex.blind", "The annex cannot be verified at this moment, so nothing is asserted.").

@@ -170,9 +170,9 @@ func compareSubprocessors(before, after []Subprocessor) (Revision, bool) {
 	return r, len(r.Joined)+len(r.Left)+len(r.Altered) > 0 || (before == nil) != (after == nil)
 }
 
-// equalJSON compares values as they are published: times by their moment, whatever their zone
-// was, and an empty list like none.
-func equalJSON(a, b any) bool {
+// equalJSON compares entries as they are published, times by their moment.
+func equalJSON(a, b Subprocessor) bool {
+	a.Since, b.Since = a.Since.UTC(), b.Since.UTC()
 	x, errA := json.Marshal(a)
 	y, errB := json.Marshal(b)
 	return errA == nil && errB == nil && string(x) == string(y)

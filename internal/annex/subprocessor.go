@@ -24,6 +24,9 @@ type Subprocessor struct {
 // list that was declared and is empty says that there are none.
 func sorted(list []Subprocessor) []Subprocessor {
 	out := append([]Subprocessor{}, list...)
+	for i := range out {
+		out[i].Since = out[i].Since.UTC()
+	}
 	slices.SortFunc(out, func(a, b Subprocessor) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/engine/register"
 	checks "github.com/garant-project/garant/internal/measure/console"
+	annexes "github.com/garant-project/garant/internal/measure/tailoring/console"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -44,14 +46,29 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 	if err != nil {
 		return nil, err
 	}
-	more, err := checks.Pages(c, g.Runner)
-	if err != nil {
-		return nil, err
+	for _, pages := range []func() ([]web.Route, error){
+		func() ([]web.Route, error) { return checks.Pages(c, g.Runner) },
+		func() ([]web.Route, error) { return annexes.Pages(c, g.tailoringPages(dir)) },
+		func() ([]web.Route, error) { return register.Pages(c, g.Registers) },
+	} {
+		more, err := pages()
+		if err != nil {
+			return nil, err
+		}
+		routes = append(routes, more...)
 	}
-	routes = append(routes, more...)
 	routes = append(routes, web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: web.Serve(ui.Static())})
 	for _, e := range g.Engines {
 		routes = append(routes, e.Routes...)
 	}
 	return routes, nil
+}
+
+// tailoringPages are what the pages of the company's own annex work with.
+func (g *Garant) tailoringPages(dir *directory.Directory) annexes.Deps {
+	return annexes.Deps{
+		Book: g.Book, Runner: g.Runner, Directory: dir,
+		Published: func() { g.views.reset(); g.Publisher.Wake() },
+		Sites:     register.Path + "/" + register.Sites,
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/garant-project/garant/internal/measure"
 	checks "github.com/garant-project/garant/internal/measure/console"
 	"github.com/garant-project/garant/internal/measure/tailoring"
+	annexes "github.com/garant-project/garant/internal/measure/tailoring/console"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/signin"
@@ -77,7 +78,7 @@ func (g *Garant) wire() (err error) {
 	g.Book = &tailoring.Book{DB: store.DB.Pool(pg.Staff), Base: reg.Catalogue}
 	g.views.db, g.views.now, g.views.build, g.views.book, g.views.subjects = store.DB, o.Now, reg, g.Book, g.subjects
 	g.Publisher = annex.NewPublisher(annex.Publisher{
-		DB: store.DB, Registry: reg, View: g.View, Build: o.Build, Now: o.Now, Log: o.Log,
+		DB: store.DB, Registry: reg, View: g.View, Build: o.Build, Now: o.Now, Log: o.Log, Witnessed: g.witnessed,
 	})
 	g.Runner.Registry, g.Runner.Stored = reg, g.Publisher.Wake
 	return nil
@@ -85,7 +86,7 @@ func (g *Garant) wire() (err error) {
 
 // messages are the words of every page and engine.
 func messages(engines []measure.Engine) (*ui.Messages, error) {
-	extra := []map[string][]byte{document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages()}
+	extra := []map[string][]byte{document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages(), annexes.Messages()}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)
 	}

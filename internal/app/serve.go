@@ -151,7 +151,7 @@ func (g *Garant) worker() (*job.Worker, error) {
 			if err != nil {
 				return nil // said by whoever else reads it; due slots wait
 			}
-			return g.Runner.Recurrences(view)
+			return append(g.Runner.Recurrences(view), g.Registers.Recurrences()...)
 		},
 	})
 }

@@ -63,6 +63,7 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	if err != nil {
 		return site{}, err
 	}
+	chrome.AddDue(g.Statements().Due())
 	routes, err := g.consoleRoutes(chrome, dir, origin)
 	if err != nil {
 		return site{}, err
@@ -71,6 +72,9 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	api := web.NewAPI("Garant", g.Build)
 	g.Runner.AddAPI(api)
 	g.Importer().AddAPI(api)
+	g.Registers.AddAPI(api)
+	g.Statements().AddAPI(api)
+	g.Registers.AddAPI(api)
 	reader.AddAPI(api, g.Messages)
 	routes = append(routes, api.Routes()...)
 	handler, err := web.NewSite(web.Config{

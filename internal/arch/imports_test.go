@@ -21,7 +21,7 @@ const module = "github.com/garant-project/garant"
 var layers = [][]string{
 	{"cmd", "bench", "internal/arch", "internal/journey"},
 	{"internal/app"},
-	{"internal/annex", "internal/demo", "internal/discover", "internal/engine"},
+	{"internal/annex", "internal/demo", "internal/discover", "internal/engine", "internal/witness"},
 	{"internal/measure"},
 	{"internal/mail"},
 	{"internal/web", "internal/job"},

@@ -90,7 +90,7 @@ func List(ctx context.Context, on pg.Querier, f Filter) ([]Entry, error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
-	rows, err := on.Query(ctx, `SELECT id, at, actor_kind, actor_id, coalesce(session, ''), coalesce(origin, ''), action, outcome = 'refused', object_kind, object_id, detail
+	rows, err := on.Query(ctx, `SELECT `+columns+`
 FROM audit.entry
 WHERE ($1 = '' OR object_kind = $1) AND ($2 = '' OR object_id = $2) AND ($3 = '' OR actor_id = $3)
 	AND ($4 = '' OR action = $4) AND action <> $5 AND ($6 = 0 OR id < $6)
@@ -98,9 +98,13 @@ ORDER BY id DESC LIMIT $7`, f.Object.Kind, f.Object.ID, f.ActorID, f.Action, f.W
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
-	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Entry, err error) {
-		err = row.Scan(&e.ID, &e.At, &e.Actor.Kind, &e.Actor.ID, &e.Actor.Session, &e.Actor.Origin, &e.Action, &e.Refused, &e.Object.Kind, &e.Object.ID, &e.Detail)
-		return e, err
-	})
+	entries, err := pgx.CollectRows(rows, scan)
 	return entries, pg.Wrap(err)
+}
+
+const columns = `id, at, actor_kind, actor_id, coalesce(session, ''), coalesce(origin, ''), action, outcome = 'refused', object_kind, object_id, detail`
+
+func scan(row pgx.CollectableRow) (e Entry, err error) {
+	err = row.Scan(&e.ID, &e.At, &e.Actor.Kind, &e.Actor.ID, &e.Actor.Session, &e.Actor.Origin, &e.Action, &e.Refused, &e.Object.Kind, &e.Object.ID, &e.Detail)
+	return e, err
 }

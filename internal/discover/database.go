@@ -27,7 +27,7 @@ type Postgres struct{}
 
 // Bounds of the source.
 const (
-	connectWithin  = 8 * time.Second
+	connectWithin  = 5 * time.Second
 	readWithin     = 20 * time.Second // all of one database
 	maxNeighbours  = 10               // databases beside the named one that are looked into
 	maxColumns     = 50_000           // of one database

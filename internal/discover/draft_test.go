@@ -11,7 +11,6 @@ import (
 
 	"github.com/garant-project/garant/internal/discover"
 	"github.com/garant-project/garant/internal/discover/discovertest"
-	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 )
 
@@ -33,10 +32,7 @@ func writes(t *testing.T, p discover.Proposal, notes ...discover.Note) {
 		{Key: "url", Value: "https://good.ardoise.example", Why: "x"}, {Key: "environment", Value: "production", Why: "x"}, {Key: "audience", Value: "public", Why: "x"}}}
 	r, err := discover.Draft(discovertest.Company(), discover.Found{Proposals: []discover.Proposal{p, good}, Notes: notes}, estate.Dir(t.TempDir()), time.Unix(1764000000, 0))
 	if err != nil {
-		if !errs.Is(err, errs.Internal) {
-			t.Fatalf("refused with another kind: %v", err)
-		}
-		return // nothing is written
+		t.Fatalf("one bad proposal takes the whole draft away: %v", err)
 	}
 	e, _, err := estate.Validate(r.Source, estate.Dir(t.TempDir()))
 	if err != nil {

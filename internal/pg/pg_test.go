@@ -23,7 +23,7 @@ func TestRolesAreRefused(t *testing.T) {
 	ctx := context.Background()
 	appendOnly := map[string]string{
 		"audit.entry": "action", "measure.evidence": "outcome", "measure.state_change": "state", "annex.published": "measure_id",
-		"annex.history": "state", "annex.document": "hash", "annex.revision": "kind", "annex.pulse": "minute", "estate.version": "source", "estate.confirmation": "reason",
+		"witness.statement": "signature", "annex.history": "state", "annex.document": "hash", "annex.revision": "kind", "annex.pulse": "minute", "estate.version": "source", "estate.confirmation": "reason",
 	}
 	for _, role := range pg.ServingRoles() {
 		for table, column := range appendOnly {

@@ -40,6 +40,10 @@ CREATE SCHEMA register;
 
 ALTER SCHEMA register OWNER TO garant_owner;
 
+CREATE SCHEMA witness;
+
+ALTER SCHEMA witness OWNER TO garant_owner;
+
 CREATE FUNCTION directory.set_seat() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -939,6 +943,25 @@ CREATE TABLE register.unique_value (
 
 ALTER TABLE register.unique_value OWNER TO garant_owner;
 
+CREATE TABLE witness.statement (
+    id uuid NOT NULL,
+    witness text NOT NULL,
+    key text NOT NULL,
+    sequence bigint NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    statement text NOT NULL,
+    signature text NOT NULL,
+    estate_version bigint NOT NULL,
+    CONSTRAINT statement_check CHECK ((made_at <= (received_at + '00:00:02'::interval))),
+    CONSTRAINT statement_key_check CHECK ((key ~ '^ed25519:'::text)),
+    CONSTRAINT statement_sequence_check CHECK ((sequence > 0)),
+    CONSTRAINT statement_statement_check CHECK ((octet_length(statement) <= 65536)),
+    CONSTRAINT statement_witness_check CHECK ((witness <> ''::text))
+);
+
+ALTER TABLE witness.statement OWNER TO garant_owner;
+
 ALTER TABLE ONLY annex.document
     ADD CONSTRAINT document_pkey PRIMARY KEY (id);
 
@@ -1103,6 +1126,12 @@ ALTER TABLE ONLY register.reference
 
 ALTER TABLE ONLY register.unique_value
     ADD CONSTRAINT unique_value_once PRIMARY KEY (register, field, value);
+
+ALTER TABLE ONLY witness.statement
+    ADD CONSTRAINT statement_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY witness.statement
+    ADD CONSTRAINT statement_witness_key_sequence_key UNIQUE (witness, key, sequence);
 
 CREATE INDEX document_at ON annex.document USING btree (at);
 
@@ -1294,6 +1323,10 @@ REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA register TO garant_staff;
 GRANT USAGE ON SCHEMA register TO garant_worker;
 GRANT USAGE ON SCHEMA register TO garant_checker;
+
+GRANT USAGE ON SCHEMA witness TO garant_staff;
+GRANT USAGE ON SCHEMA witness TO garant_worker;
+GRANT USAGE ON SCHEMA witness TO garant_checker;
 
 REVOKE ALL ON FUNCTION directory.set_seat() FROM PUBLIC;
 
@@ -1955,5 +1988,25 @@ GRANT SELECT ON TABLE register.reference TO garant_worker;
 GRANT SELECT ON TABLE register.reference TO garant_checker;
 
 GRANT SELECT,INSERT,DELETE ON TABLE register.unique_value TO garant_staff;
+
+GRANT SELECT ON TABLE witness.statement TO garant_staff;
+GRANT SELECT ON TABLE witness.statement TO garant_worker;
+GRANT SELECT ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(id) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(witness) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(key) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(sequence) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(made_at) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(statement) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(signature) ON TABLE witness.statement TO garant_checker;
+
+GRANT INSERT(estate_version) ON TABLE witness.statement TO garant_checker;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE garant_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

@@ -171,7 +171,11 @@ func (t teller) verify(v Verify) verifyBody {
 		b.Replay = t.replay(VerifyPath, 0, 0)
 	}
 	for _, i := range v.Items {
-		b.Items = append(b.Items, outside{Row: t.row(judged(i.Measure)), Commands: t.commands(i.Commands)})
+		o := outside{Row: t.row(judged(i.Measure)), Commands: t.commands(i.Commands)}
+		for k := range o.Commands { // two measures may be checked in the same way
+			o.Commands[k].Label = i.Measure.ID + " · " + o.Commands[k].Label
+		}
+		b.Items = append(b.Items, o)
 	}
 	return b
 }

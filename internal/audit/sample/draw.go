@@ -8,10 +8,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/garant-project/garant/internal/errs"
 )
@@ -188,4 +190,20 @@ func (s *smallest) Pop() any {
 	last := (*s)[len(*s)-1]
 	*s = (*s)[:len(*s)-1]
 	return last
+}
+
+// DigestOf is the hex SHA-256 over a JSON array of values: of a record, everything in it that must
+// not change. Times are written in UTC.
+func DigestOf(values ...any) string {
+	for i, v := range values {
+		if t, ok := v.(time.Time); ok {
+			values[i] = t.UTC().Format(time.RFC3339Nano)
+		}
+	}
+	b, err := json.Marshal(values)
+	if err != nil {
+		return "" // what cannot be written has no digest, and is not drawn
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }

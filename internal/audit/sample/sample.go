@@ -2,9 +2,6 @@ package sample
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -72,13 +69,8 @@ func (s *Sample) seal() string {
 	for _, i := range s.Items {
 		items = append(items, [2]string{i.ID, i.Digest})
 	}
-	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-	b, _ := json.Marshal([]any{ // of strings and numbers: cannot fail
-		"garant sample v1", s.ID, s.Population, s.Part, stamp(s.From), stamp(s.Until), s.Method, s.Seed, s.Size,
-		s.Frame.Size, s.Frame.Digest, s.Purpose, stamp(s.DrawnAt), s.DrawnBy, items,
-	})
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
+	return DigestOf("garant sample v1", s.ID, s.Population, s.Part, s.From, s.Until, s.Method, s.Seed, s.Size,
+		s.Frame.Size, s.Frame.Digest, s.Purpose, s.DrawnAt, s.DrawnBy, items)
 }
 
 // Intact reports whether a sample read back still has the digest that it was drawn with.

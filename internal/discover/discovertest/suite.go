@@ -41,7 +41,7 @@ type World struct {
 
 // Limits of the suite.
 const (
-	deadline = 1500 * time.Millisecond
+	deadline = 700 * time.Millisecond
 	slack    = 1500 * time.Millisecond
 	patience = 30 * time.Second // for a world that answers
 )
@@ -49,7 +49,46 @@ const (
 // aspect is one rule of the contract; it returns the faults.
 type aspect struct {
 	name string
-	try  func(testing.TB, Subject) []string
+	try  func(testing.TB, *trial) []string
+}
+
+// trial is a Subject with one look at each world, all at once: what several rules judge.
+type trial struct {
+	Subject
+	looks map[string]look
+}
+
+func newTrial(t testing.TB, s Subject) *trial {
+	worlds := map[string]func(testing.TB) World{"sound": s.Sound, "partial": s.Partial}
+	for name, w := range s.Hostile {
+		worlds["hostile: "+name] = w
+	}
+	r := &trial{Subject: s, looks: map[string]look{}}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for name, world := range worlds {
+		w := world(t)
+		all.Go(func() {
+			l := find(patiently(t), s.Source, w)
+			mu.Lock()
+			defer mu.Unlock()
+			r.looks[name] = l
+		})
+	}
+	all.Wait()
+	r.looks["silent"] = r.silence(t)
+	return r
+}
+
+// silence is a look at the silent world, for a short time.
+func (r *trial) silence(t testing.TB) look {
+	w := r.Silent(t)
+	before := runtime.NumGoroutine()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	l := find(ctx, r.Source, w)
+	l.left = leftovers(before)
+	return l
 }
 
 func aspects() []aspect {
@@ -73,9 +112,10 @@ func Run(t *testing.T, s Subject) {
 	if s.Source == nil || s.Sound == nil || s.Partial == nil || s.Silent == nil || len(s.Hostile) == 0 {
 		t.Fatal("the subject lacks a source or one of its worlds: nothing shows how it behaves there")
 	}
+	r := newTrial(t, s)
 	for _, a := range aspects() {
 		t.Run(a.name, func(t *testing.T) {
-			for _, fault := range a.try(t, s) {
+			for _, fault := range a.try(t, r) {
 				t.Error(fault)
 			}
 		})
@@ -86,8 +126,9 @@ func Run(t *testing.T, s Subject) {
 func Faults(t testing.TB, s Subject) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
+	r := newTrial(t, s)
 	for _, a := range aspects() {
-		if faults := a.try(t, s); len(faults) > 0 {
+		if faults := a.try(t, r); len(faults) > 0 {
 			all[a.name] = faults
 		}
 	}
@@ -101,6 +142,8 @@ type look struct {
 	took   time.Duration
 	lines  []string // of progress
 	strays []string // what was asked that was not named
+	world  World
+	left   []string // what went on after the end
 }
 
 // find runs the source in a world. Its Way is watched and not guarded: what goes astray is seen.
@@ -118,7 +161,7 @@ func find(ctx context.Context, s discover.Source, w World) look {
 	found, err := s.Find(ctx, ask, watched)
 	mu.Lock()
 	defer mu.Unlock()
-	l.found, l.err, l.took, l.strays = found, err, time.Since(start), watched.seen()
+	l.found, l.err, l.took, l.strays, l.world = found, err, time.Since(start), watched.seen(), w
 	return l
 }
 
@@ -128,7 +171,7 @@ func patiently(t testing.TB) context.Context {
 	return ctx
 }
 
-func naming(t testing.TB, s Subject) (faults []string) {
+func naming(t testing.TB, s *trial) (faults []string) {
 	if name := s.Source.Name(); name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		faults = append(faults, fmt.Sprintf("its name is %q: one word", name))
 	}
@@ -141,8 +184,8 @@ func naming(t testing.TB, s Subject) (faults []string) {
 	return faults
 }
 
-func explains(t testing.TB, s Subject) (faults []string) {
-	l := find(patiently(t), s.Source, s.Sound(t))
+func explains(t testing.TB, s *trial) (faults []string) {
+	l := s.looks["sound"]
 	if l.err != nil {
 		return []string{"it fails in a sound world: " + l.err.Error()}
 	}
@@ -169,7 +212,7 @@ func explains(t testing.TB, s Subject) (faults []string) {
 	return faults
 }
 
-func deterministic(t testing.TB, s Subject) (faults []string) {
+func deterministic(t testing.TB, s *trial) (faults []string) {
 	w := s.Sound(t)
 	first := find(patiently(t), s.Source, w)
 	slices.Reverse(w.Ask.Domains)
@@ -183,13 +226,9 @@ func deterministic(t testing.TB, s Subject) (faults []string) {
 	return nil
 }
 
-func modest(t testing.TB, s Subject) (faults []string) {
-	worlds := map[string]func(testing.TB) World{"sound": s.Sound, "partial": s.Partial}
-	for name, w := range s.Hostile {
-		worlds[name] = w
-	}
-	for name, world := range worlds {
-		for _, stray := range find(patiently(t), s.Source, world(t)).strays {
+func modest(_ testing.TB, s *trial) (faults []string) {
+	for name, l := range s.looks {
+		for _, stray := range l.strays {
 			faults = append(faults, "in the world "+name+" it asked "+stray)
 		}
 	}
@@ -197,7 +236,7 @@ func modest(t testing.TB, s Subject) (faults []string) {
 	return faults
 }
 
-func harmless(t testing.TB, s Subject) []string {
+func harmless(t testing.TB, s *trial) []string {
 	w := s.Sound(t)
 	if w.State == nil {
 		return nil
@@ -210,7 +249,7 @@ func harmless(t testing.TB, s Subject) []string {
 	return nil
 }
 
-func obedient(t testing.TB, s Subject) (faults []string) {
+func obedient(t testing.TB, s *trial) (faults []string) {
 	w := s.Silent(t)
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -223,19 +262,15 @@ func obedient(t testing.TB, s Subject) (faults []string) {
 	return append(faults, leftovers(before)...)
 }
 
-func punctual(t testing.TB, s Subject) (faults []string) {
-	w := s.Silent(t)
-	before := runtime.NumGoroutine()
-	ctx, cancel := context.WithTimeout(t.Context(), deadline)
-	defer cancel()
-	l := find(ctx, s.Source, w)
+func punctual(_ testing.TB, s *trial) (faults []string) {
+	l := s.looks["silent"]
 	if l.took > deadline+slack {
 		faults = append(faults, fmt.Sprintf("with %s to look, it took %s", deadline, l.took))
 	}
 	if len(l.found.Notes) == 0 && l.err == nil {
 		faults = append(faults, "nothing answered, and it says nothing of that")
 	}
-	return append(faults, leftovers(before)...)
+	return append(faults, l.left...)
 }
 
 // leftovers waits for what a source started to end.
@@ -251,42 +286,34 @@ func leftovers(before int) []string {
 	return nil
 }
 
-func candid(t testing.TB, s Subject) []string {
-	w := s.Partial(t)
-	l := find(patiently(t), s.Source, w)
-	if w.Missing == "" {
+func candid(_ testing.TB, s *trial) []string {
+	l := s.looks["partial"]
+	if l.world.Missing == "" {
 		return []string{"the partial world does not say what is missing in it"}
 	}
 	if len(l.found.Proposals) == 0 {
 		return []string{"with a part away, it gives nothing of the rest"}
 	}
 	for _, n := range l.found.Notes {
-		if strings.Contains(n.About+" "+n.Text, w.Missing) {
+		if strings.Contains(n.About+" "+n.Text, l.world.Missing) {
 			return nil
 		}
 	}
-	return []string{fmt.Sprintf("no note names %s, which was away: %+v", w.Missing, l.found.Notes)}
+	return []string{fmt.Sprintf("no note names %s, which was away: %+v", l.world.Missing, l.found.Notes)}
 }
 
-func discreet(t testing.TB, s Subject) (faults []string) {
-	worlds := map[string]func(testing.TB) World{"sound": s.Sound, "partial": s.Partial, "silent": s.Silent}
-	for name, w := range s.Hostile {
-		worlds[name] = w
-	}
-	for name, world := range worlds {
-		w := world(t)
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-		l := find(ctx, s.Source, w)
-		cancel()
+func discreet(_ testing.TB, s *trial) (faults []string) {
+	for name, l := range s.looks {
 		encoded, err := json.Marshal(l.found)
 		if err != nil {
 			return []string{"what it found cannot be encoded: " + err.Error()}
 		}
-		shown := string(encoded) + fmt.Sprintf("%+v %v %v %#v", l.found, l.lines, l.err, w.Ask.Databases) + s.Source.Asks(w.Ask)
+		ask := l.world.Ask
+		shown := string(encoded) + fmt.Sprintf("%+v %v %v %#v", l.found, l.lines, l.err, ask.Databases) + s.Source.Asks(ask)
 		if result, err := draft(l.found); err == nil {
 			shown += string(result.Source)
 		}
-		for _, secret := range w.Secrets {
+		for _, secret := range l.world.Secrets {
 			if strings.Contains(shown, secret) {
 				faults = append(faults, "in the world "+name+" a secret is shown")
 			}
@@ -295,12 +322,11 @@ func discreet(t testing.TB, s Subject) (faults []string) {
 	return faults
 }
 
-func steadfast(t testing.TB, s Subject) (faults []string) {
-	for name, world := range s.Hostile {
-		w := world(t)
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		l := find(ctx, s.Source, w)
-		cancel()
+func steadfast(_ testing.TB, s *trial) (faults []string) {
+	for name, l := range s.looks {
+		if !strings.HasPrefix(name, "hostile") {
+			continue
+		}
 		fault := func(format string, args ...any) {
 			faults = append(faults, "in the world "+name+": "+fmt.Sprintf(format, args...))
 		}
@@ -317,7 +343,7 @@ func steadfast(t testing.TB, s Subject) (faults []string) {
 			fault("what it found is no valid garant.yaml: %v", err)
 			continue
 		}
-		for _, stray := range outsiders(result.Source, w.Ask) {
+		for _, stray := range outsiders(result.Source, l.world.Ask) {
 			fault("the draft declares %s, which was not named", stray)
 		}
 	}

@@ -11,6 +11,7 @@ package personal
 import (
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -46,12 +47,15 @@ func Detect(c Column) (Kind, bool) {
 	if class == other {
 		return "", false
 	}
-	name, person := words(c.Name), ofPerson(words(c.Table))
-	if spoken := strings.Join(name, " "); slices.Contains(innocent(), spoken) {
+	book := read()
+	name, person := words(c.Name), book.ofPerson(words(c.Table))
+	spoken := strings.Join(name, " ")
+	if book.innocent[spoken] {
 		return "", false
 	}
-	for _, r := range rules() {
-		if class&r.types != 0 && (person || !r.personOnly) && r.matches(name) {
+	spoken = " " + spoken + " "
+	for _, r := range book.rules {
+		if class&r.types != 0 && (person || !r.personOnly) && r.matches(name, spoken) {
 			return r.kind, true
 		}
 	}
@@ -98,21 +102,51 @@ func classify(typ string) int {
 	return text
 }
 
+// book is the rules, made ready once: a large database asks a hundred thousand times.
+type book struct {
+	rules    []rule
+	persons  map[string]bool
+	innocent map[string]bool
+}
+
+// read returns the book, which is never changed.
+var read = sync.OnceValue(func() *book {
+	set := func(words []string) map[string]bool {
+		m := make(map[string]bool, len(words))
+		for _, w := range words {
+			m[w] = true
+		}
+		return m
+	}
+	b := &book{rules: rules(), persons: set(persons()), innocent: set(innocent())}
+	for i := range b.rules {
+		r := &b.rules[i]
+		r.words = set(r.any)
+		for j, p := range r.phrases {
+			r.phrases[j] = " " + p + " "
+		}
+	}
+	return b
+})
+
+// ofPerson reports whether a table is of persons.
+func (b *book) ofPerson(table []string) bool {
+	return slices.ContainsFunc(table, func(w string) bool { return b.persons[w] })
+}
+
 // rule is a set of words that tell of a kind.
 type rule struct {
 	kind       Kind
 	types      int
-	personOnly bool     // only in a table of persons
-	any        []string // words of which one is enough
-	phrases    []string // words that must follow one another
+	personOnly bool            // only in a table of persons
+	any        []string        // words of which one is enough
+	phrases    []string        // words that must follow one another
+	words      map[string]bool // any, to look up
 }
 
-func (r rule) matches(name []string) bool {
-	if slices.ContainsFunc(name, func(w string) bool { return slices.Contains(r.any, w) }) {
-		return true
-	}
-	spoken := " " + strings.Join(name, " ") + " "
-	return slices.ContainsFunc(r.phrases, func(p string) bool { return strings.Contains(spoken, " "+p+" ") })
+func (r rule) matches(name []string, spoken string) bool {
+	return slices.ContainsFunc(name, func(w string) bool { return r.words[w] }) ||
+		len(name) > 1 && slices.ContainsFunc(r.phrases, func(p string) bool { return strings.Contains(spoken, p) })
 }
 
 // rules are in the order in which they are asked: "email address" is an e-mail, "ip address" no
@@ -156,9 +190,9 @@ func rules() []rule {
 			phrases: []string{"profile picture"}},
 		{kind: Name, types: text,
 			any: []string{"firstname", "lastname", "surname", "fullname", "middlename", "givenname", "familyname", "maidenname", "nickname", "prenom", "prenoms", "voornaam", "achternaam", "familienaam", "vorname", "nachname",
-				"familienname", "geburtsname", "username", "patronyme", "roepnaam", "meisjesnaam", "displayname", "initials", "tussenvoegsel", "forename", "beneficiary", "beneficiaire"},
+				"familienname", "geburtsname", "username", "patronyme", "kundenname", "klantnaam", "roepnaam", "meisjesnaam", "displayname", "initials", "tussenvoegsel", "forename", "beneficiary", "beneficiaire"},
 			phrases: []string{"first name", "last name", "full name", "middle name", "given name", "family name", "maiden name", "nick name", "nom famille", "nom naissance", "nom complet", "nom usage", "volledige naam", "display name", "user name",
-				"contact name", "nom contact", "naam contact", "person name", "customer name", "client name", "nom client", "kundenname", "klantnaam", "applicant name", "author name", "sender name", "recipient name", "holder name", "signed by"}},
+				"contact name", "nom contact", "naam contact", "person name", "customer name", "client name", "nom client", "applicant name", "author name", "sender name", "recipient name", "holder name", "signed by"}},
 		{kind: Name, types: text, personOnly: true, any: []string{"name", "nom", "noms", "naam", "login", "pseudo", "label", "title", "titre"}},
 		{kind: Address, types: text,
 			any:     []string{"address", "addresses", "adresse", "adresses", "adres", "anschrift", "wohnort", "woonplaats", "homeaddress", "streetaddress", "huisnummer", "hausnummer", "housenumber", "domicile"},
@@ -180,9 +214,9 @@ func innocent() []string {
 	}
 }
 
-// ofPerson reports whether a table is of persons.
-func ofPerson(table []string) bool {
-	persons := []string{
+// persons are words by which a table is one of persons.
+func persons() []string {
+	return []string{
 		"person", "persons", "people", "user", "users", "applicant", "applicants", "candidate", "candidates", "customer", "customers", "client", "clients", "contact", "contacts", "employee", "employees", "member", "members",
 		"patient", "patients", "student", "students", "pupil", "pupils", "beneficiary", "beneficiaries", "profile", "profiles", "account", "accounts", "subscriber", "subscribers", "staff", "author", "authors", "visitor", "visitors",
 		"guest", "guests", "passenger", "passengers", "volunteer", "volunteers", "donor", "donors", "recipient", "recipients", "lead", "leads", "attendee", "attendees", "participant", "participants", "citizen", "citizens",
@@ -191,7 +225,6 @@ func ofPerson(table []string) bool {
 		"persoon", "personen", "gebruiker", "gebruikers", "aanvrager", "aanvragers", "klant", "klanten", "medewerker", "medewerkers", "werknemer", "lid", "leden", "leerling", "bewoner", "bewoners", "bezoeker", "vrijwilliger",
 		"benutzer", "nutzer", "antragsteller", "kunde", "kunden", "mitarbeiter", "mitglied", "mitglieder", "schuler", "bewohner", "besucher", "spender", "ansprechpartner", "versicherte",
 	}
-	return slices.ContainsFunc(table, func(w string) bool { return slices.Contains(persons, w) })
 }
 
 // words takes a name apart: small letters without accents, split where the case, the sort of

@@ -38,7 +38,7 @@ type pages struct {
 }
 
 // Pages makes the routes of the desk, the checks, the evidence and the runs, and registers the
-// checks that are not met with c as due.
+// checks that are not met with c as due, what checks leave behind as populations.
 func Pages(c *console.Chrome, r *measure.Runner) ([]web.Route, error) {
 	h := &pages{c: c, r: r, templates: map[string]*template.Template{}}
 	for _, name := range []string{"desk", "checks", "check", "evidence", "run"} {
@@ -49,6 +49,7 @@ func Pages(c *console.Chrome, r *measure.Runner) ([]web.Route, error) {
 		h.templates[name] = t
 	}
 	c.AddDue(console.DueSource{Count: h.countDue, List: h.due})
+	h.addPopulations()
 	return []web.Route{
 		{Pattern: "GET /{$}", Permission: actor.ReadChecks, Handler: h.desk},
 		{Pattern: "GET /checks", Permission: actor.ReadChecks, Handler: h.checks},

@@ -22,6 +22,7 @@ const (
 	EstatePath  = "/estate"
 	PeoplePath  = "/people"
 	RecordPath  = "/record"
+	AuditPath   = "/audit"
 	AccountPath = "/account"
 	SignOutPath = "/sign-out"
 )
@@ -34,8 +35,9 @@ type Chrome struct {
 	Items    func(r *web.Request) []ui.NavItem        // further pages, engines' for instance; may be nil
 	AnnexURL string                                   // of the public annex; empty: no link
 
-	due    []DueSource
-	people *directory.Directory // by Pages; nil: names are not known
+	due         []DueSource
+	populations []Population
+	people      *directory.Directory // by Pages; nil: names are not known
 }
 
 // Due is one thing that waits for somebody.
@@ -165,7 +167,7 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 		}
 	}
 	add(actor.ReadChecks, DeskPath, "inbox", "console.nav.desk", "", due)
-	add(actor.ReadAnnex, AnnexPath, "scroll", "console.nav.annex", "", 0)
+	add(actor.ReadChecks, AnnexPath, "scroll", "console.nav.annex", "", 0)
 	if c.AnnexURL != "" {
 		add(actor.ReadAnnex, c.AnnexURL, "external", "console.nav.public", "", 0)
 	}
@@ -176,6 +178,7 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 	add(actor.ReadEstate, EstatePath, "server", "console.nav.estate", house, 0)
 	add(actor.ReadPersons, PeoplePath, "users", "console.nav.people", house, 0)
 	add(actor.ReadAudit, RecordPath, "record", "console.nav.record", house, 0)
+	add(actor.SampleRecords, AuditPath, "search", "console.nav.audit", house, 0)
 	return items
 }
 

@@ -30,14 +30,14 @@ type pages struct {
 	templates map[string]*template.Template
 }
 
-// Pages makes the routes of People, Estate and Record, lets c name persons, and registers what
+// Pages makes the routes of People, Estate, Record and Audit, lets c name persons, and registers what
 // waits on these pages with it.
 func Pages(c *Chrome, deps Deps) ([]web.Route, error) {
 	if deps.DB == nil || deps.Directory == nil || deps.LinkURL == nil {
 		return nil, errs.New(errs.Internal, "console.deps", "The console's pages lack a database, a directory or the address of links.")
 	}
 	h := &pages{Deps: deps, c: c, templates: map[string]*template.Template{}}
-	for _, name := range []string{"people", "person", "link", "estate", "version", "record"} {
+	for _, name := range []string{"people", "person", "link", "estate", "version", "record", "samples", "sample", "sampleitem"} {
 		t, err := ui.Parse("console", templates, "templates/"+name+".html")
 		if err != nil {
 			return nil, err
@@ -48,6 +48,7 @@ func Pages(c *Chrome, deps Deps) ([]web.Route, error) {
 	c.AddDue(DueSource{Count: h.countReductions, List: h.dueReductions})
 	c.AddDue(DueSource{Count: h.countPeople, List: h.duePeople})
 	c.AddDue(DueSource{Count: h.countSeats, List: h.dueSeats})
+	h.addPopulations()
 	return []web.Route{
 		{Pattern: "GET " + PeoplePath, Permission: actor.ReadPersons, Handler: h.people},
 		{Pattern: "POST " + PeoplePath, Permission: actor.ChangePersons, Handler: h.addPerson},
@@ -64,6 +65,15 @@ func Pages(c *Chrome, deps Deps) ([]web.Route, error) {
 		{Pattern: "POST " + EstatePath + "/{version}/confirm", Permission: actor.ChangeEstate, Handler: h.confirm},
 		{Pattern: "GET " + RecordPath, Permission: actor.ReadAudit, Handler: h.record},
 		{Pattern: "GET " + RecordPath + ".csv", Permission: actor.ReadAudit, Handler: h.recordCSV},
+		{Pattern: "GET " + AuditPath, Permission: actor.SampleRecords, Handler: h.samples},
+		{Pattern: "POST " + AuditPath, Permission: actor.SampleRecords, Handler: h.drawSample},
+		{Pattern: "GET " + AuditPath + ".csv", Permission: actor.SampleRecords, Handler: h.samplesCSV},
+		{Pattern: "GET " + AuditPath + "/{id}", Permission: actor.SampleRecords, Handler: h.sample},
+		{Pattern: "GET " + AuditPath + "/{id}/paper.csv", Permission: actor.SampleRecords, Handler: h.paperCSV},
+		{Pattern: "GET " + AuditPath + "/{id}/paper.json", Permission: actor.SampleRecords, Handler: h.paperJSON},
+		{Pattern: "GET " + AuditPath + "/{id}/population.txt", Permission: actor.SampleRecords, Handler: h.populationList},
+		{Pattern: "GET " + AuditPath + "/{id}/items/{n}", Permission: actor.SampleRecords, Handler: h.sampleItem},
+		{Pattern: "POST " + AuditPath + "/{id}/items/{n}", Permission: actor.SampleRecords, Handler: h.noteItem},
 	}, nil
 }
 

@@ -25,7 +25,7 @@ func actions() []string {
 		"check.run_asked", "estate.applied", "estate.reduction_confirmed", "evidence.stored",
 		"link.created", "link.redeemed", "notice.dismissed", "passkey.added", "passkey.deleted",
 		"person.added", "person.disabled", "person.enabled", "person.exported", "person.listed", "person.read", "person.role_changed", "person.seat_ended", "person.seat_set",
-		"recovery.renewed", "recovery.used", "request.refused", "session.ended", "session.others_ended", "sign_in.passkey", "sign_in.throttled",
+		"recovery.renewed", "recovery.used", "request.refused", "sample.drawn", "sample.exported", "sample.noted", "sample.population_exported", "sample.read", "session.ended", "session.others_ended", "sign_in.passkey", "sign_in.throttled",
 		"token.created", "token.revoked",
 	}
 }

@@ -91,7 +91,7 @@ func Pages(c *console.Chrome, deps Deps) ([]web.Route, error) {
 	}
 	c.AddDue(console.DueSource{Count: h.countDue, List: h.due})
 	read := func(pattern string, handler web.Handler) web.Route {
-		return web.Route{Pattern: "GET " + pattern, Permission: actor.ReadAnnex, Handler: handler}
+		return web.Route{Pattern: "GET " + pattern, Permission: actor.ReadChecks, Handler: handler}
 	}
 	change := func(pattern string, handler web.Handler) web.Route {
 		return web.Route{Pattern: "POST " + pattern, Permission: actor.ChangeAnnex, Handler: handler, MaxBody: maxBody}

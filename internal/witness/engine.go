@@ -1,0 +1,121 @@
+package witness
+
+import (
+	_ "embed"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/measure"
+)
+
+//go:embed messages/fr.yaml
+var french []byte
+
+//go:embed messages/en.yaml
+var english []byte
+
+// Messages are the words of what witnesses see, by language.
+func Messages() map[string][]byte { return map[string][]byte{"fr": french, "en": english} }
+
+// CheckReach is the check of addresses that must not be reachable from outside.
+const CheckReach = "reach.refused"
+
+// The problems of its findings, as message ids.
+const (
+	ProblemOpen    = "reach.open"    // makes a finding fail
+	ProblemUnknown = "reach.unknown" // could not be told
+	ProblemUntold  = "reach.untold"  // the witness said nothing of it
+)
+
+// The facts that it gives.
+const (
+	FactExamined = "reach.examined"
+	FactRefused  = "reach.refused"
+)
+
+// New returns what witnesses add to the checks.
+func New() measure.Engine {
+	return measure.Engine{Name: "witness", CheckFor: checkFor, Messages: Messages()}
+}
+
+// checkFor makes the check of what must be refused. Its findings hold as long as a witness is not silent.
+func checkFor(e *estate.Estate) []measure.Check {
+	every := time.Duration(0)
+	for _, w := range e.Witnesses {
+		if len(w.Refused) > 0 {
+			every = max(every, w.Every)
+		}
+	}
+	if every == 0 {
+		every = 5 * time.Minute
+	}
+	return []measure.Check{{
+		ID: CheckReach, Measures: []string{"NET-1"}, Every: every, Valid: silentAfter * every, Pushed: true, OwnPace: true,
+		Facts: []string{FactExamined, FactRefused}, Scope: reachScope,
+	}}
+}
+
+func reachScope(e *estate.Estate) []string {
+	var scope []string
+	for _, w := range e.Witnesses {
+		scope = append(scope, w.Targets()...)
+	}
+	slices.Sort(scope)
+	return scope
+}
+
+// reachFinding makes one finding of the last statements of the witnesses. at is when the oldest of them was made;
+// zero: none has anything to say of it.
+func reachFinding(e *estate.Estate, statements map[string]*kept) (f measure.Finding, at time.Time) {
+	f.Outcome = measure.Pass
+	raw, refused := map[string]*Reach{}, 0
+	var sources []string
+	for _, w := range e.Witnesses {
+		if len(w.Refused) == 0 {
+			continue
+		}
+		k := statements[w.Name]
+		if k == nil {
+			k = &kept{}
+		} else {
+			sources = append(sources, w.Name+" ("+Fingerprint(w.Key)+")")
+			if at.IsZero() || k.MadeAt.Before(at) {
+				at = k.MadeAt
+			}
+		}
+		said := k.Reach
+		if said == nil {
+			said = &Reach{}
+		}
+		raw[w.Name] = said
+		for _, address := range w.Refused {
+			item := measure.Item{Target: w.Target(address), Expected: "no connection"}
+			switch {
+			case slices.Contains(said.Open, address):
+				item.Problem, item.Actual = ProblemOpen, "a connection"
+				f.Outcome, f.Scope = measure.Fail, append(f.Scope, item.Target)
+			case slices.Contains(said.Refused, address):
+				refused++
+				f.Scope = append(f.Scope, item.Target)
+				continue
+			case slices.Contains(said.Unknown, address):
+				item.Problem, item.Actual = ProblemUnknown, "not known"
+			default:
+				item.Problem, item.Actual = ProblemUntold, "nothing said"
+			}
+			f.Failed = append(f.Failed, item)
+		}
+	}
+	if f.Outcome == measure.Pass && len(f.Failed) > 0 {
+		f.Outcome = measure.Error
+	}
+	slices.Sort(f.Scope)
+	slices.Sort(sources)
+	f.Facts = map[string]measure.Fact{FactExamined: measure.Count(len(f.Scope)), FactRefused: measure.Count(refused)}
+	f.Source = "witness " + strings.Join(sources, ", ")
+	f.Raw, _ = json.Marshal(raw) // of texts: always encodes
+	return f, at
+}
