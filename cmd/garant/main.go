@@ -44,6 +44,7 @@ type cli struct {
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to this build."`
 	Register registerCmd `cmd:"" help:"Import and export the registers."`
 	Person   personCmd   `cmd:"" help:"Add staff and give them links to sign in with."`
+	Witness  witnessCmd  `cmd:"" help:"Look from elsewhere at what a Garant announces, and sign what is so."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this program."`
 }
 

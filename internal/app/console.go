@@ -25,6 +25,10 @@ func (g *Garant) chrome() *console.Chrome {
 		},
 		Zone:     g.zone,
 		AnnexURL: g.AnnexOrigin(),
+		Private: func(ctx context.Context) bool {
+			view, err := g.View(ctx)
+			return err == nil && view.Private && view.Outdated == nil
+		},
 	}
 }
 
@@ -50,6 +54,7 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 		func() ([]web.Route, error) { return checks.Pages(c, g.Runner) },
 		func() ([]web.Route, error) { return annexes.Pages(c, g.tailoringPages(dir)) },
 		func() ([]web.Route, error) { return register.Pages(c, g.Registers) },
+		func() ([]web.Route, error) { return g.ownerRoutes(c, dir) },
 	} {
 		more, err := pages()
 		if err != nil {
@@ -61,6 +66,7 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 	for _, e := range g.Engines {
 		routes = append(routes, e.Routes...)
 	}
+	c.Serves(routes)
 	return routes, nil
 }
 

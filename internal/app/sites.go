@@ -71,6 +71,7 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	routes = append(routes, enter.Routes()...)
 	api := web.NewAPI("Garant", g.Build)
 	g.Runner.AddAPI(api)
+	g.Owners.AddAPI(api)
 	g.Importer().AddAPI(api)
 	g.Registers.AddAPI(api)
 	g.Statements().AddAPI(api)
