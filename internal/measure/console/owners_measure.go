@@ -161,6 +161,10 @@ func statusNotice(p *ui.Printer, s measure.Status) *ui.Notice {
 	case measure.Stale:
 		n.Tone = ui.Warning
 	}
+	if s.Attested != nil && s.Attested.Reason == s.Reason && s.Reason == measure.ReasonNewScope {
+		n.Text = p.T("measure.task.scope") + " " + p.T("measures.next.unattested")
+		return n
+	}
 	for _, id := range []string{"measures.next." + strings.TrimPrefix(s.Reason, "reason."), "console.next." + strings.TrimPrefix(s.Reason, "reason.")} {
 		if p.Has(id) {
 			n.Text += " " + p.T(id)
@@ -205,7 +209,7 @@ func (h *ownerPages) attestForm(r *web.Request, p *ui.Printer, view measure.View
 	}
 	chosen := in.values["site"]
 	for _, id := range view.Subjects[m.Per] {
-		x := site{ID: id, Name: h.siteName(r.Context(), p, id), Chosen: in.form != "attest" || slices.Contains(chosen, id)}
+		x := site{ID: id, Name: h.siteName(r.Context(), p, id), Chosen: slices.Contains(chosen, id)}
 		if i := slices.IndexFunc(last, func(a *measure.Attested) bool { return a.Target == id }); i >= 0 {
 			x.Note = p.T("measures.attest.site.until", "Day", p.Day(lastDay(last[i].ValidUntil)))
 			if last[i].Refused {
