@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/engine/register"
 	checks "github.com/garant-project/garant/internal/measure/console"
+	annexes "github.com/garant-project/garant/internal/measure/tailoring/console"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -23,6 +25,10 @@ func (g *Garant) chrome() *console.Chrome {
 		},
 		Zone:     g.zone,
 		AnnexURL: g.AnnexOrigin(),
+		Private: func(ctx context.Context) bool {
+			view, err := g.View(ctx)
+			return err == nil && view.Private && view.Outdated == nil
+		},
 	}
 }
 
@@ -44,18 +50,31 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 	if err != nil {
 		return nil, err
 	}
-	more, err := checks.Pages(c, g.Runner)
-	if err != nil {
-		return nil, err
+	for _, pages := range []func() ([]web.Route, error){
+		func() ([]web.Route, error) { return checks.Pages(c, g.Runner) },
+		func() ([]web.Route, error) { return annexes.Pages(c, g.tailoringPages(dir)) },
+		func() ([]web.Route, error) { return register.Pages(c, g.Registers) },
+		func() ([]web.Route, error) { return g.ownerRoutes(c, dir) },
+	} {
+		more, err := pages()
+		if err != nil {
+			return nil, err
+		}
+		routes = append(routes, more...)
 	}
-	routes = append(routes, more...)
-	if more, err = g.ownerRoutes(c, dir); err != nil {
-		return nil, err
-	}
-	routes = append(routes, more...)
 	routes = append(routes, web.Route{Pattern: "GET /static/", Permission: web.Public, Handler: web.Serve(ui.Static())})
 	for _, e := range g.Engines {
 		routes = append(routes, e.Routes...)
 	}
+	c.Serves(routes)
 	return routes, nil
+}
+
+// tailoringPages are what the pages of the company's own annex work with.
+func (g *Garant) tailoringPages(dir *directory.Directory) annexes.Deps {
+	return annexes.Deps{
+		Book: g.Book, Runner: g.Runner, Directory: dir,
+		Published: func() { g.views.reset(); g.Publisher.Wake() },
+		Sites:     register.Path + "/" + register.Sites,
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/garant-project/garant/internal/measure"
 	checks "github.com/garant-project/garant/internal/measure/console"
 	"github.com/garant-project/garant/internal/measure/tailoring"
+	annexes "github.com/garant-project/garant/internal/measure/tailoring/console"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/signin"
@@ -87,7 +88,9 @@ func (g *Garant) wire() (err error) {
 
 // messages are the words of every page and engine.
 func messages(engines []measure.Engine) (*ui.Messages, error) {
-	extra := []map[string][]byte{document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages(), checks.OwnerMessages(), mail.Messages()}
+	extra := []map[string][]byte{
+		document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages(), checks.OwnerMessages(), mail.Messages(), annexes.Messages(),
+	}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"syscall"
 	"time"
 
@@ -152,7 +153,7 @@ func (g *Garant) worker() (*job.Worker, error) {
 			if err != nil {
 				return nil // said by whoever else reads it; due slots wait
 			}
-			return append(g.Runner.Recurrences(view), g.postDue()...)
+			return slices.Concat(g.Runner.Recurrences(view), g.Registers.Recurrences(), g.postDue())
 		},
 	})
 }

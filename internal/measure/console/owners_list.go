@@ -200,7 +200,7 @@ func (h *ownerPages) teamFields(r *web.Request, p *ui.Printer, view measure.View
 	if len(teams) == 0 {
 		return nil, nil
 	}
-	people, err := h.people(r.Context(), p, "")
+	people, err := h.people(r.Context(), p)
 	if err != nil {
 		return nil, err
 	}
