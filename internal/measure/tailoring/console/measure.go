@@ -505,4 +505,3 @@ func (h *pages) changeOne(w http.ResponseWriter, r *web.Request, show showing, e
 	}
 	return err
 }
-
