@@ -44,6 +44,24 @@ CREATE SCHEMA witness;
 
 ALTER SCHEMA witness OWNER TO garant_owner;
 
+CREATE FUNCTION directory.set_seat() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	IF NEW.access_until IS NULL THEN
+		NEW.access_set_at := NULL;
+	ELSIF TG_OP = 'INSERT' OR NEW.access_until IS DISTINCT FROM OLD.access_until THEN
+		NEW.access_set_at := clock_timestamp();
+	ELSE
+		NEW.access_set_at := OLD.access_set_at;
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION directory.set_seat() OWNER TO garant_owner;
+
 CREATE FUNCTION estate.check_confirmation() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -136,13 +154,16 @@ CREATE FUNCTION register.purge(entry uuid, today date, now timestamp with time z
     AS $$
 DECLARE
 	was_revision bigint;
+	of_register text;
 BEGIN
-	SELECT e.revision INTO was_revision FROM register.entry e
+	SELECT e.revision, e.register INTO was_revision, of_register FROM register.entry e
 	WHERE e.id = entry AND e.purge_on IS NOT NULL AND e.purge_on <= LEAST(today, CURRENT_DATE + 1) FOR UPDATE;
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
 	DELETE FROM crypt.key k WHERE k.subject = 'register:' || entry::text;
+	DELETE FROM crypt.key k USING document.document f WHERE k.subject = 'document:' || f.id::text
+		AND f.owner_kind = 'register.' || of_register AND f.owner_id = entry::text;
 	DELETE FROM register.unique_value u WHERE u.entry_id = entry;
 	DELETE FROM register.reference r WHERE r.entry_id = entry;
 	DELETE FROM register.change c WHERE c.entry_id = entry;
@@ -268,6 +289,62 @@ ALTER TABLE audit.entry ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE audit.sample (
+    id uuid NOT NULL,
+    population text NOT NULL,
+    part text NOT NULL,
+    period_from timestamp with time zone NOT NULL,
+    period_until timestamp with time zone NOT NULL,
+    method text NOT NULL,
+    seed text NOT NULL,
+    size integer NOT NULL,
+    population_size bigint NOT NULL,
+    population_digest text NOT NULL,
+    digest text NOT NULL,
+    purpose text NOT NULL,
+    drawn_at timestamp with time zone NOT NULL,
+    drawn_by text NOT NULL,
+    CONSTRAINT sample_check CHECK (((period_from < period_until) AND (period_until <= drawn_at))),
+    CONSTRAINT sample_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT sample_drawn_by_check CHECK ((drawn_by ~ '^(person|system):.'::text)),
+    CONSTRAINT sample_method_check CHECK ((method = ANY (ARRAY['random'::text, 'systematic'::text]))),
+    CONSTRAINT sample_population_check CHECK ((population ~ '^[a-z_]+$'::text)),
+    CONSTRAINT sample_population_digest_check CHECK ((population_digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT sample_population_size_check CHECK ((population_size > 0)),
+    CONSTRAINT sample_purpose_check CHECK ((length(purpose) <= 500)),
+    CONSTRAINT sample_seed_check CHECK ((seed ~ '^[0-9A-Za-z._-]{1,64}$'::text)),
+    CONSTRAINT sample_size_check CHECK (((size >= 1) AND (size <= 500)))
+);
+
+ALTER TABLE audit.sample OWNER TO garant_owner;
+
+CREATE TABLE audit.sample_item (
+    sample_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    item_id text NOT NULL,
+    digest text NOT NULL,
+    CONSTRAINT sample_item_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT sample_item_item_id_check CHECK ((item_id <> ''::text)),
+    CONSTRAINT sample_item_position_check CHECK (("position" > 0))
+);
+
+ALTER TABLE audit.sample_item OWNER TO garant_owner;
+
+CREATE TABLE audit.sample_note (
+    id uuid NOT NULL,
+    sample_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    result text NOT NULL,
+    note text NOT NULL,
+    noted_at timestamp with time zone NOT NULL,
+    noted_by text NOT NULL,
+    CONSTRAINT sample_note_check CHECK (((length(note) <= 2000) AND ((result = 'ok'::text) OR (note <> ''::text)))),
+    CONSTRAINT sample_note_noted_by_check CHECK ((noted_by ~ '^(person|system):.'::text)),
+    CONSTRAINT sample_note_result_check CHECK ((result = ANY (ARRAY['ok'::text, 'exception'::text, 'not_assessable'::text])))
+);
+
+ALTER TABLE audit.sample_note OWNER TO garant_owner;
+
 CREATE TABLE crypt.key (
     subject text NOT NULL,
     wrapped bytea NOT NULL,
@@ -363,8 +440,13 @@ CREATE TABLE directory.person (
     created_at timestamp with time zone NOT NULL,
     created_by text NOT NULL,
     disabled_at timestamp with time zone,
+    access_until timestamp with time zone,
+    access_set_at timestamp with time zone,
     CONSTRAINT person_email_index_check CHECK ((octet_length(email_index) = 32)),
-    CONSTRAINT person_role_check CHECK ((role <> ''::text))
+    CONSTRAINT person_role_check CHECK ((role <> ''::text)),
+    CONSTRAINT person_seat_end CHECK (((role <> 'auditor'::text) OR (access_until IS NOT NULL))),
+    CONSTRAINT person_seat_length CHECK ((access_until <= (access_set_at + '366 days'::interval))),
+    CONSTRAINT person_seat_set CHECK (((access_until IS NULL) = (access_set_at IS NULL)))
 );
 
 ALTER TABLE directory.person OWNER TO garant_owner;
@@ -378,6 +460,15 @@ CREATE TABLE directory.recovery_code (
 );
 
 ALTER TABLE directory.recovery_code OWNER TO garant_owner;
+
+CREATE TABLE directory.seat_end (
+    person_id uuid NOT NULL,
+    access_until timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    CONSTRAINT seat_end_check CHECK ((ended_at >= access_until))
+);
+
+ALTER TABLE directory.seat_end OWNER TO garant_owner;
 
 CREATE TABLE directory.session (
     id uuid NOT NULL,
@@ -892,6 +983,18 @@ ALTER TABLE ONLY annex.revision
 ALTER TABLE ONLY audit.entry
     ADD CONSTRAINT entry_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY audit.sample_item
+    ADD CONSTRAINT sample_item_pkey PRIMARY KEY (sample_id, "position");
+
+ALTER TABLE ONLY audit.sample_item
+    ADD CONSTRAINT sample_item_sample_id_item_id_key UNIQUE (sample_id, item_id);
+
+ALTER TABLE ONLY audit.sample_note
+    ADD CONSTRAINT sample_note_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit.sample
+    ADD CONSTRAINT sample_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY crypt.key
     ADD CONSTRAINT key_pkey PRIMARY KEY (subject);
 
@@ -927,6 +1030,9 @@ ALTER TABLE ONLY directory.person
 
 ALTER TABLE ONLY directory.recovery_code
     ADD CONSTRAINT recovery_code_pkey PRIMARY KEY (person_id, hash);
+
+ALTER TABLE ONLY directory.seat_end
+    ADD CONSTRAINT seat_end_pkey PRIMARY KEY (person_id, access_until);
 
 ALTER TABLE ONLY directory.session
     ADD CONSTRAINT session_hash UNIQUE (hash);
@@ -1041,9 +1147,13 @@ CREATE INDEX published_moment ON annex.published USING btree (measure_id, at DES
 
 CREATE INDEX revision_at ON annex.revision USING btree (at DESC, id DESC);
 
+CREATE INDEX entry_action ON audit.entry USING btree (action, id);
+
 CREATE INDEX entry_actor ON audit.entry USING btree (actor_kind, actor_id, id);
 
 CREATE INDEX entry_object ON audit.entry USING btree (object_kind, object_id, id);
+
+CREATE INDEX sample_note_item ON audit.sample_note USING btree (sample_id, "position", id);
 
 CREATE INDEX api_token_person ON directory.api_token USING btree (person_id);
 
@@ -1056,6 +1166,8 @@ CREATE INDEX notice_unseen ON directory.notice USING btree (person_id, at) WHERE
 CREATE INDEX passkey_person ON directory.passkey USING btree (person_id);
 
 CREATE INDEX person_lead ON directory.person USING btree (id) WHERE ((role = 'lead'::text) AND (disabled_at IS NULL));
+
+CREATE INDEX person_seat ON directory.person USING btree (access_until) WHERE (access_until IS NOT NULL);
 
 CREATE INDEX session_person ON directory.session USING btree (person_id) WHERE (ended_at IS NULL);
 
@@ -1075,6 +1187,8 @@ CREATE INDEX attestation_measure ON measure.attestation USING btree (measure_id,
 
 CREATE INDEX evidence_check ON measure.evidence USING btree (check_id, observed_at DESC, id);
 
+CREATE INDEX evidence_order ON measure.evidence USING btree (check_id, id);
+
 CREATE INDEX run_check ON measure.run USING btree (check_id, asked_at DESC);
 
 CREATE INDEX state_change_measure ON measure.state_change USING btree (measure_id, id DESC);
@@ -1093,6 +1207,8 @@ CREATE INDEX reference_target ON register.reference USING btree (target_id);
 
 CREATE INDEX unique_value_entry ON register.unique_value USING btree (entry_id);
 
+CREATE TRIGGER set_seat BEFORE INSERT OR UPDATE ON directory.person FOR EACH ROW EXECUTE FUNCTION directory.set_seat();
+
 CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
 
 CREATE TRIGGER check_annex_decision BEFORE INSERT ON measure.annex_decision FOR EACH ROW EXECUTE FUNCTION measure.check_annex_decision();
@@ -1100,6 +1216,12 @@ CREATE TRIGGER check_annex_decision BEFORE INSERT ON measure.annex_decision FOR 
 CREATE TRIGGER check_annex_draft BEFORE INSERT ON measure.annex_draft FOR EACH ROW EXECUTE FUNCTION measure.check_annex_draft();
 
 CREATE TRIGGER check_annex_proposal BEFORE INSERT ON measure.annex_proposal FOR EACH ROW EXECUTE FUNCTION measure.check_annex_proposal();
+
+ALTER TABLE ONLY audit.sample_item
+    ADD CONSTRAINT sample_item_sample_id_fkey FOREIGN KEY (sample_id) REFERENCES audit.sample(id);
+
+ALTER TABLE ONLY audit.sample_note
+    ADD CONSTRAINT sample_note_sample_id_position_fkey FOREIGN KEY (sample_id, "position") REFERENCES audit.sample_item(sample_id, "position");
 
 ALTER TABLE ONLY directory.api_token
     ADD CONSTRAINT api_token_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
@@ -1118,6 +1240,9 @@ ALTER TABLE ONLY directory.passkey
 
 ALTER TABLE ONLY directory.recovery_code
     ADD CONSTRAINT recovery_code_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
+
+ALTER TABLE ONLY directory.seat_end
+    ADD CONSTRAINT seat_end_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
 
 ALTER TABLE ONLY directory.session
     ADD CONSTRAINT session_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
@@ -1202,6 +1327,8 @@ GRANT USAGE ON SCHEMA register TO garant_checker;
 GRANT USAGE ON SCHEMA witness TO garant_staff;
 GRANT USAGE ON SCHEMA witness TO garant_worker;
 GRANT USAGE ON SCHEMA witness TO garant_checker;
+
+REVOKE ALL ON FUNCTION directory.set_seat() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION estate.check_confirmation() FROM PUBLIC;
 
@@ -1304,6 +1431,12 @@ GRANT INSERT(detail) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_checker;
+
+GRANT SELECT,INSERT ON TABLE audit.sample TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE audit.sample_item TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE audit.sample_note TO garant_staff;
 
 GRANT SELECT,INSERT,DELETE ON TABLE crypt.key TO garant_staff;
 GRANT SELECT,INSERT ON TABLE crypt.key TO garant_login;
@@ -1411,6 +1544,9 @@ GRANT SELECT(role) ON TABLE directory.person TO garant_login;
 GRANT UPDATE(disabled_at) ON TABLE directory.person TO garant_staff;
 GRANT SELECT(disabled_at) ON TABLE directory.person TO garant_login;
 
+GRANT UPDATE(access_until) ON TABLE directory.person TO garant_staff;
+GRANT SELECT(access_until) ON TABLE directory.person TO garant_login;
+
 GRANT SELECT,DELETE ON TABLE directory.recovery_code TO garant_login;
 
 GRANT SELECT(person_id) ON TABLE directory.recovery_code TO garant_staff;
@@ -1423,6 +1559,9 @@ GRANT INSERT(created_at) ON TABLE directory.recovery_code TO garant_login;
 
 GRANT SELECT(used_at) ON TABLE directory.recovery_code TO garant_staff;
 GRANT UPDATE(used_at) ON TABLE directory.recovery_code TO garant_login;
+
+GRANT SELECT ON TABLE directory.seat_end TO garant_staff;
+GRANT SELECT,INSERT ON TABLE directory.seat_end TO garant_login;
 
 GRANT SELECT,DELETE ON TABLE directory.session TO garant_login;
 

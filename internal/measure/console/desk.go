@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -48,6 +49,9 @@ type chart struct {
 }
 
 func (h *pages) desk(w http.ResponseWriter, r *web.Request) error {
+	if !r.Actor.May(actor.ReadChecks) { // of the desk, what is theirs
+		return web.SeeOther(w, r, console.MeasuresPath+"?show="+showMine)
+	}
 	p := h.c.Printer(r)
 	due, err := h.c.Due(r, p)
 	if err != nil {
