@@ -25,6 +25,10 @@ func (g *Garant) chrome() *console.Chrome {
 		},
 		Zone:     g.zone,
 		AnnexURL: g.AnnexOrigin(),
+		Private: func(ctx context.Context) bool {
+			view, err := g.View(ctx)
+			return err == nil && view.Private && view.Outdated == nil
+		},
 	}
 }
 
@@ -62,6 +66,7 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 	for _, e := range g.Engines {
 		routes = append(routes, e.Routes...)
 	}
+	c.Serves(routes)
 	return routes, nil
 }
 

@@ -48,7 +48,7 @@ func (h *pages) dueTasks(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	var out []console.Due
 	for _, task := range tasks {
 		d := console.Due{
-			What: p.T("register.task.due", "Title", task.Title), Href: TaskPath + task.Document.String(), Since: task.At, Urgency: console.Decide,
+			What: p.T("register.task.due", "Title", task.Title), Href: TaskPath + task.Document.String(), Since: task.At, Urgency: console.Decide, Mine: true, Until: task.Due.End(p.Zone()),
 			Why: p.T("register.task.due.why", "Day", p.OnDay(task.At)), Next: p.T("register.task.due.next") + " " + p.T("register.task.due.before", "Day", p.OnDay(task.Due.Start(p.Zone()))),
 			Button: &ui.Button{Label: p.T("register.task.due.button"), Href: TaskPath + task.Document.String(), Primary: true, About: task.Title},
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/web/console"
 )
 
 const smaller = `company: {name: Ardoise Mécénat, country: BE, languages: [fr, en], time_zone: Europe/Brussels, contact: dpo@ardoise.example}
@@ -69,7 +70,22 @@ func sample(t *testing.T) (h *house, pages map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	code, drawn := h.send("/audit", url.Values{"population": {"evidence:test.tls"}, "from": {now.AddDate(0, 0, -30).Format(time.DateOnly)}, "until": {now.Format(time.DateOnly)}, "method": {"random"}, "size": {"25"}, "purpose": {"ENC-1 et la suite"}})
+	if code != http.StatusUnprocessableEntity { // nothing is old enough yet
+		t.Fatal(code, drawn)
+	}
+	h.ahead = 10 * time.Minute
+	code, drawn = h.send("/audit", url.Values{"population": {"evidence:test.tls"}, "from": {now.AddDate(0, 0, -30).Format(time.DateOnly)}, "until": {h.now().Format(time.DateOnly)}, "method": {"random"}, "size": {"25"}, "purpose": {"ENC-1 et la suite"}})
+	if code != http.StatusSeeOther {
+		t.Fatal(code)
+	}
+	if code, _ := h.send(drawn+"/items/1", url.Values{"result": {"exception"}, "note": {"TLS 1.1 est encore accepté."}}); code != http.StatusSeeOther {
+		t.Fatal(code)
+	}
+	h.ahead = 0
+	h.gives(console.Due{What: "Lire la charte", Href: "/", Why: "Elle est nouvelle.", Whom: "Accueil", Teams: []string{"facilities"}, Until: now.AddDate(0, 0, -2), Urgency: console.Decide, Mine: true})
 	return h, map[string]string{
+		"desk-mine": "/?whose=mine", "samples": "/audit", "sample": drawn, "sample-item": drawn + "/items/1",
 		"desk": "/", "checks": "/checks", "check-failing": "/checks/test.tls", "check-blind": "/checks/test.hsts", "evidence": "/evidence/" + list[0].ID,
 		"run-waiting": "/runs/" + waiting, "run-done": "/runs/" + done, "estate": "/estate", "version": "/estate/2", "people": "/people",
 		"person": "/people/" + h.lead.ID + "?done=person_added", "record": "/record", "error": "/checks/test.nothing",

@@ -53,7 +53,9 @@ type house struct {
 	runner *measure.Runner
 	auth   *auth
 	site   *web.Site
-	ahead  time.Duration // of the clock
+	chrome *console.Chrome
+	tells  func(*measure.View) // changes the view
+	ahead  time.Duration       // of the clock
 	lead   actor.Actor
 
 	mu    sync.Mutex
@@ -136,7 +138,12 @@ func open(t testing.TB) *house {
 		t.Fatal(err)
 	}
 	dir := directoryOf(t, h.db)
-	c := &console.Chrome{Messages: msgs, AnnexURL: "http://trust.localhost:8481", Company: func(context.Context) string { return "Ardoise Mécénat" }}
+	h.chrome = &console.Chrome{Messages: msgs, AnnexURL: "http://trust.localhost:8481", Company: func(context.Context) string { return "Ardoise Mécénat" }}
+	c := h.chrome
+	c.Private = func(ctx context.Context) bool {
+		v, err := h.view(ctx)
+		return err == nil && v.Private
+	}
 	routes, err := console.Pages(c, console.Deps{DB: h.db, Directory: dir, LinkURL: func(token string) string { return "http://admin.localhost/link/" + token }})
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +194,11 @@ func (h *house) view(ctx context.Context) (measure.View, error) {
 	if errs.Is(err, errs.NotFound) {
 		return measure.View{}, nil
 	}
-	return measure.View{Estate: v.Estate, Version: v.ID}, err
+	view := measure.View{Estate: v.Estate, Version: v.ID}
+	if h.tells != nil {
+		h.tells(&view)
+	}
+	return view, err
 }
 
 // as signs somebody of a role in.

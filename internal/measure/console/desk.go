@@ -2,12 +2,17 @@ package console
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -19,13 +24,24 @@ const historyDays = 90
 
 type deskPage struct {
 	Lead    string
-	Due     []console.Due
+	Whose   []filter // all and the reader's own; empty: everything is the reader's own
+	Teams   []filter
+	CSV     string // empty: nothing is due
+	Due     []deskRow
 	Empty   ui.Empty
+	Annex   bool // the reader sees what checks have seen
 	Counts  map[ui.State]int
 	Legend  []legend
 	Chart   *chart // nil: no past to draw yet
 	Latest  []latest
 	Summary string // of the latest checks
+}
+
+// deskRow is one thing that is due.
+type deskRow struct {
+	console.Due
+	UntilText string // the day; empty: none is set
+	Late      bool
 }
 
 // legend is a state with how many measures are in it.
@@ -48,17 +64,140 @@ type chart struct {
 	Line, Area string // paths
 }
 
+// mine is how the address names what is for the reader.
+const mine = "mine"
+
+// desk shows what is due, for whom, why and until when; to those who read checks also how the
+// annex fares.
 func (h *pages) desk(w http.ResponseWriter, r *web.Request) error {
-	if !r.Actor.May(actor.ReadChecks) { // of the desk, what is theirs
-		return web.SeeOther(w, r, console.MeasuresPath+"?show="+showMine)
-	}
 	p := h.c.Printer(r)
-	due, err := h.c.Due(r, p)
+	all, shown, err := h.deskList(r, p)
 	if err != nil {
 		return err
 	}
-	order(due)
-	body := &deskPage{Due: due, Counts: map[ui.State]int{}, Empty: ui.Empty{Icon: "check-circle", Title: p.T("console.desk.empty"), Text: p.T("console.desk.empty.text")}}
+	body := &deskPage{Counts: map[ui.State]int{}, Annex: r.Actor.May(actor.ReadChecks), Empty: h.emptyDesk(r, p, len(all) > 0)}
+	for _, d := range shown {
+		body.Due = append(body.Due, deskRow{Due: d, UntilText: dayOf(p, d.Until, r.Now), Late: !d.Until.IsZero() && !r.Now.Before(d.Until)})
+	}
+	if len(all) > 0 {
+		body.CSV = deskAddress(console.DeskPath+"desk.csv", r.URL.Query().Get("whose"), r.URL.Query().Get("team"))
+	}
+	body.Lead = p.T("console.desk.lead", "Count", len(all))
+	if body.Annex {
+		if err := h.deskFilters(r, p, all, body); err != nil {
+			return err
+		}
+		if err := h.coverage(r, p, body); err != nil {
+			return err
+		}
+	}
+	return h.write(w, "desk", h.c.Page(r, "console.desk.title", console.DeskPath, body))
+}
+
+// deskList lists what is due, and what the address leaves of it.
+func (h *pages) deskList(r *web.Request, p *ui.Printer) (all, shown []console.Due, err error) {
+	whose, team := r.URL.Query().Get("whose"), r.URL.Query().Get("team")
+	if whose != "" && whose != mine || team != "" && !teamKey.MatchString(team) {
+		return nil, nil, errs.New(errs.Invalid, "console.desk.filter", "There is no such selection.").WithFix("Choose one above the list.")
+	}
+	if all, err = h.c.Due(r, p); err != nil {
+		return nil, nil, err
+	}
+	order(all)
+	for _, d := range all {
+		if (whose == "" || d.Mine) && (team == "" || slices.Contains(d.Teams, team)) {
+			shown = append(shown, d)
+		}
+	}
+	return all, shown, nil
+}
+
+var teamKey = regexp.MustCompile(`^[a-z][a-z0-9_]{0,60}$`)
+
+// deskAddress is an address of the desk with its filters.
+func deskAddress(path, whose, team string) string {
+	q := url.Values{}
+	if whose != "" {
+		q.Set("whose", whose)
+	}
+	if team != "" {
+		q.Set("team", team)
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+// deskFilters makes the links that narrow the list, where there is something to choose between.
+func (h *pages) deskFilters(r *web.Request, p *ui.Printer, all []console.Due, body *deskPage) error {
+	whose, team := r.URL.Query().Get("whose"), r.URL.Query().Get("team")
+	if len(all) == 0 {
+		return nil
+	}
+	view, err := h.r.Effective(r.Context())
+	if err != nil {
+		return err
+	}
+	own, teams := 0, map[string]int{}
+	for _, d := range all {
+		if d.Mine {
+			own++
+		}
+		for _, key := range d.Teams {
+			teams[key]++
+		}
+	}
+	body.Whose = []filter{
+		{Label: p.T("console.desk.all"), Href: deskAddress(console.DeskPath, "", team), Count: len(all), Current: whose == ""},
+		{Label: p.T("console.desk.mine"), Href: deskAddress(console.DeskPath, mine, team), Count: own, Current: whose == mine},
+	}
+	if team != "" && teams[team] == 0 {
+		teams[team] = 0 // what was chosen is shown, so that it can be left
+	}
+	if len(teams) < 2 && team == "" {
+		return nil
+	}
+	body.Teams = []filter{{Label: p.T("console.desk.teams"), Href: deskAddress(console.DeskPath, whose, ""), Count: len(all), Current: team == ""}}
+	for _, key := range slices.Sorted(maps.Keys(teams)) {
+		label := view.Registry.Catalogue.TeamName(p.Lang(), key)
+		if label == "" {
+			label = key
+		}
+		body.Teams = append(body.Teams, filter{Label: label, Href: deskAddress(console.DeskPath, whose, key), Count: teams[key], Current: key == team})
+	}
+	return nil
+}
+
+// emptyDesk says what to do where nothing waits, or where others have something that waits.
+func (h *pages) emptyDesk(r *web.Request, p *ui.Printer, others bool) ui.Empty {
+	e := ui.Empty{Icon: "check-circle", Title: p.T("console.desk.empty"), Text: p.T("console.desk.empty.text")}
+	switch {
+	case others:
+		e = ui.Empty{Icon: "filter", Title: p.T("console.desk.none"), Text: p.T("console.desk.none.text"), Action: &ui.Button{Label: p.T("console.desk.show_all"), Href: console.DeskPath}}
+	case !r.Actor.May(actor.ReadChecks):
+		e.Text = p.T("console.desk.empty.own")
+		if h.c.AnnexURL != "" {
+			e.Action = &ui.Button{Label: p.T("console.desk.annex"), Href: h.c.AnnexURL, Icon: "scroll"}
+		}
+	}
+	return e
+}
+
+// dayOf is the day by which something must be done: until the end of a day is on that day.
+func dayOf(p *ui.Printer, until, now time.Time) string {
+	if until.IsZero() {
+		return ""
+	}
+	last := until.Add(-time.Microsecond)
+	if p.ISODay(last) == p.ISODay(now) {
+		return p.T("console.desk.today")
+	}
+	return p.Day(last)
+}
+
+// coverage fills in how the annex fares.
+func (h *pages) coverage(r *web.Request, p *ui.Printer, body *deskPage) error {
 	view, err := h.r.Effective(r.Context())
 	if err != nil {
 		return err
@@ -80,20 +219,32 @@ func (h *pages) desk(w http.ResponseWriter, r *web.Request) error {
 			body.Legend = append(body.Legend, legend{s, n})
 		}
 	}
-	public := body.Counts[ui.NotMet] + body.Counts[ui.Stale]
-	body.Lead = p.T("console.desk.lead", "Count", len(due))
-	if public > 0 {
+	if public := body.Counts[ui.NotMet] + body.Counts[ui.Stale]; public > 0 {
 		body.Lead += " " + p.T("console.desk.public", "Count", public)
 	}
-	past, err := h.past(r, p, met, len(view.Registry.Catalogue.Measures))
+	if body.Chart, err = h.past(r, p, met, len(view.Registry.Catalogue.Measures)); err != nil {
+		return err
+	}
+	return h.latest(r, p, body)
+}
+
+// deskCSV exports what is due, as far as the address leaves it.
+func (h *pages) deskCSV(w http.ResponseWriter, r *web.Request) error {
+	p := h.c.Printer(r)
+	_, shown, err := h.deskList(r, p)
 	if err != nil {
 		return err
 	}
-	body.Chart = past
-	if err := h.latest(r, p, body); err != nil {
-		return err
+	rows := make([][]string, 0, len(shown))
+	for _, d := range shown {
+		var lines []string
+		for _, l := range d.Lines {
+			lines = append(lines, strings.TrimSpace(l.Target+" "+l.Text))
+		}
+		rows = append(rows, []string{string(d.State), d.Tag, d.What, strings.Join(lines, "; "), d.Why, d.Next, d.Whom, strings.Join(d.Teams, " "),
+			strconv.FormatBool(d.Mine), console.Stamp(d.Until), console.Stamp(d.Since), strconv.Itoa(d.Urgency), d.Href})
 	}
-	return h.write(w, "desk", h.c.Page(r, "console.desk.title", console.DeskPath, body))
+	return console.CSV(w, "desk.csv", []string{"state", "tag", "what", "lines", "why", "next", "for", "teams", "mine", "until", "since", "urgency", "path"}, console.Once(rows))
 }
 
 // latest fills in the checks that were seen last.

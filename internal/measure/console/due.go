@@ -7,6 +7,7 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -19,15 +20,15 @@ func (h *pages) countDue(r *web.Request) (int, error) {
 	if !r.Actor.May(actor.ReadChecks) {
 		return 0, nil
 	}
-	view, err := h.r.View(r.Context())
+	view, err := h.r.Effective(r.Context())
 	if err != nil {
 		return 0, err
 	}
 	if view.Estate == nil {
 		return 1, nil
 	}
+	n := len(h.steps(r, h.c.Printer(r), view))
 	all, err := h.r.Statuses(r.Context())
-	n := 0
 	for _, s := range all {
 		if waits(s) {
 			n++
@@ -36,20 +37,21 @@ func (h *pages) countDue(r *web.Request) (int, error) {
 	return n, err
 }
 
-// due lists the checks that are not met; or, before any estate was applied, that.
+// due lists the first steps that are left and the checks that are not met; or, before any estate
+// was applied, that.
 func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	if !r.Actor.May(actor.ReadChecks) {
 		return nil, nil
 	}
 	ctx := r.Context()
-	view, err := h.r.View(ctx)
+	view, err := h.r.Effective(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if view.Estate == nil {
 		return []console.Due{{
 			State: ui.Unproven, What: p.T("console.due.estate"), Href: console.EstatePath, Why: p.T("console.due.estate.why"),
-			Next: p.T("console.due.estate.next"), Urgency: console.Blocked,
+			Next: p.T("console.due.estate.next"), Urgency: console.Blocked, Whom: console.RoleName(p, actor.Lead), Mine: r.Actor.May(actor.ChangeEstate),
 			Button: &ui.Button{Label: p.T("console.due.estate.button"), Href: console.EstatePath, Primary: true},
 		}}, nil
 	}
@@ -69,11 +71,82 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]console.Due, 0, len(waiting))
+	assigned, err := measure.LoadAssignments(ctx, h.staff())
+	if err != nil {
+		return nil, err
+	}
+	list := h.steps(r, p, view)
+	owners := &whose{r: r, p: p, view: view, assigned: assigned, names: h.c.Names(r, p)}
 	for _, s := range waiting {
-		list = append(list, h.dueCheck(r, p, s, published))
+		due := h.dueCheck(r, p, s, published)
+		owners.of(&due, s.Check)
+		list = append(list, due)
 	}
 	return list, nil
+}
+
+// whose says for whom checks are.
+type whose struct {
+	r        *web.Request
+	p        *ui.Printer
+	view     measure.View
+	assigned map[string]measure.Assignment
+	names    *console.Names
+}
+
+// of fills in whom a check that is not met is for: who answers for its measures, as far as the
+// reader may know them, else the team.
+func (w *whose) of(due *console.Due, c measure.Check) {
+	today := measure.Today(w.view, w.r.Now)
+	var whom []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(whom, name) {
+			whom = append(whom, name)
+		}
+	}
+	for _, id := range c.Measures {
+		m, ok := w.view.Registry.Catalogue.Measure(id)
+		if !ok {
+			continue
+		}
+		if !slices.Contains(due.Teams, m.Owner) {
+			due.Teams = append(due.Teams, m.Owner)
+		}
+		a := w.assigned[id]
+		if _, mine := a.May(w.r.Actor.ID, today); mine && w.r.Actor.Kind == actor.Person {
+			due.Mine = true
+		}
+		if a.Responsible != "" && (a.Responsible == w.r.Actor.ID || w.r.Actor.May(actor.ReadPersons)) {
+			add(w.names.Of(w.r.Context(), actor.Person, a.Responsible))
+		} else {
+			add(w.view.Registry.Catalogue.TeamName(w.p.Lang(), m.Owner))
+		}
+	}
+	due.Whom = w.p.List(whom)
+}
+
+// steps are what is left to do before the annex is published for the first time. Each is shown to
+// who can take it, and where there is a page for it.
+func (h *pages) steps(r *web.Request, p *ui.Printer, view measure.View) []console.Due {
+	if !view.Private || view.Outdated != nil {
+		return nil
+	}
+	const sitesPath, annexPath = "/registers/sites", console.AnnexPath
+	var list []console.Due
+	perSite := slices.ContainsFunc(view.Registry.Catalogue.Measures, func(m catalogue.Measure) bool { return m.Per == catalogue.PerSite && m.Excluded == nil })
+	if perSite && len(view.Subjects[catalogue.PerSite]) == 0 && r.Actor.May(actor.ChangeRegisters) && h.c.Has(sitesPath) {
+		list = append(list, console.Due{
+			What: p.T("console.step.sites"), Href: sitesPath, Why: p.T("console.step.sites.why"), Next: p.T("console.step.sites.next"), Urgency: console.Decide,
+			Whom: console.RoleName(p, actor.Operator), Mine: true, Button: &ui.Button{Label: p.T("console.step.sites.button"), Href: sitesPath},
+		})
+	}
+	if r.Actor.May(actor.ChangeAnnex) && h.c.Has(annexPath) {
+		list = append(list, console.Due{
+			What: p.T("console.step.annex"), Href: annexPath, Why: p.T("console.step.annex.why"), Next: p.T("console.step.annex.next"), Urgency: console.Decide,
+			Whom: console.RoleName(p, actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("console.step.annex.button"), Href: annexPath},
+		})
+	}
+	return list
 }
 
 func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, published map[string]measure.StateChange) console.Due {
@@ -160,18 +233,26 @@ func withdrawn(r *web.Request, p *ui.Printer, s measure.CheckStatus, published m
 	return p.T("console.due.withdrawn", "Count", len(gone), "Measures", p.List(gone), "Span", p.Elapsed(first, r.Now))
 }
 
-// order puts the most urgent first, then what has waited longest.
+// order puts the most urgent first, then what must be done soonest, then what has waited longest.
 func order(list []console.Due) {
 	slices.SortStableFunc(list, func(a, b console.Due) int {
-		switch {
-		case a.Urgency != b.Urgency:
+		if a.Urgency != b.Urgency {
 			return b.Urgency - a.Urgency
-		case a.Since.IsZero() != b.Since.IsZero():
-			if a.Since.IsZero() {
-				return 1
-			}
-			return -1
 		}
-		return a.Since.Compare(b.Since)
+		if c := earlier(a.Until, b.Until); c != 0 {
+			return c
+		}
+		return earlier(a.Since, b.Since)
 	})
+}
+
+// earlier compares two moments; one that is not known comes last.
+func earlier(a, b time.Time) int {
+	switch {
+	case a.IsZero() == b.IsZero():
+		return a.Compare(b)
+	case a.IsZero():
+		return 1
+	}
+	return -1
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"html/template"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/garant-project/garant/internal/actor"
@@ -35,10 +36,30 @@ type Chrome struct {
 	Zone     func(ctx context.Context) *time.Location // of times of day; may be nil: UTC
 	Items    func(r *web.Request) []ui.NavItem        // further pages, engines' for instance; may be nil
 	AnnexURL string                                   // of the public annex; empty: no link
+	Private  func(ctx context.Context) bool           // the company has not published its annex yet; may be nil: it has
 
 	due         []DueSource
 	populations []Population
 	people      *directory.Directory // by Pages; nil: names are not known
+	places      *http.ServeMux       // by Serves; nil: not known
+}
+
+// Serves tells which pages the console has, so that the desk leads nobody to one that it lacks.
+// Not safe once requests are served.
+func (c *Chrome) Serves(routes []web.Route) {
+	c.places = http.NewServeMux()
+	for _, r := range routes {
+		c.places.Handle(r.Pattern, http.NotFoundHandler())
+	}
+}
+
+// Has reports whether the console has a page at a path.
+func (c *Chrome) Has(path string) bool {
+	if c.places == nil {
+		return false
+	}
+	_, pattern := c.places.Handler(&http.Request{Method: http.MethodGet, Host: "console", URL: &url.URL{Path: path}})
+	return pattern != ""
 }
 
 // Due is one thing that waits for somebody.
@@ -83,7 +104,8 @@ type DueSource struct {
 // AddDue registers a source. Not safe once requests are served.
 func (c *Chrome) AddDue(s DueSource) { c.due = append(c.due, s) }
 
-// Due lists what waits for the reader, unsorted.
+// Due lists what waits for the reader, unsorted. Who may not read checks is shown nothing but
+// what is theirs, so that everything is.
 func (c *Chrome) Due(r *web.Request, p *ui.Printer) ([]Due, error) {
 	var all []Due
 	for _, s := range c.due {
@@ -92,6 +114,11 @@ func (c *Chrome) Due(r *web.Request, p *ui.Printer) ([]Due, error) {
 			return nil, err
 		}
 		all = append(all, list...)
+	}
+	if !r.Actor.May(actor.ReadChecks) {
+		for i := range all {
+			all[i].Mine = true
+		}
 	}
 	return all, nil
 }
@@ -167,7 +194,7 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 			items = append(items, ui.NavItem{Href: href, Label: p.T(id), Icon: icon, Group: group, Count: count, Current: href == current})
 		}
 	}
-	add(actor.ReadChecks, DeskPath, "inbox", "console.nav.desk", "", due)
+	add(actor.ReadAnnex, DeskPath, "inbox", "console.nav.desk", "", due)
 	add(actor.ReadChecks, AnnexPath, "scroll", "console.nav.annex", "", 0)
 	if c.AnnexURL != "" {
 		add(actor.ReadAnnex, c.AnnexURL, "external", "console.nav.public", "", 0)

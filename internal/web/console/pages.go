@@ -48,6 +48,7 @@ func Pages(c *Chrome, deps Deps) ([]web.Route, error) {
 	c.AddDue(DueSource{Count: h.countReductions, List: h.dueReductions})
 	c.AddDue(DueSource{Count: h.countPeople, List: h.duePeople})
 	c.AddDue(DueSource{Count: h.countSeats, List: h.dueSeats})
+	c.AddDue(DueSource{Count: h.countSecond, List: h.dueSecond})
 	h.addPopulations()
 	return []web.Route{
 		{Pattern: "GET " + PeoplePath, Permission: actor.ReadPersons, Handler: h.people},

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -222,7 +223,7 @@ func (h *pages) duePeople(r *web.Request, p *ui.Printer) ([]Due, error) {
 	}
 	due := Due{
 		What: p.T("console.due.passkey", "Count", n), Href: PeoplePath, Why: p.T("console.due.passkey.why"),
-		Next: p.T("console.due.passkey.next"), Urgency: Soon,
+		Next: p.T("console.due.passkey.next"), Urgency: Soon, Whom: RoleName(p, actor.Lead), Mine: r.Actor.May(actor.ChangePersons),
 		Button: &ui.Button{Label: p.T("console.due.passkey.button"), Href: PeoplePath},
 	}
 	names := h.c.Names(r, p)
@@ -236,4 +237,44 @@ func (h *pages) duePeople(r *web.Request, p *ui.Printer) ([]Due, error) {
 		due.Lines = append(due.Lines, DueLine{Text: p.T("console.due.more", "Count", n-named)})
 	}
 	return []Due{due}, nil
+}
+
+// reviewers are the roles that may publish what somebody else has drafted.
+func reviewers() []string {
+	var roles []string
+	for _, role := range actor.Roles() {
+		if slices.Contains(role.Permissions(), actor.ReviewAnnex) {
+			roles = append(roles, string(role))
+		}
+	}
+	return roles
+}
+
+// alone reports whether the company cannot publish its annex for want of a second person.
+func (h *pages) alone(r *web.Request) (bool, error) {
+	if !r.Actor.May(actor.ChangePersons) || h.c.Private == nil || !h.c.Private(r.Context()) {
+		return false, nil
+	}
+	n, err := countRoles(r.Context(), h.DB.Pool(pg.Staff), reviewers())
+	return n < 2, err
+}
+
+func (h *pages) countSecond(r *web.Request) (int, error) {
+	alone, err := h.alone(r)
+	if alone {
+		return 1, err
+	}
+	return 0, err
+}
+
+// dueSecond says before the first publication that it takes two.
+func (h *pages) dueSecond(r *web.Request, p *ui.Printer) ([]Due, error) {
+	alone, err := h.alone(r)
+	if err != nil || !alone {
+		return nil, err
+	}
+	return []Due{{
+		What: p.T("console.due.second"), Href: PeoplePath + "#add", Why: p.T("console.due.second.why"), Next: p.T("console.due.second.next"),
+		Whom: RoleName(p, actor.Lead), Mine: true, Urgency: Soon, Button: &ui.Button{Label: p.T("console.due.second.button"), Href: PeoplePath + "#add"},
+	}}, nil
 }

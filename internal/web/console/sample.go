@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -154,7 +155,7 @@ func seal(p *ui.Printer, s *sample.Sample) *ui.Notice {
 func (h *pages) sampleDetails(r *web.Request, p *ui.Printer, s sample.Sample) []ui.Detail {
 	details := []ui.Detail{
 		{Term: p.T("console.sample.population"), Text: h.c.populationTitle(p, s.Order), Note: p.T("console.sample.records", "Count", s.Frame.Size)},
-		{Term: p.T("console.sample.period"), Text: p.T("console.sample.instants", "From", p.Instant(s.From), "Until", p.Instant(s.Until))},
+		{Term: p.T("console.sample.period"), Text: p.T("console.sample.instants", "From", p.Day(s.From), "FromClock", p.Clock(s.From), "Until", p.Day(s.Until), "UntilClock", p.Clock(s.Until))},
 		{Term: p.T("console.sample.method"), Text: p.T("console.sample.method." + string(s.Method)), Note: p.T("console.sample.of", "Drawn", len(s.Items), "Size", s.Frame.Size)},
 		{Term: p.T("console.sample.seed"), Code: s.Seed},
 		{Term: p.T("console.sample.frame"), Digest: s.Frame.Digest},
@@ -198,6 +199,14 @@ func verdict(population *Population, i sample.Item, now Record) string {
 		return changed
 	}
 	return same
+}
+
+// verdictTitle is a verdict at the head of a page.
+func verdictTitle(p *ui.Printer, v string) string {
+	if id := "console.sample.digest." + v + ".title"; p.Has(id) {
+		return p.T(id)
+	}
+	return p.T("console.sample.digest." + v)
 }
 
 func itemsTable(p *ui.Printer, s sample.Sample, population *Population, items []sample.Item, records map[string]Record, notes map[int]sample.Note) ui.Table {
@@ -280,12 +289,12 @@ func (h *pages) showItem(w http.ResponseWriter, r *web.Request, status int, draf
 	now := records[i.ID]
 	v := verdict(population, i, now)
 	body := &itemPage{Path: itemPath(s.ID, i.Position), Form: noteFields(p, draft, field, wrong),
-		Verdict: &ui.Notice{Tone: ui.Success, Title: p.T("console.sample.digest." + v), Text: p.T("console.sample.digest." + v + ".text")}}
+		Verdict: &ui.Notice{Tone: ui.Success, Title: verdictTitle(p, v), Text: p.T("console.sample.digest." + v + ".text")}}
 	if v != same {
 		body.Verdict.Tone = ui.Danger
 	}
 	body.Details = append([]ui.Detail{{Term: p.T("console.sample.id"), Code: i.ID}}, now.Detail...)
-	if !now.At.IsZero() {
+	if !now.At.IsZero() && !slices.ContainsFunc(now.Detail, func(d ui.Detail) bool { return d.Time.Equal(now.At) }) {
 		body.Details = append(body.Details, ui.Detail{Term: p.T("console.record.when"), Time: now.At})
 	}
 	body.Details = append(body.Details, ui.Detail{Term: p.T("console.sample.digest.then"), Digest: i.Digest}, ui.Detail{Term: p.T("console.sample.digest.now"), Digest: now.Digest})

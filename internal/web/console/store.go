@@ -52,3 +52,9 @@ func countWithoutPasskey(ctx context.Context, on pg.Querier) (n int, err error) 
 WHERE p.disabled_at IS NULL AND NOT EXISTS (SELECT FROM directory.passkey k WHERE k.person_id = p.id)`).Scan(&n)
 	return n, pg.Wrap(err)
 }
+
+// countRoles counts the enabled persons of some roles.
+func countRoles(ctx context.Context, on pg.Querier, roles []string) (n int, err error) {
+	err = on.QueryRow(ctx, "SELECT count(*) FROM directory.person p WHERE p.disabled_at IS NULL AND p.role = ANY($1)", roles).Scan(&n)
+	return n, pg.Wrap(err)
+}
