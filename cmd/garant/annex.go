@@ -13,7 +13,11 @@ import (
 )
 
 type annexCmd struct {
-	Show annexShowCmd `cmd:"" help:"Print what the annex says now, and whether it is so."`
+	Show     annexShowCmd     `cmd:"" help:"Print what the annex says now, and whether it is so."`
+	Draft    annexDraftCmd    `cmd:"" help:"The company's own annex, as a private draft."`
+	Diff     annexDiffCmd     `cmd:"" help:"Print what differs between two versions of the annex."`
+	Submit   annexSubmitCmd   `cmd:"" help:"Submit the draft to a second person, who publishes it in the console."`
+	Versions annexVersionsCmd `cmd:"" help:"List the published versions."`
 }
 
 type annexShowCmd struct {

@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // due dates are in the company's zone, whatever the machine has
@@ -41,7 +42,9 @@ type cli struct {
 	Evidence evidenceCmd `cmd:"" help:"Take reports of scanners as evidence."`
 	Estate   estateCmd   `cmd:"" help:"Validate, apply and read garant.yaml, the systems under guard."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to this build."`
+	Register registerCmd `cmd:"" help:"Import and export the registers."`
 	Person   personCmd   `cmd:"" help:"Add staff and give them links to sign in with."`
+	Witness  witnessCmd  `cmd:"" help:"Look from elsewhere at what a Garant announces, and sign what is so."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this program."`
 }
 
@@ -117,6 +120,10 @@ func report(con console, err error) int {
 	var list *estate.Problems
 	if errors.As(err, &list) {
 		_, _ = fmt.Fprintln(con.err, list.Error())
+		return errs.ExitCode(err)
+	}
+	if lines := annexProblems(err); len(lines) > 0 {
+		_, _ = fmt.Fprintln(con.err, strings.Join(lines, "\n"))
 		return errs.ExitCode(err)
 	}
 	text, fix := errs.Sentence(err)

@@ -10,6 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// RowsThen reads the last row of each measure at a moment.
+const RowsThen = rowsThen
+
 // PutDocument publishes a document as it is.
 func PutDocument(ctx context.Context, pool *pgxpool.Pool, d Document) error {
 	payload, err := json.Marshal(d)

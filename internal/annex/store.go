@@ -163,13 +163,21 @@ WHERE $1::timestamptz IS NULL OR at <= $1 ORDER BY id DESC LIMIT 1`, limit).Scan
 	return s, pg.Wrap(err)
 }
 
+// rowsNow and rowsThen read the last row of each measure, as things stand and as they stood at a
+// moment: by published_measure and by published_moment, without a walk over what came after.
+const (
+	rowsNow = `SELECT p.payload FROM unnest($1::text[]) AS m (id)
+CROSS JOIN LATERAL (SELECT payload FROM annex.published WHERE measure_id = m.id ORDER BY id DESC LIMIT 1) AS p`
+	rowsThen = `SELECT p.payload FROM unnest($1::text[]) AS m (id)
+CROSS JOIN LATERAL (SELECT payload FROM annex.published WHERE measure_id = m.id AND at <= $2 ORDER BY at DESC, id DESC LIMIT 1) AS p`
+)
+
 func loadRows(ctx context.Context, tx pgx.Tx, s *Snapshot, ids []string, limit any) error {
-	order := "id DESC"
+	sql, args := rowsNow, []any{ids}
 	if limit != nil {
-		order = "at DESC, id DESC" // by published_moment: what came after is not walked through
+		sql, args = rowsThen, []any{ids, limit}
 	}
-	rows, err := tx.Query(ctx, `SELECT p.payload FROM unnest($1::text[]) AS m (id)
-CROSS JOIN LATERAL (SELECT payload FROM annex.published WHERE measure_id = m.id AND ($2::timestamptz IS NULL OR at <= $2) ORDER BY `+order+` LIMIT 1) AS p`, ids, limit)
+	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,7 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 		func() ([]web.Route, error) { return checks.Pages(c, g.Runner) },
 		func() ([]web.Route, error) { return annexes.Pages(c, g.tailoringPages(dir)) },
 		func() ([]web.Route, error) { return register.Pages(c, g.Registers) },
+		func() ([]web.Route, error) { return g.ownerRoutes(c, dir) },
 	} {
 		more, err := pages()
 		if err != nil {

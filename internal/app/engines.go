@@ -35,14 +35,14 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 	documents := document.New(g.DB, g.Box)
 	g.Owners = &measure.Owners{Runner: g.Runner, Box: g.Box, Documents: documents, People: dir}
 	g.Registers, err = register.Open(register.Deps{
-		DB: g.DB, Box: g.Box, Directory: dir, Zone: func(ctx context.Context) *time.Location { return g.zone(ctx) },
+		DB: g.DB, Box: g.Box, Directory: dir, Documents: documents, Zone: func(ctx context.Context) *time.Location { return g.zone(ctx) }, Now: g.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return append(Engines(),
 		measure.Engine{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
-		measure.Engine{Name: "register", Messages: register.Messages()},
+		register.New(g.Registers),
 		witness.New(),
 	), nil
 }

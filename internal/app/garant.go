@@ -13,6 +13,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/mail"
 	"github.com/garant-project/garant/internal/measure"
 	checks "github.com/garant-project/garant/internal/measure/console"
 	"github.com/garant-project/garant/internal/measure/tailoring"
@@ -37,6 +38,7 @@ type Garant struct {
 	Registers *register.Registers
 	Publisher *annex.Publisher
 
+	post       *mail.Post // of the console; nil in commands
 	configPath string
 	config     []byte
 	views      views
@@ -86,7 +88,9 @@ func (g *Garant) wire() (err error) {
 
 // messages are the words of every page and engine.
 func messages(engines []measure.Engine) (*ui.Messages, error) {
-	extra := []map[string][]byte{document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages(), annexes.Messages()}
+	extra := []map[string][]byte{
+		document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages(), checks.OwnerMessages(), mail.Messages(), annexes.Messages(),
+	}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)
 	}

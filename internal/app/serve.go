@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"syscall"
 	"time"
 
@@ -142,6 +143,7 @@ func (g *Garant) worker() (*job.Worker, error) {
 	for _, e := range g.Engines {
 		kinds = append(kinds, e.Jobs...)
 	}
+	kinds = append(kinds, g.postJobs()...)
 	return job.New(job.Config{
 		Pool: g.DB.Pool(pg.Worker), Kinds: kinds, Log: g.Log, Now: g.Now,
 		Recurrences: func() []job.Recurrence {
@@ -151,7 +153,7 @@ func (g *Garant) worker() (*job.Worker, error) {
 			if err != nil {
 				return nil // said by whoever else reads it; due slots wait
 			}
-			return g.Runner.Recurrences(view)
+			return slices.Concat(g.Runner.Recurrences(view), g.Registers.Recurrences(), g.postDue())
 		},
 	})
 }

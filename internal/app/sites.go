@@ -71,9 +71,10 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	routes = append(routes, enter.Routes()...)
 	api := web.NewAPI("Garant", g.Build)
 	g.Runner.AddAPI(api)
+	g.Owners.AddAPI(api)
 	g.Importer().AddAPI(api)
-	g.Statements().AddAPI(api)
 	g.Registers.AddAPI(api)
+	g.Statements().AddAPI(api)
 	reader.AddAPI(api, g.Messages)
 	routes = append(routes, api.Routes()...)
 	handler, err := web.NewSite(web.Config{

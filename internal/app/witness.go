@@ -2,12 +2,16 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/garant-project/garant/internal/annex"
+	"github.com/garant-project/garant/internal/engine/endpoint"
+	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/witness"
+	"github.com/garant-project/garant/internal/witness/watch"
 )
 
 // Statements takes what witnesses say.
@@ -26,4 +30,28 @@ func (g *Garant) witnessed(ctx context.Context, view measure.View, document stri
 		out[id] = annex.WitnessMark{Name: m.Name, At: m.At, Key: m.Key}
 	}
 	return out, nil
+}
+
+// OpenWatch makes a witness of its configuration. It needs nothing of Garant's: its checks are those of endpoints, over
+// its own list.
+func OpenWatch(path string, log *slog.Logger, now func() time.Time) (*watch.Watch, error) {
+	source, dir, err := estate.ReadFile(path, estate.WitnessFileName)
+	if err != nil {
+		return nil, err
+	}
+	file, err := estate.ParseWitness(source, dir)
+	if err != nil {
+		return nil, err
+	}
+	key, err := watch.LoadKey(file.Key.Path())
+	if err != nil {
+		return nil, err
+	}
+	engine := endpoint.New(endpoint.Deps{})
+	reg, err := newRegistry([]measure.Engine{engine})
+	if err != nil {
+		return nil, err
+	}
+	figures := reg.Figures(&estate.Estate{Endpoints: file.Endpoints, Policy: file.Policy})
+	return watch.Open(watch.Config{File: file, Key: key, Checks: engine.Checks, Figures: figures, Now: now, Log: log})
 }

@@ -11,7 +11,7 @@
 //
 //	cmd, bench
 //	app
-//	annex, demo, discover, engine/*   (none imports another)
+//	annex, demo, discover, engine/*, witness   (none imports another)
 //	measure
 //	mail
 //	web, job
@@ -20,6 +20,7 @@
 //	token
 //	crypt
 //	pg
+//	outgoing
 //	actor, errs
 //
 // A new package gets its place in the table of layers in imports_test.go, with a decision record

@@ -23,6 +23,9 @@ func TestExampleParses(t *testing.T) {
 	if d, ok := e.Database("production"); !ok || len(d.Readers) != 2 || len(d.Privileged) != 2 || len(d.Developers) != 2 || !d.Labels[0].Covers("customer", "applicant", "email") {
 		t.Errorf("databases read as %+v", e.Databases)
 	}
+	if len(e.Checks) != 4 || len(e.Imports) != 2 || len(e.Witnesses) != 1 || e.Checks[2].Command.Env[0].Secret.IsZero() {
+		t.Errorf("checks, imports and witnesses read as %+v %+v %+v", e.Checks, e.Imports, e.Witnesses)
+	}
 	if got, want := e.Policy, estate.DefaultPolicy(); !equalPolicy(got, want) {
 		t.Errorf("the example's policy is %+v; it says it shows the default, %+v", got, want)
 	}

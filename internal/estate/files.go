@@ -78,14 +78,17 @@ func (f *Files) UnmarshalJSON(encoded []byte) error {
 }
 
 // ReadSource reads garant.yaml itself and returns the reader of the files beside it.
-func ReadSource(path string) ([]byte, Dir, error) {
+func ReadSource(path string) ([]byte, Dir, error) { return ReadFile(path, FileName) }
+
+// ReadFile is ReadSource for a file that is called otherwise in messages.
+func ReadFile(path, name string) ([]byte, Dir, error) {
 	source, _, err := readRegular(path)
 	if err != nil {
-		return nil, "", unreadable(err)
+		return nil, "", unreadable(name, err)
 	}
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
-		return nil, "", unreadable(err)
+		return nil, "", unreadable(name, err)
 	}
 	return source, Dir(dir), nil
 }
@@ -132,7 +135,7 @@ func readFailure(err error) string {
 	return "it cannot be read"
 }
 
-func unreadable(err error) error {
-	return errs.New(errs.Invalid, "estate.unreadable", FileName+" cannot be read: "+readFailure(err)+".").
+func unreadable(name string, err error) error {
+	return errs.New(errs.Invalid, "estate.unreadable", name+" cannot be read: "+readFailure(err)+".").
 		WithFix("Check the path, and that the account Garant runs as may read the file.")
 }

@@ -26,6 +26,14 @@ type Secret struct {
 	key        string // of garant.yaml, for messages
 }
 
+// Path returns where the file of a secret stands; "" of one that is not in a file.
+func (s Secret) Path() string {
+	if s.kind != "file" {
+		return ""
+	}
+	return s.dir.resolve(s.name)
+}
+
 // IsZero reports whether no secret was declared.
 func (s Secret) IsZero() bool { return s.kind == "" }
 

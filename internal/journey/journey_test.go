@@ -116,7 +116,7 @@ func read(b *tab) {
 		b.Errorf("%q is no digest", got)
 	}
 	b.click(`.tabs a[href^="/changes"]`)
-	b.sees("Changes of state")
+	b.sees("Coverage over time")
 	b.sees("ENC-2")
 
 	yesterday := time.Now().AddDate(0, 0, -2).Format(time.DateOnly) // whichever zone the company is in
@@ -353,9 +353,9 @@ func scriptless(reader, lead *tab) {
 	annex.visit("/m/ENC-1")
 	annex.sees("How we know")
 	annex.visit("/changes")
-	annex.sees("Changes of state")
+	annex.sees("Coverage over time")
 	annex.click(`.languages a[lang="fr"]`)
-	annex.sees("Changements d’état")
+	annex.sees("Couverture au fil du temps")
 
 	b := lead.withoutScripts("security lead without scripts")
 	for path, says := range map[string]string{

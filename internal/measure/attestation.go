@@ -205,10 +205,10 @@ func (o *Owners) put(ctx context.Context, tx pgx.Tx, by actor.Actor, a *Attestat
 	if err := insertAttestation(ctx, tx, a, sealed); err != nil {
 		return err
 	}
-	return audit.Record(ctx, tx, by, "measure.attested", measureObject(a.Measure), map[string]any{
-		"attestation": a.ID, "digest": a.Digest, "statement": string(a.Statement), "observed_on": a.ObservedOn.String(), "targets": a.Targets,
+	return audit.Record(ctx, tx, by, "measure.attested", measureObject(a.Measure), said(map[string]any{
+		"attestation": a.ID, "digest": a.Digest, "statement": string(a.Statement), "observed_on": a.ObservedOn.String(), "targets": strings.Join(a.Targets, ", "),
 		"documents": len(a.Documents), "on_behalf_of": a.OnBehalfOf,
-	})
+	}))
 }
 
 // notOverruled refuses a confirmation of what was seen before somebody said that it is no longer so.

@@ -120,7 +120,7 @@ func (o *Owners) assign(ctx context.Context, by actor.Actor, in Assigned, action
 			return err
 		}
 		return audit.Record(ctx, tx, by, action, measureObject(in.Measure),
-			map[string]any{"from": before.Responsible, "to": in.Responsible, "deputy": in.Deputy, "until": in.DeputyUntil.String()})
+			said(map[string]any{"from": before.Responsible, "to": in.Responsible, "deputy": in.Deputy, "until": in.DeputyUntil.String()}))
 	})
 }
 
@@ -220,6 +220,16 @@ func (o *Owners) refuse(ctx context.Context, by actor.Actor, action, measure str
 			WithFix("Ask the security lead to name you, or the person who answers for it to delegate to you.")
 	}
 	return errs.New(errs.Denied, "web.denied", "You are not allowed to do this.").WithFix("Ask the security lead for the permission.")
+}
+
+// said leaves out of the detail of an entry what there is nothing to say of.
+func said(detail map[string]any) map[string]any {
+	for name, v := range detail {
+		if v == "" || v == 0 {
+			delete(detail, name)
+		}
+	}
+	return detail
 }
 
 func measureObject(id string) audit.Object { return audit.Object{Kind: "measure", ID: id} }

@@ -22,10 +22,9 @@ const (
 
 // Reminders is the work of reminding people of what they have to attest, by messages of a queue that
 // is on. Marks are made only with a message, so that nothing is lost while mail is off.
-func (o *Owners) Reminders(queue func() *mail.Queue) job.Kind {
+func (o *Owners) Reminders(q *mail.Queue) job.Kind {
 	return job.Kind{Name: jobRemind, Timeout: 2 * time.Minute, Work: func(ctx context.Context, _ json.RawMessage) error {
-		q := queue()
-		if q == nil || !q.On {
+		if !q.On {
 			return nil
 		}
 		return o.Remind(ctx, func(ctx context.Context, tx pgx.Tx, person uuid.UUID, measures []string) error {

@@ -94,7 +94,7 @@ func (s Statement) canonical() ([]byte, error) {
 }
 
 func sortedOf(list []string) []string {
-	if list == nil {
+	if len(list) == 0 {
 		return []string{}
 	}
 	return slices.Sorted(slices.Values(list))

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,8 @@ type change struct {
 	Why                        string
 	Lines                      []string
 	Diff                       []part // of the sentence
+	Many                       string // "24 mesures": of which Group is the list
+	Group                      []ref
 	key                        string
 	at                         time.Time
 }
@@ -187,6 +190,39 @@ func (t teller) change(c Change, when string) change {
 	return out
 }
 
+// fewest is how many measures must have gone the same way in the same minute to be told at once.
+const fewest = 4
+
+// grouped tells at once what happened to many measures for one reason: to read the same line
+// eighty times tells nobody more.
+func (t teller) grouped(list []change) []change {
+	type way struct{ minute, state, before, why string }
+	of := func(c change) way {
+		return way{t.ISODay(c.at) + " " + c.Time, c.Pill.Class, c.Before, c.Why}
+	}
+	members := map[way][]ref{}
+	for _, c := range list {
+		if c.Pill != nil {
+			members[of(c)] = append(members[of(c)], ref{ID: c.ID, Title: c.Title, Href: c.Href})
+		}
+	}
+	var out []change
+	for _, c := range list {
+		if c.Pill == nil || len(members[of(c)]) < fewest {
+			if c.Pill == nil || members[of(c)] != nil {
+				out = append(out, c)
+			}
+			continue
+		}
+		c.Group = slices.Clone(members[of(c)])
+		slices.Reverse(c.Group) // they were recorded in the order of the annex
+		c.Many = t.T("annex.changes.many", "Count", len(c.Group))
+		members[of(c)] = nil
+		out = append(out, c)
+	}
+	return out
+}
+
 // changesBody is the list of changes as its template shows it.
 type changesBody struct {
 	Links  *links
@@ -222,7 +258,7 @@ func (t teller) changes(v Changes) changesBody {
 		Icon: "history", Title: t.T("annex.changes.none"), Text: t.T("annex.changes.none.text"),
 		Action: &ui.Button{Label: t.T("annex.back"), Href: t.href(AnnexPath)},
 	}
-	for _, c := range t.merged(v.List, v.Revisions, t.Clock) {
+	for _, c := range t.grouped(t.merged(v.List, v.Revisions, t.Clock)) {
 		day := t.ISODay(c.at)
 		if last := len(b.Days) - 1; last < 0 || b.Days[last].ISO != day {
 			b.Days = append(b.Days, changeDay{Date: t.Day(c.at), ISO: day})

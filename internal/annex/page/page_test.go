@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -547,5 +548,43 @@ func BenchmarkAnnex(b *testing.B) {
 		if err := pages.Annex(io.Discard, p, v); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Many measures that went one way in one minute are told at once, each of them named; others are
+// told one by one.
+func TestChangesAreGrouped(t *testing.T) {
+	pages, words := samplePages(t)
+	v := Changes{Company: company}
+	for i := range 30 {
+		c := Change{Key: "state/" + strconv.Itoa(i), ID: "X-" + strconv.Itoa(i+1), Title: "X", At: sampleNow.Add(-time.Duration(i) * time.Millisecond).Add(30 * time.Second), From: ui.Met, To: ui.Unproven, Reason: "reason.new_scope"}
+		switch i {
+		case 7:
+			c.To = ui.NotMet
+		case 8:
+			c.Reason = "reason.blind"
+		case 9:
+			c.At = c.At.Add(-time.Hour)
+		}
+		v.List = append(v.List, c)
+	}
+	var b bytes.Buffer
+	if err := pages.Changes(&b, samplePage(t, words, "en", "/changes"), v); err != nil {
+		t.Fatal(err)
+	}
+	items, named := 0, map[string]int{}
+	for _, n := range elements(within(t, b.Bytes(), "content")) {
+		if n.Data == "li" {
+			items++
+		}
+		if href, _ := attr(n, "href"); strings.HasPrefix(href, ProofPath) {
+			named[href]++
+		}
+	}
+	if items != 4 || !strings.Contains(b.String(), "27 measures") {
+		t.Errorf("%d entries", items)
+	}
+	if len(named) != 30 {
+		t.Errorf("%d measures are named", len(named))
 	}
 }

@@ -41,7 +41,8 @@
 //
 // Not covered: a superuser who changes the catalogue while it is read, and back after; what the
 // server goes by when pg_hba.conf was changed and not reloaded; rows copied elsewhere (SEG-4);
-// columns whose names say nothing; large objects, and copies of values in statistics; foreign
-// servers and what they open; passwords that several people share. Row-level security is not
+// columns whose names say nothing; foreign servers and what they open; maps of operating system
+// accounts (pg_ident.conf); passwords that several people share; rights on tables to come, until
+// the tables are there. Row-level security is not
 // taken into account: whoever may read one row of a table reaches it.
 package access

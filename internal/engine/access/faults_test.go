@@ -83,6 +83,9 @@ func (w *world) readerFaults() []measuretest.Fault {
 		w.sql("a function with its owner’s rights", p, `CREATE FUNCTION shop.f() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT email FROM customer.applicant LIMIT 1'`, `DROP FUNCTION shop.f`),
 		w.sql("a function in standard SQL", p, `CREATE FUNCTION shop.f() RETURNS text SECURITY DEFINER BEGIN ATOMIC SELECT email FROM customer.applicant LIMIT 1; END`, `DROP FUNCTION shop.f`),
 		w.sql("a function that builds statements", p, `CREATE FUNCTION shop.f(q text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS 'DECLARE r text; BEGIN EXECUTE q INTO r; RETURN r; END'`, `DROP FUNCTION shop.f`),
+		w.sql("a function that asks by XML", p, `CREATE FUNCTION shop.f(q text) RETURNS xml LANGUAGE sql SECURITY DEFINER AS 'SELECT query_to_xml(q, true, true, q)'`, `DROP FUNCTION shop.f`),
+		w.sql("a rule that answers with it", p, `CREATE TABLE shop.ping (n integer); CREATE RULE answer AS ON INSERT TO shop.ping DO ALSO SELECT email FROM customer.applicant; GRANT INSERT ON shop.ping TO metrics`, `DROP TABLE shop.ping`),
+		w.sql("statistics of the columns", p, `GRANT SELECT ON pg_catalog.pg_statistic TO metrics`, `REVOKE SELECT ON pg_catalog.pg_statistic FROM metrics`),
 		w.sql("a function that calls another", p, `CREATE FUNCTION customer.inner_one() RETURNS text LANGUAGE sql AS 'SELECT email FROM customer.applicant LIMIT 1';
 			CREATE FUNCTION shop.f() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT customer.inner_one()'`, `DROP FUNCTION shop.f; DROP FUNCTION customer.inner_one`),
 		w.sql("a right of PUBLIC", PublicReader, `GRANT USAGE ON SCHEMA customer TO PUBLIC; GRANT SELECT ON customer.applicant TO PUBLIC`, `REVOKE SELECT ON customer.applicant FROM PUBLIC; REVOKE USAGE ON SCHEMA customer FROM PUBLIC`),

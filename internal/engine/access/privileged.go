@@ -110,8 +110,8 @@ func labels(s *snapshot, d *estate.Database, _ *estate.Policy) *look {
 	}
 	slices.SortFunc(relations, func(a, b *relation) int { return strings.Compare(a.String(), b.String()) })
 	for _, r := range relations {
-		if r.kind == "v" {
-			continue // it holds nothing itself
+		if r.kind == "v" || r.schema.name == systemSchema {
+			continue // it holds nothing itself, or is the system's
 		}
 		for _, c := range r.columns {
 			if !isPersonal(d, r, c) {

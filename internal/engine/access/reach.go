@@ -60,11 +60,18 @@ func cleared(d *estate.Database, r *relation) bool {
 	})
 }
 
+// systemSchema is the schema of the system, of which only holders of values are read.
+const systemSchema = "pg_catalog"
+
 // subjects finds what personal data is reached through, by name. tables counts the tables among
 // it that hold some.
 func (s *snapshot) subjects(d *estate.Database) (list []*subject, tables int) {
 	found := map[uint32]*subject{}
 	for _, r := range s.relations {
+		if r.schema.name == systemSchema {
+			found[r.oid] = &subject{relation: r}
+			continue
+		}
 		columns := map[int16]bool{}
 		for _, c := range r.columns {
 			if isPersonal(d, r, c) {
@@ -82,7 +89,7 @@ func (s *snapshot) subjects(d *estate.Database) (list []*subject, tables int) {
 	for grown := true; grown; {
 		grown = false
 		for _, r := range s.relations {
-			if known := found[r.oid]; len(r.reads) == 0 || known != nil && known.columns == nil || cleared(d, r) {
+			if known := found[r.oid]; len(r.reads) == 0 || r.schema.name == systemSchema || known != nil && known.columns == nil || cleared(d, r) {
 				continue
 			}
 			if slices.ContainsFunc(r.reads, func(ref reference) bool {
@@ -107,6 +114,13 @@ func (s *snapshot) subjects(d *estate.Database) (list []*subject, tables int) {
 	return list, tables
 }
 
+// fromText are the words by which a function runs statements that it makes from text, or reads
+// files or large objects.
+func fromText() []string {
+	return []string{"execute", "query_to_xml", "table_to_xml", "schema_to_xml", "database_to_xml", "cursor_to_xml", "ts_stat", "dblink", "dblink_exec",
+		"pg_read_file", "pg_read_binary_file", "lo_get", "loread", "lo_export", "pg_statistic", "pg_stats", "pg_largeobject"}
+}
+
 // word finds the names in the text of a function.
 var word = regexp.MustCompile(`[\p{L}_][\p{L}\p{N}_$]*`)
 
@@ -127,7 +141,7 @@ func (s *snapshot) readingFunctions(found map[uint32]*subject) []*function {
 			}
 			opaque := f.definer && (f.language != "sql" && f.language != "plpgsql" || len([]rune(f.source)) > maxSource)
 			if opaque || slices.ContainsFunc(f.reads, func(id uint32) bool { return found[id] != nil || reads[id] }) ||
-				slices.ContainsFunc(word.FindAllString(strings.ToLower(f.source), -1), func(w string) bool { return names[w] || f.definer && w == "execute" }) {
+				slices.ContainsFunc(word.FindAllString(strings.ToLower(f.source), -1), func(w string) bool { return names[w] || f.definer && slices.Contains(fromText(), w) }) {
 				reads[f.oid], grown = true, true
 				names[strings.ToLower(f.name)] = true
 			}
@@ -213,7 +227,11 @@ func (t *subject) right(c *closure) (how string, by uint32) {
 		}
 		return "", 0
 	}
-	for _, privilege := range []string{"SELECT", "TRIGGER"} {
+	privileges := []string{"SELECT", "TRIGGER"}
+	if len(t.relation.reads) > 0 && t.relation.kind != "v" && t.relation.kind != "m" { // a rule that answers with what it reads
+		privileges = append(privileges, "INSERT", "UPDATE", "DELETE")
+	}
+	for _, privilege := range privileges {
 		if by, ok := t.relation.grants.to(privilege, c.set); ok {
 			return privilege, by
 		}
@@ -233,7 +251,7 @@ func (t *subject) right(c *closure) (how string, by uint32) {
 func readers(s *snapshot, d *estate.Database, policy *estate.Policy) *look {
 	l := &look{count: map[string]int{}}
 	subjects, tables := s.subjects(d)
-	if len(subjects) == 0 {
+	if tables == 0 {
 		l.add(PersonalDataUnseen, "tables with personal data", "none was told by name and type")
 	}
 	teams := strings.Join(policy.CustomerDataTeams, ", ")

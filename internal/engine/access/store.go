@@ -155,6 +155,10 @@ func (r *reader) bound(count, most int, what string) {
 // own holds for schemas of the company: not the system's, not of somebody's session.
 const own = ` n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' `
 
+// holders are tables of the system that hold values of the company's: statistics of columns, and
+// large objects. Nobody but superusers may read them unless somebody granted it.
+const holders = `'pg_statistic', 'pg_statistic_ext_data', 'pg_largeobject'`
+
 func (r *reader) snapshot() *snapshot {
 	s := newSnapshot()
 	if r.err == nil {
@@ -199,11 +203,11 @@ func (r *reader) roles(s *snapshot) {
 
 func (r *reader) schemas(s *snapshot) {
 	var x schema
-	r.each(`SELECT n.oid, n.nspname::text, n.nspowner FROM pg_namespace AS n WHERE`+own+`ORDER BY n.oid`, []any{&x.oid, &x.name, &x.owner},
+	r.each(`SELECT n.oid, n.nspname::text, n.nspowner FROM pg_namespace AS n WHERE`+own+`OR n.nspname = 'pg_catalog' ORDER BY n.oid`, []any{&x.oid, &x.name, &x.owner},
 		func() { one := x; s.schemas[one.oid] = &one })
 	var oid, grantee uint32
 	var privilege string
-	r.each(`SELECT n.oid, a.grantee, a.privilege_type FROM pg_namespace AS n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a WHERE`+own,
+	r.each(`SELECT n.oid, a.grantee, a.privilege_type FROM pg_namespace AS n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a WHERE`+own+`OR n.nspname = 'pg_catalog'`,
 		[]any{&oid, &grantee, &privilege}, func() { s.schemas[oid].grants.add(privilege, grantee) })
 	r.each(`SELECT a.grantee, a.privilege_type FROM pg_database AS d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) AS a WHERE d.datname = current_database()`,
 		[]any{&grantee, &privilege}, func() { s.grants.add(privilege, grantee) })
@@ -219,24 +223,24 @@ ORDER BY 1, 2, 3 LIMIT $1`, []any{&oid, &kind, &describe}, func() { s.depends[oi
 }
 
 func (r *reader) relations(s *snapshot) {
-	const kinds = ` c.relkind IN ('r', 'p', 'v', 'm', 'f') AND `
+	const kinds = ` c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (` + own + `OR n.nspname = 'pg_catalog' AND c.relname IN (` + holders + `)) `
 	var x relation
 	var space uint32
 	r.each(`SELECT c.oid, c.relnamespace, c.relname::text, c.relkind::text, c.relowner,
 	EXISTS (SELECT FROM pg_options_to_table(c.reloptions) AS o WHERE o.option_name = 'security_invoker' AND o.option_value::boolean)
-FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE`+kinds+own+`ORDER BY c.oid LIMIT $1`,
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE`+kinds+`ORDER BY c.oid LIMIT $1`,
 		[]any{&x.oid, &space, &x.name, &x.kind, &x.owner, &x.invoker}, func() { one := x; one.schema = s.schemas[space]; s.relations[one.oid] = &one }, r.tables+1)
 	r.bound(len(s.relations), r.tables, "tables and views")
 	var oid, grantee uint32
 	var number int16
 	var name, typ, privilege string
-	r.each(`SELECT c.oid, a.grantee, a.privilege_type FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, aclexplode(c.relacl) AS a WHERE`+kinds+own,
+	r.each(`SELECT c.oid, a.grantee, a.privilege_type FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, aclexplode(c.relacl) AS a WHERE`+kinds,
 		[]any{&oid, &grantee, &privilege}, func() { s.relations[oid].grants.add(privilege, grantee) })
 	columns := 0
 	// A domain is told by what it is made of.
 	r.each(`SELECT a.attrelid, a.attnum, a.attname::text, format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE a.atttypid END, NULL)
 FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_type AS t ON t.oid = a.atttypid
-WHERE a.attnum > 0 AND NOT a.attisdropped AND`+kinds+own+`ORDER BY a.attrelid, a.attnum LIMIT $1`,
+WHERE a.attnum > 0 AND NOT a.attisdropped AND`+kinds+`ORDER BY a.attrelid, a.attnum LIMIT $1`,
 		[]any{&oid, &number, &name, &typ}, func() {
 			columns++
 			s.relations[oid].columns = append(s.relations[oid].columns, &column{number: number, name: name, typ: typ})
@@ -244,17 +248,17 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND`+kinds+own+`ORDER BY a.attrelid, a
 	r.bound(columns, maxColumns, "columns")
 	r.each(`SELECT a.attrelid, a.attnum, e.grantee, e.privilege_type
 FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace, aclexplode(a.attacl) AS e
-WHERE a.attnum > 0 AND NOT a.attisdropped AND`+kinds+own, []any{&oid, &number, &grantee, &privilege}, func() {
+WHERE a.attnum > 0 AND NOT a.attisdropped AND`+kinds, []any{&oid, &number, &grantee, &privilege}, func() {
 		if c := s.relations[oid].column(number); c != nil {
 			c.grants.add(privilege, grantee)
 		}
 	})
-	// What views read: the columns they name, or the whole relation when they name none.
+	// What views and rules read: the columns they name, or the whole relation when they name none.
 	var reads uint32
 	var subject int32
 	r.each(`SELECT DISTINCT w.ev_class, d.refobjid, d.refobjsubid FROM pg_rewrite AS w JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
 	AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> w.ev_class
-JOIN pg_class AS c ON c.oid = w.ev_class JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('v', 'm') AND`+own+`ORDER BY 1, 2, 3`,
+JOIN pg_class AS c ON c.oid = w.ev_class JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE`+kinds+`ORDER BY 1, 2, 3`,
 		[]any{&oid, &reads, &subject}, func() {
 			s.relations[oid].reads = append(s.relations[oid].reads, reference{reads, int16(subject)}) //nolint:gosec // a column's number
 		})

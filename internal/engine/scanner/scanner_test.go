@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -24,6 +26,7 @@ import (
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/pgtest"
+	"github.com/garant-project/garant/internal/web"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -468,5 +471,76 @@ func TestMappingAndMessages(t *testing.T) {
 				t.Errorf("%s %s: %q", lang, id, text)
 			}
 		}
+	}
+}
+
+// bearer lets in who has a token.
+type bearer map[string]actor.Actor
+
+func (b bearer) Authenticate(r *http.Request) (actor.Actor, error) {
+	if who, ok := b[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]; ok {
+		return who, nil
+	}
+	return actor.Anonymous(""), nil
+}
+
+// TestAPI sends reports as programs do.
+func TestAPI(t *testing.T) {
+	w := newWorld(t, declared)
+	api := web.NewAPI("Garant", "test")
+	w.AddAPI(api)
+	site, err := web.NewSite(web.Config{Name: "console", Hosts: []string{"127.0.0.1"}, Routes: api.Routes(), Languages: []string{"en"}, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), Metrics: web.NewMetrics(), Auth: bearer{"lead": lead, "reader": {Kind: actor.Person, ID: "x", Permissions: actor.Reader.Permissions()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(site)
+	defer server.Close()
+	send := func(token, path string, body io.Reader) (int, string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/api/v1/evidence/"+path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(text)
+	}
+	for _, c := range []struct {
+		token, path, report string
+		status              int
+		has                 string
+	}{
+		{"nobody", "cloud", "prowler-ocsf.json", 403, "web.denied"},
+		{"reader", "cloud", "prowler-ocsf.json", 403, "web.denied"},
+		{"lead", "nothing", "prowler-ocsf.json", 404, "scanner.no_import"},
+		{"lead", "cloud", "trivy.json", 422, "scanner.unreadable"},
+		{"lead", "pipe", "powerpipe.json", 422, "scanner.no_time"},
+		{"lead", "pipe?observed_at=yesterday", "powerpipe.json", 422, "scanner.bad_time"},
+		{"lead", "pipe?observed_at=2026-01-02T00:00:00Z", "powerpipe.json", 201, `"outcome":"pass"`},
+		{"lead", "cloud", "prowler-ocsf.json", 201, `"check":"import.cloud.bak_6","outcome":"pass"`},
+		{"lead", "import.cloud", "prowler-ocsf.json", 409, "measure.not_newer"},
+	} {
+		if status, text := send(c.token, c.path, bytes.NewReader(testdata(t, c.report))); status != c.status || !strings.Contains(text, c.has) {
+			t.Errorf("%s %s: %d %s", c.token, c.path, status, text)
+		}
+	}
+	// Larger than pages may be, and within the bound of reports.
+	var b bytes.Buffer
+	rows := strings.Split(strings.TrimSpace(string(testdata(t, "prowler.csv"))), "\n")
+	b.WriteString(rows[0] + "\n")
+	for range 20_000 {
+		b.WriteString(strings.ReplaceAll(rows[1], "2026-01-02", "2026-01-03") + "\n")
+	}
+	if status, text := send("lead", "cloud", &b); status != 201 {
+		t.Errorf("%d %s", status, text)
 	}
 }

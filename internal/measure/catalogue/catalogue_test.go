@@ -86,8 +86,8 @@ func TestSectionsFollowTheAnnex(t *testing.T) {
 func TestKinds(t *testing.T) {
 	want := map[Kind]string{
 		Checked: `PHY-3 ACC-2 ACC-5 ACC-15 SEG-4 SEG-5 SEG-8 ANO-1 CLS-1 AST-1 CRT-1 CRT-2 ENC-1 ENC-2 ENC-3 LOG-3 LOG-6
-			BAK-1 BAK-6 VUL-1 ACC-16 NET-1 NET-2 END-1 BAK-7`,
-		Run:      `PHY-4 PHY-5 PHY-7 PHY-8 PHY-9 RSK-1 RSK-2 BCP-1 ORG-1 INC-1 AST-2 MED-1 TEL-1 ESC-1`,
+			BAK-1 BAK-6 VUL-1 NDA-1 ACC-16 NET-1 NET-2 END-1 BAK-7`,
+		Run:      `PHY-4 PHY-5 PHY-7 PHY-8 PHY-9 RSK-1 RSK-2 BCP-1 ORG-1 INC-1 CON-1 AST-2 MED-1 TEL-1 ESC-1`,
 		Attested: `PHY-1 PHY-2 PHY-6 PWR-1`,
 	}
 	c := load(t)
@@ -136,6 +136,7 @@ func TestFiguresOfTheAnnex(t *testing.T) {
 		span("backup.cluster.interval", day), span("backup.cluster.retention", 14*day),
 		span("continuity.test.period", 365*day), span("escalation.test.period", 365*day),
 		span("incident.notice.authority", 72*time.Hour),
+		span("register.acknowledgement.grace", 30*day), span("register.onboarding", 30*day),
 	}
 	c := load(t)
 	if len(c.Parameters) != len(want) {
@@ -184,6 +185,15 @@ func TestFactsOfTheChecksThatExist(t *testing.T) {
 		"SEG-5": {"access.developers.examined", "access.developers.roles"},
 		"CLS-1": {"access.labels.examined", "access.labels.columns", "register.assets.labelled"},
 		"NET-1": {"access.network.examined", "reach.examined", "reach.refused"},
+		"PHY-3": {"register.office.examined", "register.office.sites"},
+		"PHY-7": {"register.policy.clear_desk.read", "register.policy.clear_desk.published"},
+		"PHY-8": {"register.policy.telework.read", "register.policy.telework.published"},
+		"PHY-9": {"register.policy.papers.read", "register.policy.papers.published", "register.media.examined", "register.media.media"},
+		"AST-1": {"register.owners.examined"},
+		"BCP-1": {"register.plan.continuity.read", "register.plan.continuity.published"},
+		"CON-1": {"register.suppliers.examined", "register.suppliers.subprocessors"},
+		"NDA-1": {"register.nda.signed"},
+		"TEL-1": {"register.policy.telework.read", "register.policy.telework.published"},
 		"ENC-1": {"endpoint.tls.examined", "endpoint.tls.versions", "endpoint.tls.suites", "endpoint.plainhttp.examined"},
 		"ENC-2": {"endpoint.hsts.examined", "endpoint.hsts.max_age"},
 		"CRT-1": {"endpoint.certificate.production.examined", "endpoint.certificate.production.next_expiry"},

@@ -78,6 +78,15 @@ type differ struct {
 	found         []Difference
 }
 
+// langs are the languages, French first as on every page.
+func (d *differ) langs() []string {
+	list := d.after.Languages()
+	if i := slices.Index(list, "fr"); i > 0 {
+		list = append([]string{"fr"}, slices.Delete(list, i, i+1)...)
+	}
+	return list
+}
+
 func (d *differ) add(x Difference) {
 	if x.Before != x.After {
 		d.found = append(d.found, x)
@@ -184,7 +193,7 @@ func subset(a, b []string) bool {
 func (d *differ) measure(id string) {
 	a, hadA := d.before.Measure(id)
 	b, hasB := d.after.Measure(id)
-	langs := d.after.Languages()
+	langs := d.langs()
 	if hadA != hasB {
 		from, effect := d.after, Strengthened
 		if hadA {
@@ -288,7 +297,7 @@ func (d *differ) teams() {
 		keys[k] = true
 	}
 	for _, key := range sorted(keys) {
-		for _, lang := range d.after.Languages() {
+		for _, lang := range d.langs() {
 			d.add(Difference{Field: FieldTeam, Name: key, Lang: lang, Before: d.before.TeamName(lang, key), After: d.after.TeamName(lang, key), Effect: Wording})
 		}
 	}
@@ -296,7 +305,7 @@ func (d *differ) teams() {
 
 func (d *differ) answers() {
 	for _, topic := range union(d.before.Answers, d.after.Answers) {
-		for _, lang := range d.after.Languages() {
+		for _, lang := range d.langs() {
 			d.add(Difference{Field: FieldAnswer, Name: topic, Lang: lang, Before: d.before.Answers[topic][lang], After: d.after.Answers[topic][lang], Effect: Changed})
 		}
 	}

@@ -17,15 +17,16 @@ import (
 
 // Addresses of the console that pages of several packages lead to.
 const (
-	DeskPath    = "/"
-	AnnexPath   = "/annex" // the company's own, as a private draft
-	ChecksPath  = "/checks"
-	EstatePath  = "/estate"
-	PeoplePath  = "/people"
-	RecordPath  = "/record"
-	AuditPath   = "/audit"
-	AccountPath = "/account"
-	SignOutPath = "/sign-out"
+	DeskPath     = "/"
+	AnnexPath    = "/annex" // the company's own, as a private draft
+	ChecksPath   = "/checks"
+	EstatePath   = "/estate"
+	PeoplePath   = "/people"
+	RecordPath   = "/record"
+	AuditPath    = "/audit"
+	AccountPath  = "/account"
+	SignOutPath  = "/sign-out"
+	MeasuresPath = "/measures"
 )
 
 // Chrome is the frame of the console. Its fields are set before the first request.
@@ -198,6 +199,7 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 	if c.AnnexURL != "" {
 		add(actor.ReadAnnex, c.AnnexURL, "external", "console.nav.public", "", 0)
 	}
+	add(actor.ReadAnnex, MeasuresPath, "shield", "console.nav.measures", "", 0)
 	add(actor.ReadChecks, ChecksPath, "radar", "console.nav.checks", "", 0)
 	if c.Items != nil {
 		items = append(items, c.Items(r)...)

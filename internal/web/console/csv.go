@@ -21,13 +21,7 @@ func CSV(w http.ResponseWriter, name string, header []string, next func() ([][]s
 	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
-	write := func(row []string) error {
-		guarded := make([]string, len(row))
-		for i, cell := range row {
-			guarded[i] = guard(cell)
-		}
-		return out.Write(guarded)
-	}
+	write := func(row []string) error { return out.Write(Guarded(row)) }
 	if err := write(header); err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -54,6 +48,15 @@ func Once(rows [][]string) func() ([][]string, error) {
 		rows = nil
 		return batch, nil
 	}
+}
+
+// Guarded makes a row harmless in a spreadsheet: no cell of it is a formula.
+func Guarded(row []string) []string {
+	out := make([]string, len(row))
+	for i, cell := range row {
+		out[i] = guard(cell)
+	}
+	return out
 }
 
 // guard makes of a cell what no spreadsheet takes for a formula, by an apostrophe before it

@@ -55,6 +55,29 @@ func TestEstate(t *testing.T) {
 	}
 }
 
+// TestDatabases: what is declared of databases is shown, without the place of its secret address
+// where it is not asked for, and a role let near personal data waits for a second person.
+func TestDatabases(t *testing.T) {
+	h := open(t)
+	const production = first + `databases:
+  - name: production
+    url: env:GARANT_PRODUCTION_URL
+    database: "<ardoise>"
+    system: "7312345678901234567"
+    environment: production
+    customer_data: true
+    readers: [{role: app, service: Application}]
+    privileged: [{role: postgres, holder: IT Operations, why: Runs the cluster}]
+`
+	h.apply(cli, production)
+	consoletest.Wants(t, h.get("/estate"), "Databases", "production", "<ardoise>", "holds customers’ data", "Teams that may reach customers’ data", "Customer Success and IT Operations")
+	h.apply(cli, strings.Replace(production, "service: Application}", "service: Application}, {role: sales, team: Customer Success}", 1))
+	consoletest.Wants(t, h.get("/estate/2"), "Database production: roles that may reach personal data", "Less is demanded", "sales (team Customer Success)", "ACC-2")
+	h.apply(cli, first)
+	consoletest.Wants(t, h.get("/estate/3"), "Database production", "No longer looked at", "ACC-2, ACC-5, CLS-1, ENC-1, NET-1, SEG-5")
+	consoletest.Lacks(t, h.get("/estate"), "Databases")
+}
+
 func TestReductionIsConfirmedBySecondPerson(t *testing.T) {
 	h := open(t)
 	ana := h.person("ana@ardoise.example", "Ana Exemple", actor.Lead)
@@ -65,7 +88,7 @@ func TestReductionIsConfirmedBySecondPerson(t *testing.T) {
 
 	consoletest.Wants(t, h.get("/estate"), "reductions are waiting for a second person", "[/estate/2]", "to be confirmed")
 	page := h.get("/estate/2")
-	consoletest.Wants(t, page, "Endpoint removed", "https://admin.ardoise.example:8443/login", "Endpoint replaced", "Endpoint application: address", "Threshold lowered",
+	consoletest.Wants(t, page, "No longer looked at", "https://admin.ardoise.example:8443/login", "Stands for something else", "Endpoint application: address", "Less is demanded",
 		"Least time left of a certificate", "Looked at less often", "Contact address", "dpo@ardoise.example", "privacy@ardoise.example", "CRT-1, ENC-1, ENC-2",
 		"Compared with version 1", "Somebody else has to confirm", "Camille Exemple")
 	consoletest.Lacks(t, page, "Confirm the reduction")

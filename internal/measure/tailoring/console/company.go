@@ -84,7 +84,7 @@ func (h *pages) showCompany(w http.ResponseWriter, r *web.Request, status int, v
 	for _, t := range a.cat.Topics {
 		v := topic{Question: a.cat.Question(p.Lang(), t.Key)}
 		for _, lang := range langs(a.cat) {
-			v.Fields = append(v.Fields, field("also."+t.Key+"."+lang, language(p, lang), ui.Field{Type: "textarea", Rows: 3, MaxLength: 4000}))
+			v.Fields = append(v.Fields, field("also."+t.Key+"."+lang, capital(language(p, lang)), ui.Field{Type: "textarea", Rows: 3, MaxLength: 4000}))
 		}
 		body.Topics = append(body.Topics, v)
 	}

@@ -254,10 +254,10 @@ func (b *measurePage) wrong(p *ui.Printer, a *annex, show showing) {
 		for _, lang := range langs(a.cat) {
 			w := a.cat.Words(lang, m.ID)
 			b.Conflict.Theirs = append(b.Conflict.Theirs,
-				ui.Detail{Term: p.T("annexes.field.sentence") + " · " + language(p, lang), Text: w.Sentence.String()},
-				ui.Detail{Term: p.T("annexes.field.method") + " · " + language(p, lang), Text: w.Method.String()})
+				ui.Detail{Term: capital(p.T("annexes.field.sentence")) + " · " + language(p, lang), Text: w.Sentence.String()},
+				ui.Detail{Term: capital(p.T("annexes.field.method")) + " · " + language(p, lang), Text: w.Method.String()})
 		}
-		b.Conflict.Theirs = append(b.Conflict.Theirs, ui.Detail{Term: p.T("annexes.field.owner"), Text: a.cat.TeamName(p.Lang(), m.Owner)})
+		b.Conflict.Theirs = append(b.Conflict.Theirs, ui.Detail{Term: capital(p.T("annexes.field.owner")), Text: a.cat.TeamName(p.Lang(), m.Owner)})
 		b.Revision = strconv.FormatInt(c.Theirs.Revision, 10)
 		return
 	}
@@ -351,7 +351,7 @@ func (b *measurePage) fields(p *ui.Printer, cat *catalogue.Catalogue, m catalogu
 	b.Owner = ownerField(p, cat, f.owner)
 	b.Operator = operatorField(p, f.operator)
 	if original.Kind != catalogue.Attested || original.Cadence > 0 {
-		b.Cadence = &ui.Field{Name: "cadence", Label: p.T("annexes.field.cadence"), Help: p.T("annexes.cadence.help"), Value: f.cadence, MaxLength: 12}
+		b.Cadence = &ui.Field{Name: "cadence", Label: capital(p.T("annexes.field.cadence")), Help: p.T("annexes.cadence.help"), Value: f.cadence, MaxLength: 12}
 	}
 }
 
@@ -364,7 +364,7 @@ func wordFields(p *ui.Printer, cat *catalogue.Catalogue, title, sentence, method
 		rows  int
 	}{{"title", title, 0}, {"sentence", sentence, 4}, {"method", method, 5}} {
 		for _, lang := range langs(cat) {
-			field := ui.Field{Name: f.name + "." + lang, Label: p.T("annexes.field."+f.name) + " · " + language(p, lang), Value: f.words[lang], Required: true, MaxLength: 4000, Autocomplete: "off"}
+			field := ui.Field{Name: f.name + "." + lang, Label: capital(p.T("annexes.field."+f.name)) + " · " + language(p, lang), Value: f.words[lang], Required: true, MaxLength: 4000, Autocomplete: "off"}
 			if f.rows > 0 {
 				field.Type, field.Rows = "textarea", f.rows
 			}
@@ -379,7 +379,7 @@ func dropField(p *ui.Printer, name, why string) ui.Field {
 }
 
 func ownerField(p *ui.Printer, cat *catalogue.Catalogue, owner string) ui.Field {
-	f := ui.Field{Name: "owner", Type: "select", Label: p.T("annexes.field.owner")}
+	f := ui.Field{Name: "owner", Type: "select", Label: capital(p.T("annexes.field.owner"))}
 	for _, t := range cat.Teams() {
 		f.Options = append(f.Options, ui.Option{Value: t, Label: cat.TeamName(p.Lang(), t), Selected: t == owner})
 	}
@@ -387,7 +387,7 @@ func ownerField(p *ui.Printer, cat *catalogue.Catalogue, owner string) ui.Field 
 }
 
 func operatorField(p *ui.Printer, operator string) ui.Field {
-	f := ui.Field{Name: "operator", Type: "select", Label: p.T("annexes.field.operator")}
+	f := ui.Field{Name: "operator", Type: "select", Label: capital(p.T("annexes.field.operator"))}
 	for _, o := range []string{catalogue.Own, catalogue.Supplier} {
 		f.Options = append(f.Options, ui.Option{Value: o, Label: p.T("annexes.operator." + o), Selected: o == operator})
 	}
@@ -505,4 +505,3 @@ func (h *pages) changeOne(w http.ResponseWriter, r *web.Request, show showing, e
 	}
 	return err
 }
-

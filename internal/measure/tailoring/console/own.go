@@ -93,16 +93,16 @@ func (f *ownForm) fields(p *ui.Printer, cat *catalogue.Catalogue, fresh bool) {
 	if fresh {
 		f.Head = append(f.Head, ui.Field{Name: "id", Label: p.T("annexes.own.id"), Help: p.T("annexes.own.id.help"), Value: m.ID, Required: true, MaxLength: 9, Autocomplete: "off"})
 	}
-	section := ui.Field{Name: "section", Type: "select", Label: p.T("annexes.field.section")}
+	section := ui.Field{Name: "section", Type: "select", Label: capital(p.T("annexes.field.section"))}
 	for _, s := range cat.Sections {
 		section.Options = append(section.Options, ui.Option{Value: s.ID, Label: s.ID + " · " + cat.SectionTitle(p.Lang(), s.ID), Selected: s.ID == m.Section})
 	}
-	kind := ui.Field{Name: "kind", Type: "select", Label: p.T("annexes.field.kind"), Help: p.T("annexes.own.kind.help")}
+	kind := ui.Field{Name: "kind", Type: "select", Label: capital(p.T("annexes.field.kind")), Help: p.T("annexes.own.kind.help")}
 	for _, k := range []catalogue.Kind{catalogue.Attested, catalogue.Checked} {
 		kind.Options = append(kind.Options, ui.Option{Value: string(k), Label: p.KindName(ui.Kind(k)), Selected: k == m.Kind})
 	}
 	f.Head = append(f.Head, section, kind, ownerField(p, cat, m.Owner), operatorField(p, m.Operator),
-		ui.Field{Name: "cadence", Label: p.T("annexes.field.cadence"), Help: p.T("annexes.own.cadence.help"), Value: f.cadence, MaxLength: 12},
+		ui.Field{Name: "cadence", Label: capital(p.T("annexes.field.cadence")), Help: p.T("annexes.own.cadence.help"), Value: f.cadence, MaxLength: 12},
 		ui.Field{Name: "attest", Type: "checkbox", Label: p.T("annexes.own.attest"), Checked: m.Attest && m.Kind != catalogue.Attested},
 		ui.Field{Name: "per", Type: "checkbox", Label: p.T("annexes.own.per"), Checked: m.Per == catalogue.PerSite})
 	f.Words = wordFields(p, cat, m.Title, m.Sentence, m.Method)

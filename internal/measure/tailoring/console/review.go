@@ -232,7 +232,7 @@ func groups(p *ui.Printer, cat *catalogue.Catalogue, changes []tailoring.Differe
 			at[d.Measure] = i
 			out = append(out, g)
 		}
-		row := changeRow{Field: fieldOf(p, d), Lang: d.Lang, Effect: p.T("annexes.effect." + string(d.Effect)), Tone: string(d.Effect)}
+		row := changeRow{Field: capital(fieldOf(p, d)), Lang: d.Lang, Effect: p.T("annexes.effect." + string(d.Effect)), Tone: string(d.Effect)}
 		if d.Lang != "" {
 			row.Language = language(p, d.Lang)
 		}

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/measure/tailoring"
@@ -66,3 +68,12 @@ func value(p *ui.Printer, d tailoring.Difference, v string) string {
 
 // cadence writes how often a measure is confirmed, as annex.yaml has it.
 func cadence(m catalogue.Measure) string { return tailoring.Span(m.Cadence) }
+
+// capital writes the first letter large.
+func capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(r)) + s[n:]
+}
