@@ -88,7 +88,7 @@ func (v *views) annex(ctx context.Context, on pg.Querier, view *measure.View) er
 	case err != nil:
 		return err
 	}
-	view.Tailoring = published.Number
+	view.Tailoring, view.Published = published.Number, published.At
 	if last := v.view; last.Registry != nil && last.Version == view.Version && last.Tailoring == view.Tailoring && v.draft == draft.Revision {
 		view.Registry, view.Private, view.Outdated = last.Registry, last.Private, last.Outdated
 		return nil
