@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"time"
 
 	"github.com/garant-project/garant/internal/actor"
@@ -104,6 +105,7 @@ func (h *ownerPages) dueMine(r *web.Request, p *ui.Printer, view measure.View, t
 			d := console.Due{
 				State: ui.State(t.Attested.State), Tag: t.Measure.ID, What: measureTitle(p, view, t.Measure), Href: measurePath(t.Measure.ID), Why: measure.TaskWords(p, t, r.Now),
 				Next: p.T("measures.due.next"), Since: waitingSince(t, r.Now), Urgency: urgencyOf(t, r.Now),
+				Whom: r.Actor.Name, Mine: true, Teams: []string{t.Measure.Owner}, Until: t.Due,
 				Button: &ui.Button{Label: p.T("measures.due.button"), Href: measurePath(t.Measure.ID) + "#attest", Primary: true, About: t.Measure.ID},
 			}
 			if t.Assignment.Responsible != r.Actor.ID {
@@ -115,6 +117,7 @@ func (h *ownerPages) dueMine(r *web.Request, p *ui.Printer, view measure.View, t
 	}
 	return []console.Due{h.together(r, p, view, tasks, console.Due{
 		What: p.T("measures.due.mine", "Count", len(tasks)), Href: console.MeasuresPath + "?show=" + showMine, Why: p.T("measures.due.mine.why"), Next: p.T("measures.due.next"),
+		Whom: r.Actor.Name, Mine: true,
 		Button: &ui.Button{Label: p.T("measures.due.all"), Href: console.MeasuresPath + "?show=" + showMine, Primary: true},
 	}, nil)}
 }
@@ -123,6 +126,12 @@ func (h *ownerPages) dueMine(r *web.Request, p *ui.Printer, view measure.View, t
 func (h *ownerPages) together(r *web.Request, p *ui.Printer, view measure.View, tasks []measure.Task, d console.Due, whose *names) console.Due {
 	for i, t := range tasks {
 		d.Urgency = max(d.Urgency, urgencyOf(t, r.Now))
+		if !slices.Contains(d.Teams, t.Measure.Owner) {
+			d.Teams = append(d.Teams, t.Measure.Owner)
+		}
+		if !t.Due.IsZero() && (d.Until.IsZero() || t.Due.Before(d.Until)) {
+			d.Until = t.Due
+		}
 		if since := waitingSince(t, r.Now); !since.IsZero() && (d.Since.IsZero() || since.Before(d.Since)) {
 			d.Since = since
 		}
@@ -149,7 +158,7 @@ func (h *ownerPages) dueOthers(r *web.Request, p *ui.Printer, view measure.View,
 		return nil, err
 	}
 	for _, problem := range []string{measure.ProblemUnowned, measure.ProblemOwnerAbsent} {
-		d := console.Due{Href: console.MeasuresPath + "?show=" + showUnowned, Urgency: console.Decide, Button: &ui.Button{Label: p.T("measures.due.assign"), Href: console.MeasuresPath + "?show=" + showUnowned}}
+		d := console.Due{Href: console.MeasuresPath + "?show=" + showUnowned, Urgency: console.Decide, Whom: console.RoleName(p, actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("measures.due.assign"), Href: console.MeasuresPath + "?show=" + showUnowned}}
 		n := 0
 		for _, u := range unowned {
 			if u.Problem != problem {
@@ -179,7 +188,7 @@ func (h *ownerPages) dueOthers(r *web.Request, p *ui.Printer, view measure.View,
 		if t.Attested.Reason == measure.ReasonRefused {
 			d := console.Due{
 				State: ui.NotMet, Tag: t.Measure.ID, What: measureTitle(p, view, t.Measure), Href: measurePath(t.Measure.ID), Why: p.T("reason.refused"), Next: p.T("measures.next.refused"),
-				Urgency: console.NotMet, Button: &ui.Button{Label: p.T("measures.due.see"), Href: measurePath(t.Measure.ID), About: t.Measure.ID},
+				Urgency: console.NotMet, Whom: view.Registry.Catalogue.TeamName(p.Lang(), t.Measure.Owner), Teams: []string{t.Measure.Owner}, Button: &ui.Button{Label: p.T("measures.due.see"), Href: measurePath(t.Measure.ID), About: t.Measure.ID},
 			}
 			for _, a := range t.Attested.Last {
 				if a.Refused && a.ReceivedAt.After(d.Since) {
