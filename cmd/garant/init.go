@@ -101,7 +101,7 @@ func (n *initCmd) Run(ctx context.Context, c *cli, con console) error {
 	}
 	var applied *app.Applied
 	if n.Apply {
-		if applied, err = n.apply(ctx, c, con, path); err != nil {
+		if applied, err = n.apply(ctx, c, con, path, result.Sites); err != nil {
 			return err
 		}
 	}
@@ -227,11 +227,18 @@ func progress(to io.Writer) func(string) {
 	}
 }
 
-func (n *initCmd) apply(ctx context.Context, c *cli, con console, path string) (*app.Applied, error) {
+// apply puts the draft in force and the sites into their register.
+func (n *initCmd) apply(ctx context.Context, c *cli, con console, path string, sites []string) (*app.Applied, error) {
 	c.Config = path
 	var applied app.Applied
 	err := c.withGarant(ctx, con, func(g *app.Garant) (err error) {
-		applied, err = g.ApplyEstate(ctx, shell())
+		if applied, err = g.ApplyEstate(ctx, shell()); err != nil {
+			return err
+		}
+		added, err := g.AddSites(ctx, shell(), sites)
+		if len(added) > 0 && !n.JSON {
+			_, _ = fmt.Fprintf(con.out, "Added to the register of sites: %s.\n", strings.Join(added, ", "))
+		}
 		return err
 	})
 	return &applied, err
@@ -288,7 +295,7 @@ func (n *initCmd) tell(con console, path string, usual bool, a discover.Answers,
 	step("garant person add you@company.example \"Your Name\" --role lead"+config, "yourself")
 	step("garant person link you@company.example"+config, "your link to sign in with")
 	step("garant serve"+config, "the console, and the draft of your annex")
-	if len(r.Sites) > 0 {
+	if len(r.Sites) > 0 && applied == nil {
 		say("\nIn the console, under Registers → Sites, add: %s.\n", strings.Join(r.Sites, ", "))
 	}
 }

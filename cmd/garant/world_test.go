@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,5 +65,42 @@ func worlds(t *testing.T) map[string]func(*testscript.TestScript, bool, []string
 			config := conn.Config()
 			ts.Setenv("PRODUCTION_URL", fmt.Sprintf("postgres://%s:hunter2@/postgres?host=%s&port=%d", config.User, url.QueryEscape(config.Host), config.Port))
 		},
+	}
+}
+
+// Ctrl-C while hosts are asked leaves nothing: no file, no directory.
+func TestInitInterrupted(t *testing.T) {
+	h := discovertest.NewHosts(t)
+	h.Listen(t, "app.ardoise.example", h.Ports.HTTPS, discovertest.Hang)
+	data := filepath.Join(scratch(t), "data")
+	out := filepath.Join(filepath.Dir(data), "garant.yaml")
+	cmd := exec.Command(os.Args[0], "init", "--company", "X", "--country", "BE", "--domain", "ardoise.example", "--resolver", h.Resolver.Address(),
+		fmt.Sprintf("--https-port=%d", h.Ports.HTTPS), "--yes", "--data", data, "--out", out)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() && !strings.Contains(lines.Text(), "Looking up") {
+	}
+	start := time.Now()
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	rest, _ := io.ReadAll(stderr)
+	err = cmd.Wait()
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it went on for %s", took)
+	}
+	if cmd.ProcessState.ExitCode() != 7 || !strings.Contains(string(rest), "nothing was written") {
+		t.Errorf("%v: %s", err, rest)
+	}
+	entries, err := os.ReadDir(filepath.Dir(data))
+	if err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v is left", err, entries)
 	}
 }

@@ -1,13 +1,17 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/discover"
+	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
@@ -33,6 +37,23 @@ func PrepareInit(o Options, path string) error {
 		return nil
 	}
 	return makeDataDir(o.DataDir)
+}
+
+// AddSites puts offices into the register of sites. One whose name is there already is left as it
+// is; added lists the others.
+func (g *Garant) AddSites(ctx context.Context, by actor.Actor, names []string) (added []string, err error) {
+	for _, name := range names {
+		_, err := g.Registers.Create(ctx, by, register.Sites, register.Values{"name": name, "kind": "office"}, g.Now())
+		var invalid *register.Invalid
+		switch {
+		case err == nil:
+			added = append(added, name)
+		case errors.As(err, &invalid) && len(invalid.Faults) == 1 && invalid.Faults[0].ID == "register.fault.taken":
+		default:
+			return added, err
+		}
+	}
+	return added, nil
 }
 
 // Outlook is what an estate will let Garant prove, before it is applied.
@@ -115,7 +136,7 @@ const (
 	waitTarget = "a system to look at, which this garant.yaml does not declare"
 	waitOwner  = "their owner's attestation"
 	waitWork   = "people, in a register or a review"
-	waitCheck  = "a check that this build does not have yet"
+	waitCheck  = "something that does not look at an estate: registers, or a part of Garant still to come"
 )
 
 func waitsFor(reg *measure.Registry, m catalogue.Measure) string {

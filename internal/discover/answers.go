@@ -85,10 +85,10 @@ func (a Answers) check(key string) error {
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) && r != '\u00A0' && r != '\u202F' }
 
-// CheckSite says what is wrong with the name of a site.
+// CheckSite says what is wrong with the name of a site; the register of sites takes 80 characters.
 func CheckSite(site string) error {
-	if n := utf8.RuneCountInString(site); strings.TrimSpace(site) == "" || n > 100 || strings.ContainsFunc(site, unprintable) || !utf8.ValidString(site) {
-		return errs.New(errs.Invalid, "discover.site", "A site's name is one line of at most 100 characters.").WithFix("Write it as staff say it, such as Brussels.")
+	if n := utf8.RuneCountInString(site); strings.TrimSpace(site) == "" || n > 80 || strings.ContainsFunc(site, unprintable) || !utf8.ValidString(site) {
+		return errs.New(errs.Invalid, "discover.site", "A site's name is one line of at most 80 characters.").WithFix("Write it as staff say it, such as Brussels.")
 	}
 	return nil
 }

@@ -146,7 +146,7 @@ func look(ctx context.Context, a Ask, d Database, way Way) Found {
 	a.progress("Reading the catalogue of " + d.Reference)
 	s, err := read(ctx, config)
 	if err != nil {
-		return note("It could not be read: " + databaseFailure(err) + ".")
+		return unread(d, config, databaseFailure(err))
 	}
 	for i := range s.neighbours {
 		n := &s.neighbours[i]
@@ -162,6 +162,27 @@ func look(ctx context.Context, a Ask, d Database, way Way) Found {
 	}
 	a.progress(fmt.Sprintf("%s: %s, %s with personal data", d.Reference, count(len(s.roles), "role"), count(len(s.personal), "table")))
 	return s.found(d, config)
+}
+
+// unread proposes a database that was named and could not be read, as a comment.
+func unread(d Database, config *pgx.ConnConfig, why string) Found {
+	label, environment := environmentOf(config)
+	name := config.Database
+	if !writable(name) {
+		name = "NAME"
+	}
+	return Found{
+		Notes: []Note{{About: d.Reference, Text: "It could not be read: " + why + "."}},
+		Proposals: []Proposal{{Section: Databases, Name: name, Subject: d.Reference, Saw: "could not be read: " + why,
+			Off: "Mend that and run this again, or fill in what is missing and take the # away.",
+			Lines: []Line{
+				{Key: "url", Value: d.Reference, Why: "where the URL stands; its password is never in this file"},
+				{Key: "database", Value: name, Why: "from the URL; must be what SELECT current_database() gives"},
+				{Key: "system", Value: "1", Why: "write what SELECT system_identifier FROM pg_control_system() gives"},
+				{Key: "environment", Value: environment, Why: label},
+				{Key: "customer_data", Value: true, Why: "nothing was seen; write false if it holds no personal data of customers"},
+			}}},
+	}
 }
 
 // through makes a connection go by way, for a short time, and change nothing.

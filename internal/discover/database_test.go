@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,10 +26,19 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 // reader is the role that looks: it may sign in and read the catalogue, as everybody may.
 const reader = "garant_checker"
 
+// companies numbers the databases of this test binary.
+var companies atomic.Int64
+
 // company makes a database with roles and tables and returns its name.
 func company(t testing.TB, statements ...string) string {
 	t.Helper()
-	name := pgtest.NewName(t)
+	name := fmt.Sprintf("ardoise_%d", companies.Add(1))
+	if _, err := pgtest.Superuser(t, "postgres").Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0 STRATEGY file_copy"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, _ = pgtest.Superuser(t, "postgres").Exec(context.Background(), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+	})
 	super := pgtest.Superuser(t, name)
 	run := func(sql string) {
 		if _, err := super.Exec(t.Context(), sql); err != nil {

@@ -273,3 +273,31 @@ func (deafSource) Find(context.Context, discover.Ask, discover.Way) (discover.Fo
 	time.Sleep(20 * time.Second)
 	return discover.Found{}, nil
 }
+
+// However many hosts hang, the search ends when its time is over, with what it saw till then.
+func TestFindEndsInTimeWhateverHangs(t *testing.T) {
+	h := discovertest.NewHosts(t)
+	hanging := h.Address()
+	for _, port := range []int{h.Ports.HTTPS, h.Ports.HTTP, h.Ports.Postgres} {
+		h.ListenAt(t, hanging, port, discovertest.Hang)
+	}
+	a := ask(h)
+	a.Domains = nil
+	for i := range 20 {
+		name := fmt.Sprintf("d%d.example", i)
+		a.Domains = append(a.Domains, name)
+		for _, label := range []string{"app", "api", "www", "admin"} {
+			h.Resolver.Name(label+"."+name, hanging)
+		}
+	}
+	start := time.Now()
+	found, err := discover.Find(t.Context(), a, h.Resolver.Way(t), 3*time.Second, &discover.DNS{Now: time.Now})
+	took := time.Since(start)
+	t.Logf("80 hosts that hang, 3 s to look: %.1f s", took.Seconds())
+	if err != nil || took > 6*time.Second {
+		t.Errorf("%v after %s", err, took)
+	}
+	if !slices.ContainsFunc(found.Notes, func(n discover.Note) bool { return strings.Contains(n.Text, "The time was over") }) {
+		t.Errorf("nothing tells that the time was over: %+v", found.Notes)
+	}
+}

@@ -83,7 +83,7 @@ func newTrial(t testing.TB, s Subject) *trial {
 // silence is a look at the silent world, for a short time.
 func (r *trial) silence(t testing.TB) look {
 	w := r.Silent(t)
-	before := runtime.NumGoroutine()
+	before := settled()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	l := find(ctx, r.Source, w)
@@ -251,7 +251,7 @@ func harmless(t testing.TB, s *trial) []string {
 
 func obedient(t testing.TB, s *trial) (faults []string) {
 	w := s.Silent(t)
-	before := runtime.NumGoroutine()
+	before := settled()
 	ctx, cancel := context.WithCancel(t.Context())
 	timer := time.AfterFunc(200*time.Millisecond, cancel)
 	defer timer.Stop()
@@ -271,6 +271,16 @@ func punctual(_ testing.TB, s *trial) (faults []string) {
 		faults = append(faults, "nothing answered, and it says nothing of that")
 	}
 	return append(faults, l.left...)
+}
+
+// settled counts what runs, once what ran before has had a moment to end.
+func settled() int {
+	least := runtime.NumGoroutine()
+	for range 10 {
+		time.Sleep(10 * time.Millisecond)
+		least = min(least, runtime.NumGoroutine())
+	}
+	return least
 }
 
 // leftovers waits for what a source started to end.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -168,6 +169,11 @@ func TestTheSuiteSeesWhatIsWrong(t *testing.T) {
 		"declares strangers": {source{"x", with(func(f *discover.Found) { f.Proposals = append(f.Proposals, item("app.evil.example")) })}, []string{"is not moved by hostile answers"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			before := runtime.NumGoroutine()
+			defer func() { // the next is not blamed for what this one left
+				for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+				}
+			}()
 			faults := discovertest.Faults(t, subject(c.source, &changed))
 			got := slices.Sorted(maps.Keys(faults))
 			slices.Sort(c.rules)

@@ -186,8 +186,10 @@ func rules() []rule {
 			any:     []string{"password", "passwd", "passwordhash", "passwort", "wachtwoord", "motdepasse", "otp", "totp", "passphrase"},
 			phrases: []string{"mot passe", "recovery code"}},
 		{kind: Image, types: text | bytes,
-			any:     []string{"photo", "photograph", "portrait", "avatar", "selfie", "pasfoto", "passbild", "signature", "handtekening", "unterschrift", "fingerprint", "biometric"},
-			phrases: []string{"profile picture"}},
+			any:     []string{"photo", "photograph", "portrait", "avatar", "selfie", "pasfoto", "passbild", "fingerprint", "biometric"},
+			phrases: []string{"profile picture", "signature image", "signature scan", "image signature", "scan signature"}},
+		// Elsewhere it is one of a program.
+		{kind: Image, types: text | bytes, personOnly: true, any: []string{"signature", "handtekening", "unterschrift"}},
 		{kind: Name, types: text,
 			any: []string{"firstname", "lastname", "surname", "fullname", "middlename", "givenname", "familyname", "maidenname", "nickname", "prenom", "prenoms", "voornaam", "achternaam", "familienaam", "vorname", "nachname",
 				"familienname", "geburtsname", "username", "patronyme", "kundenname", "klantnaam", "roepnaam", "meisjesnaam", "displayname", "initials", "tussenvoegsel", "forename", "beneficiary", "beneficiaire"},

@@ -54,7 +54,7 @@ func TestDetect(t *testing.T) {
 		"public.t.groupe_sanguin text":                        Health,
 		"public.users.password_hash bytea":                    Secret,
 		"public.users.mot_de_passe text":                      Secret,
-		"public.t.signature bytea":                            Image,
+		"public.member.signature bytea":                       Image,
 		"public.t.photo bytea":                                Image,
 		"customer.applicant.notes text":                       FreeText,
 		"customer.applicant.motivation jsonb":                 FreeText,
@@ -72,6 +72,8 @@ func TestDetect(t *testing.T) {
 		"public.zip_archive.size bigint":                      "",
 		"public.shipment.description text":                    "",
 		"public.message.signature_algorithm text":             "",
+		"public.release.signature bytea":                      "",
+		"public.contract.signature_scan bytea":                Image,
 		"public.t.telemetry text":                             "",
 		"public.t.nominal numeric":                            "",
 	} {

@@ -28,12 +28,17 @@ func errNoMeasure() error {
 }
 
 func (h *ownerPages) countDue(r *web.Request) (int, error) {
-	list, err := h.due(r, h.c.Messages.For(r.Lang, nil))
+	p := h.c.Messages.For(r.Lang, nil)
+	list, err := h.dueFor(r, p, &names{h: h, p: p, quiet: true})
 	return len(list), err
 }
 
 // due lists what waits for the reader's word, and, for who names owners, what waits for others.
 func (h *ownerPages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
+	return h.dueFor(r, p, h.names(p))
+}
+
+func (h *ownerPages) dueFor(r *web.Request, p *ui.Printer, people *names) ([]console.Due, error) {
 	mine := r.Actor.Kind == actor.Person && r.Actor.May(actor.OwnTasks)
 	if !mine && !r.Actor.May(actor.AssignMeasures) {
 		return nil, nil
@@ -46,12 +51,12 @@ func (h *ownerPages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	var own []measure.Task
 	if mine {
 		own = pending(measure.Mine(tasks, r.Actor.ID, measure.Today(view, r.Now)), r.Now)
-		list = append(list, h.dueMine(r, p, view, own)...)
+		list = append(list, h.dueMine(r, p, view, own, people)...)
 	}
 	if !r.Actor.May(actor.AssignMeasures) {
 		return list, nil
 	}
-	others, err := h.dueOthers(r, p, view, tasks, own)
+	others, err := h.dueOthers(r, p, view, tasks, own, people)
 	return append(list, others...), err
 }
 
@@ -93,7 +98,7 @@ func measureTitle(p *ui.Printer, view measure.View, m catalogue.Measure) string 
 	return view.Registry.Catalogue.Words(p.Lang(), m.ID).Title
 }
 
-func (h *ownerPages) dueMine(r *web.Request, p *ui.Printer, view measure.View, tasks []measure.Task) []console.Due {
+func (h *ownerPages) dueMine(r *web.Request, p *ui.Printer, view measure.View, tasks []measure.Task, people *names) []console.Due {
 	var list []console.Due
 	if len(tasks) <= alone {
 		for _, t := range tasks {
@@ -104,7 +109,7 @@ func (h *ownerPages) dueMine(r *web.Request, p *ui.Printer, view measure.View, t
 				Button: &ui.Button{Label: p.T("measures.due.button"), Href: measurePath(t.Measure.ID) + "#attest", Primary: true, About: t.Measure.ID},
 			}
 			if t.Assignment.Responsible != r.Actor.ID {
-				d.Why += " " + p.T("measures.due.for", "Name", h.names(p).of(r.Context(), t.Assignment.Responsible))
+				d.Why += " " + p.T("measures.due.for", "Name", people.of(r.Context(), t.Assignment.Responsible))
 			}
 			list = append(list, d)
 		}
@@ -146,9 +151,8 @@ func (h *ownerPages) together(r *web.Request, p *ui.Printer, view measure.View, 
 
 // dueOthers is what who names owners has to know: measures without one, owners who have left,
 // statements that a measure is no longer so, and words that others owe.
-func (h *ownerPages) dueOthers(r *web.Request, p *ui.Printer, view measure.View, tasks, own []measure.Task) ([]console.Due, error) {
+func (h *ownerPages) dueOthers(r *web.Request, p *ui.Printer, view measure.View, tasks, own []measure.Task, people *names) ([]console.Due, error) {
 	var list []console.Due
-	people := h.names(p)
 	unowned, _, err := h.Owners.Unowned(r.Context(), h.staff())
 	if err != nil {
 		return nil, err

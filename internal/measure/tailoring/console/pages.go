@@ -14,7 +14,6 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/errs"
-	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/measure/tailoring"
@@ -137,7 +136,6 @@ func measurePath(id string) string { return Path + "/" + url.PathEscape(id) }
 // made keeps the catalogues of the last texts: many pages are made of one.
 type made struct {
 	mu   sync.Mutex
-	base *catalogue.Catalogue
 	list []madeOf
 }
 
@@ -273,9 +271,4 @@ func isConflict(err error) (*tailoring.Conflict, bool) {
 	var c *tailoring.Conflict
 	ok := errors.As(err, &c)
 	return c, ok
-}
-
-// mine is what the reader is called in the rows of the annex.
-func mine(r *web.Request) estate.Identity {
-	return estate.Identity{Kind: r.Actor.Kind, ID: r.Actor.ID}
 }

@@ -193,7 +193,7 @@ func (h *pages) compare(r *web.Request, p *ui.Printer, v tailoring.Version, body
 	if errWas != nil || errIs != nil {
 		body.Unreadable = true
 		body.Problems = problemsOf(p, errIs)
-		return nil
+		return nil //nolint:nilerr // told on the page
 	}
 	body.Groups, body.Weakened = groups(p, is, tailoring.Diff(was, is))
 	body.Same = len(body.Groups) == 0
