@@ -58,6 +58,8 @@ func Confirmations() []Confirmed {
 		{Measure: "PHY-4", Days: 90, Note: "Badges recomptés : autant que de personnes présentes."},
 		{Measure: "PHY-5", Days: 12, Note: "Registre d’accueil relu, toutes les visites sont closes."},
 		{Measure: "PHY-6", Days: 120, Note: "Attestation du gestionnaire et exercice d’évacuation.", Proof: "Attestation d’exemple du gestionnaire du bâtiment."},
+		{Measure: "PHY-7", Days: 18, Note: "Contrôle de dix postes un soir : rien à redire."},
+		{Measure: "CON-1", Days: 70, Note: "Revue annuelle des sous-traitants et de leurs contrats."},
 		{Measure: "ACC-8", Days: 60, Note: "Revue annuelle des droits, trois droits retirés."},
 		{Measure: "ACC-15", Days: 75},
 		{Measure: "RSK-1", Days: 150, Note: "Appréciation annuelle des risques.", Proof: "Appréciation des risques (exemple)."},

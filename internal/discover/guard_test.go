@@ -87,7 +87,7 @@ func TestGuardLeadsOnlyToWhatWasNamed(t *testing.T) {
 
 func TestParseDomain(t *testing.T) {
 	for written, want := range map[string]string{
-		"company.example": "company.example", " Company.Example. ": "company.example", "app.company.example": "app.company.example", "bücher.example": "xn--bcher-kva.example",
+		"company.example": "company.example", "Company.Example.": "company.example", "app.company.example": "app.company.example", "bücher.example": "xn--bcher-kva.example",
 		"corp.internal": "corp.internal",
 	} {
 		if got, err := discover.ParseDomain(written); err != nil || got != want {

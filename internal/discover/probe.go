@@ -68,18 +68,23 @@ func dialAny(ctx context.Context, way Way, addresses []netip.Addr, port int) (ne
 	return nil, last
 }
 
-// open connects and bounds all that follows on the connection.
-func open(ctx context.Context, way Way, addresses []netip.Addr, port int) (net.Conn, *contact) {
+// open connects and bounds all that follows on the connection, which done ends. conn is nil when
+// nothing took it.
+func open(ctx context.Context, way Way, addresses []netip.Addr, port int) (conn net.Conn, done func(), c *contact) {
 	conn, err := dialAny(ctx, way, addresses, port)
 	if err != nil {
-		return nil, &contact{failed: whyNot(err)}
+		return nil, nil, &contact{failed: whyNot(err)}
 	}
 	end := time.Now().Add(probeWithin)
 	if d, ok := ctx.Deadline(); ok && d.Before(end) {
 		end = d
 	}
-	_ = conn.SetDeadline(end) // a connection that takes no deadline is ended by the context below
-	return conn, &contact{opened: true}
+	_ = conn.SetDeadline(end) // a connection that takes no deadline is ended with ctx
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	return conn, func() {
+		stop()
+		_ = conn.Close()
+	}, &contact{opened: true}
 }
 
 // whyNot says in words why a connection or an answer failed.
@@ -160,12 +165,11 @@ func ask(conn net.Conn, host string) (*webAnswer, error) {
 
 // lookHTTPS looks at a port that should speak HTTP under TLS.
 func (d *DNS) lookHTTPS(ctx context.Context, way Way, a Ask, host string, addresses []netip.Addr) *contact {
-	conn, c := open(ctx, way, addresses, a.Ports.HTTPS)
+	conn, done, c := open(ctx, way, addresses, a.Ports.HTTPS)
 	if conn == nil {
 		return c
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	defer done()
 	secured, shown, err := shake(ctx, conn, host, a.Trust, d.Now())
 	if err != nil {
 		c.failed = "takes connections, but no TLS comes about: it " + whyNot(err)
@@ -180,12 +184,11 @@ func (d *DNS) lookHTTPS(ctx context.Context, way Way, a Ask, host string, addres
 
 // lookHTTP looks at a port where HTTP would answer without TLS.
 func (d *DNS) lookHTTP(ctx context.Context, way Way, a Ask, host string, addresses []netip.Addr) *contact {
-	conn, c := open(ctx, way, addresses, a.Ports.HTTP)
+	conn, done, c := open(ctx, way, addresses, a.Ports.HTTP)
 	if conn == nil {
 		return c
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	defer done()
 	var err error
 	if c.web, err = ask(conn, hostHeader(host, a.Ports.HTTP, 80)); err != nil {
 		c.failed = whyNot(err)
@@ -198,12 +201,11 @@ const sslRequest = 80877103
 
 // lookPostgres looks at a port where PostgreSQL would answer.
 func (d *DNS) lookPostgres(ctx context.Context, way Way, a Ask, host string, addresses []netip.Addr) *contact {
-	conn, c := open(ctx, way, addresses, a.Ports.Postgres)
+	conn, done, c := open(ctx, way, addresses, a.Ports.Postgres)
 	if conn == nil {
 		return c
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	defer done()
 	question := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 8), sslRequest)
 	var reply [1]byte
 	if _, err := conn.Write(question); err != nil {
