@@ -1,13 +1,13 @@
 package annex
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 )
@@ -38,8 +38,11 @@ type Company struct {
 	Zone      string   `json:"zone"`
 	Contact   string   `json:"contact"`
 
-	DPO     string    `json:"dpo,omitempty"`    // address of the data protection officer
-	Revised time.Time `json:"revised,omitzero"` // when the company last reviewed its annex
+	Address      string    `json:"address,omitempty"`
+	Registration string    `json:"registration,omitempty"`
+	DPO          string    `json:"dpo,omitempty"`      // address of the data protection officer
+	Revised      time.Time `json:"revised,omitzero"`   // when the company last reviewed its annex
+	Revision     string    `json:"revision,omitempty"` // the day of the next review, "2027-11-12"
 }
 
 // Section is a chapter.
@@ -145,7 +148,7 @@ func newDocument(v measure.View, build string) Document {
 	cat := reg.Catalogue
 	d := Document{Catalogue: cat.Hash(), Estate: v.Version, Tailoring: v.Tailoring, Build: build, Parameters: reg.Figures(v.Estate), Checks: map[string]CheckInfo{}}
 	if v.Estate != nil {
-		d.Company = companyOf(v.Estate)
+		d.Company = companyOf(v)
 	}
 	languages := cat.Languages()
 	for _, s := range cat.Sections {
@@ -190,11 +193,14 @@ func topicsOf(cat *catalogue.Catalogue, languages []string) []Topic {
 	return out
 }
 
-func companyOf(e *estate.Estate) Company {
+func companyOf(v measure.View) Company {
+	e, own := v.Estate, v.Registry.Catalogue.Identity()
 	c := Company{Name: e.Company.Name, LegalName: e.Company.LegalName, Country: e.Company.Country, Languages: e.Company.Languages, Contact: e.Company.Contact, Zone: "UTC"}
 	if e.Company.Zone != nil {
 		c.Zone = e.Company.Zone.String()
 	}
+	c.LegalName = cmp.Or(own.LegalName, c.LegalName)
+	c.Address, c.Registration, c.DPO, c.Revision, c.Revised = own.Address, own.Registration, own.DPO.Email, own.Revision, v.Published
 	return c
 }
 

@@ -144,8 +144,11 @@ func compareCompanies(before, after Company) []FieldChange {
 	add("legal_name", before.LegalName, after.LegalName)
 	add("country", before.Country, after.Country)
 	add("contact", before.Contact, after.Contact)
+	add("address", before.Address, after.Address)
+	add("registration", before.Registration, after.Registration)
 	add("dpo", before.DPO, after.DPO)
 	add("revised", day(before.Revised), day(after.Revised))
+	add("revision", before.Revision, after.Revision)
 	return out
 }
 

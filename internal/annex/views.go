@@ -185,7 +185,8 @@ func (s *Snapshot) until(now time.Time) time.Time {
 
 func company(s *Snapshot, lang string) page.Company {
 	c := s.Document.Company
-	return page.Company{Name: c.Name, LegalName: c.LegalName, Country: country(c.Country, lang), Contact: c.Contact, DPO: c.DPO, Revised: c.Revised}
+	return page.Company{Name: c.Name, LegalName: c.LegalName, Country: country(c.Country, lang), Contact: c.Contact, DPO: c.DPO, Revised: c.Revised,
+		Address: c.Address, Registration: c.Registration, Revision: day(c.Revision, s.zone())}
 }
 
 // country names a country of ISO 3166-1 in a language; what is none stays as it is.
@@ -298,4 +299,13 @@ func commands(id string) []page.Command {
 		return []page.Command{{Label: "annex.try.certificate", Line: fmt.Sprintf("openssl s_client -connect %s -servername HOST -verify_return_error </dev/null | openssl x509 -noout -dates -issuer", host)}}
 	}
 	return nil
+}
+
+// day reads a day as annex.yaml has it; zero when there is none.
+func day(text string, zone *time.Location) time.Time {
+	t, err := time.ParseInLocation(time.DateOnly, text, zone)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }

@@ -72,9 +72,16 @@ func (d *Demo) Close(ctx context.Context) {
 
 // Look runs every check once, four at a time, and publishes what they saw.
 func (g *Garant) Look(ctx context.Context, by actor.Actor) error {
+	view, err := g.Runner.Effective(ctx)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
-	for _, c := range g.Registry.Checks() {
+	for _, c := range view.Registry.Checks() {
+		if c.Pushed {
+			continue
+		}
 		group.Go(func() error {
 			_, err := g.Runner.Run(ctx, by, c.ID)
 			return err

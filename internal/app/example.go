@@ -58,24 +58,78 @@ func acting(p directory.Person) actor.Actor {
 	return actor.Actor{Kind: actor.Person, ID: p.ID.String(), Name: p.Name, Role: p.Role, Origin: "demo", Permissions: p.Role.Permissions()}
 }
 
-// keep fills the registers that are empty.
+// keep fills the registers that are empty, publishes the documents, and lets everybody acknowledge
+// them.
 func (d *Demo) keep(ctx context.Context, staff map[string]actor.Actor) error {
-	by := staff["operations"]
-	for _, r := range demo.Entries(d.Now()) {
-		list, err := d.Registers.List(ctx, by, r.Register, register.Query{Limit: 1}, d.Now())
+	by := staff[demo.Lead]
+	called := map[string]string{} // what entries are called → id
+	for _, k := range demo.Entries(d.Now()) {
+		kept, err := d.Registers.List(ctx, by, k.Register, register.Query{Limit: 100}, d.Now())
 		if err != nil {
 			return err
 		}
-		if len(list.Entries) > 0 {
-			continue
+		for _, e := range kept.Entries {
+			called[e.Values[k.Label]] = e.ID.String()
 		}
-		for _, values := range r.Entries {
-			if _, err := d.Registers.Create(ctx, by, r.Register, values, d.Now()); err != nil {
+		for _, values := range k.Entries {
+			if called[values[k.Label]] != "" {
+				continue
+			}
+			entry, err := d.Registers.Create(ctx, by, k.Register, named(values, called, staff), d.Now())
+			if err != nil {
+				return err
+			}
+			called[values[k.Label]] = entry.ID.String()
+		}
+	}
+	d.views.reset()
+	return d.acknowledge(ctx, staff)
+}
+
+// named puts ids in the place of what entries and members are called.
+func named(values map[string]string, called map[string]string, staff map[string]actor.Actor) register.Values {
+	out := register.Values{}
+	for field, v := range values {
+		switch {
+		case strings.HasPrefix(v, "@"):
+			v = called[v[1:]]
+		case strings.HasPrefix(v, "#"):
+			v = staff[v[1:]].ID
+		}
+		out[field] = v
+	}
+	return out
+}
+
+// acknowledge publishes each document that is still a draft; then everybody reads what they are to.
+func (d *Demo) acknowledge(ctx context.Context, staff map[string]actor.Actor) error {
+	by := staff[demo.Lead]
+	drafts, err := d.Registers.List(ctx, by, register.Documents, register.Query{Limit: 100}, d.Now())
+	if err != nil {
+		return err
+	}
+	for _, e := range drafts.Entries {
+		if e.State == "draft" {
+			if _, err := d.Registers.Move(ctx, by, register.Documents, e.ID, e.Revision, "published", d.Now()); err != nil {
 				return err
 			}
 		}
 	}
-	d.views.reset()
+	for _, person := range staff {
+		tasks, err := d.Registers.Tasks(ctx, person, d.Now())
+		if err != nil {
+			return err
+		}
+		for _, t := range tasks {
+			reading, err := d.Registers.Read(ctx, person, t.Document, d.Now())
+			if err != nil {
+				return err
+			}
+			if err := d.Registers.Acknowledge(ctx, person, t.Document, reading.Version, reading.Digest, d.Now()); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

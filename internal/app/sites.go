@@ -75,7 +75,6 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	g.Importer().AddAPI(api)
 	g.Registers.AddAPI(api)
 	g.Statements().AddAPI(api)
-	g.Registers.AddAPI(api)
 	reader.AddAPI(api, g.Messages)
 	routes = append(routes, api.Routes()...)
 	handler, err := web.NewSite(web.Config{

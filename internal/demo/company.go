@@ -389,6 +389,16 @@ databases:
       - {columns: customer.applicant.*, class: Confidentiel}
       - {columns: customer.member.*, class: Confidentiel}
       - {columns: billing.invoice.*, class: Interne}
+checks:
+  - name: password-storage
+    measures: [OWN-2]
+    every: 10s
+    valid: 1m
+    title: {fr: Mots de passe de la base, en: Database passwords}
+    sql:
+      database: production
+      query: SELECT pg_catalog.current_setting('password_encryption')
+      expect: {value: scram-sha-256}
 {{- end}}
 policy:
   every: {{.Every}}

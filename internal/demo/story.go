@@ -36,6 +36,8 @@ func Staff() []Member {
 		{"people", "rh@ardoise.example", "Responsable des ressources humaines (exemple)", "member"},
 		{"legal", "juridique@ardoise.example", "Responsable juridique (exemple)", "member"},
 		{"customer_success", "clients@ardoise.example", "Responsable de la relation client (exemple)", "member"},
+		{"developer", "dev@ardoise.example", "Développeuse (exemple)", "member"},
+		{"contractor", "prestataire@ardoise.example", "Prestataire de développement (exemple)", "member"},
 	}
 }
 
@@ -56,6 +58,8 @@ func Confirmations() []Confirmed {
 		{Measure: "PHY-4", Days: 90, Note: "Badges recomptés : autant que de personnes présentes."},
 		{Measure: "PHY-5", Days: 12, Note: "Registre d’accueil relu, toutes les visites sont closes."},
 		{Measure: "PHY-6", Days: 120, Note: "Attestation du gestionnaire et exercice d’évacuation.", Proof: "Attestation d’exemple du gestionnaire du bâtiment."},
+		{Measure: "PHY-7", Days: 18, Note: "Contrôle de dix postes un soir : rien à redire."},
+		{Measure: "CON-1", Days: 70, Note: "Revue annuelle des sous-traitants et de leurs contrats."},
 		{Measure: "ACC-8", Days: 60, Note: "Revue annuelle des droits, trois droits retirés."},
 		{Measure: "ACC-15", Days: 75},
 		{Measure: "RSK-1", Days: 150, Note: "Appréciation annuelle des risques.", Proof: "Appréciation des risques (exemple)."},
@@ -85,21 +89,4 @@ func Annex(now time.Time) string {
 		panic(err) // a template of our own over a date
 	}
 	return b.String()
-}
-
-// Kept are the entries of one register, each by field.
-type Kept struct {
-	Register string
-	Entries  []map[string]string
-}
-
-// Entries are what the example's registers hold at first.
-func Entries(now time.Time) []Kept {
-	ahead := func(days int) string { return now.AddDate(0, 0, days).Format(time.DateOnly) }
-	return []Kept{
-		{"sites", []map[string]string{
-			{"name": "Bureau de Bruxelles (exemple)", "kind": "office", "address": "Rue de l’Exemple 1, 1000 Bruxelles", "zones": "Accueil ; espace de travail ; local d’archives fermé à clé", "review": ahead(200)},
-			{"name": "Bureau de Liège (exemple)", "kind": "office", "address": "Quai de l’Exemple 2, 4000 Liège", "zones": "Accueil ; espace de travail", "review": ahead(150)},
-		}},
-	}
 }

@@ -87,6 +87,7 @@ type View struct {
 	Registry *Registry
 	// Tailoring is the number of the published version of the annex; 0: none.
 	Tailoring int64
+	Published time.Time // when that was
 	// Private says that the company has not published its annex: nothing of it may be shown to the public.
 	Private bool
 	// Outdated says that this build cannot read the annex that the company has published; nil: it can.

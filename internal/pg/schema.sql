@@ -1197,11 +1197,11 @@ CREATE INDEX acknowledgement_person ON register.acknowledgement USING btree (per
 
 CREATE INDEX change_entry ON register.change USING btree (entry_id, id DESC);
 
-CREATE INDEX entry_fields ON register.entry USING gin (fields jsonb_path_ops) WHERE (deleted_at IS NULL);
-
 CREATE INDEX entry_list ON register.entry USING btree (register, sort_key, id) WHERE (deleted_at IS NULL);
 
 CREATE INDEX entry_purge ON register.entry USING btree (purge_on) WHERE (purge_on IS NOT NULL);
+
+CREATE INDEX entry_state ON register.entry USING btree (register, state) WHERE (deleted_at IS NULL);
 
 CREATE INDEX reference_target ON register.reference USING btree (target_id);
 

@@ -103,11 +103,16 @@ func (t teller) party(c Company) []ui.Detail {
 		}
 	}
 	add("legal_name", c.legal())
+	add("address", c.Address)
 	add("country", c.Country)
+	add("registration", c.Registration)
 	mail("contact", c.Contact)
 	mail("dpo", c.DPO)
 	if !c.Revised.IsZero() {
 		add("revised", t.Day(c.Revised))
+	}
+	if !c.Revision.IsZero() {
+		add("revision", t.Day(c.Revision))
 	}
 	return out
 }

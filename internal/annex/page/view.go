@@ -70,6 +70,10 @@ type Company struct {
 	Contact   string // mail address for questions
 	DPO       string // mail address of the data protection officer
 	Revised   time.Time
+
+	Address      string
+	Registration string
+	Revision     time.Time // the next one
 }
 
 // Section is a chapter.

@@ -65,8 +65,8 @@ func item(p Problem) measure.Item { return measure.Item{Target: "own:thing", Pro
 // --- a database -----------------------------------------------------------------------------------
 
 type database struct {
-	name, system, role string
-	super              *pgx.Conn
+	name, system string
+	super        *pgx.Conn
 }
 
 func newDatabase(t testing.TB) *database {
@@ -96,9 +96,8 @@ func (d *database) does(statement string) func(testing.TB) {
 // set lets the check connect as a role.
 func (d *database) set(role string) func(testing.TB) {
 	return func(t testing.TB) {
-		if err := os.Setenv("OWN_TEST_URL", pgtest.DSN(role, d.name)); err != nil {
-			t.Fatal(err)
-		}
+		t.Helper()
+		t.Setenv("OWN_TEST_URL", pgtest.DSN(role, d.name))
 	}
 }
 
@@ -123,10 +122,7 @@ func (d *database) faults() []measuretest.Fault {
 		{Name: "no address", Want: measure.Error, Break: gone, Mend: d.set("garant_public"), Item: item(SecretMissing)},
 		{Name: "another database answers", Want: measure.Error, Item: item(SQLDecoy), Mend: d.set("garant_public"),
 			Break: func(t testing.TB) {
-				other := pgtest.NewName(t)
-				if err := os.Setenv("OWN_TEST_URL", pgtest.DSN("garant_public", other)); err != nil {
-					t.Fatal(err)
-				}
+				t.Setenv("OWN_TEST_URL", pgtest.DSN("garant_public", pgtest.NewName(t)))
 			}},
 	}
 }
@@ -142,7 +138,6 @@ type web struct {
 	server *http.Server
 	addr   string
 	ca     *servers.CA
-	tls    *servers.Server
 }
 
 func newWeb(t testing.TB) *web {
@@ -298,7 +293,7 @@ func (s *script) faults() []measuretest.Fault {
 			}},
 		{Name: "no secret", Want: measure.Error, Item: item(SecretMissing),
 			Break: func(testing.TB) { _ = os.Unsetenv("OWN_TEST_TOKEN") },
-			Mend:  func(testing.TB) { _ = os.Setenv("OWN_TEST_TOKEN", "correct-horse") }},
+			Mend:  func(t testing.TB) { t.Setenv("OWN_TEST_TOKEN", "correct-horse") }},
 	}
 }
 

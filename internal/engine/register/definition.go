@@ -52,7 +52,7 @@ type State struct {
 	Key       string
 	To        []string         // the states that may follow
 	May       actor.Permission // who may bring an entry into it; empty: who may change the register
-	Publishes bool             // coming into it publishes a version, which people acknowledge
+	Publishes bool             // of documents: coming into it adds a version, which people acknowledge
 	Over      bool             // the entry is no longer in use: it is left out of lists unless asked for
 }
 
@@ -168,7 +168,8 @@ func (d *Definition) check(others []string) error {
 	if !keyForm.MatchString(d.Key) || len(d.Fields) == 0 || len(d.States) == 0 || d.Icon == "" {
 		return wrong("it lacks a key, an icon, fields or states")
 	}
-	seen := map[string]bool{"state": true, "id": true, "revision": true}
+	seen := map[string]bool{ // words of addresses and pages
+		"state": true, "id": true, "revision": true, "q": true, "due": true, "after": true, "done": true, "lang": true, "content": true, "file": true}
 	for _, f := range d.Fields {
 		switch {
 		case !keyForm.MatchString(f.Key) || seen[f.Key]:
@@ -190,6 +191,9 @@ func (d *Definition) check(others []string) error {
 		return wrong("its entries are called by %q, which is no text that each has", d.Label)
 	}
 	for _, s := range d.States {
+		if s.Publishes && d.Key != Documents {
+			return wrong("the state %q publishes, which only documents are", s.Key)
+		}
 		for _, to := range s.To {
 			if _, ok := d.State(to); !ok {
 				return wrong("the state %q leads to %q, which is none", s.Key, to)

@@ -411,14 +411,14 @@ func TestLists(t *testing.T) {
 		q    register.Query
 		want int
 	}{
-		"kind":               {register.Query{Filters: map[string]string{"kind": "server"}}, 19},
-		"kind and owner":     {register.Query{Filters: map[string]string{"kind": "server", "owner": ana.ID.String()}}, 9},
-		"without owner":      {register.Query{Filters: map[string]string{"owner": register.None}}, 28},
-		"disposed":           {register.Query{State: "disposed"}, 1},
-		"any state":          {register.Query{State: register.Any}, 57},
-		"words":              {register.Query{Search: "ECRAN N° A"}, 2}, // without PC-Aa, which is disposed of
-		"a sign of the like": {register.Query{Search: "%"}, 0},
-		"an id that is none": {register.Query{Filters: map[string]string{"owner": "x' OR true --"}}, 0},
+		"kind":                {register.Query{Filters: map[string]string{"kind": "server"}}, 19},
+		"kind and owner":      {register.Query{Filters: map[string]string{"kind": "server", "owner": ana.ID.String()}}, 9},
+		"without owner":       {register.Query{Filters: map[string]string{"owner": register.None}}, 28},
+		"disposed":            {register.Query{State: "disposed"}, 1},
+		"any state":           {register.Query{State: register.Any}, 57},
+		"words":               {register.Query{Search: "ECRAN N° A"}, 2}, // without PC-Aa, which is disposed of
+		"a sign of the like":  {register.Query{Search: "%"}, 0},
+		"a kind that is none": {register.Query{Filters: map[string]string{"kind": "x' OR true --"}}, 0},
 	} {
 		if got := must[register.Listing](t)(w.r.List(w.ctx, w.lead, register.Assets, c.q, w.now)); got.Total != c.want || len(got.Entries) != min(c.want, 50) {
 			t.Errorf("%s: %d of %d, want %d", what, len(got.Entries), got.Total, c.want)
@@ -429,6 +429,7 @@ func TestLists(t *testing.T) {
 		"by free text":            {Filters: map[string]string{"note": "x"}},
 		"by a state that is none": {State: "flying"},
 		"due for nothing":         {Due: "acquired"},
+		"by an id that is none":   {Filters: map[string]string{"owner": "x' OR true --"}},
 		"from nowhere":            {After: "@@"},
 		"from no id":              {After: "YQ"},
 		"NUL":                     {Search: "a\x00"},

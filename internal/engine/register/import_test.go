@@ -274,7 +274,7 @@ func TestImportIsBounded(t *testing.T) {
 		r := must[register.Report](t)(w.r.Import(w.ctx, w.lead, register.Assets, text, dry, w.now))
 		took := time.Since(start)
 		t.Logf("50 000 lines, dry %t: %s", dry, took)
-		if r.Bad != 0 || r.Lines != 50_000 || took > 30*time.Second { // a machine shared by many is slow; ten seconds are for one by itself
+		if r.Bad != 0 || r.Lines != 50_000 || took > time.Minute { // ten seconds are for a machine by itself
 			t.Errorf("%+v in %s", said(r), took)
 		}
 	}

@@ -97,11 +97,18 @@ func (r *Registers) condition(d *Definition, q Query, today calendar.Date) (*con
 		if !ok || !slices.Contains(d.Filters, field) || !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
 			return nil, unknown
 		}
-		if value == None {
+		switch {
+		case value == None:
 			c.and("NOT jsonb_exists(e.fields, ?)", f.Key)
-			continue
+		case f.Type == Reference:
+			id, err := uuid.Parse(value)
+			if err != nil {
+				return nil, unknown
+			}
+			c.and("e.id IN (SELECT r.entry_id FROM register.reference r WHERE r.target_id = ? AND r.field = ?)", id, f.Key)
+		default:
+			equal[field] = value
 		}
-		equal[field] = value
 	}
 	if len(equal) > 0 {
 		encoded, err := json.Marshal(equal)
@@ -262,6 +269,7 @@ func (r *Registers) Names(ctx context.Context, by actor.Actor, ids []uuid.UUID) 
 type Option struct {
 	ID   uuid.UUID
 	Name string
+	sort string
 }
 
 // maxOptions is how many entries a form offers to choose from; of a register with more, a name is
@@ -271,6 +279,11 @@ const maxOptions = 1000
 // Options lists what a reference to a register may name, by name; nil when there are too many to
 // choose from.
 func (r *Registers) Options(ctx context.Context, by actor.Actor, key string) ([]Option, error) {
+	return r.atMost(ctx, by, key, maxOptions)
+}
+
+// atMost lists the entries in use of a register by name; nil when there are more.
+func (r *Registers) atMost(ctx context.Context, by actor.Actor, key string, most int) ([]Option, error) {
 	d, err := r.Definition(key)
 	if err != nil {
 		return nil, err
@@ -280,8 +293,8 @@ func (r *Registers) Options(ctx context.Context, by actor.Actor, key string) ([]
 		return nil, err
 	}
 	staff := r.DB.Pool(pg.Staff)
-	rows, err := listRows(ctx, staff, c, maxOptions+1)
-	if err != nil || len(rows) > maxOptions {
+	rows, err := listRows(ctx, staff, c, most+1)
+	if err != nil || len(rows) > most {
 		return nil, err
 	}
 	entries, err := r.shown(ctx, staff, d, rows, by)
@@ -290,9 +303,9 @@ func (r *Registers) Options(ctx context.Context, by actor.Actor, key string) ([]
 	}
 	out := make([]Option, 0, len(entries))
 	for _, e := range entries {
-		out = append(out, Option{ID: e.ID, Name: e.Values[d.Label]})
+		out = append(out, Option{ID: e.ID, Name: e.Values[d.Label], sort: fold(e.Values[d.Label])})
 	}
-	slices.SortStableFunc(out, func(a, b Option) int { return strings.Compare(fold(a.Name), fold(b.Name)) })
+	slices.SortStableFunc(out, func(a, b Option) int { return strings.Compare(a.sort, b.sort) })
 	return out, nil
 }
 

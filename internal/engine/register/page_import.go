@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/web"
@@ -36,6 +37,11 @@ func (h *pages) importFile(w http.ResponseWriter, r *web.Request) error {
 	if err != nil {
 		return err
 	}
+	// A slow sender has five minutes for 20 MB, whatever the server grants others, and the answer
+	// may take another one. A writer that keeps no deadline has none to put off.
+	c, until := http.NewResponseController(w), time.Now().Add(5*time.Minute)
+	_ = c.SetReadDeadline(until)
+	_ = c.SetWriteDeadline(until.Add(time.Minute))
 	content, do, err := sentFile(r)
 	var report Report
 	if err == nil {

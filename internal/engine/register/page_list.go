@@ -113,7 +113,7 @@ func (h *pages) filters(r *web.Request, p *ui.Printer, d *Definition, q Query, s
 	if slices.ContainsFunc(d.Fields, func(f Field) bool { return f.Type == Email && f.Unique }) {
 		help = "register.list.search.help"
 	}
-	fields := []ui.Field{{Name: "q", Type: "search", Label: p.T("register.list.search"), Help: p.T(help), Value: q.Search, Autocomplete: "off", MaxLength: 200}}
+	fields := []ui.Field{{Name: "q", Type: "search", Label: p.T(help), Value: q.Search, Autocomplete: "off", MaxLength: 200}}
 	for _, key := range d.Filters {
 		field := ui.Field{Name: key, Type: "select", Label: fieldName(p, d, key)}
 		add := func(value, label string) {
@@ -171,11 +171,7 @@ func (h *pages) filters(r *web.Request, p *ui.Printer, d *Definition, q Query, s
 
 // few lists the entries of a register that a filter offers; nil when there are too many.
 func (h *pages) few(r *web.Request, key string) ([]Option, error) {
-	counts, err := h.r.Counts(r.Context())
-	if err != nil || counts[key] > maxFilterOptions {
-		return nil, err
-	}
-	return h.r.Options(r.Context(), r.Actor, key)
+	return h.r.atMost(r.Context(), r.Actor, key, maxFilterOptions)
 }
 
 // optionName is what an option is called.

@@ -57,9 +57,9 @@ type medium struct {
 }
 
 func removable(ctx context.Context, q pg.Querier, today calendar.Date) ([]medium, error) {
-	rows, err := q.Query(ctx, `SELECT coalesce(a.fields ->> 'tag', ''), coalesce(a.fields ->> 'encrypted', ''), coalesce(a.fields ->> 'place', ''), p.id IS NOT NULL
-FROM register.entry a LEFT JOIN register.entry p ON p.id = (a.fields ->> 'keeper')::uuid AND `+present+`
-WHERE a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed' AND a.fields ->> 'kind' = 'removable_media'
+	rows, err := q.Query(ctx, `SELECT coalesce(a.fields ->> 'tag', ''), coalesce(a.fields ->> 'encrypted', ''), coalesce(a.fields ->> 'place', ''),
+	coalesce((a.fields ->> 'keeper')::uuid IN (SELECT p.id FROM register.entry p WHERE `+present+`), false)
+FROM register.entry a WHERE a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed' AND a.fields ->> 'kind' = 'removable_media'
 ORDER BY 1`, today.String())
 	if err != nil {
 		return nil, pg.Wrap(err)
@@ -111,9 +111,8 @@ type servingDocument struct {
 // serving lists the documents that serve a measure, withdrawn ones left out.
 func serving(ctx context.Context, q pg.Querier, measure string, today calendar.Date) ([]servingDocument, error) {
 	rows, err := q.Query(ctx, `SELECT d.id, coalesce(d.fields ->> 'title', ''), d.state = 'published' AND v.version IS NOT NULL, coalesce(d.fields ->> 'review', ''),
-	coalesce(d.fields ->> 'acknowledge', '') = 'true', p.id IS NOT NULL, coalesce(v.version, 0), coalesce(v.at, 'epoch')
+	coalesce(d.fields ->> 'acknowledge', '') = 'true', coalesce((d.fields ->> 'owner')::uuid IN (SELECT p.id FROM register.entry p WHERE `+present+`), false), coalesce(v.version, 0), coalesce(v.at, 'epoch')
 FROM register.entry d
-LEFT JOIN register.entry p ON p.id = (d.fields ->> 'owner')::uuid AND `+present+`
 LEFT JOIN LATERAL (SELECT x.version, x.at FROM register.publication x WHERE x.entry_id = d.id ORDER BY x.version DESC LIMIT 1) v ON true
 WHERE d.register = 'documents' AND d.deleted_at IS NULL AND d.state <> 'withdrawn' AND $2 = ANY (string_to_array(d.fields ->> 'measures', ', '))
 ORDER BY 2, 1`, today.String(), measure)

@@ -25,11 +25,14 @@ func collectCalled(rows pgx.Rows, err error) ([]called, error) {
 	return list, pg.Wrap(err)
 }
 
-// ownerless lists the assets, those disposed of left out, whose owner is missing or not present.
+// ownerless lists the assets, those disposed of left out, whose owner is missing or not present. Who
+// is present is asked once and kept as a table of hashes: a join would be planned without knowing
+// what the fields hold.
 func ownerless(ctx context.Context, q pg.Querier, today calendar.Date) ([]called, error) {
 	return collectCalled(q.Query(ctx, `SELECT a.id, coalesce(a.fields ->> 'tag', ''), CASE WHEN a.fields ->> 'owner' IS NULL THEN 'missing' ELSE 'absent' END
-FROM register.entry a LEFT JOIN register.entry p ON p.id = (a.fields ->> 'owner')::uuid AND `+present+`
-WHERE a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed' AND p.id IS NULL
+FROM register.entry a
+WHERE a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed'
+	AND NOT coalesce((a.fields ->> 'owner')::uuid IN (SELECT p.id FROM register.entry p WHERE `+present+`), false)
 ORDER BY 2, 1`, today.String()))
 }
 

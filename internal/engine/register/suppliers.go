@@ -9,6 +9,7 @@ import (
 
 // Subprocessor is a supplier as the public list has it: nothing of it is personal.
 type Subprocessor struct {
+	ID        string
 	Name      string
 	Country   string            // ISO 3166-1 alpha-2
 	Purpose   map[string]string // by language
@@ -33,7 +34,7 @@ func (r *Registers) Subprocessors(ctx context.Context) ([]Subprocessor, error) {
 		if v["subprocessor"] != "true" || err != nil {
 			continue
 		}
-		p := Subprocessor{Name: v["name"], Country: v["country"], Safeguard: v["safeguard"], Since: since,
+		p := Subprocessor{ID: s.ID.String(), Name: v["name"], Country: v["country"], Safeguard: v["safeguard"], Since: since,
 			Purpose: map[string]string{"fr": v["purpose_fr"], "en": v["purpose_en"]}, Data: map[string]string{"fr": v["data_fr"], "en": v["data_en"]}}
 		if until, err := calendar.Parse(v["public_until"]); err == nil {
 			p.Until = until

@@ -46,7 +46,7 @@ func parseValue(d *Definition, f Field, raw string, words func(vocabulary, name 
 	raw = strings.TrimSpace(norm.NFC.String(raw))
 	if f.Type == LongText {
 		raw = strings.ReplaceAll(raw, "\r\n", "\n")
-	} else if strings.ContainsFunc(raw, func(r rune) bool { return unicode.IsControl(r) }) {
+	} else if strings.ContainsFunc(raw, unicode.IsControl) {
 		return "", fault(f.Key, "characters")
 	}
 	if raw == "" {

@@ -82,6 +82,15 @@ func (h *site) ask(method, target, kind string, body io.Reader) (*httptest.Respo
 	return w, text
 }
 
+// raw asks for a page and looks at nothing of it but the status.
+func (h *site) raw(target string) (int, string) {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	r.Host = "admin.localhost:8480"
+	w := httptest.NewRecorder()
+	h.site.ServeHTTP(w, r)
+	return w.Code, w.Body.String()
+}
+
 // get expects a page in both languages and returns the English one.
 func (h *site) get(target string) string {
 	h.t.Helper()
@@ -274,7 +283,7 @@ func TestImportPage(t *testing.T) {
 	w := open(t)
 	h := w.site()
 	const path = "/registers/assets/import"
-	consoletest.Wants(t, h.get(path), "Import into “Assets”", "CSV template", "one of: laptop", "e-mail address in the register “Persons”", "serial")
+	consoletest.Wants(t, h.get(path), "Import into “Assets”", "CSV template", "one of: laptop", "e-mail address in the register “Staff and contractors”", "serial")
 	bad := "Number;Kind\nPC-1;boat\n;laptop\n"
 	text := h.upload(path, "assets.csv", bad, "check", 422)
 	consoletest.Wants(t, text, "2 lines are wrong; nothing has been saved.", "2 lines read, UTF-8, separated by ;", "2 Kind is none of the choices. boat", "3 Number is required.")

@@ -105,13 +105,8 @@ func prowlerJSON(source io.Reader, head *Head, each func(Result)) error {
 		each(r)
 		return nil
 	})
-	return errors.Join(err, tail(err, s))
-}
-
-// tail refuses what follows a report that was read.
-func tail(err error, s stream) error {
 	if err != nil {
-		return nil
+		return err
 	}
 	return s.end()
 }

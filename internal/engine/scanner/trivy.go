@@ -58,12 +58,11 @@ func readTrivy(source io.Reader, head *Head, each func(Result)) error {
 			if err := s.Decode(&at); err != nil {
 				return err
 			}
-			t, noZone, err := moment(string(at))
-			if err != nil || t.Year() < 2000 { // the zero time of Go, of versions that do not fill it
-				return nil
+			// The zero time of Go is of versions that do not fill it.
+			if t, noZone, err := moment(string(at)); err == nil && t.Year() >= 2000 {
+				head.older(t)
+				head.NoZone = noZone
 			}
-			head.older(t)
-			head.NoZone = noZone
 			return nil
 		case "Trivy":
 			var about struct {

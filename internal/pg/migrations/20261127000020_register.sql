@@ -26,7 +26,7 @@ CREATE TABLE register.entry (
 	deleted_at timestamptz
 );
 CREATE INDEX entry_list ON register.entry (register, sort_key, id) WHERE deleted_at IS NULL;
-CREATE INDEX entry_fields ON register.entry USING gin (fields jsonb_path_ops) WHERE deleted_at IS NULL;
+CREATE INDEX entry_state ON register.entry (register, state) WHERE deleted_at IS NULL;
 CREATE INDEX entry_purge ON register.entry (purge_on) WHERE purge_on IS NOT NULL;
 GRANT SELECT, INSERT ON register.entry TO garant_staff;
 GRANT UPDATE (revision, state, sort_key, search, fields, sealed, purge_on, updated_at, updated_by, deleted_at) ON register.entry TO garant_staff;

@@ -52,7 +52,7 @@ func (a Alarm) text(language string) string {
 	}
 	words, reasons := english, map[string]string{}
 	if language == "fr" {
-		words, reasons = french, map[string]string{
+		words, reasons = french, map[string]string{ //nolint:gosec // words, no credentials
 			"it does not answer": "elle ne répond pas", "it answers with an error": "elle répond par une erreur", "it is not an annex": "ce n’est pas une annexe",
 			"it is of another company": "c’est celle d’une autre entreprise", "what it says is old": "ce qu’elle dit est ancien",
 			"it does not answer there": "il ne répond pas", "it refuses them": "il les refuse", "there is no token": "il n’y a pas de jeton",

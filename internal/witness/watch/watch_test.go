@@ -103,9 +103,7 @@ func newBench(t testing.TB, more string) *bench {
 		t.Fatal(err)
 	}
 	b.public = public
-	if err := os.Setenv("WITNESS_TEST_TOKEN", "token-of-the-interface"); err != nil {
-		t.Fatal(err)
-	}
+	t.Setenv("WITNESS_TEST_TOKEN", "token-of-the-interface")
 	source := "name: vigie\ncompany: Ardoise SRL\nkey: file:witness.key\nannex: {url: '" + b.garant.url + "'}\n" +
 		"garant: {url: '" + b.garant.url + "', token: env:WITNESS_TEST_TOKEN}\nevery: 1s\ngrace: 1s\nmisses: 2\n" +
 		"endpoints:\n  - {name: app, url: https://app.ardoise.example, environment: production, audience: public}\n" +
