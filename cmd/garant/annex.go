@@ -9,6 +9,8 @@ import (
 	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/measure"
+	annexes "github.com/garant-project/garant/internal/measure/tailoring/console"
+	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web/ui"
 )
 
@@ -39,6 +41,13 @@ func (a *annexShowCmd) Run(ctx context.Context, c *cli, con console) error {
 		if err := g.Publisher.Publish(ctx); err != nil {
 			return err
 		}
+		view, err := g.View(ctx)
+		if err != nil {
+			return err
+		}
+		if view.Private {
+			return a.private(ctx, con, g, view)
+		}
 		s, err := g.Annex(ctx)
 		if err != nil {
 			return err
@@ -53,6 +62,59 @@ func (a *annexShowCmd) Run(ctx context.Context, c *cli, con console) error {
 	})
 }
 
+// private prints the annex of a company that has not published it.
+func (a *annexShowCmd) private(ctx context.Context, con console, g *app.Garant, view measure.View) error {
+	known, err := measure.Load(ctx, g.DB.Pool(pg.Staff))
+	if err != nil {
+		return err
+	}
+	type line struct {
+		ID       string            `json:"id"`
+		State    measure.State     `json:"state"`
+		Reason   string            `json:"reason"`
+		Sentence map[string]string `json:"sentence"`
+	}
+	cat, figures := view.Registry.Catalogue, view.Registry.Figures(view.Estate)
+	var lines []line
+	for _, m := range cat.Measures {
+		s := view.Registry.Derive(m.ID, view, known, g.Now())
+		l := line{ID: m.ID, State: s.State, Reason: s.Reason, Sentence: map[string]string{}}
+		for _, lang := range cat.Languages() {
+			l.Sentence[lang] = annexes.Fill(g.Messages.For(lang, time.UTC), cat.Words(lang, m.ID).Sentence, figures, s.Facts)
+		}
+		lines = append(lines, l)
+	}
+	if a.JSON {
+		return json.NewEncoder(con.out).Encode(map[string]any{"private": true, "measures": lines})
+	}
+	_, _ = fmt.Fprintln(con.out, "Private: no version is published. This is the draft.")
+	printer, counts := g.Messages.For(a.Lang, time.UTC), map[measure.State]int{}
+	for _, l := range lines {
+		counts[l.State]++
+		if l.State == measure.Unproven && !a.All {
+			continue
+		}
+		a.line(con, printer, l.ID, l.State, l.Sentence[a.Lang], l.Reason)
+	}
+	a.counts(con, printer, counts)
+	return nil
+}
+
+func (a *annexShowCmd) line(con console, printer *ui.Printer, id string, state measure.State, sentence, reason string) {
+	_, _ = fmt.Fprintf(con.out, "%-7s %s\n        %s\n", id, printer.StateName(ui.State(state)), sentence)
+	if state != measure.Met {
+		_, _ = fmt.Fprintf(con.out, "        %s\n", printer.T(reason))
+	}
+}
+
+func (a *annexShowCmd) counts(con console, printer *ui.Printer, counts map[measure.State]int) {
+	for _, state := range ui.States() {
+		if n := counts[measure.State(state)]; n > 0 {
+			_, _ = fmt.Fprintf(con.out, "%4d  %s\n", n, printer.StateName(state))
+		}
+	}
+}
+
 func (a *annexShowCmd) print(con console, g *app.Garant, s *annex.Snapshot) {
 	printer := g.Messages.For(a.Lang, time.UTC)
 	counts := map[measure.State]int{}
@@ -61,14 +123,7 @@ func (a *annexShowCmd) print(con console, g *app.Garant, s *annex.Snapshot) {
 		if m.State == measure.Unproven && !a.All {
 			continue
 		}
-		_, _ = fmt.Fprintf(con.out, "%-7s %s\n        %s\n", m.ID, printer.StateName(ui.State(m.State)), m.Sentence[a.Lang])
-		if m.State != measure.Met {
-			_, _ = fmt.Fprintf(con.out, "        %s\n", printer.T(m.Reason))
-		}
+		a.line(con, printer, m.ID, m.State, m.Sentence[a.Lang], m.Reason)
 	}
-	for _, state := range ui.States() {
-		if n := counts[measure.State(state)]; n > 0 {
-			_, _ = fmt.Fprintf(con.out, "%4d  %s\n", n, printer.StateName(state))
-		}
-	}
+	a.counts(con, printer, counts)
 }

@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"net/url"
 	"time"
 
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/engine/register"
 	checks "github.com/garant-project/garant/internal/measure/console"
 	annexes "github.com/garant-project/garant/internal/measure/tailoring/console"
+	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -76,5 +78,17 @@ func (g *Garant) tailoringPages(dir *directory.Directory) annexes.Deps {
 		Book: g.Book, Runner: g.Runner, Directory: dir,
 		Published: func() { g.views.reset(); g.Publisher.Wake() },
 		Sites:     register.Path + "/" + register.Sites,
+		Attest:    measurePath, Assign: measurePath,
+		Unowned: func(ctx context.Context) (map[string]bool, error) {
+			list, _, err := g.Owners.Unowned(ctx, g.DB.Pool(pg.Staff))
+			out := make(map[string]bool, len(list))
+			for _, u := range list {
+				out[u.Measure] = true
+			}
+			return out, err
+		},
 	}
 }
+
+// measurePath is where a measure is attested, and where somebody is named who answers for it.
+func measurePath(id string) string { return console.MeasuresPath + "/" + url.PathEscape(id) }

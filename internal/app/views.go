@@ -30,6 +30,7 @@ type views struct {
 	readAt    time.Time
 	past      map[int64]*estate.Estate
 	published tailoring.Version // of view
+	draft     int64             // revision that view is made of, while nothing is published; else 0
 }
 
 // reset forgets what is in force, after something else was applied or published.
@@ -72,23 +73,32 @@ func (v *views) current(ctx context.Context) (measure.View, error) {
 	return view, nil
 }
 
-// annex fills in the annex that the company has published. One that this build cannot read is not
-// shown any further: what is public then goes stale by itself, and the desk says why.
+// annex fills in the annex that the company has published; before the first publication its draft,
+// so that what people attest meanwhile is what they are about to publish. A version that this build
+// cannot read is not shown any further: what is public then goes stale by itself, and the desk says why.
 func (v *views) annex(ctx context.Context, on pg.Querier, view *measure.View) error {
+	var draft tailoring.Draft
 	published, err := tailoring.LastPublished(ctx, on)
 	switch {
 	case errs.Is(err, errs.NotFound):
 		view.Private = true
+		if draft, err = tailoring.LastDraft(ctx, on); err != nil {
+			return err
+		}
 	case err != nil:
 		return err
 	}
 	view.Tailoring, view.Published = published.Number, published.At
-	if last := v.view; last.Registry != nil && last.Version == view.Version && last.Tailoring == view.Tailoring {
+	if last := v.view; last.Registry != nil && last.Version == view.Version && last.Tailoring == view.Tailoring && v.draft == draft.Revision {
 		view.Registry, view.Private, view.Outdated = last.Registry, last.Private, last.Outdated
 		return nil
 	}
 	cat := v.build.Catalogue
-	if !view.Private {
+	if view.Private {
+		if drafted, err := v.book.Tailor(draft.Text); err == nil { // else its pages say what is wrong with it
+			cat = drafted
+		}
+	} else {
 		tailored, err := v.book.Tailor(published.Text)
 		var problems *tailoring.Outdated
 		switch {
@@ -100,7 +110,7 @@ func (v *views) annex(ctx context.Context, on pg.Querier, view *measure.View) er
 			cat = tailored
 		}
 	}
-	v.published = published
+	v.published, v.draft = published, draft.Revision
 	view.Registry, err = v.build.For(cat, view.Estate)
 	return err
 }

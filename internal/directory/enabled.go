@@ -8,6 +8,7 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -28,6 +29,49 @@ func (d *Directory) Enabled(ctx context.Context, by actor.Actor, ids []uuid.UUID
 	out := make(map[uuid.UUID]bool, len(there))
 	for _, id := range there {
 		out[id] = true
+	}
+	return out, nil
+}
+
+// Named is a person by name.
+type Named struct {
+	ID   uuid.UUID
+	Name string
+}
+
+// maxRoster bounds a list to choose from.
+const maxRoster = 2000
+
+// Roster lists the persons who are not disabled by name alone, in the order they were added, at most
+// 2,000; a name that does not open is left out. Needs actor.ReadPersons.
+func (d *Directory) Roster(ctx context.Context, by actor.Actor) ([]Named, error) {
+	if err := d.may(ctx, d.staff, by, actor.ReadPersons, "person.listed", audit.Object{Kind: "person", ID: "*"}); err != nil {
+		return nil, err
+	}
+	rows, err := d.staff.Query(ctx, "SELECT id, name FROM directory.person WHERE disabled_at IS NULL ORDER BY id LIMIT $1", maxRoster)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	var sealed []crypt.Sealed
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (n Named, err error) {
+		var name []byte
+		err = row.Scan(&n.ID, &name)
+		sealed = append(sealed, crypt.Sealed{Subject: keySubject(n.ID), Field: "name", Value: name})
+		return n, err
+	})
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	opened, err := d.box.OpenAll(ctx, d.staff, sealed)
+	if err != nil {
+		return nil, err
+	}
+	out := list[:0]
+	for i, n := range list {
+		if opened[i].Err == nil {
+			n.Name = string(opened[i].Plaintext)
+			out = append(out, n)
+		}
 	}
 	return out, nil
 }

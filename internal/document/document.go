@@ -86,7 +86,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING added_at`,
 		}
 	}
 	err = audit.Record(ctx, tx, by, "document.added", object(info.ID),
-		map[string]any{"owner": owner.Kind, "owner_id": owner.ID, "type": info.Type, "size": info.Size, "sha256": info.SHA256})
+		map[string]any{"owner": owner.Kind, "owner_id": owner.ID, "type": info.Type, "bytes": info.Size, "sha256": info.SHA256})
 	return info, err
 }
 

@@ -61,15 +61,11 @@ func Handle[I, O any](a *API, op Operation, fn func(ctx context.Context, by acto
 		OperationID: op.ID, Method: op.Method, Path: op.Path, Summary: op.Summary, DefaultStatus: op.Status,
 		Description: "Needs the permission " + string(op.Permission) + ".",
 		Errors:      []int{http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable},
+		Middlewares: huma.Middlewares{permitted(op.Permission)},
 	}, func(ctx context.Context, in *I) (*O, error) {
 		req, ok := ctx.Value(requestKey{}).(*Request)
 		if !ok {
 			return nil, errs.New(errs.Internal, "web.api", "The call did not come through a site.")
-		}
-		if !req.Actor.May(op.Permission) {
-			req.refused(op.Permission)
-			return nil, problem(errs.New(errs.Denied, "web.denied", "This call needs the permission "+string(op.Permission)+".").
-				WithFix("Send a token that has it: Authorization: Bearer …"))
 		}
 		out, err := fn(ctx, req.Actor, in)
 		if err != nil {
@@ -77,6 +73,23 @@ func Handle[I, O any](a *API, op Operation, fn func(ctx context.Context, by acto
 		}
 		return out, nil
 	})
+}
+
+// permitted refuses who lacks a permission, before anything of what they sent is read.
+func permitted(needed actor.Permission) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		req, ok := ctx.Context().Value(requestKey{}).(*Request)
+		if ok && req.Actor.May(needed) {
+			next(ctx)
+			return
+		}
+		if ok {
+			req.refused(needed)
+		}
+		_, w := humago.Unwrap(ctx)
+		WriteProblem(w, http.StatusForbidden, errs.New(errs.Denied, "web.denied", "This call needs the permission "+string(needed)+".").
+			WithFix("Send a token that has it: Authorization: Bearer …"))
+	}
 }
 
 // apiProblem is a Problem as huma wants errors.

@@ -330,3 +330,6 @@ func (r *recorder) Write(b []byte) (int, error) {
 
 // Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Routes lists the addresses of the site.
+func (s *Site) Routes() []Route { return slices.Clone(s.cfg.Routes) }

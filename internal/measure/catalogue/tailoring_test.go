@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -391,4 +392,19 @@ func FuzzTailoring(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The example that the manual shows is one that works.
+func TestExampleInTheManual(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/annex.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := tailor(t, string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, ok := c.Measure("OWN-1"); !ok || m.Kind != Attested || c.Identity().Revision != "2027-11-12" || len(c.Answers) != 1 {
+		t.Errorf("%+v", m)
+	}
 }

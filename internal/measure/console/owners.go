@@ -41,7 +41,7 @@ func OwnerMessages() map[string][]byte {
 // Persons is where names are looked up.
 type Persons interface {
 	Person(ctx context.Context, by actor.Actor, id uuid.UUID) (directory.Person, error)
-	List(ctx context.Context, by actor.Actor, after uuid.UUID, limit int) ([]directory.Person, error)
+	Roster(ctx context.Context, by actor.Actor) ([]directory.Named, error)
 }
 
 // OwnerDeps is what the pages on measures work with.
@@ -94,13 +94,19 @@ type names struct {
 	h     *ownerPages
 	p     *ui.Printer
 	known map[string]string
+	quiet bool // nobody reads them: ids will do
 }
 
-func (h *ownerPages) names(p *ui.Printer) *names { return &names{h, p, map[string]string{}} }
+func (h *ownerPages) names(p *ui.Printer) *names {
+	return &names{h: h, p: p, known: map[string]string{}}
+}
 
 func (n *names) of(ctx context.Context, id string) string {
 	if id == "" {
 		return ""
+	}
+	if n.quiet {
+		return id
 	}
 	if name, ok := n.known[id]; ok {
 		return name
@@ -121,27 +127,24 @@ func (n *names) of(ctx context.Context, id string) string {
 // lookup reads names for people who may not read the directory.
 func lookup() actor.Actor { return actor.NewSystem("measures") }
 
-// maxChoices bounds a list of persons to choose from.
-const maxChoices = 2000
+// choose marks the choice of a field among people.
+func choose(people []ui.Option, chosen string) []ui.Option {
+	out := slices.Clone(people)
+	for i := range out {
+		out[i].Selected = out[i].Value == chosen
+	}
+	return out
+}
 
 // people are the choices of a field that names a person: nobody, then everybody who is there.
-func (h *ownerPages) people(ctx context.Context, p *ui.Printer, chosen string) ([]ui.Option, error) {
-	options := []ui.Option{{Value: "", Label: p.T("measures.nobody"), Selected: chosen == ""}}
-	for after := uuid.Nil; len(options) < maxChoices; {
-		list, err := h.Persons.List(ctx, lookup(), after, 200)
-		if err != nil {
-			return nil, err
-		}
-		for _, person := range list {
-			after = person.ID
-			if person.DisabledAt.IsZero() && !person.Unreadable {
-				id := person.ID.String()
-				options = append(options, ui.Option{Value: id, Label: person.Name, Selected: id == chosen})
-			}
-		}
-		if len(list) < 200 {
-			break
-		}
+func (h *ownerPages) people(ctx context.Context, p *ui.Printer) ([]ui.Option, error) {
+	options := []ui.Option{{Value: "", Label: p.T("measures.nobody"), Selected: true}}
+	list, err := h.Persons.Roster(ctx, lookup())
+	if err != nil {
+		return nil, err
+	}
+	for _, person := range list {
+		options = append(options, ui.Option{Value: person.ID.String(), Label: person.Name})
 	}
 	slices.SortStableFunc(options[1:], func(a, b ui.Option) int { return cmp.Compare(strings.ToLower(a.Label), strings.ToLower(b.Label)) })
 	return options, nil

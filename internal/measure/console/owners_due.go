@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"time"
 
 	"github.com/garant-project/garant/internal/actor"
@@ -27,12 +28,17 @@ func errNoMeasure() error {
 }
 
 func (h *ownerPages) countDue(r *web.Request) (int, error) {
-	list, err := h.due(r, h.c.Messages.For(r.Lang, nil))
+	p := h.c.Messages.For(r.Lang, nil)
+	list, err := h.dueFor(r, p, &names{h: h, p: p, quiet: true})
 	return len(list), err
 }
 
 // due lists what waits for the reader's word, and, for who names owners, what waits for others.
 func (h *ownerPages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
+	return h.dueFor(r, p, h.names(p))
+}
+
+func (h *ownerPages) dueFor(r *web.Request, p *ui.Printer, people *names) ([]console.Due, error) {
 	mine := r.Actor.Kind == actor.Person && r.Actor.May(actor.OwnTasks)
 	if !mine && !r.Actor.May(actor.AssignMeasures) {
 		return nil, nil
@@ -45,12 +51,12 @@ func (h *ownerPages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	var own []measure.Task
 	if mine {
 		own = pending(measure.Mine(tasks, r.Actor.ID, measure.Today(view, r.Now)), r.Now)
-		list = append(list, h.dueMine(r, p, view, own)...)
+		list = append(list, h.dueMine(r, p, view, own, people)...)
 	}
 	if !r.Actor.May(actor.AssignMeasures) {
 		return list, nil
 	}
-	others, err := h.dueOthers(r, p, view, tasks, own)
+	others, err := h.dueOthers(r, p, view, tasks, own, people)
 	return append(list, others...), err
 }
 
@@ -92,17 +98,18 @@ func measureTitle(p *ui.Printer, view measure.View, m catalogue.Measure) string 
 	return view.Registry.Catalogue.Words(p.Lang(), m.ID).Title
 }
 
-func (h *ownerPages) dueMine(r *web.Request, p *ui.Printer, view measure.View, tasks []measure.Task) []console.Due {
+func (h *ownerPages) dueMine(r *web.Request, p *ui.Printer, view measure.View, tasks []measure.Task, people *names) []console.Due {
 	var list []console.Due
 	if len(tasks) <= alone {
 		for _, t := range tasks {
 			d := console.Due{
 				State: ui.State(t.Attested.State), Tag: t.Measure.ID, What: measureTitle(p, view, t.Measure), Href: measurePath(t.Measure.ID), Why: measure.TaskWords(p, t, r.Now),
 				Next: p.T("measures.due.next"), Since: waitingSince(t, r.Now), Urgency: urgencyOf(t, r.Now),
+				Whom: r.Actor.Name, Mine: true, Teams: []string{t.Measure.Owner}, Until: t.Due,
 				Button: &ui.Button{Label: p.T("measures.due.button"), Href: measurePath(t.Measure.ID) + "#attest", Primary: true, About: t.Measure.ID},
 			}
 			if t.Assignment.Responsible != r.Actor.ID {
-				d.Why += " " + p.T("measures.due.for", "Name", h.names(p).of(r.Context(), t.Assignment.Responsible))
+				d.Why += " " + p.T("measures.due.for", "Name", people.of(r.Context(), t.Assignment.Responsible))
 			}
 			list = append(list, d)
 		}
@@ -110,6 +117,7 @@ func (h *ownerPages) dueMine(r *web.Request, p *ui.Printer, view measure.View, t
 	}
 	return []console.Due{h.together(r, p, view, tasks, console.Due{
 		What: p.T("measures.due.mine", "Count", len(tasks)), Href: console.MeasuresPath + "?show=" + showMine, Why: p.T("measures.due.mine.why"), Next: p.T("measures.due.next"),
+		Whom: r.Actor.Name, Mine: true,
 		Button: &ui.Button{Label: p.T("measures.due.all"), Href: console.MeasuresPath + "?show=" + showMine, Primary: true},
 	}, nil)}
 }
@@ -118,6 +126,12 @@ func (h *ownerPages) dueMine(r *web.Request, p *ui.Printer, view measure.View, t
 func (h *ownerPages) together(r *web.Request, p *ui.Printer, view measure.View, tasks []measure.Task, d console.Due, whose *names) console.Due {
 	for i, t := range tasks {
 		d.Urgency = max(d.Urgency, urgencyOf(t, r.Now))
+		if !slices.Contains(d.Teams, t.Measure.Owner) {
+			d.Teams = append(d.Teams, t.Measure.Owner)
+		}
+		if !t.Due.IsZero() && (d.Until.IsZero() || t.Due.Before(d.Until)) {
+			d.Until = t.Due
+		}
 		if since := waitingSince(t, r.Now); !since.IsZero() && (d.Since.IsZero() || since.Before(d.Since)) {
 			d.Since = since
 		}
@@ -137,15 +151,14 @@ func (h *ownerPages) together(r *web.Request, p *ui.Printer, view measure.View, 
 
 // dueOthers is what who names owners has to know: measures without one, owners who have left,
 // statements that a measure is no longer so, and words that others owe.
-func (h *ownerPages) dueOthers(r *web.Request, p *ui.Printer, view measure.View, tasks, own []measure.Task) ([]console.Due, error) {
+func (h *ownerPages) dueOthers(r *web.Request, p *ui.Printer, view measure.View, tasks, own []measure.Task, people *names) ([]console.Due, error) {
 	var list []console.Due
-	people := h.names(p)
 	unowned, _, err := h.Owners.Unowned(r.Context(), h.staff())
 	if err != nil {
 		return nil, err
 	}
 	for _, problem := range []string{measure.ProblemUnowned, measure.ProblemOwnerAbsent} {
-		d := console.Due{Href: console.MeasuresPath + "?show=" + showUnowned, Urgency: console.Decide, Button: &ui.Button{Label: p.T("measures.due.assign"), Href: console.MeasuresPath + "?show=" + showUnowned}}
+		d := console.Due{Href: console.MeasuresPath + "?show=" + showUnowned, Urgency: console.Decide, Whom: console.RoleName(p, actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("measures.due.assign"), Href: console.MeasuresPath + "?show=" + showUnowned}}
 		n := 0
 		for _, u := range unowned {
 			if u.Problem != problem {
@@ -175,7 +188,7 @@ func (h *ownerPages) dueOthers(r *web.Request, p *ui.Printer, view measure.View,
 		if t.Attested.Reason == measure.ReasonRefused {
 			d := console.Due{
 				State: ui.NotMet, Tag: t.Measure.ID, What: measureTitle(p, view, t.Measure), Href: measurePath(t.Measure.ID), Why: p.T("reason.refused"), Next: p.T("measures.next.refused"),
-				Urgency: console.NotMet, Button: &ui.Button{Label: p.T("measures.due.see"), Href: measurePath(t.Measure.ID), About: t.Measure.ID},
+				Urgency: console.NotMet, Whom: view.Registry.Catalogue.TeamName(p.Lang(), t.Measure.Owner), Teams: []string{t.Measure.Owner}, Button: &ui.Button{Label: p.T("measures.due.see"), Href: measurePath(t.Measure.ID), About: t.Measure.ID},
 			}
 			for _, a := range t.Attested.Last {
 				if a.Refused && a.ReceivedAt.After(d.Since) {

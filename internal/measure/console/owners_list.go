@@ -200,7 +200,7 @@ func (h *ownerPages) teamFields(r *web.Request, p *ui.Printer, view measure.View
 	if len(teams) == 0 {
 		return nil, nil
 	}
-	people, err := h.people(r.Context(), p, "")
+	people, err := h.people(r.Context(), p)
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +285,11 @@ func (h *ownerPages) details(r *web.Request, p *ui.Printer, view measure.View, m
 	if a := s.Attested; a != nil && m.Per != "" {
 		list = append(list, ui.Detail{Term: p.T("measures.sites"), Text: p.T("measures.sites.of", "Count", len(a.Targets)-len(a.Missing), "All", len(a.Targets)), Note: strings.Join(h.siteNames(ctx, p, a.Missing), ", ")})
 	}
-	if !s.ObservedAt.IsZero() {
+	switch {
+	case s.ObservedAt.IsZero():
+	case len(s.Checks) == 0: // people say days
+		list = append(list, ui.Detail{Term: p.T("measures.observed"), Text: p.Day(s.ObservedAt)}, ui.Detail{Term: p.T("measures.until"), Text: p.Day(lastDay(s.ValidUntil))})
+	default:
 		list = append(list, ui.Detail{Term: p.T("measures.observed"), Time: s.ObservedAt}, ui.Detail{Term: p.T("measures.holds"), Time: s.ValidUntil})
 	}
 	return list

@@ -161,6 +161,10 @@ func statusNotice(p *ui.Printer, s measure.Status) *ui.Notice {
 	case measure.Stale:
 		n.Tone = ui.Warning
 	}
+	if s.Attested != nil && s.Attested.Reason == s.Reason && s.Reason == measure.ReasonNewScope {
+		n.Text = p.T("measure.task.scope") + " " + p.T("measures.next.unattested")
+		return n
+	}
 	for _, id := range []string{"measures.next." + strings.TrimPrefix(s.Reason, "reason."), "console.next." + strings.TrimPrefix(s.Reason, "reason.")} {
 		if p.Has(id) {
 			n.Text += " " + p.T(id)
@@ -205,7 +209,7 @@ func (h *ownerPages) attestForm(r *web.Request, p *ui.Printer, view measure.View
 	}
 	chosen := in.values["site"]
 	for _, id := range view.Subjects[m.Per] {
-		x := site{ID: id, Name: h.siteName(r.Context(), p, id), Chosen: in.form != "attest" || slices.Contains(chosen, id)}
+		x := site{ID: id, Name: h.siteName(r.Context(), p, id), Chosen: slices.Contains(chosen, id)}
 		if i := slices.IndexFunc(last, func(a *measure.Attested) bool { return a.Target == id }); i >= 0 {
 			x.Note = p.T("measures.attest.site.until", "Day", p.Day(lastDay(last[i].ValidUntil)))
 			if last[i].Refused {
@@ -318,41 +322,35 @@ func (h *ownerPages) documentPath(a measure.Attestation, d document.Info) string
 // forms are those by which it is decided who answers for a measure.
 func (h *ownerPages) forms(r *web.Request, p *ui.Printer, view measure.View, owner measure.Assignment, mine bool, body *measurePage, in asked) error {
 	path := measurePath(body.ID)
-	deputyFields := func(prefix string, fields *[]ui.Field, values map[string][]string, sent bool) error {
+	assigns, delegates := r.Actor.May(actor.AssignMeasures), mine && owner.Responsible == r.Actor.ID
+	if !assigns && !delegates {
+		return nil
+	}
+	people, err := h.people(r.Context(), p)
+	if err != nil {
+		return err
+	}
+	deputyFields := func(prefix string, values map[string][]string, sent bool) []ui.Field {
 		deputy, until := owner.Deputy, owner.DeputyUntil.String()
 		if sent {
 			deputy, until = first(values[prefix+"deputy"]), first(values[prefix+"until"])
 		}
-		people, err := h.people(r.Context(), p, deputy)
-		if err != nil {
-			return err
+		return []ui.Field{
+			{Name: prefix + "deputy", Type: "select", Label: p.T("measures.deputy"), Help: p.T("measures.deputy.help"), Options: choose(people, deputy)},
+			{Name: prefix + "until", Type: "date", Label: p.T("measures.deputy.until"), Value: until, Min: measure.Today(view, r.Now).String()},
 		}
-		*fields = append(*fields,
-			ui.Field{Name: prefix + "deputy", Type: "select", Label: p.T("measures.deputy"), Help: p.T("measures.deputy.help"), Options: people},
-			ui.Field{Name: prefix + "until", Type: "date", Label: p.T("measures.deputy.until"), Value: until, Min: measure.Today(view, r.Now).String()})
-		return nil
 	}
-	if r.Actor.May(actor.AssignMeasures) {
+	if assigns {
 		f := &assignForm{Path: path + "/owner", Seen: strconv.FormatInt(owner.ID, 10)}
 		responsible := owner.Responsible
 		if in.form == "owner" {
 			responsible = first(in.values["responsible"])
 		}
-		people, err := h.people(r.Context(), p, responsible)
-		if err != nil {
-			return err
-		}
-		f.Fields = []ui.Field{{Name: "responsible", Type: "select", Label: p.T("measures.responsible"), Options: people}}
-		if err := deputyFields("", &f.Fields, in.values, in.form == "owner"); err != nil {
-			return err
-		}
+		f.Fields = append([]ui.Field{{Name: "responsible", Type: "select", Label: p.T("measures.responsible"), Options: choose(people, responsible)}}, deputyFields("", in.values, in.form == "owner")...)
 		body.Assign = f
 		placeAssignError(p, f, in, "owner", "")
-	} else if mine && owner.Responsible == r.Actor.ID {
-		f := &assignForm{Path: path + "/deputy"}
-		if err := deputyFields("own_", &f.Fields, in.values, in.form == "deputy"); err != nil {
-			return err
-		}
+	} else {
+		f := &assignForm{Path: path + "/deputy", Fields: deputyFields("own_", in.values, in.form == "deputy")}
 		body.Deputy = f
 		placeAssignError(p, f, in, "deputy", "own_")
 	}

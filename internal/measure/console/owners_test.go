@@ -196,11 +196,11 @@ func TestMeasurePages(t *testing.T) {
 	consoletest.Wants(t, consoletest.Text(t, body), "Somebody else has decided meanwhile")
 	consoletest.Wants(t, f.get("/measures/"+whole), "Anna Exemple answers for this measure and confirms it.", "named who answers for a measure")
 
-	// Anna, a member, has no desk: she is led to what is hers.
+	// Anna, a member, has a desk with what is hers.
 	f.is(f.anna)
-	if w, _ := f.ask(http.MethodGet, "/"); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/measures?show=mine" {
-		t.Errorf("%d %s", w.Code, w.Header().Get("Location"))
-	}
+	page = f.get("/")
+	consoletest.Wants(t, page, "1 item is due.", whole, "Anna Exemple", "[/measures/"+whole+"#attest]")
+	consoletest.Lacks(t, page, "Coverage of the annex")
 	page = f.get("/measures?show=mine")
 	consoletest.Wants(t, page, whole+" · ", "Anna Exemple")
 	consoletest.Lacks(t, page, "Name somebody for a whole team", perSite+" · ")
@@ -354,7 +354,7 @@ func TestDueMeasures(t *testing.T) {
 	page := f.get("/")
 	consoletest.Lacks(t, page, "Nobody answers for")
 	f.is(f.ben)
-	consoletest.Wants(t, f.get("/"), "It waits for the first confirmation.")
+	consoletest.Wants(t, f.get("/?whose=mine"), "measures wait for your word", "Ben <Exemple>")
 	f.ahead = 15 * 24 * time.Hour // he takes his time
 	f.is(f.lead)
 	consoletest.Wants(t, f.get("/"), "are overdue", "(Ben <Exemple>)", "Speak to them, or name a deputy.")
@@ -373,9 +373,11 @@ func TestDueMeasures(t *testing.T) {
 	}
 	consoletest.Lacks(t, f.get("/"), whole+" ·", "wait for your word")
 	f.ahead = 336 * 24 * time.Hour
-	consoletest.Wants(t, f.get("/"), whole, "The confirmation expires", "Confirm or refuse")
+	page = f.get("/?whose=mine")
+	consoletest.Wants(t, page, "measures wait for your word")
+	consoletest.Lacks(t, page, "late")
 	f.ahead = 366 * 24 * time.Hour
-	consoletest.Wants(t, f.get("/"), whole, "The confirmation expired")
+	consoletest.Wants(t, f.get("/?whose=mine"), "measures wait for your word", "late")
 	f.ahead = 0
 
 	// He leaves.

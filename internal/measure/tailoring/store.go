@@ -44,7 +44,8 @@ func drafts(ctx context.Context, on pg.Querier, which string, args ...any) ([]Dr
 	return list, pg.Wrap(err)
 }
 
-func lastDraft(ctx context.Context, on pg.Querier) (Draft, error) {
+// LastDraft returns the draft in force; the zero Draft when nobody has begun.
+func LastDraft(ctx context.Context, on pg.Querier) (Draft, error) {
 	list, err := drafts(ctx, on, "ORDER BY revision DESC LIMIT 1")
 	if err != nil || len(list) == 0 {
 		return Draft{}, err
@@ -53,7 +54,7 @@ func lastDraft(ctx context.Context, on pg.Querier) (Draft, error) {
 }
 
 // Draft returns the draft in force; the zero Draft when nobody has begun.
-func (b *Book) Draft(ctx context.Context) (Draft, error) { return lastDraft(ctx, b.DB) }
+func (b *Book) Draft(ctx context.Context) (Draft, error) { return LastDraft(ctx, b.DB) }
 
 // Revision returns an earlier state of the draft; 0 is the one before anybody began.
 func (b *Book) Revision(ctx context.Context, revision int64) (Draft, error) {

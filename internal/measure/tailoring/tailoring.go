@@ -196,7 +196,7 @@ func (b *Book) edit(ctx context.Context, by actor.Actor, next func(on pg.Querier
 		if err := lock(ctx, tx); err != nil {
 			return err
 		}
-		current, err := lastDraft(ctx, tx)
+		current, err := LastDraft(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -255,7 +255,7 @@ func (b *Book) Propose(ctx context.Context, by actor.Actor, revision int64, note
 			return err
 		}
 		var err error
-		if p.Draft, err = lastDraft(ctx, tx); err != nil {
+		if p.Draft, err = LastDraft(ctx, tx); err != nil {
 			return err
 		}
 		switch {

@@ -11,8 +11,8 @@ import (
 // unknown stands in a preview for what no check has seen yet.
 const unknown = "…"
 
-// fill writes a sentence with its figures.
-func fill(p *ui.Printer, text catalogue.Text, figures, facts map[string]measure.Fact) string {
+// Fill writes a sentence with its figures; … stands for what no check has seen yet.
+func Fill(p *ui.Printer, text catalogue.Text, figures, facts map[string]measure.Fact) string {
 	out := ""
 	for _, s := range text {
 		if !s.Placeholder() {

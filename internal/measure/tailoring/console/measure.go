@@ -311,7 +311,7 @@ func (h *pages) speak(r *web.Request, b *measurePage, cat *catalogue.Catalogue, 
 	own := h.c.Printer(r)
 	for _, lang := range langs(cat) {
 		p, said := h.c.Messages.For(lang, own.Zone()), cat.Words(lang, m.ID)
-		b.Preview = append(b.Preview, spoken{Lang: lang, Language: language(own, lang), Title: said.Title, Sentence: fill(p, said.Sentence, figures, status.Facts), Method: fill(p, said.Method, figures, status.Facts)})
+		b.Preview = append(b.Preview, spoken{Lang: lang, Language: language(own, lang), Title: said.Title, Sentence: Fill(p, said.Sentence, figures, status.Facts), Method: Fill(p, said.Method, figures, status.Facts)})
 	}
 	said := cat.Words(own.Lang(), m.ID)
 	for _, name := range append(said.Sentence.Names(), said.Method.Names()...) {
