@@ -451,7 +451,7 @@ func TestReplay(t *testing.T) {
 // Every reason and every label that the annex gives has words.
 func TestEveryReasonHasWords(t *testing.T) {
 	_, words := samplePages(t)
-	for _, reason := range []string{"pass", "fail", "blind", "expired", "future", "no_check", "no_scope", "no_evidence", "new_scope",
+	for _, reason := range []string{"pass", "fail", "blind", "expired", "future", "no_check", "no_scope", "nothing", "no_evidence", "new_scope",
 		"attested", "unattested", "refused", "attestation_expired", "text_changed", "excluded"} {
 		if !words.Has("annex.reason." + reason) {
 			t.Errorf("annex.reason.%s has no words", reason)
@@ -464,6 +464,13 @@ func TestEveryReasonHasWords(t *testing.T) {
 	} {
 		if got := tell.withdrawal(Measure{State: ui.Stale, Reason: reason}); !strings.Contains(got, want) {
 			t.Errorf("%q: %q lacks %q", reason, got, want)
+		}
+	}
+	// What a person says is not told as a check's finding, and the other way round.
+	for reason, want := range map[string]string{"reason.refused": "the person who answers for it has said", "reason.fail": "check", "": "check"} {
+		m := Measure{State: ui.NotMet, Reason: reason}
+		if got, why := tell.withdrawal(m), tell.why(m); !strings.Contains(got, want) || !strings.Contains(strings.ToLower(why), want) {
+			t.Errorf("%q: %q, %q lack %q", reason, got, why, want)
 		}
 	}
 }
