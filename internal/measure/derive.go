@@ -40,6 +40,7 @@ const (
 	ReasonFuture     = "reason.future"      // the clock went back
 	ReasonNoCheck    = "reason.no_check"    // no check of this build proves it
 	ReasonNoScope    = "reason.no_scope"    // the estate declares nothing to look at
+	ReasonNothing    = "reason.nothing"     // there is nothing yet of what was to be looked at: an empty register
 	ReasonNoEvidence = "reason.no_evidence" // not looked at yet
 	ReasonNewScope   = "reason.new_scope"   // the estate declares more than was examined
 
@@ -192,8 +193,11 @@ func (s *Status) attest(a AttestationStatus, alone bool) {
 	}
 	s.Expected += len(a.Targets)
 	s.Examined += len(a.Targets) - len(a.Missing)
+	looked := !alone && !s.ObservedAt.IsZero() // by checks, whose moment it is: people say days
 	for _, said := range a.Last {
-		s.ObservedAt = earliest(s.ObservedAt, said.ObservedAt)
+		if !looked {
+			s.ObservedAt = earliest(s.ObservedAt, said.ObservedAt)
+		}
 		s.ValidUntil = earliest(s.ValidUntil, said.ValidUntil)
 		s.NextAt = earliest(s.NextAt, said.ValidUntil)
 		if said.Refused {
@@ -254,7 +258,7 @@ func DeriveCheck(c Check, v View, cur *Current, now time.Time) CheckStatus {
 	case blind:
 		cs.State, cs.Reason = Unproven, ReasonBlind
 	case outcome != Pass:
-		cs.State, cs.Reason = Unproven, ReasonNoScope
+		cs.State, cs.Reason = Unproven, ReasonNothing
 	case !covers(cur.Finding.Scope, cs.Scope), !v.same(cur.EstateVersion, cs.Scope):
 		cs.State, cs.Reason = Unproven, ReasonNewScope
 	case cur.ObservedAt.After(now.Add(Skew)):

@@ -114,8 +114,11 @@ func factName(check, fact string) string {
 	return check + "." + fact
 }
 
+// Target begins the name of a register among the targets of an estate.
+const Target = "register:"
+
 // scope is what a register is called among the targets of an estate.
-func scope(register string) string { return "register:" + register }
+func scope(register string) string { return Target + register }
 
 // check makes a check of a look at registers. Where one of them has no entry there is nothing to
 // look at: an empty register proves nothing.

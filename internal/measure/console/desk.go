@@ -219,7 +219,7 @@ func (h *pages) coverage(r *web.Request, p *ui.Printer, body *deskPage) error {
 			body.Legend = append(body.Legend, legend{s, n})
 		}
 	}
-	if public := body.Counts[ui.NotMet] + body.Counts[ui.Stale]; public > 0 {
+	if public := body.Counts[ui.NotMet] + body.Counts[ui.Stale]; public > 0 && !view.Private {
 		body.Lead += " " + p.T("console.desk.public", "Count", public)
 	}
 	if body.Chart, err = h.past(r, p, met, len(view.Registry.Catalogue.Measures)); err != nil {

@@ -136,6 +136,13 @@ func TestDeskLeadsToTheFirstPublication(t *testing.T) {
 	h.chrome.Serves([]web.Route{{Pattern: "GET /annex", Permission: actor.ReadAnnex, Handler: nothing}, {Pattern: "GET /registers/{key}", Permission: actor.ReadRegisters, Handler: nothing}})
 	page = h.get("/")
 	consoletest.Wants(t, page, "[/registers/sites] Enter sites", "[/annex] Open the draft", "takes a second person", "4 items are due.", "[/] Desk 4 ")
+	h.sees["test.tls"] = failing()
+	h.look()
+	page = h.get("/")
+	consoletest.Wants(t, page, "As things stand, its sentence could not be asserted.")
+	consoletest.Lacks(t, page, "withdrawn", "withdrawing", "public annex.") // from nowhere
+	delete(h.sees, "test.tls")
+	h.look()
 	h.tells = func(v *measure.View) { v.Private, v.Subjects = true, map[string][]string{"site": {"x"}} }
 	consoletest.Lacks(t, h.get("/"), "Enter sites")
 	for _, role := range []actor.Role{actor.Reader, actor.Auditor, actor.Member, actor.Operator} {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
@@ -78,7 +80,7 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	list := h.steps(r, p, view)
 	owners := &whose{r: r, p: p, view: view, assigned: assigned, names: h.c.Names(r, p)}
 	for _, s := range waiting {
-		due := h.dueCheck(r, p, s, published)
+		due := h.dueCheck(r, p, s, published, view.Private)
 		owners.of(&due, s.Check)
 		list = append(list, due)
 	}
@@ -149,10 +151,13 @@ func (h *pages) steps(r *web.Request, p *ui.Printer, view measure.View) []consol
 	return list
 }
 
-func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, published map[string]measure.StateChange) console.Due {
+func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, published map[string]measure.StateChange, private bool) console.Due {
 	due := console.Due{
 		State: ui.State(s.State), Tag: strings.Join(s.Check.Measures, ", "), What: name(p, s.Check), Href: checkPath(s.Check.ID),
 		Why: withdrawn(r, p, s, published), Since: since(s, published), Action: runAction(r, p, s.Check), Urgency: urgency(s.State),
+	}
+	if private && s.State != measure.Unproven { // nothing was announced that could be withdrawn
+		due.Why = p.T("console.due.private", "Count", len(s.Check.Measures))
 	}
 	if s.Reason != measure.ReasonFail {
 		due.Why = strings.TrimSpace(reason(p, s.Reason) + " " + due.Why)
@@ -161,6 +166,14 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, p
 		due.Next = p.T(id)
 		if s.Check.Pushed {
 			due.Next = p.T("console.next.pushed")
+		}
+	}
+	if s.Reason == measure.ReasonNothing {
+		for _, target := range s.Scope {
+			if link, ok := h.c.TargetLink(p, target); ok {
+				due.Button = &ui.Button{Label: p.T("console.due.fill"), Href: link.Href, About: link.Label}
+				break
+			}
 		}
 	}
 	if s.Current == nil {
@@ -176,12 +189,24 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, p
 			due.Lines = append(due.Lines, console.DueLine{Text: p.T("console.due.more", "Count", len(s.Current.Finding.Failed)-named)})
 			break
 		}
-		due.Lines = append(due.Lines, console.DueLine{Target: item.Target, Text: text})
+		due.Lines = append(due.Lines, console.DueLine{Target: h.subject(p, item), Text: text})
 	}
 	if s.State == measure.NotMet {
 		due.Button = &ui.Button{Label: p.T("console.due.mend"), Href: due.Href + "#mending", Primary: true, About: due.What}
 	}
 	return due
+}
+
+// subject is what an item is about, in a line: the entry of a register, or the measure, by the name that
+// it has there; else the target.
+func (h *pages) subject(p *ui.Printer, item measure.Item) string {
+	if _, named := h.c.TargetLink(p, item.Target); !named {
+		return item.Target
+	}
+	if _, err := uuid.Parse(item.Actual); err == nil {
+		return ""
+	}
+	return item.Actual
 }
 
 func urgency(s measure.State) int {

@@ -21,12 +21,13 @@ const (
 	waitsAttestation = "attestation"
 	waitsCheck       = "check"
 	waitsTarget      = "target"
+	waitsEntries     = "entries"
 	waitsOwner       = "owner"
 	waitsMending     = "mending"
 )
 
 func everyWait() []string {
-	return []string{waitsMending, waitsTarget, waitsCheck, waitsAttestation, waitsOwner}
+	return []string{waitsMending, waitsTarget, waitsEntries, waitsCheck, waitsAttestation, waitsOwner}
 }
 
 // line is a measure in the list.
@@ -204,6 +205,11 @@ func (h *pages) next(r *web.Request, p *ui.Printer, l *line, m catalogue.Measure
 			say(waitsTarget, "no_scope")
 			button("declare", console.EstatePath)
 		}
+	case measure.ReasonNothing:
+		say(waitsEntries, "nothing")
+		if href := h.register(p, s); href != "" {
+			button("fill", href)
+		}
 	case measure.ReasonNoCheck:
 		if l.Own {
 			say(waitsCheck, "own_check")
@@ -226,6 +232,22 @@ func (h *pages) next(r *web.Request, p *ui.Printer, l *line, m catalogue.Measure
 			button("owner", assign)
 		}
 	}
+}
+
+// register is the page of the first register that lacks what a check of a measure looks at; empty: it
+// is not known.
+func (h *pages) register(p *ui.Printer, s measure.Status) string {
+	for _, c := range s.Checks {
+		if c.Reason != measure.ReasonNothing {
+			continue
+		}
+		for _, target := range c.Scope {
+			if link, ok := h.c.TargetLink(p, target); ok {
+				return link.Href
+			}
+		}
+	}
+	return ""
 }
 
 // reason is why a measure is in its state.
