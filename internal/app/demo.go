@@ -29,19 +29,24 @@ type Demo struct {
 
 // OpenDemo starts the example's endpoints and opens Garant on them.
 func OpenDemo(ctx context.Context, o Options) (*Demo, error) {
+	return OpenDemoAt(ctx, o, exampleCadence)
+}
+
+// OpenDemoAt is OpenDemo with another cadence of the checks.
+func OpenDemoAt(ctx context.Context, o Options, every time.Duration) (*Demo, error) {
 	d := &Demo{}
-	if err := d.open(ctx, o); err != nil {
+	if err := d.open(ctx, o, every); err != nil {
 		d.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
 	return d, nil
 }
 
-func (d *Demo) open(ctx context.Context, o Options) (err error) {
+func (d *Demo) open(ctx context.Context, o Options, every time.Duration) (err error) {
 	if err := makeDataDir(o.DataDir); err != nil {
 		return err
 	}
-	if d.Company, err = demo.Open(ctx, DemoDir(o.DataDir), exampleCadence, o.Log); err != nil {
+	if d.Company, err = demo.Open(ctx, DemoDir(o.DataDir), every, o.Log); err != nil {
 		return err
 	}
 	o.Config = d.Company.ConfigPath()

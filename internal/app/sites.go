@@ -13,7 +13,18 @@ import (
 	"github.com/garant-project/garant/internal/web/ui"
 )
 
-// sites are what this server listens for.
+// Handlers are what answers on the console and on the public annex, for who serves them otherwise
+// than Serve does. The annex is read by reader, which the caller renews.
+func (g *Garant) Handlers(reader *annex.Reader) (staff, public http.Handler, err error) {
+	sites, err := g.sites(web.NewMetrics(), reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	return sites[0].handler, sites[1].handler, nil
+}
+
+// sites are what this server listens for: the console, the annex and, where it is asked for, what
+// supervisors read.
 func (g *Garant) sites(metrics *web.Metrics, reader *annex.Reader) ([]site, error) {
 	metrics.Register(reader.Collector())
 	staff, err := g.consoleSite(metrics, reader)
@@ -73,7 +84,6 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	g.Runner.AddAPI(api)
 	g.Owners.AddAPI(api)
 	g.Importer().AddAPI(api)
-	g.Registers.AddAPI(api)
 	g.Statements().AddAPI(api)
 	reader.AddAPI(api, g.Messages)
 	routes = append(routes, api.Routes()...)

@@ -111,7 +111,7 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7::text::date, $8, $9, $10, $
 
 // attestationOf reports whether an attestation is there and is of a measure.
 func attestationOf(ctx context.Context, on pg.Querier, id, measure string) (ok bool, err error) {
-	if uuid.Validate(id) != nil {
+	if known := uuid.Validate(id) == nil; !known {
 		return false, nil
 	}
 	err = on.QueryRow(ctx, "SELECT EXISTS (SELECT FROM measure.attestation WHERE id = $1 AND measure_id = $2)", id, measure).Scan(&ok)

@@ -55,6 +55,7 @@ func Open(ctx context.Context, dsn DSN, roles ...Role) (*DB, error) {
 		cfg.MaxConnLifetime = time.Hour
 		cfg.MaxConnIdleTime = 5 * time.Minute
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+		cfg.ConnConfig.Tracer = tracer{}
 		cfg.ConnConfig.RuntimeParams["application_name"] = string(role)
 		cfg.ConnConfig.RuntimeParams["search_path"] = "pg_catalog"
 		cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
