@@ -33,7 +33,7 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 		return nil, err
 	}
 	documents := document.New(g.DB, g.Box)
-	g.Owners = &measure.Owners{Runner: g.Runner, Box: g.Box, Documents: documents, People: dir}
+	g.Owners = &measure.Owners{Runner: g.Runner, Box: g.Box, Documents: documents, People: present{dir, g.DB, g.Now, g.zone}}
 	g.Registers, err = register.Open(register.Deps{
 		DB: g.DB, Box: g.Box, Directory: dir, Documents: documents, Zone: func(ctx context.Context) *time.Location { return g.zone(ctx) }, Now: g.Now,
 	})

@@ -84,7 +84,6 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	g.Runner.AddAPI(api)
 	g.Owners.AddAPI(api)
 	g.Importer().AddAPI(api)
-	g.Registers.AddAPI(api)
 	g.Statements().AddAPI(api)
 	reader.AddAPI(api, g.Messages)
 	routes = append(routes, api.Routes()...)

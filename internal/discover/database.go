@@ -375,7 +375,7 @@ func (s *seen) readers(developers []Item) []Item {
 		if n == 0 || !r.login || slices.ContainsFunc(developers, func(i Item) bool { return i.Text == r.name }) {
 			continue
 		}
-		why := fmt.Sprintf("reads %s; who stands behind it? team: for people", count(n, "personal table"))
+		why := fmt.Sprintf("reads %s; does a service stand behind it, as written here, or people (team:)?", count(n, "personal table"))
 		if r.privileged() != "" {
 			why += "; it is " + printable(r.privileged(), 120)
 		}

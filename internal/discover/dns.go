@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/garant-project/garant/internal/outgoing"
 )
 
 // DNS finds endpoints from domains: it looks up the usual names below them, and the names that
@@ -193,7 +195,7 @@ func (s *search) resolve(ctx context.Context, wanted map[string]string) []*host 
 				s.unasked = append(s.unasked, name)
 			case len(addresses) > 0:
 				if addresses = reachable(addresses); len(addresses) == 0 {
-					s.note(name, "It resolves to addresses that no server of yours can have (unspecified, link-local or multicast): not asked.")
+					s.note(name, "It resolves to addresses that no server of yours can have (link-local, a cloud's own, or none at all): not asked.")
 					return nil
 				}
 				h := &host{name: name, domain: domain, from: wanted[name], addresses: addresses}
@@ -219,12 +221,14 @@ func (s *search) resolve(ctx context.Context, wanted map[string]string) []*host 
 	return fresh
 }
 
-// reachable leaves out the addresses that lead to this machine by accident, to a cloud's
-// metadata, or to nobody in particular.
+// reachable leaves out the addresses that lead to nobody in particular, or to where clouds answer
+// with credentials of the machine.
 func reachable(addresses []netip.Addr) []netip.Addr {
-	return slices.DeleteFunc(slices.Clone(addresses), func(a netip.Addr) bool {
-		return a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast()
-	})
+	return slices.DeleteFunc(slices.Clone(addresses), func(a netip.Addr) bool { return !callable(a) })
+}
+
+func callable(a netip.Addr) bool {
+	return outgoing.Allowed(netip.AddrPortFrom(a, 443).String(), true)
 }
 
 // look asks hosts on their ports.

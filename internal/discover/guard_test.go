@@ -10,12 +10,12 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 )
 
-// pretend answers every lookup with one address and every connection with a pipe.
+// pretend answers every lookup with two addresses, one of them a cloud's own, and every connection with a pipe.
 type pretend struct{ asked []string }
 
 func (p *pretend) Addresses(_ context.Context, host string) ([]netip.Addr, string, error) {
 	p.asked = append(p.asked, host)
-	return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, host, nil
+	return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("169.254.169.254")}, host, nil
 }
 
 func (p *pretend) Servers(_ context.Context, host string) ([]string, error) {
@@ -77,6 +77,9 @@ func TestGuardLeadsOnlyToWhatWasNamed(t *testing.T) {
 	}
 	if err := dial("unix", "/run/db/.s.PGSQL.5432"); err != nil {
 		t.Errorf("the socket that was named: %v", err)
+	}
+	if err := dial("tcp", "169.254.169.254:80"); !errs.Is(err, errs.Denied) {
+		t.Errorf("where a cloud answers with credentials: %v", err)
 	}
 	for network, address := range map[string]string{"udp": "192.0.2.1:443", "tcp": "192.0.2.2:443", "tcp4": "192.0.2.1:443", "unix": "/run/other/.s.PGSQL.5432", "unixgram": "/run/db/.s.PGSQL.5432"} {
 		if err := dial(network, address); !errs.Is(err, errs.Denied) {

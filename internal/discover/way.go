@@ -159,7 +159,8 @@ type guard struct {
 
 // Guard lets through what an Ask names: lookups of names at or below its domains and of hosts of
 // its databases, connections to the addresses these gave, and the sockets its databases name.
-// Everything else is refused before anything is sent, with errs.Denied.
+// Everything else is refused before anything is sent, with errs.Denied; so are the addresses that
+// outgoing never calls, whatever resolved to them.
 func Guard(way Way, ask Ask) Way {
 	g := &guard{way: way, domains: ask.Domains, resolved: map[netip.Addr]bool{}}
 	for _, d := range ask.Databases {
@@ -217,5 +218,5 @@ func (g *guard) mayDial(network, address string) bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.resolved[to.Addr().Unmap()]
+	return g.resolved[to.Addr().Unmap()] && callable(to.Addr())
 }

@@ -111,11 +111,29 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7::text::date, $8, $9, $10, $
 
 // attestationOf reports whether an attestation is there and is of a measure.
 func attestationOf(ctx context.Context, on pg.Querier, id, measure string) (ok bool, err error) {
-	if uuid.Validate(id) != nil {
+	if known := uuid.Validate(id) == nil; !known {
 		return false, nil
 	}
 	err = on.QueryRow(ctx, "SELECT EXISTS (SELECT FROM measure.attestation WHERE id = $1 AND measure_id = $2)", id, measure).Scan(&ok)
 	return ok, pg.Wrap(err)
+}
+
+const attestationColumns = `id, measure_id, targets, statement, person_id, coalesce(on_behalf_of::text, ''), observed_on::text, observed_at, received_at, valid_until,
+	note, documents, words_hash, catalogue_hash, estate_version, build, digest`
+
+// scanAttestation reads a statement, with its note as it is sealed.
+func scanAttestation(row pgx.CollectableRow) (a Attestation, sealed []byte, err error) {
+	var on string
+	err = row.Scan(&a.ID, &a.Measure, &a.Targets, &a.Statement, &a.Person, &a.OnBehalfOf, &on, &a.ObservedAt, &a.ReceivedAt, &a.ValidUntil,
+		&sealed, &a.Documents, &a.Words, &a.CatalogueHash, &a.EstateVersion, &a.Build, &a.Digest)
+	if err != nil {
+		return a, nil, err
+	}
+	if len(sealed) > 0 {
+		a.noteHash = hexSum(sealed)
+	}
+	a.ObservedOn, err = calendar.Parse(on)
+	return a, sealed, err
 }
 
 // Attestations reads what was said about a measure, the last first, before the given row when before
@@ -126,8 +144,7 @@ func (o *Owners) Attestations(ctx context.Context, measure, before string, limit
 			return nil, errs.New(errs.NotFound, "measure.no_attestation", "There is no such attestation.").WithFix("Look for it on the page of its measure.")
 		}
 	}
-	rows, err := o.pool().Query(ctx, `SELECT id, measure_id, targets, statement, person_id, coalesce(on_behalf_of::text, ''), observed_on::text, observed_at, received_at, valid_until,
-	note, documents, words_hash, catalogue_hash, estate_version, build, digest
+	rows, err := o.pool().Query(ctx, `SELECT `+attestationColumns+`
 FROM measure.attestation
 WHERE measure_id = $1 AND ($2 = '' OR n < (SELECT b.n FROM measure.attestation b WHERE b.id = nullif($2, '')::uuid)) ORDER BY n DESC LIMIT $3`,
 		measure, before, min(max(limit, 1), 200))
@@ -135,19 +152,9 @@ WHERE measure_id = $1 AND ($2 = '' OR n < (SELECT b.n FROM measure.attestation b
 		return nil, pg.Wrap(err)
 	}
 	var notes []crypt.Sealed
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (a Attestation, err error) {
-		var on string
-		var sealed []byte
-		err = row.Scan(&a.ID, &a.Measure, &a.Targets, &a.Statement, &a.Person, &a.OnBehalfOf, &on, &a.ObservedAt, &a.ReceivedAt, &a.ValidUntil,
-			&sealed, &a.Documents, &a.Words, &a.CatalogueHash, &a.EstateVersion, &a.Build, &a.Digest)
-		if err != nil {
-			return a, err
-		}
-		if len(sealed) > 0 {
-			a.noteHash = hexSum(sealed)
-		}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Attestation, error) {
+		a, sealed, err := scanAttestation(row)
 		notes = append(notes, crypt.Sealed{Subject: noteSubject(a.ID), Field: noteField, Value: sealed})
-		a.ObservedOn, err = calendar.Parse(on)
 		return a, err
 	})
 	if err != nil {

@@ -52,3 +52,30 @@ func Changes(ctx context.Context, on pg.Querier, ids []int64) ([]StateChange, er
 	list, err := pgx.CollectRows(rows, scanChange)
 	return list, pg.Wrap(err)
 }
+
+// AttestationIDs lists the statements of owners that were received from one moment to before
+// another, in the order in which they came: those after one, given by its id.
+func AttestationIDs(ctx context.Context, on pg.Querier, from, until time.Time, after string, limit int) ([]string, error) {
+	rows, err := on.Query(ctx, `SELECT a.id::text FROM measure.attestation a
+WHERE a.received_at >= $1 AND a.received_at < $2 AND a.n > coalesce((SELECT b.n FROM measure.attestation b WHERE b.id = nullif($3, '')::uuid), 0)
+ORDER BY a.n LIMIT $4`, from, until, after, limit)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return ids, pg.Wrap(err)
+}
+
+// AttestationsOf reads statements by their ids, without what their notes say; what is not there is
+// left out.
+func AttestationsOf(ctx context.Context, on pg.Querier, ids []uuid.UUID) ([]Attestation, error) {
+	rows, err := on.Query(ctx, "SELECT "+attestationColumns+" FROM measure.attestation WHERE id = ANY($1) ORDER BY n", ids)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Attestation, error) {
+		a, _, err := scanAttestation(row)
+		return a, err
+	})
+	return list, pg.Wrap(err)
+}

@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +23,9 @@ import (
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/pgtest"
+	"github.com/garant-project/garant/internal/web"
+	"github.com/garant-project/garant/internal/web/console"
+	"github.com/garant-project/garant/internal/web/ui"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -340,4 +345,50 @@ func TestNoWitnessNoProof(t *testing.T) {
 		t.Errorf("%+v", checks)
 	}
 	w.take(t, "vigie", nil) // has no addresses to tell of any more
+}
+
+// TestDue: a witness that never spoke, one that is silent and one that disputes are each due, in both languages.
+func TestDue(t *testing.T) {
+	words, err := ui.NewMessages(Messages())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	r := &web.Request{Request: httptest.NewRequest(http.MethodGet, "/", nil), Actor: actor.NewSystem("test"), Now: w.at}
+	due := func() []console.Due {
+		t.Helper()
+		source := w.Due()
+		n, err := source.Count(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []console.Due
+		for _, lang := range []string{"fr", "en"} {
+			if list, err = source.List(r, words.For(lang, time.UTC)); err != nil || len(list) != n {
+				t.Fatalf("%d of %d (%v)", len(list), n, err)
+			}
+			for _, d := range list {
+				if !strings.Contains(d.What, "vigie") && !strings.Contains(d.What, "guet") || strings.Contains(d.What, "{") || d.Why == "" || d.Next == "" {
+					t.Errorf("%s: %+v", lang, d)
+				}
+			}
+		}
+		return list
+	}
+	if list := due(); len(list) != 2 || list[0].State != ui.Unproven {
+		t.Errorf("%+v", list)
+	}
+	w.take(t, "guet", nil)
+	w.take(t, "vigie", func(s *Statement) { s.States[0].Saw = SawFail })
+	if list := due(); len(list) != 1 || list[0].State != ui.NotMet || list[0].Tag != "ENC-2" {
+		t.Errorf("%+v", list)
+	}
+	w.at = w.at.Add(4 * time.Minute)
+	if list := due(); len(list) != 2 || list[0].State != ui.Stale || list[0].Since.IsZero() {
+		t.Errorf("%+v", list)
+	}
+	r.Actor = actor.Anonymous("")
+	if list, err := w.Due().List(r, words.For("en", time.UTC)); err != nil || len(list) != 0 {
+		t.Errorf("shown to strangers: %+v %v", list, err)
+	}
 }

@@ -147,9 +147,9 @@ func (t teller) said(m Measure, add func(id string, d ui.Detail)) {
 		}
 		return
 	}
-	add("confirmed", ui.Detail{Time: c.At})
+	add("confirmed", ui.Detail{Text: t.Day(c.At)})
 	if !c.Until.IsZero() {
-		add("due", ui.Detail{Time: c.Until})
+		add("due", ui.Detail{Text: t.Day(c.Until)})
 	}
 }
 

@@ -125,7 +125,7 @@ func TestSeedsDiffer(t *testing.T) {
 	if slices.Equal(a, b) {
 		t.Error("another seed draws the same")
 	}
-	if NewSeed() == NewSeed() || !seedForm.MatchString(NewSeed()) {
+	if a, b := NewSeed(), NewSeed(); a == b || !seedForm.MatchString(NewSeed()) {
 		t.Error("a new seed is not new, or not a seed")
 	}
 }

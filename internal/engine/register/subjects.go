@@ -3,8 +3,10 @@ package register
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garant-project/garant/internal/calendar"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -18,4 +20,27 @@ WHERE register = $1 AND state = 'active' AND deleted_at IS NULL AND fields ->> '
 	}
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	return ids, pg.Wrap(err)
+}
+
+// Left returns, of the given accounts, those of persons who have left before a day. An account that
+// no person of the register has is not among them: the register may not be kept.
+func Left(ctx context.Context, on pg.Querier, accounts []uuid.UUID, today calendar.Date) (map[uuid.UUID]bool, error) {
+	ids := make([]string, len(accounts))
+	for i, a := range accounts {
+		ids[i] = a.String()
+	}
+	rows, err := on.Query(ctx, `SELECT fields ->> 'account' FROM register.entry
+WHERE register = $1 AND deleted_at IS NULL AND fields ->> 'account' = ANY ($2) AND fields ->> 'leaving' < $3`, Persons, ids, today.String())
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	left := make(map[uuid.UUID]bool, len(list))
+	for _, id := range list {
+		left[id] = true
+	}
+	return left, nil
 }

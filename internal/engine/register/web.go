@@ -54,6 +54,7 @@ func Pages(c *console.Chrome, r *Registers) ([]web.Route, error) {
 		return append(before, h.items(r)...)
 	}
 	c.AddDue(console.DueSource{Count: h.countDue, List: h.due})
+	h.addPopulations()
 	const entry = Path + "/{key}/{id}"
 	return []web.Route{
 		{Pattern: "GET " + Path, Permission: actor.ReadRegisters, Handler: h.registers},

@@ -159,6 +159,9 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, p
 	}
 	if id := "console.next." + strings.TrimPrefix(s.Reason, "reason."); p.Has(id) {
 		due.Next = p.T(id)
+		if s.Check.Pushed {
+			due.Next = p.T("console.next.pushed")
+		}
 	}
 	if s.Current == nil {
 		return due

@@ -48,7 +48,7 @@ func (h *pages) evidence(w http.ResponseWriter, r *web.Request) error {
 
 func evidenceDetails(p *ui.Printer, e measure.Evidence) []ui.Detail {
 	version := strconv.FormatInt(e.EstateVersion, 10)
-	return []ui.Detail{
+	details := []ui.Detail{
 		{Term: p.T("console.evidence.outcome"), Text: outcome(p, e.Outcome)},
 		{Term: p.T("console.check.name"), Link: &ui.Link{Label: title(p, e.CheckID), Href: checkPath(e.CheckID)}, Code: e.CheckID},
 		{Term: p.T("console.evidence.kind"), Text: kind(p, e.Kind), Note: p.T("console.check.observations", "Count", e.Observations)},
@@ -62,6 +62,10 @@ func evidenceDetails(p *ui.Printer, e measure.Evidence) []ui.Detail {
 		{Term: p.T("console.evidence.catalogue"), Digest: e.CatalogueHash},
 		{Term: p.T("console.evidence.build"), Code: e.Build},
 	}
+	if e.Finding.Source != "" { // it was made elsewhere
+		details = append(details, ui.Detail{Term: p.T("console.evidence.from"), Text: e.Finding.Source})
+	}
+	return details
 }
 
 // indent lays out JSON for reading; what is none is shown as it is.

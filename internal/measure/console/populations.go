@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit/sample"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
@@ -20,6 +21,7 @@ import (
 const (
 	evidenceKey = "evidence"
 	changesKey  = "state_changes"
+	attestedKey = "attestations"
 )
 
 // addPopulations registers what checks leave behind for auditors to draw from.
@@ -45,6 +47,70 @@ func (h *pages) addPopulations() {
 		Key: changesKey, List: listChanges, Records: h.changeRecords,
 		Title: func(p *ui.Printer, _ string) string { return p.T("console.population.state_changes") },
 	})
+	h.c.AddPopulation(console.Population{
+		Key: attestedKey, Personal: true, Records: h.attestationRecords,
+		Title: func(p *ui.Printer, _ string) string { return p.T("console.population.attestations") },
+		List: func(ctx context.Context, on pg.Querier, s console.Span, after string, limit int) ([]string, error) {
+			return measure.AttestationIDs(ctx, on, s.From, s.Until, after, limit)
+		},
+	})
+}
+
+func (h *pages) attestationRecords(r *web.Request, p *ui.Printer, on pg.Querier, ids []string) ([]console.Record, error) {
+	wanted, err := uuids(ids)
+	if err != nil {
+		return nil, err
+	}
+	list, err := measure.AttestationsOf(r.Context(), on, wanted)
+	if err != nil {
+		return nil, err
+	}
+	view, err := h.r.Effective(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	names := h.c.Names(r, p)
+	out := make([]console.Record, 0, len(list))
+	for _, a := range list {
+		who := names.Of(r.Context(), actor.Person, a.Person)
+		one := console.Record{
+			ID: a.ID, At: a.ReceivedAt, Href: measurePath(a.Measure), Note: who, Broken: !a.Intact(),
+			Title:  strings.TrimSpace(a.Measure + " " + view.Registry.Catalogue.Words(p.Lang(), a.Measure).Title),
+			State:  ui.Met,
+			Digest: sample.DigestOf("attestation", a.ID, a.Digest, a.ReceivedAt),
+			Detail: []ui.Detail{
+				{Term: p.T("console.record.who"), Text: who},
+				{Term: p.T("console.population.observed_on"), Text: p.Day(a.ObservedAt)},
+				{Term: p.T("console.evidence.received"), Time: a.ReceivedAt},
+				{Term: p.T("console.population.holds_until"), Time: a.ValidUntil},
+				{Term: p.T("console.population.documents"), Text: p.Number(int64(len(a.Documents)))},
+				{Term: p.T("console.evidence.digest"), Digest: a.Digest},
+			},
+		}
+		if a.Statement == measure.NoLongerSo {
+			one.State = ui.NotMet
+		}
+		if a.OnBehalfOf != "" {
+			one.Detail[0].Note = p.T("console.population.on_behalf", "Name", names.Of(r.Context(), actor.Person, a.OnBehalfOf))
+		}
+		if len(a.Documents) == 0 {
+			one.Detail[4].Text = p.T("console.none")
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+func uuids(ids []string) ([]uuid.UUID, error) {
+	out := make([]uuid.UUID, 0, len(ids))
+	for _, id := range ids {
+		parsed, err := uuid.Parse(id)
+		if err != nil {
+			return nil, errList(err)
+		}
+		out = append(out, parsed)
+	}
+	return out, nil
 }
 
 func errList(err error) error {
@@ -68,13 +134,9 @@ func listEvidence(ctx context.Context, on pg.Querier, s console.Span, after stri
 }
 
 func (h *pages) evidenceRecords(r *web.Request, p *ui.Printer, on pg.Querier, ids []string) ([]console.Record, error) {
-	wanted := make([]uuid.UUID, 0, len(ids))
-	for _, id := range ids {
-		parsed, err := uuid.Parse(id)
-		if err != nil {
-			return nil, errList(err)
-		}
-		wanted = append(wanted, parsed)
+	wanted, err := uuids(ids)
+	if err != nil {
+		return nil, err
 	}
 	list, err := measure.EvidenceOf(r.Context(), on, wanted)
 	out := make([]console.Record, 0, len(list))

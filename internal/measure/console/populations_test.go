@@ -80,3 +80,29 @@ func TestSamplesOfEvidenceAndOfStates(t *testing.T) {
 	consoletest.Wants(t, h.get(path+"/items/1"), "[/evidence/"+list[0].ID+"]")
 	consoletest.Lacks(t, h.get(path+"/items/3"), "[/evidence/")
 }
+
+func TestSampleOfAttestations(t *testing.T) {
+	f := openFirm(t)
+	f.post("/measures/"+whole+"/owner", http.StatusSeeOther, "seen", "0", "responsible", f.anna.ID)
+	f.is(f.anna)
+	target := "/measures/" + whole + "/attestations"
+	f.post(target, http.StatusSeeOther, "words", f.words(whole), "observed_on", f.today(), "statement", "confirmed", "note", "Secret de la note")
+	f.post(target, http.StatusSeeOther, "words", f.words(whole), "observed_on", f.today(), "statement", "refused", "note", "La serrure est cassée.")
+	f.ahead = 10 * time.Minute
+	f.as(actor.Auditor)
+	w, _ := f.post("/audit", http.StatusSeeOther, "population", "attestations", "from", time.Now().AddDate(0, 0, -2).Format(time.DateOnly), "until", f.now().Format(time.DateOnly), "method", "random", "size", "10")
+	path, _, _ := strings.Cut(w.Header().Get("Location"), "?")
+	page := f.get(path)
+	consoletest.Wants(t, page, whole, "2 of 2", "as when it was drawn", " met ", " not met ")
+	for _, address := range []string{path, path + "/items/1", path + "/items/2", path + "/paper.csv", path + "/paper.json"} {
+		_, body := f.ask(http.MethodGet, address)
+		consoletest.Lacks(t, body, "Anna", "Secret de la note", "serrure")
+	}
+	consoletest.Wants(t, f.get(path+"/items/1"), "[/measures/"+whole+"] See where it stands", "Seen on", "Holds until")
+	if _, err := pgtest.Superuser(t, f.database()).Exec(context.Background(), "UPDATE measure.attestation SET statement = 'confirmed' WHERE statement = 'refused'"); err != nil {
+		t.Fatal(err)
+	}
+	consoletest.Wants(t, f.get(path), "DOES NOT MATCH ITS OWN DIGEST")
+	f.is(f.lead)
+	consoletest.Wants(t, f.get(path), "Anna Exemple")
+}

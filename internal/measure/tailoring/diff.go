@@ -163,7 +163,7 @@ func Strength(before, after catalogue.Parameter) Effect {
 		switch {
 		case anySuffix(last, "retention", "max_age", "remaining", "notice_period"):
 			return stronger(after.Duration > before.Duration)
-		case anySuffix(last, "interval", "period", "authority", "delay", "deadline", "within", "rpo", "rto", "age", "duration", "timeout"):
+		case anySuffix(last, "interval", "period", "authority", "delay", "deadline", "within", "rpo", "rto", "age", "duration", "timeout", "grace", "onboarding"):
 			return stronger(after.Duration < before.Duration)
 		}
 	case catalogue.CountKind:
