@@ -186,7 +186,7 @@ func (c *Chrome) frame(r *web.Request, p *ui.Printer, current string, due int) *
 		page.Layout = "card"
 		return page
 	}
-	page.User, page.Role = r.Actor.Name, RoleName(p, r.Actor.Role)
+	page.User, page.Role = r.Actor.Name, p.Role(r.Actor.Role)
 	if page.User == "" {
 		page.User = p.T("console.nameless")
 	}
@@ -217,14 +217,6 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 	add(actor.ReadAudit, RecordPath, "record", "console.nav.record", house, 0)
 	add(actor.SampleRecords, AuditPath, "search", "console.nav.audit", house, 0)
 	return items
-}
-
-// RoleName is the word for a role; nothing for one that is not known.
-func RoleName(p *ui.Printer, role actor.Role) string {
-	if id := "console.role." + string(role); p.Has(id) {
-		return p.T(id)
-	}
-	return ""
 }
 
 // Write sends a page with a status. Nothing is sent when the page cannot be made.

@@ -463,7 +463,7 @@ func (h *pages) dueReductions(r *web.Request, p *ui.Printer) ([]Due, error) {
 	}
 	path := EstatePath + "/" + strconv.FormatInt(newest[0].ID, 10)
 	due := Due{
-		What: p.T("console.due.reduction", "Count", len(pending)), Href: path, Urgency: Decide, Since: pending[0].Since, Whom: RoleName(p, actor.Lead), Mine: r.Actor.May(actor.ChangeEstate),
+		What: p.T("console.due.reduction", "Count", len(pending)), Href: path, Urgency: Decide, Since: pending[0].Since, Whom: p.Role(actor.Lead), Mine: r.Actor.May(actor.ChangeEstate),
 		Why: p.T("console.due.reduction.why"), Next: p.T("console.due.reduction.next"),
 		Button: &ui.Button{Label: p.T("console.due.reduction.button"), Href: path},
 	}
