@@ -14,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/measure/measuretest"
 )
 
 func tlsOf(c tls.Certificate) *tls.Config {
@@ -268,28 +267,6 @@ func TestMember(t *testing.T) {
 }
 
 func TestMessages(t *testing.T) {
-	words := map[string]map[string]string{}
-	for language, text := range Messages() {
-		m := map[string]string{}
-		if err := yaml.Unmarshal(text, &m); err != nil {
-			t.Fatal(err)
-		}
-		words[language] = m
-	}
-	want := map[string]bool{}
-	for _, p := range Problems() {
-		want[string(p)], want[string(p)+".fix"] = true, true
-	}
-	for _, language := range []string{"fr", "en"} {
-		for id := range want {
-			if words[language][id] == "" {
-				t.Errorf("%s has no words for %s", language, id)
-			}
-		}
-		for id, text := range words[language] {
-			if !want[id] || !strings.HasSuffix(text, ".") || strings.Contains(text, "'") {
-				t.Errorf("%s %s: %q", language, id, text)
-			}
-		}
-	}
+	measuretest.Words(t, Messages(), Problems())
+	measuretest.Listed(t, Problems())
 }

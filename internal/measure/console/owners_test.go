@@ -186,7 +186,7 @@ func (f *firm) today() string {
 func TestMeasurePages(t *testing.T) {
 	f := openFirm(t)
 	page := f.get("/measures")
-	consoletest.Wants(t, page, "Without anybody", "Name somebody for a whole team", "[/measures/"+whole+"]", "nobody")
+	consoletest.Wants(t, page, "Without an owner", "Name somebody for a whole team", "[/measures/"+whole+"]", "nobody")
 	page = f.get("/measures/" + whole)
 	consoletest.Wants(t, page, "State: not proven", "It waits for the first confirmation", "Nobody answers for this measure yet", "Français", "English", "Nobody has said anything yet.")
 	consoletest.Lacks(t, page, "I confirm that this is so", "⟦")
@@ -380,7 +380,7 @@ func TestDueMeasures(t *testing.T) {
 	page := f.get("/")
 	consoletest.Lacks(t, page, "Nobody answers for")
 	f.is(f.ben)
-	consoletest.Wants(t, f.get("/?whose=mine"), "measures wait for your word", "Ben <Exemple>")
+	consoletest.Wants(t, f.get("/?whose=mine"), "measures wait for your answer", "Ben <Exemple>")
 	f.ahead = 15 * 24 * time.Hour // he takes his time
 	f.is(f.lead)
 	consoletest.Wants(t, f.get("/"), "are overdue", "(Ben <Exemple>)", "Speak to them, or name a deputy.")
@@ -397,13 +397,13 @@ func TestDueMeasures(t *testing.T) {
 		}
 		f.post("/measures/"+m.ID+"/attestations", http.StatusSeeOther, values...)
 	}
-	consoletest.Lacks(t, f.get("/"), whole+" ·", "wait for your word")
+	consoletest.Lacks(t, f.get("/"), whole+" ·", "wait for your answer")
 	f.ahead = 336 * 24 * time.Hour
 	page = f.get("/?whose=mine")
-	consoletest.Wants(t, page, "measures wait for your word")
+	consoletest.Wants(t, page, "measures wait for your answer")
 	consoletest.Lacks(t, page, "late")
 	f.ahead = 366 * 24 * time.Hour
-	consoletest.Wants(t, f.get("/?whose=mine"), "measures wait for your word", "late")
+	consoletest.Wants(t, f.get("/?whose=mine"), "measures wait for your answer", "late")
 	f.ahead = 0
 
 	// He leaves.
@@ -446,7 +446,7 @@ func TestDueTogether(t *testing.T) {
 	}
 	f.is(f.ben)
 	page := f.get("/")
-	consoletest.Wants(t, page, "measures wait for your word", "and "+strconv.Itoa(count(cat.Measures)-5)+" more", "[/measures?show=mine]")
+	consoletest.Wants(t, page, "measures wait for your answer", "and "+strconv.Itoa(count(cat.Measures)-5)+" more", "[/measures?show=mine]")
 }
 
 func count(list []catalogue.Measure) (n int) {
