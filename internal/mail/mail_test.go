@@ -549,6 +549,28 @@ func TestDigests(t *testing.T) {
 	}
 }
 
+// TestSeatIsOver: an auditor whose seat has ended is told nothing any more, not even what was in the queue before.
+func TestSeatIsOver(t *testing.T) {
+	h := open(t)
+	ctx := context.Background()
+	until := h.now.Add(time.Hour)
+	auditor, err := h.dir.AddAuditor(ctx, actor.NewSystem("cli"), "vera@audit.example", "Vera (exemple)", until, h.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.due[auditor.ID.String()] = []console.Due{{Tag: "ENC-1", What: "Un certificat expire", Href: "/measures/ENC-1", Urgency: console.Stale}}
+	h.add(auditor, "a")
+	h.now = until
+	if err := h.post.Digests(ctx); err != nil {
+		t.Fatal(err)
+	}
+	h.deliver()
+	h.expect("a", "dropped", "mail.problem.gone", 1)
+	if n := len(h.sent()); n != 0 {
+		t.Errorf("%d messages after the end of the seat", n)
+	}
+}
+
 func (h *house) ask(who actor.Actor, method, target, form string) *httptest.ResponseRecorder {
 	h.t.Helper()
 	c := &console.Chrome{Messages: h.msgs}

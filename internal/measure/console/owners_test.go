@@ -265,6 +265,32 @@ func TestNotTheOwner(t *testing.T) {
 	consoletest.Wants(t, f.get("/measures/"+whole), "Nobody has said anything yet.")
 }
 
+// While the company keeps its annex to itself, who has only tasks of their own sees what they answer for and
+// nothing else of the draft: no sentence, no state, no count.
+func TestPrivateDraft(t *testing.T) {
+	f := openFirm(t)
+	f.post("/measures/"+whole+"/owner", http.StatusSeeOther, "seen", "0", "responsible", f.anna.ID)
+	f.tells = func(v *measure.View) { v.Private = true }
+	for _, who := range []actor.Actor{f.lead, f.ben} {
+		f.is(who)
+		consoletest.Wants(t, f.get("/measures"), "ENC-1", whole)
+		f.get("/measures/ENC-1")
+	}
+	f.is(f.anna)
+	consoletest.Wants(t, f.get("/measures"), whole)
+	f.get("/measures/" + whole)
+	for _, target := range []string{"/measures", "/measures.csv", "/measures?show=unproven", "/measures?show=unowned"} {
+		if _, body := f.ask(http.MethodGet, target); strings.Contains(body, "ENC-1") || strings.Contains(body, "SEG-1") {
+			t.Errorf("%s shows the draft", target)
+		}
+	}
+	if w, body := f.ask(http.MethodGet, "/measures/ENC-1"); w.Code != http.StatusNotFound || strings.Contains(body, "TLS 1.3") {
+		t.Errorf("%d %s", w.Code, body)
+	}
+	f.tells = nil
+	consoletest.Wants(t, f.get("/measures"), "ENC-1", whole)
+}
+
 // Bad input changes nothing, says what is wrong in its place, and keeps the form.
 func TestAttestFormAgain(t *testing.T) {
 	f := openFirm(t)
