@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,14 +17,13 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/calendar"
-	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	checks "github.com/garant-project/garant/internal/measure/console"
-	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/pgtest"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -48,23 +46,13 @@ type firm struct {
 
 func openFirm(t testing.TB) *firm {
 	t.Helper()
-	ctx := context.Background()
 	f := &firm{house: &house{t: t, db: pgtest.New(t), auth: &auth{}, sees: map[string]measure.Finding{}, scope: map[string][]string{}}, sites: []string{"bruxelles", "liege"}}
 	cat, err := catalogue.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider, err := crypt.OpenKeyfile(ctx, f.db.Pool(pg.Staff), filepath.Join(t.TempDir(), "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := crypt.NewBox(ctx, f.db.Pool(pg.Staff), provider)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f.dir, err = directory.New(directory.Config{Staff: f.db.Pool(pg.Staff), Login: f.db.Pool(pg.Login), Box: box, Policy: directory.DefaultPolicy()}); err != nil {
-		t.Fatal(err)
-	}
+	dir, box := directorytest.Open(t, f.db)
+	f.dir = dir
 	f.owners = &measure.Owners{Box: box, Documents: document.New(f.db, box), People: f.dir}
 	reg, err := measure.NewRegistry(cat, f.owners.Engine(), measure.Engine{Name: "test", Checks: []measure.Check{f.checkOf("test.org", "ORG-1")}})
 	if err != nil {
