@@ -277,7 +277,7 @@ func TestAttestFormAgain(t *testing.T) {
 		"This is not a day of the calendar.":               {"observed_on", "2026-02-30"},
 		"What you saw that day no longer counts":           {"observed_on", "2020-01-01"},
 		"The sentence has changed since you opened":        {"words", "x"},
-		"It was not said whether this is so":               {"statement", "maybe"},
+		"You have not said whether this is still so":       {"statement", "maybe"},
 		"A note has 2,000 letters at most.":                {"note", strings.Repeat("x", 2001)},
 		"This measure is attested as a whole. Reload the ": {"site", "liege"},
 	} {
@@ -330,7 +330,7 @@ func TestDeputies(t *testing.T) {
 func TestDueMeasures(t *testing.T) {
 	f := openFirm(t)
 	ctx := context.Background()
-	consoletest.Wants(t, f.get("/"), "Nobody answers for", "Name a person for each, or for a whole team at once.")
+	consoletest.Wants(t, f.get("/"), "measures have no owner", "Name a person for each, or for a whole team at once.")
 	// Everybody's measures to one person, team by team.
 	for range 20 {
 		m := regexp.MustCompile(`<select id="team"[^>]*>\s*<option value="([a-z_]+)"`).FindStringSubmatch(rawPage(f))
