@@ -23,7 +23,6 @@ import (
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/demo"
 	"github.com/garant-project/garant/internal/pg"
-	"github.com/garant-project/garant/internal/pg/cluster"
 )
 
 // The goals of issue 4.
@@ -37,7 +36,7 @@ const (
 const (
 	rounds   = 8
 	perRound = 4
-	perPage  = 6 * time.Second // at most
+	perPage  = 3 * time.Second // at most
 )
 
 // companyPages measures every page of a Garant that guards a company of 500 persons with two years
@@ -182,14 +181,12 @@ func (g *grown) meter(ctx context.Context, staff, public http.Handler) (*meter, 
 		return nil, err
 	}
 	m.cookie = "garant=" + token + "; lang=fr"
-	m.postgres = postmaster(g.guest)
-	before := m.cpu()
-	time.Sleep(3 * time.Second)
-	m.idle = float64(m.cpu()-before) / float64(3*time.Second)
-	return m, nil
+	m.postgres = g.guest.Status().PID
+	const quiet = 3 * time.Second
+	idle, err := m.spent(func() error { time.Sleep(quiet); return nil })
+	m.idle = idle / float64(quiet)
+	return m, err
 }
-
-func postmaster(c *cluster.Cluster) int { return c.Status().PID }
 
 func (m *meter) close() {
 	for _, s := range []*httptest.Server{m.staff, m.public, m.bare} {
@@ -260,18 +257,21 @@ func (m *meter) measure(ctx context.Context, p address) (figures, error) {
 	}
 	var ours, theirs []time.Duration
 	var spent float64
-	asked := 0
 	for began := time.Now(); len(ours) < rounds*perRound && time.Since(began) < perPage; {
-		cpu, start := m.cpu(), time.Now()
-		for range perRound {
-			took, err := get()
-			if err != nil {
-				return f, err
+		computed, err := m.spent(func() error {
+			for range perRound {
+				took, err := get()
+				if err != nil {
+					return err
+				}
+				ours = append(ours, took)
 			}
-			ours = append(ours, took)
-			asked++
+			return nil
+		})
+		if err != nil {
+			return f, err
 		}
-		spent += float64(m.cpu()-cpu) - m.idle*float64(time.Since(start))
+		spent += computed
 		for range perRound {
 			begun := time.Now()
 			if _, _, err := m.do(ctx, http.MethodGet, m.bare.URL, "/", nil); err != nil {
@@ -283,7 +283,7 @@ func (m *meter) measure(ctx context.Context, p address) (figures, error) {
 	slices.Sort(ours)
 	slices.Sort(theirs)
 	f.p50, f.p99, f.bare = result{took: ours}.exact(.5), result{took: ours}.exact(.99), result{took: theirs}.exact(.5)
-	f.cpu = time.Duration(max(0, spent) / float64(asked))
+	f.cpu = time.Duration(max(0, spent) / float64(len(ours)))
 	return f, nil
 }
 

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ const (
 // Result is one line of a report.
 type Result struct {
 	Check    string   // id of the scanner's check
+	Also     []string // other names of it
 	Scopes   []string // what it lies in, as the report names it, the narrowest last
 	Item     string   // what was looked at
 	Status   Status
@@ -60,6 +62,30 @@ func readers() map[string]reader {
 }
 
 var errShape = errors.New("it does not have the shape of this format")
+
+// What a report may hold: one of this size that is sound has far fewer. A hollow one ("{},{},{}") would take a
+// hundred times its size in memory.
+const (
+	maxNested = 3_000_000 // objects and lists
+	maxCommas = 8_000_000
+	maxHeld   = 500_000 // results that have to be held until the end of the report is known
+)
+
+// solid refuses a report that holds more things than one of its size can.
+type solid struct {
+	from           io.Reader
+	nested, commas int
+}
+
+func (s *solid) Read(p []byte) (int, error) {
+	n, err := s.from.Read(p)
+	s.nested += bytes.Count(p[:n], []byte{'{'}) + bytes.Count(p[:n], []byte{'['})
+	s.commas += bytes.Count(p[:n], []byte{','})
+	if s.nested > maxNested || s.commas > maxCommas {
+		return 0, errShape
+	}
+	return n, err
+}
 
 // stream walks JSON without holding the whole of it.
 type stream struct{ *json.Decoder }

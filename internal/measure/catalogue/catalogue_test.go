@@ -101,7 +101,7 @@ func TestKinds(t *testing.T) {
 		if m.Kind != kind {
 			t.Errorf("%s is %s, want %s", m.ID, m.Kind, kind)
 		}
-		if people := m.Kind == Run || m.Kind == Attested; people != (m.Cadence > 0) {
+		if people := m.Kind == Run || m.Kind == Attested || m.Attest; people != (m.Cadence > 0) {
 			t.Errorf("%s is %s and has the cadence %s", m.ID, m.Kind, m.Cadence)
 		}
 	}

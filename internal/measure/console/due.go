@@ -71,12 +71,17 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	if err != nil {
 		return nil, err
 	}
-	assigned, err := measure.LoadAssignments(ctx, h.staff())
+	assigned, err := h.r.Assignments(ctx, h.staff())
 	if err != nil {
 		return nil, err
 	}
 	list := h.steps(r, p, view)
 	owners := &whose{r: r, p: p, view: view, assigned: assigned, names: h.c.Names(r, p)}
+	var persons []string
+	for _, id := range measures {
+		persons = append(persons, assigned[id].Responsible)
+	}
+	owners.names.Learn(ctx, persons...)
 	for _, s := range waiting {
 		due := h.dueCheck(r, p, s, published)
 		owners.of(&due, s.Check)

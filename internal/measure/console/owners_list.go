@@ -60,11 +60,11 @@ func (h *ownerPages) rows(r *web.Request) ([]row, measure.View, error) {
 	if err != nil {
 		return nil, view, err
 	}
-	known, err := measure.Load(ctx, h.staff())
+	known, err := h.Owners.Runner.Known(ctx, h.staff())
 	if err != nil {
 		return nil, view, err
 	}
-	assignments, err := measure.LoadAssignments(ctx, h.staff())
+	assignments, err := h.Owners.Runner.Assignments(ctx, h.staff())
 	if err != nil {
 		return nil, view, err
 	}

@@ -102,7 +102,7 @@ func (h *ownerPages) show(w http.ResponseWriter, r *web.Request, code int, in as
 	if !ok {
 		return errNoMeasure()
 	}
-	known, err := measure.Load(ctx, h.staff())
+	known, err := h.Owners.Runner.Known(ctx, h.staff())
 	if err != nil {
 		return err
 	}
@@ -265,9 +265,12 @@ func (h *ownerPages) history(r *web.Request, p *ui.Printer, view measure.View, i
 		body.Pager.Older = measurePath(id) + "?before=" + list[shown-1].ID
 	}
 	var ids []string
+	var persons []string
 	for _, a := range list {
 		ids = append(ids, a.ID)
+		persons = append(persons, a.Person, a.OnBehalfOf)
 	}
+	people.learn(r.Context(), persons...)
 	documents, err := h.Owners.Documents.ListAll(r.Context(), h.staff(), measure.DocumentOwner, ids...)
 	if err != nil {
 		return err

@@ -115,6 +115,7 @@ func (c *Chrome) Due(r *web.Request, p *ui.Printer) ([]Due, error) {
 		}
 		all = append(all, list...)
 	}
+	_, _ = web.Once(r.Context(), dueKey{}, func() (int, error) { return len(all), nil }) // waiting need not count them
 	if !r.Actor.May(actor.ReadChecks) {
 		for i := range all {
 			all[i].Mine = true
@@ -126,16 +127,23 @@ func (c *Chrome) Due(r *web.Request, p *ui.Printer) ([]Due, error) {
 // waiting counts what is due. Where it cannot be told, nothing is counted: the number is a
 // courtesy of the navigation, and the desk itself fails when it cannot be told.
 func (c *Chrome) waiting(r *web.Request) int {
-	n := 0
-	for _, s := range c.due {
-		count, err := s.Count(r)
-		if err != nil {
-			return 0
+	n, err := web.Once(r.Context(), dueKey{}, func() (n int, err error) {
+		for _, s := range c.due {
+			count, err := s.Count(r)
+			if err != nil {
+				return 0, err
+			}
+			n += count
 		}
-		n += count
+		return n, nil
+	})
+	if err != nil {
+		return 0
 	}
 	return n
 }
+
+type dueKey struct{}
 
 // Printer writes in the reader's language and the company's zone.
 func (c *Chrome) Printer(r *web.Request) *ui.Printer {

@@ -145,12 +145,25 @@ func policyDetails(p *ui.Printer, policy estate.Policy) []ui.Detail {
 	}
 }
 
+// hands are who applied and confirmed versions.
+func hands(versions []estate.Version) []estate.Identity {
+	var list []estate.Identity
+	for _, v := range versions {
+		list = append(list, v.AppliedBy)
+		if v.Confirmed != nil {
+			list = append(list, v.Confirmed.By)
+		}
+	}
+	return list
+}
+
 func versionTable(r *web.Request, p *ui.Printer, names *Names, versions []estate.Version, current int64) ui.Table {
 	t := ui.Table{
 		Caption: p.T("console.estate.versions"),
 		Columns: []ui.Column{{Label: p.T("console.estate.number")}, {Label: p.T("console.estate.applied")}, {Label: p.T("console.estate.by")}, {Label: p.T("console.estate.reductions")}},
 		Empty:   &ui.Empty{Icon: "history", Title: p.T("console.estate.no_version")},
 	}
+	names.LearnIdentities(r.Context(), hands(versions)...)
 	for _, v := range versions {
 		number := ui.Cell{Link: versionLink(p, v.ID)}
 		if v.ID == current {

@@ -227,6 +227,11 @@ func (h *pages) duePeople(r *web.Request, p *ui.Printer) ([]Due, error) {
 		Button: &ui.Button{Label: p.T("console.due.passkey.button"), Href: PeoplePath},
 	}
 	names := h.c.Names(r, p)
+	shown := make([]string, len(ids))
+	for i, id := range ids {
+		shown[i] = id.String()
+	}
+	names.Learn(ctx, shown...)
 	for _, id := range ids {
 		due.Lines = append(due.Lines, DueLine{Text: names.person(ctx, id.String())})
 	}
