@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/garant-project/garant/internal/estate"
