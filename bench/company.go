@@ -17,8 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/demo"
@@ -39,9 +37,15 @@ const (
 	perPage  = 3 * time.Second // at most
 )
 
+// look is what else is said of the pages.
+type look struct {
+	profile    string // file for a profile of the processor; empty: none
+	statements bool   // with how long each took
+}
+
 // companyPages measures every page of a Garant that guards a company of 500 persons with two years
 // behind it, one reader at a time. The reference is a bare Go server that sends the same bytes.
-func companyPages(ctx context.Context, out io.Writer, dir string, s size) error {
+func companyPages(ctx context.Context, out io.Writer, dir string, s size, look look) error {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	if err := os.Setenv(demo.PortsVariable, "free"); err != nil {
 		return err
@@ -80,8 +84,8 @@ func companyPages(ctx context.Context, out io.Writer, dir string, s size) error 
 	if err != nil {
 		return err
 	}
-	if profile := os.Getenv("GARANT_BENCH_PROFILE"); profile != "" { // for who looks where the time goes
-		done, err := profiled(profile)
+	if look.profile != "" {
+		done, err := profiled(look.profile)
 		if err != nil {
 			return err
 		}
@@ -100,6 +104,9 @@ func companyPages(ctx context.Context, out io.Writer, dir string, s size) error 
 		}
 		say("%-36s %8d %7d %9s %9s %9s %6.0f %9s%s", p.name(), r.bytes, r.queries, r.p50.Round(10*time.Microsecond), r.p99.Round(10*time.Microsecond), r.bare.Round(time.Microsecond),
 			float64(r.p50)/float64(r.bare), r.cpu.Round(10*time.Microsecond), mark)
+		if look.statements {
+			say("%s", r.statements)
+		}
 	}
 	say("%d of %d pages over the goal (%s; %s for a day of the past) with load %s: %s", len(slow), len(list), pageGoal, pastGoal, load1(), strings.Join(slow, " "))
 	return nil
@@ -148,15 +155,6 @@ type sent struct {
 	body []byte
 }
 
-// counter counts statements.
-type counter struct{ n atomic.Int64 }
-
-func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	c.n.Add(1)
-	return ctx
-}
-func (*counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
 func (g *grown) meter(ctx context.Context, staff, public http.Handler) (*meter, error) {
 	m := &meter{counts: &counter{}}
 	counted := func(h http.Handler) *httptest.Server {
@@ -195,14 +193,14 @@ func (m *meter) close() {
 }
 
 // do sends one request and returns the answer.
-func (m *meter) do(ctx context.Context, method, origin, path string, form url.Values) (*http.Response, []byte, error) {
+func (m *meter) do(ctx context.Context, method, origin, path string, form url.Values) (answer, []byte, error) {
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
 	r, err := http.NewRequestWithContext(ctx, method, origin+path, body)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, nil, err
 	}
 	if host := m.hosts[origin]; host != "" {
 		r.Host = host
@@ -214,17 +212,25 @@ func (m *meter) do(ctx context.Context, method, origin, path string, form url.Va
 	}
 	res, err := m.client.Do(r)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
-	return res, b, err
+	return answer{res.StatusCode, res.Status, res.Header}, b, err
+}
+
+// answer is what a page was answered with, beside its bytes.
+type answer struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
 }
 
 // figures are what was seen of a page.
 type figures struct {
 	bytes          int
-	queries        int64
+	queries        int
+	statements     string
 	p50, p99, bare time.Duration
 	cpu            time.Duration // of Garant and its database, a request
 }
@@ -244,7 +250,7 @@ func (m *meter) measure(ctx context.Context, p address) (figures, error) {
 	}
 	var f figures
 	for range 2 { // once for caches, once to look at
-		before := m.counts.n.Load()
+		m.counts.begin()
 		res, body, err := m.do(ctx, http.MethodGet, origin, p.path, nil)
 		if err != nil {
 			return f, err
@@ -252,7 +258,7 @@ func (m *meter) measure(ctx context.Context, p address) (figures, error) {
 		if res.StatusCode != http.StatusOK {
 			return f, fmt.Errorf("%s: %s", res.Status, body[:min(len(body), 300)])
 		}
-		f.bytes, f.queries = len(body), m.counts.n.Load()-before
+		f.bytes, f.queries, f.statements = len(body), m.counts.n(), m.counts.last()
 		m.body.Store(&sent{res.Header.Get("Content-Type"), body})
 	}
 	var ours, theirs []time.Duration

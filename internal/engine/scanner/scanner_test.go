@@ -330,7 +330,7 @@ func TestBrokenOff(t *testing.T) {
 		t.Fatal("it was not killed")
 	}
 	w.Receiver = w.runner
-	if f := w.take(t, "cloud", report, time.Time{}); len(f) != 1 || f["import.cloud.bak_6"].Outcome != measure.Pass {
+	if f := w.take(t, "cloud", report, time.Time{}); len(f) != 1 || f["import.cloud.enc_3"].Outcome != measure.Pass {
 		t.Errorf("%+v", f)
 	}
 	if _, err := w.Import(ctx, lead, "cloud", bytes.NewReader(report), time.Time{}); !errs.Is(err, errs.Conflict) {

@@ -202,7 +202,7 @@ func (h *pages) coverage(r *web.Request, p *ui.Printer, body *deskPage) error {
 	if err != nil {
 		return err
 	}
-	known, err := measure.Load(r.Context(), h.staff())
+	known, err := h.r.Known(r.Context(), h.staff())
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	if view.Estate == nil {
 		return []console.Due{{
 			State: ui.Unproven, What: p.T("console.due.estate"), Href: console.EstatePath, Why: p.T("console.due.estate.why"),
-			Next: p.T("console.due.estate.next"), Urgency: console.Blocked, Whom: console.RoleName(p, actor.Lead), Mine: r.Actor.May(actor.ChangeEstate),
+			Next: p.T("console.due.estate.next"), Urgency: console.Blocked, Whom: p.Role(actor.Lead), Mine: r.Actor.May(actor.ChangeEstate),
 			Button: &ui.Button{Label: p.T("console.due.estate.button"), Href: console.EstatePath, Primary: true},
 		}}, nil
 	}
@@ -71,12 +71,17 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	if err != nil {
 		return nil, err
 	}
-	assigned, err := measure.LoadAssignments(ctx, h.staff())
+	assigned, err := h.r.Assignments(ctx, h.staff())
 	if err != nil {
 		return nil, err
 	}
 	list := h.steps(r, p, view)
 	owners := &whose{r: r, p: p, view: view, assigned: assigned, names: h.c.Names(r, p)}
+	var persons []string
+	for _, id := range measures {
+		persons = append(persons, assigned[id].Responsible)
+	}
+	owners.names.Learn(ctx, persons...)
 	for _, s := range waiting {
 		due := h.dueCheck(r, p, view, s, published)
 		owners.of(&due, s.Check)
@@ -137,13 +142,13 @@ func (h *pages) steps(r *web.Request, p *ui.Printer, view measure.View) []consol
 	if perSite && len(view.Subjects[catalogue.PerSite]) == 0 && r.Actor.May(actor.ChangeRegisters) && h.c.Has(sitesPath) {
 		list = append(list, console.Due{
 			What: p.T("console.step.sites"), Href: sitesPath, Why: p.T("console.step.sites.why"), Next: p.T("console.step.sites.next"), Urgency: console.Decide,
-			Whom: console.RoleName(p, actor.Operator), Mine: true, Button: &ui.Button{Label: p.T("console.step.sites.button"), Href: sitesPath},
+			Whom: p.Role(actor.Operator), Mine: true, Button: &ui.Button{Label: p.T("console.step.sites.button"), Href: sitesPath},
 		})
 	}
 	if r.Actor.May(actor.ChangeAnnex) && h.c.Has(annexPath) {
 		list = append(list, console.Due{
 			What: p.T("console.step.annex"), Href: annexPath, Why: p.T("console.step.annex.why"), Next: p.T("console.step.annex.next"), Urgency: console.Decide,
-			Whom: console.RoleName(p, actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("console.step.annex.button"), Href: annexPath},
+			Whom: p.Role(actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("console.step.annex.button"), Href: annexPath},
 		})
 	}
 	return list
