@@ -201,14 +201,14 @@ func (m *meter) close() {
 }
 
 // do sends one request and returns the answer.
-func (m *meter) do(ctx context.Context, method, origin, path string, form url.Values) (*http.Response, []byte, error) {
+func (m *meter) do(ctx context.Context, method, origin, path string, form url.Values) (answer, []byte, error) {
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
 	r, err := http.NewRequestWithContext(ctx, method, origin+path, body)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, nil, err
 	}
 	if host := m.hosts[origin]; host != "" {
 		r.Host = host
@@ -220,11 +220,18 @@ func (m *meter) do(ctx context.Context, method, origin, path string, form url.Va
 	}
 	res, err := m.client.Do(r)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
-	return res, b, err
+	return answer{res.StatusCode, res.Status, res.Header}, b, err
+}
+
+// answer is what a page was answered with, beside its bytes.
+type answer struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
 }
 
 // figures are what was seen of a page.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +14,8 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/calendar"
-	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
@@ -43,23 +42,13 @@ type office struct {
 
 func openOffice(t testing.TB) *office {
 	t.Helper()
-	ctx := context.Background()
 	zone, err := time.LoadLocation("Europe/Brussels")
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := &office{t: t, db: pgtest.New(t), zone: zone}
-	provider, err := crypt.OpenKeyfile(ctx, o.db.Pool(pg.Staff), filepath.Join(t.TempDir(), "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := crypt.NewBox(ctx, o.db.Pool(pg.Staff), provider)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o.dir, err = directory.New(directory.Config{Staff: o.db.Pool(pg.Staff), Login: o.db.Pool(pg.Login), Box: box, Policy: directory.DefaultPolicy()}); err != nil {
-		t.Fatal(err)
-	}
+	dir, box := directorytest.Open(t, o.db)
+	o.dir = dir
 	cat, err := catalogue.Load()
 	if err != nil {
 		t.Fatal(err)

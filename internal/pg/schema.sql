@@ -1171,6 +1171,8 @@ CREATE INDEX person_seat ON directory.person USING btree (access_until) WHERE (a
 
 CREATE INDEX session_person ON directory.session USING btree (person_id) WHERE (ended_at IS NULL);
 
+CREATE INDEX session_seen ON directory.session USING btree (person_id, last_seen_at DESC);
+
 CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
 
 CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_id, id);
@@ -1190,6 +1192,8 @@ CREATE INDEX evidence_check ON measure.evidence USING btree (check_id, observed_
 CREATE INDEX evidence_order ON measure.evidence USING btree (check_id, id);
 
 CREATE INDEX run_check ON measure.run USING btree (check_id, asked_at DESC);
+
+CREATE INDEX state_change_at ON measure.state_change USING btree (at);
 
 CREATE INDEX state_change_measure ON measure.state_change USING btree (measure_id, id DESC);
 

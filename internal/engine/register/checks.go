@@ -115,7 +115,7 @@ func factName(check, fact string) string {
 }
 
 // scope is what a register is called among the targets of an estate.
-func scope(register string) string { return "register:" + register }
+func scope(register string) string { return measure.RegisterScope + register }
 
 // check makes a check of a look at registers. Where one of them has no entry there is nothing to
 // look at: an empty register proves nothing.

@@ -8,8 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/garant-project/garant/internal/measure"
 )
 
 // Status is what a scanner says of one thing.
@@ -234,23 +234,5 @@ func scopes(names ...string) []string {
 
 const maxShown = 160
 
-// clean makes words of others fit to be shown: printable, one line, short.
-func clean(s string) string {
-	s = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return ' '
-		}
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s))
-	if len(s) > maxShown {
-		cut := maxShown
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "…"
-	}
-	return s
-}
+// clean makes words of others fit to be shown.
+func clean(s string) string { return measure.Shown(s, maxShown) }

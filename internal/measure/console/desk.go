@@ -220,7 +220,11 @@ func (h *pages) coverage(r *web.Request, p *ui.Printer, body *deskPage) error {
 		}
 	}
 	if public := body.Counts[ui.NotMet] + body.Counts[ui.Stale]; public > 0 {
-		body.Lead += " " + p.T("console.desk.public", "Count", public)
+		id := "console.desk.public"
+		if view.Private {
+			id = "console.desk.private"
+		}
+		body.Lead += " " + p.T(id, "Count", public)
 	}
 	if body.Chart, err = h.past(r, p, met, len(view.Registry.Catalogue.Measures)); err != nil {
 		return err

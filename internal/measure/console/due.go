@@ -83,7 +83,7 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	}
 	owners.names.Learn(ctx, persons...)
 	for _, s := range waiting {
-		due := h.dueCheck(r, p, s, published)
+		due := h.dueCheck(r, p, view, s, published)
 		owners.of(&due, s.Check)
 		list = append(list, due)
 	}
@@ -154,10 +154,10 @@ func (h *pages) steps(r *web.Request, p *ui.Printer, view measure.View) []consol
 	return list
 }
 
-func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, published map[string]measure.StateChange) console.Due {
+func (h *pages) dueCheck(r *web.Request, p *ui.Printer, view measure.View, s measure.CheckStatus, published map[string]measure.StateChange) console.Due {
 	due := console.Due{
 		State: ui.State(s.State), Tag: strings.Join(s.Check.Measures, ", "), What: name(p, s.Check), Href: checkPath(s.Check.ID),
-		Why: withdrawn(r, p, s, published), Since: since(s, published), Action: runAction(r, p, s.Check), Urgency: urgency(s.State),
+		Why: withdrawn(r, p, view, s, published), Since: since(s, published), Action: runAction(r, p, s.Check), Urgency: urgency(s.State),
 	}
 	if s.Reason != measure.ReasonFail {
 		due.Why = strings.TrimSpace(reason(p, s.Reason) + " " + due.Why)
@@ -167,6 +167,11 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, p
 		if s.Check.Pushed {
 			due.Next = p.T("console.next.pushed")
 		}
+	}
+	if register := measure.RegisterOf(s.Scope); register != "" && s.Reason == measure.ReasonNoScope && h.c.Has("/registers/"+register) {
+		due.Why = p.T("reason.no_entry")
+		due.Next, due.Action = p.T("console.next.no_entry"), nil
+		due.Button = &ui.Button{Label: p.T("console.due.register"), Href: "/registers/" + register, About: due.What}
 	}
 	if s.Current == nil {
 		return due
@@ -218,8 +223,11 @@ func since(s measure.CheckStatus, published map[string]measure.StateChange) time
 	return at
 }
 
-// withdrawn says what the public sees of it.
-func withdrawn(r *web.Request, p *ui.Printer, s measure.CheckStatus, published map[string]measure.StateChange) string {
+// withdrawn says what the public sees of it, or would see of a private annex.
+func withdrawn(r *web.Request, p *ui.Printer, view measure.View, s measure.CheckStatus, published map[string]measure.StateChange) string {
+	if view.Private && s.State != measure.Unproven {
+		return p.T("console.due.private", "Count", len(s.Check.Measures))
+	}
 	var gone []string
 	var first time.Time
 	for _, id := range s.Check.Measures {

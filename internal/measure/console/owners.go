@@ -224,6 +224,12 @@ func own(r *web.Request, a measure.Assignment, view measure.View) bool {
 	return ok && r.Actor.Kind == actor.Person && r.Actor.May(actor.OwnTasks)
 }
 
+// hidden reports whether a measure is none of the reader's business yet: the company keeps its annex to itself, and
+// the reader has only tasks of their own.
+func hidden(r *web.Request, mine bool, view measure.View) bool {
+	return view.Private && !mine && !r.Actor.May(actor.ReadChecks)
+}
+
 // stateNote says why a measure is in its state.
 func stateNote(p *ui.Printer, s measure.Status) string { return reason(p, s.Reason) }
 

@@ -112,6 +112,9 @@ func (h *ownerPages) show(w http.ResponseWriter, r *web.Request, code int, in as
 	}
 	status := view.Registry.Derive(id, view, known, r.Now)
 	mine := own(r, owner, view)
+	if hidden(r, mine, view) {
+		return errNoMeasure()
+	}
 	body := &measurePage{ID: id, Attested: m.Attest && m.Excluded == nil, Full: mine || r.Actor.May(actor.ReadChecks)}
 	body.Status = statusNotice(p, status)
 	figures := view.Registry.Figures(view.Estate)

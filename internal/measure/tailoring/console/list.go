@@ -143,6 +143,17 @@ func (h *pages) lines(r *web.Request, p *ui.Printer, a *annex) ([]line, error) {
 	return out, nil
 }
 
+// registerPath is the page of the register in which checks of a measure found nothing to look at;
+// empty where there is none.
+func registerPath(s measure.Status) string {
+	for _, c := range s.Checks {
+		if register := measure.RegisterOf(c.Scope); register != "" && c.Reason == measure.ReasonNoScope {
+			return "/registers/" + register
+		}
+	}
+	return ""
+}
+
 // next says what a measure waits for, and gives the one link to the next step.
 func (h *pages) next(r *web.Request, p *ui.Printer, l *line, m catalogue.Measure, s measure.Status, unowned bool) {
 	button := func(id, href string) {
@@ -200,6 +211,10 @@ func (h *pages) next(r *web.Request, p *ui.Printer, l *line, m catalogue.Measure
 				sites = console.EstatePath
 			}
 			button("site", sites)
+		case registerPath(s) != "" && h.c.Has(registerPath(s)):
+			l.Reason = reason(p, "reason.no_entry")
+			say(waitsTarget, "no_entry")
+			button("register", registerPath(s))
 		default:
 			say(waitsTarget, "no_scope")
 			button("declare", console.EstatePath)
