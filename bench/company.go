@@ -39,6 +39,8 @@ const (
 
 // look is what else is said of the pages.
 type look struct {
+	dir        string // where the company is kept; empty: nowhere
+	page       string // only pages with this in their address; empty: all
 	profile    string // file for a profile of the processor; empty: none
 	statements bool   // with how long each took
 }
@@ -49,6 +51,9 @@ func companyPages(ctx context.Context, out io.Writer, dir string, s size, look l
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	if err := os.Setenv(demo.PortsVariable, "free"); err != nil {
 		return err
+	}
+	if look.dir != "" {
+		dir = look.dir
 	}
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	say("company: %d persons, %d assets, %d documents, %d suppliers, %d sites, %d days, %d entries of the record; load %s", s.persons, s.assets, s.documents, s.suppliers, s.sites, s.days, s.entries, load1())
@@ -94,6 +99,9 @@ func companyPages(ctx context.Context, out io.Writer, dir string, s size, look l
 	say("\n%-36s %8s %7s %9s %9s %9s %6s %9s", "page", "bytes", "queries", "p50", "p99", "bare p50", "ratio", "CPU")
 	var slow []string
 	for _, p := range list {
+		if !strings.Contains(p.name(), look.page) {
+			continue
+		}
 		r, err := m.measure(ctx, p)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.path, err)
@@ -258,7 +266,7 @@ func (m *meter) measure(ctx context.Context, p address) (figures, error) {
 		if res.StatusCode != http.StatusOK {
 			return f, fmt.Errorf("%s: %s", res.Status, body[:min(len(body), 300)])
 		}
-		f.bytes, f.queries, f.statements = len(body), m.counts.n(), m.counts.last()
+		f.bytes, f.queries = len(body), m.counts.n()
 		m.body.Store(&sent{res.Header.Get("Content-Type"), body})
 	}
 	var ours, theirs []time.Duration
@@ -286,6 +294,7 @@ func (m *meter) measure(ctx context.Context, p address) (figures, error) {
 			theirs = append(theirs, time.Since(begun))
 		}
 	}
+	f.statements = m.counts.told(len(ours) + 1)
 	slices.Sort(ours)
 	slices.Sort(theirs)
 	f.p50, f.p99, f.bare = result{took: ours}.exact(.5), result{took: ours}.exact(.99), result{took: theirs}.exact(.5)

@@ -16,6 +16,8 @@ func main() {
 	length := flag.Duration("length", 20*time.Second, "how long each load runs")
 	only := flag.String("only", "", "run one of: start, pages, findings, company")
 	var look look
+	flag.StringVar(&look.dir, "company-dir", "", "let the company grow in this directory and leave it there, or take up the one that is there")
+	flag.StringVar(&look.page, "company-page", "", "only the pages of the company with this in their address")
 	flag.StringVar(&look.profile, "company-profile", "", "write a profile of the processor to this file while the pages of the company are measured")
 	flag.BoolVar(&look.statements, "company-statements", false, "print the statements of each page of the company")
 	small := flag.Int("company-part", 1, "divide the size of the company by this")

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -58,14 +60,26 @@ func (c *counter) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQue
 	}
 }
 
-// last writes the statements since begin, a line each.
-func (c *counter) last() string {
+// told writes the statements since begin, a line each: how often a request ran it, how long it took
+// on average, and all of a request together.
+func (c *counter) told(requests int) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var b strings.Builder
+	took, times := map[string]time.Duration{}, map[string]int{}
+	var order []string
 	for _, s := range c.list {
 		sql := strings.Join(strings.Fields(s.sql), " ")
-		fmt.Fprintf(&b, "    %9s %s\n", s.took.Round(10*time.Microsecond), sql[:min(len(sql), 170)])
+		if times[sql] == 0 {
+			order = append(order, sql)
+		}
+		took[sql] += s.took
+		times[sql]++
+	}
+	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(took[b], took[a]) })
+	var b strings.Builder
+	for _, sql := range order {
+		fmt.Fprintf(&b, "    %9s %5.1f × %9s %s\n", (took[sql] / time.Duration(requests)).Round(10*time.Microsecond), float64(times[sql])/float64(requests),
+			(took[sql] / time.Duration(times[sql])).Round(10*time.Microsecond), sql[:min(len(sql), 160)])
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
