@@ -214,9 +214,7 @@ func (h *house) pages() map[string]string {
 	}
 	pages := map[string]string{
 		"person": "/people/" + h.leads[1].ID, "record of a person": "/record?object=person:" + h.leads[1].ID,
-		"task": "/tasks/acknowledge/" + strings.TrimPrefix(entry("documents"), "/registers/documents/"),
-		// of somebody who has assets, so that their names are asked for with ten rows as with five hundred
-		"asset with a filter": "/registers/assets?owner=" + h.id("SELECT fields ->> 'owner' FROM register.entry WHERE register = 'assets' AND fields ->> 'owner' IS NOT NULL ORDER BY id LIMIT 1"),
+		"task": "/tasks/acknowledge/" + strings.TrimPrefix(entry("documents"), "/registers/documents/"), "asset with a filter": "/registers/assets?owner=" + h.id("SELECT fields ->> 'owner' FROM register.entry WHERE register = 'assets' ORDER BY sort_key LIMIT 1"),
 	}
 	for _, path := range []string{
 		"/", "/?whose=mine", "/annex", "/annex/PHY-2", "/annex/review", "/annex/versions", "/annex/versions/1", "/annex/company", "/annex/parameters", "/annex/text",

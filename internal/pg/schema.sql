@@ -1203,6 +1203,8 @@ CREATE INDEX change_entry ON register.change USING btree (entry_id, id DESC);
 
 CREATE INDEX entry_list ON register.entry USING btree (register, sort_key, id) WHERE (deleted_at IS NULL);
 
+CREATE INDEX entry_ownerless ON register.entry USING btree (id) WHERE ((register = 'assets'::text) AND (deleted_at IS NULL) AND (state <> 'disposed'::text) AND ((fields ->> 'owner'::text) IS NULL));
+
 CREATE INDEX entry_purge ON register.entry USING btree (purge_on) WHERE (purge_on IS NOT NULL);
 
 CREATE INDEX entry_state ON register.entry USING btree (register, state) WHERE (deleted_at IS NULL);
