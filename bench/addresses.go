@@ -84,7 +84,7 @@ func (g *grown) pages(ctx context.Context, m *meter) ([]address, error) {
 		}
 	}
 	staff("/", "/?whose=mine", "/?team=operations",
-		"/annex", "/annex?state=met", "/annex/ENC-1", "/annex/PHY-2", "/annex/own/OWN-1", "/annex/company", "/annex/parameters", "/annex/text", "/annex/review", "/annex/versions", "/annex/versions/7",
+		"/annex", "/annex?state=met", "/annex/ENC-1", "/annex/PHY-2", "/annex/OWN-1", "/annex/company", "/annex/parameters", "/annex/text", "/annex/review", "/annex/versions", "/annex/versions/7",
 		"/measures", "/measures?show=due", "/measures/ENC-1", "/measures/PHY-2",
 		"/checks", "/checks?state=met", "/checks/"+i.check, "/checks/register.owners", "/evidence/"+i.evidence, "/runs/"+i.run,
 		"/registers",
@@ -94,7 +94,7 @@ func (g *grown) pages(ctx context.Context, m *meter) ([]address, error) {
 		"/registers/documents", "/registers/documents/"+i.document, "/registers/documents/"+i.document+"/edit",
 		"/registers/suppliers", "/registers/suppliers/"+i.supplier, "/registers/sites", "/registers/sites/"+i.site, "/registers/teams",
 		"/tasks/acknowledge/"+i.document,
-		"/people", "/people/"+i.account, "/account", "/account/mail", "/mail",
+		"/people", "/people/"+i.account, "/account", "/mail/preferences", "/mail",
 		"/record", "/record?action=*", "/record?action=person.role_changed", "/record?object="+url.QueryEscape("person:"+i.account), "/record?actor="+i.account, "/record?action=estate.applied",
 		"/audit", i.sample, i.sample+"/items/1",
 		"/estate", "/estate/1",

@@ -17,13 +17,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/demo"
 	"github.com/garant-project/garant/internal/pg"
-	"github.com/garant-project/garant/internal/pg/cluster"
 )
 
 // The goals of issue 4.
@@ -37,15 +34,26 @@ const (
 const (
 	rounds   = 8
 	perRound = 4
-	perPage  = 6 * time.Second // at most
+	perPage  = 3 * time.Second // at most
 )
+
+// look is what else is said of the pages.
+type look struct {
+	dir        string // where the company is kept; empty: nowhere
+	page       string // only pages with this in their address; empty: all
+	profile    string // file for a profile of the processor; empty: none
+	statements bool   // with how long each took
+}
 
 // companyPages measures every page of a Garant that guards a company of 500 persons with two years
 // behind it, one reader at a time. The reference is a bare Go server that sends the same bytes.
-func companyPages(ctx context.Context, out io.Writer, dir string, s size) error {
+func companyPages(ctx context.Context, out io.Writer, dir string, s size, look look) error {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	if err := os.Setenv(demo.PortsVariable, "free"); err != nil {
 		return err
+	}
+	if look.dir != "" {
+		dir = look.dir
 	}
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	say("company: %d persons, %d assets, %d documents, %d suppliers, %d sites, %d days, %d entries of the record; load %s", s.persons, s.assets, s.documents, s.suppliers, s.sites, s.days, s.entries, load1())
@@ -81,8 +89,8 @@ func companyPages(ctx context.Context, out io.Writer, dir string, s size) error 
 	if err != nil {
 		return err
 	}
-	if profile := os.Getenv("GARANT_BENCH_PROFILE"); profile != "" { // for who looks where the time goes
-		done, err := profiled(profile)
+	if look.profile != "" {
+		done, err := profiled(look.profile)
 		if err != nil {
 			return err
 		}
@@ -91,6 +99,9 @@ func companyPages(ctx context.Context, out io.Writer, dir string, s size) error 
 	say("\n%-36s %8s %7s %9s %9s %9s %6s %9s", "page", "bytes", "queries", "p50", "p99", "bare p50", "ratio", "CPU")
 	var slow []string
 	for _, p := range list {
+		if !strings.Contains(p.name(), look.page) {
+			continue
+		}
 		r, err := m.measure(ctx, p)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.path, err)
@@ -101,6 +112,9 @@ func companyPages(ctx context.Context, out io.Writer, dir string, s size) error 
 		}
 		say("%-36s %8d %7d %9s %9s %9s %6.0f %9s%s", p.name(), r.bytes, r.queries, r.p50.Round(10*time.Microsecond), r.p99.Round(10*time.Microsecond), r.bare.Round(time.Microsecond),
 			float64(r.p50)/float64(r.bare), r.cpu.Round(10*time.Microsecond), mark)
+		if look.statements {
+			say("%s", r.statements)
+		}
 	}
 	say("%d of %d pages over the goal (%s; %s for a day of the past) with load %s: %s", len(slow), len(list), pageGoal, pastGoal, load1(), strings.Join(slow, " "))
 	return nil
@@ -149,15 +163,6 @@ type sent struct {
 	body []byte
 }
 
-// counter counts statements.
-type counter struct{ n atomic.Int64 }
-
-func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	c.n.Add(1)
-	return ctx
-}
-func (*counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
 func (g *grown) meter(ctx context.Context, staff, public http.Handler) (*meter, error) {
 	m := &meter{counts: &counter{}}
 	counted := func(h http.Handler) *httptest.Server {
@@ -182,14 +187,12 @@ func (g *grown) meter(ctx context.Context, staff, public http.Handler) (*meter, 
 		return nil, err
 	}
 	m.cookie = "garant=" + token + "; lang=fr"
-	m.postgres = postmaster(g.guest)
-	before := m.cpu()
-	time.Sleep(3 * time.Second)
-	m.idle = float64(m.cpu()-before) / float64(3*time.Second)
-	return m, nil
+	m.postgres = g.guest.Status().PID
+	const quiet = 3 * time.Second
+	idle, err := m.spent(func() error { time.Sleep(quiet); return nil })
+	m.idle = idle / float64(quiet)
+	return m, err
 }
-
-func postmaster(c *cluster.Cluster) int { return c.Status().PID }
 
 func (m *meter) close() {
 	for _, s := range []*httptest.Server{m.staff, m.public, m.bare} {
@@ -198,14 +201,14 @@ func (m *meter) close() {
 }
 
 // do sends one request and returns the answer.
-func (m *meter) do(ctx context.Context, method, origin, path string, form url.Values) (*http.Response, []byte, error) {
+func (m *meter) do(ctx context.Context, method, origin, path string, form url.Values) (answer, []byte, error) {
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
 	r, err := http.NewRequestWithContext(ctx, method, origin+path, body)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, nil, err
 	}
 	if host := m.hosts[origin]; host != "" {
 		r.Host = host
@@ -217,17 +220,25 @@ func (m *meter) do(ctx context.Context, method, origin, path string, form url.Va
 	}
 	res, err := m.client.Do(r)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
-	return res, b, err
+	return answer{res.StatusCode, res.Status, res.Header}, b, err
+}
+
+// answer is what a page was answered with, beside its bytes.
+type answer struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
 }
 
 // figures are what was seen of a page.
 type figures struct {
 	bytes          int
-	queries        int64
+	queries        int
+	statements     string
 	p50, p99, bare time.Duration
 	cpu            time.Duration // of Garant and its database, a request
 }
@@ -247,7 +258,7 @@ func (m *meter) measure(ctx context.Context, p address) (figures, error) {
 	}
 	var f figures
 	for range 2 { // once for caches, once to look at
-		before := m.counts.n.Load()
+		m.counts.begin()
 		res, body, err := m.do(ctx, http.MethodGet, origin, p.path, nil)
 		if err != nil {
 			return f, err
@@ -255,23 +266,26 @@ func (m *meter) measure(ctx context.Context, p address) (figures, error) {
 		if res.StatusCode != http.StatusOK {
 			return f, fmt.Errorf("%s: %s", res.Status, body[:min(len(body), 300)])
 		}
-		f.bytes, f.queries = len(body), m.counts.n.Load()-before
+		f.bytes, f.queries = len(body), m.counts.n()
 		m.body.Store(&sent{res.Header.Get("Content-Type"), body})
 	}
 	var ours, theirs []time.Duration
 	var spent float64
-	asked := 0
 	for began := time.Now(); len(ours) < rounds*perRound && time.Since(began) < perPage; {
-		cpu, start := m.cpu(), time.Now()
-		for range perRound {
-			took, err := get()
-			if err != nil {
-				return f, err
+		computed, err := m.spent(func() error {
+			for range perRound {
+				took, err := get()
+				if err != nil {
+					return err
+				}
+				ours = append(ours, took)
 			}
-			ours = append(ours, took)
-			asked++
+			return nil
+		})
+		if err != nil {
+			return f, err
 		}
-		spent += float64(m.cpu()-cpu) - m.idle*float64(time.Since(start))
+		spent += computed
 		for range perRound {
 			begun := time.Now()
 			if _, _, err := m.do(ctx, http.MethodGet, m.bare.URL, "/", nil); err != nil {
@@ -280,10 +294,11 @@ func (m *meter) measure(ctx context.Context, p address) (figures, error) {
 			theirs = append(theirs, time.Since(begun))
 		}
 	}
+	f.statements = m.counts.told(len(ours) + 1)
 	slices.Sort(ours)
 	slices.Sort(theirs)
 	f.p50, f.p99, f.bare = result{took: ours}.exact(.5), result{took: ours}.exact(.99), result{took: theirs}.exact(.5)
-	f.cpu = time.Duration(max(0, spent) / float64(asked))
+	f.cpu = time.Duration(max(0, spent) / float64(len(ours)))
 	return f, nil
 }
 

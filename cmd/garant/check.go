@@ -115,16 +115,35 @@ func listChecks(con console, g *app.Garant, reg *measure.Registry, asJSON bool) 
 	return nil
 }
 
+// printResult prints what a check saw. What several targets have in common is said once.
 func printResult(con console, g *app.Garant, r measure.Result) {
 	mark := map[measure.Outcome]string{measure.Pass: "pass ", measure.Fail: "FAIL ", measure.Error: "ERROR", measure.NotApplicable: "none "}[r.Finding.Outcome]
 	_, _ = fmt.Fprintf(con.out, "%s  %-38s %-8s %d examined, %d ms\n", mark, r.Check.ID, strings.Join(r.Check.Measures, " "), len(r.Finding.Scope), r.Took.Milliseconds())
-	for _, item := range r.Finding.Failed {
-		_, _ = fmt.Fprintf(con.out, "       %s: %s\n", item.Target, g.Words("en", item.Problem))
-		if item.Expected != "" || item.Actual != "" {
-			_, _ = fmt.Fprintf(con.out, "         expected %s, saw %s\n", item.Expected, item.Actual)
+	failed := r.Finding.Failed
+	for i, item := range failed {
+		if i == 0 || failed[i-1].Target != item.Target || failed[i-1].Problem != item.Problem {
+			_, _ = fmt.Fprintf(con.out, "       %s: %s\n", item.Target, g.Words("en", item.Problem))
 		}
-		_, _ = fmt.Fprintf(con.out, "         → %s\n", g.Words("en", item.Problem+".fix"))
+		switch {
+		case item.Expected != "" && item.Actual != "":
+			_, _ = fmt.Fprintf(con.out, "         expected %s, saw %s\n", item.Expected, item.Actual)
+		case item.Expected != "":
+			_, _ = fmt.Fprintf(con.out, "         expected %s\n", item.Expected)
+		case item.Actual != "":
+			_, _ = fmt.Fprintf(con.out, "         %s\n", item.Actual)
+		}
+		if i == len(failed)-1 || failed[i+1].Problem != item.Problem { // one way to mend all of these
+			_, _ = fmt.Fprintf(con.out, "         → %s\n", g.Words("en", item.Problem+".fix"))
+		}
 	}
+}
+
+// counted writes a number with what it counts: "1 database", "2 databases".
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func printResults(con console, results []measure.Result) error {

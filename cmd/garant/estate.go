@@ -40,7 +40,8 @@ func (v *estateValidateCmd) Run(con console) error {
 	if v.JSON {
 		return json.NewEncoder(con.out).Encode(map[string]any{"valid": true, "company": e.Company.Name, "endpoints": len(e.Endpoints), "databases": len(e.Databases)})
 	}
-	_, err = fmt.Fprintf(con.out, "%s is valid: %s, %d endpoints, %d databases.\n", estate.FileName, e.Company.Name, len(e.Endpoints), len(e.Databases))
+	_, err = fmt.Fprintf(con.out, "%s is valid: %s, %s, %s.\n", estate.FileName, e.Company.Name,
+		counted(len(e.Endpoints), "endpoint", "endpoints"), counted(len(e.Databases), "database", "databases"))
 	return err
 }
 

@@ -108,7 +108,7 @@ func (n *initCmd) Run(ctx context.Context, c *cli, con console) error {
 	if n.JSON {
 		return n.report(con, path, result, outlook, applied)
 	}
-	n.tell(con, path, usual, answers, result, outlook, applied)
+	n.tell(con, path, places(c, path, usual), answers, result, outlook, applied)
 	return nil
 }
 
@@ -259,10 +259,26 @@ func (n *initCmd) report(con console, path string, r discover.Result, outlook ap
 	})
 }
 
+// places are the flags by which other commands find what this one wrote. What stands in the
+// environment they find by themselves.
+func places(c *cli, path string, usual bool) (flags string) {
+	if c.Data != "" && c.Data != os.Getenv("GARANT_DATA") {
+		flags = " --data " + quoteShell(c.Data)
+	}
+	if !usual || c.Config != "" && c.Config != os.Getenv("GARANT_CONFIG") {
+		flags += " --config " + quoteShell(path)
+	}
+	return flags
+}
+
 // tell says what was written and what comes next.
-func (n *initCmd) tell(con console, path string, usual bool, a discover.Answers, r discover.Result, outlook app.Outlook, applied *app.Applied) {
+func (n *initCmd) tell(con console, path, flags string, a discover.Answers, r discover.Result, outlook app.Outlook, applied *app.Applied) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(con.out, format, args...) }
-	say("Wrote %s: %d endpoints and %d databases; %d more stand there as comments.\n", path, len(r.Estate.Endpoints), len(r.Estate.Databases), r.Off)
+	say("Wrote %s: %s and %s", path, counted(len(r.Estate.Endpoints), "endpoint", "endpoints"), counted(len(r.Estate.Databases), "database", "databases"))
+	if r.Off > 0 {
+		say("; %s as %s", counted(r.Off, "more stands there", "more stand there"), map[bool]string{true: "a comment", false: "comments"}[r.Off == 1])
+	}
+	say(".\n")
 	if len(r.Notes) > 0 {
 		say("\nNot in it, or to be known (all of it stands at the end of the file):\n")
 		for _, note := range r.Notes[:min(len(r.Notes), maxNotesShown)] {
@@ -274,12 +290,8 @@ func (n *initCmd) tell(con console, path string, usual bool, a discover.Answers,
 	}
 	say("\nWhat will be looked at, and what waits:\n%s", outlook)
 
-	file, config := "", ""
-	if !usual {
-		file, config = " "+quoteShell(path), " --config "+quoteShell(path)
-	}
 	say("\nNext:\n")
-	step := func(command, why string) { say("  %-58s # %s\n", command, why) }
+	step := func(command, why string) { say("  %-62s # %s\n", command, why) }
 	for _, d := range a.Databases {
 		if name, ok := strings.CutPrefix(d.Reference, "env:"); ok {
 			step("export "+name+"=…", "the URL of the database, for the account Garant runs as")
@@ -288,13 +300,16 @@ func (n *initCmd) tell(con console, path string, usual bool, a discover.Answers,
 	if applied == nil {
 		step("less "+quoteShell(path), "read each line, decide what it asks")
 		step("garant estate validate "+quoteShell(path), "is it right?")
-		step("garant estate apply"+file, "put it in force; nothing is public yet")
+		step("garant estate apply"+flags, "put it in force; nothing is public yet")
 	} else {
 		say("  %s", applied)
 	}
-	step("garant person add you@company.example \"Your Name\" --role lead"+config, "yourself")
-	step("garant person link you@company.example"+config, "your link to sign in with")
-	step("garant serve"+config, "the console, and the draft of your annex")
+	step("garant person add you@company.example \"Your Name\" --role lead"+flags, "yourself")
+	step("garant person link you@company.example"+flags, "your link to sign in with")
+	step("garant serve"+flags, "the console, and the draft of your annex")
+	if n.Resolver != "" {
+		say("\nThe names were asked of %s. The checks ask this machine's own resolver: it has to know them too, or write the address under connect.\n", n.Resolver)
+	}
 	if len(r.Sites) > 0 && applied == nil {
 		say("\nIn the console, under Registers → Sites, add: %s.\n", strings.Join(r.Sites, ", "))
 	}

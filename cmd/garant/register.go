@@ -83,7 +83,7 @@ func (i *registerImportCmd) Run(ctx context.Context, c *cli, con console) error 
 		}
 		switch {
 		case report.Bad > 0:
-			return errs.New(errs.Invalid, "register.import.bad_lines", fmt.Sprintf("%d lines are wrong; nothing was saved.", report.Bad)).WithFix("Correct them and import the file again.")
+			return errs.New(errs.Invalid, "register.import.bad_lines", counted(report.Bad, "line is", "lines are")+" wrong; nothing was saved.").WithFix("Correct them and import the file again.")
 		case report.Lines == 0:
 			return errs.New(errs.Invalid, "register.import.empty", "The file has no entry.").WithFix("Put one entry on each line below the first.")
 		}
@@ -111,7 +111,7 @@ func (i *registerImportCmd) print(con console, g *app.Garant, report register.Re
 	if separator == "\t" {
 		separator = "tabs"
 	}
-	_, _ = fmt.Fprintf(con.out, "%d lines read, %s, separated by %s\n", report.Lines, report.Encoding, separator)
+	_, _ = fmt.Fprintf(con.out, "%s read, %s, separated by %s\n", counted(report.Lines, "line", "lines"), report.Encoding, separator)
 	for _, f := range faults {
 		_, _ = fmt.Fprintf(con.out, "  line %d, %s: %s", f.Line, f.Column, f.Problem)
 		if f.Value != "" {
@@ -121,7 +121,7 @@ func (i *registerImportCmd) print(con console, g *app.Garant, report register.Re
 	}
 	switch {
 	case report.Imported > 0:
-		_, _ = fmt.Fprintf(con.out, "%d entries saved\n", report.Imported)
+		_, _ = fmt.Fprintf(con.out, "%s saved\n", counted(report.Imported, "entry", "entries"))
 	case report.Bad == 0:
 		_, _ = fmt.Fprintln(con.out, "all lines are right; nothing was saved")
 	}

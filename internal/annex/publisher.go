@@ -30,12 +30,13 @@ type Publisher struct {
 	// nobody does.
 	Witnessed func(ctx context.Context, view measure.View, document string, now time.Time) (map[string]WitnessMark, error)
 
-	wake chan struct{}
+	memory *measure.Memory
+	wake   chan struct{}
 }
 
 // NewPublisher fills in what Wake needs.
 func NewPublisher(p Publisher) *Publisher {
-	p.wake = make(chan struct{}, 1)
+	p.memory, p.wake = &measure.Memory{}, make(chan struct{}, 1)
 	return &p
 }
 
@@ -90,7 +91,7 @@ func (p *Publisher) Publish(ctx context.Context) error {
 		if view.Estate == nil { // whose annex would it be?
 			return pulse(ctx, tx)
 		}
-		known, err := measure.Load(ctx, tx)
+		known, err := p.memory.Load(ctx, tx)
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/garant-project/garant/internal/directory"
@@ -42,9 +41,9 @@ func target(p *ui.Printer, name string) (ui.Link, bool) {
 	if name == measure.OwnersScope {
 		return ui.Link{Label: p.T("measures.title"), Href: console.MeasuresPath}, true
 	}
-	key, ok := strings.CutPrefix(name, register.Target)
+	key := measure.RegisterOf([]string{name})
 	title := "register." + key + ".title"
-	if !ok || !p.Has(title) {
+	if key == "" || !p.Has(title) {
 		return ui.Link{}, false
 	}
 	return ui.Link{Label: p.T(title), Href: register.Path + "/" + key}, true

@@ -64,12 +64,15 @@ func (d *Demo) keep(ctx context.Context, staff map[string]actor.Actor) error {
 	by := staff[demo.Lead]
 	called := map[string]string{} // what entries are called → id
 	for _, k := range demo.Entries(d.Now()) {
-		kept, err := d.Registers.List(ctx, by, k.Register, register.Query{Limit: 100}, d.Now())
-		if err != nil {
-			return err
-		}
-		for _, e := range kept.Entries {
-			called[e.Values[k.Label]] = e.ID.String()
+		for after, more := "", true; more; { // whoever tries the example may have added thousands
+			kept, err := d.Registers.List(ctx, by, k.Register, register.Query{State: register.Any, After: after, Limit: 500}, d.Now())
+			if err != nil {
+				return err
+			}
+			for _, e := range kept.Entries {
+				called[e.Values[k.Label]] = e.ID.String()
+			}
+			after, more = kept.Next, kept.Next != ""
 		}
 		for _, values := range k.Entries {
 			if called[values[k.Label]] != "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/garant-project/garant/internal/job"
 	"github.com/garant-project/garant/internal/mail"
 	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/measure/catalogue"
 	checks "github.com/garant-project/garant/internal/measure/console"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -62,8 +63,25 @@ func (g *Garant) siteName(ctx context.Context, _, id string) string {
 	if err != nil {
 		return ""
 	}
-	names, err := g.Registers.Names(ctx, actor.NewSystem("measures"), []uuid.UUID{parsed})
-	if err != nil {
+	by := actor.NewSystem("measures")
+	type key struct{}
+	names, err := web.Once(ctx, key{}, func() (map[uuid.UUID]string, error) { // pages that name one name most of them
+		view, err := g.View(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var ids []uuid.UUID
+		for _, id := range view.Subjects[catalogue.PerSite] {
+			if open, err := uuid.Parse(id); err == nil {
+				ids = append(ids, open)
+			}
+		}
+		return g.Registers.Names(ctx, by, ids)
+	})
+	if name := names[parsed]; err == nil && name != "" {
+		return name
+	}
+	if names, err = g.Registers.Names(ctx, by, []uuid.UUID{parsed}); err != nil { // of a site that is closed
 		return "" // its id is shown instead
 	}
 	return names[parsed]

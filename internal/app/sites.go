@@ -83,6 +83,7 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	api := web.NewAPI("Garant", g.Build)
 	g.Runner.AddAPI(api)
 	g.Owners.AddAPI(api)
+	g.Registers.AddAPI(api)
 	g.Importer().AddAPI(api)
 	g.Statements().AddAPI(api)
 	reader.AddAPI(api, g.Messages)

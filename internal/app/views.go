@@ -27,6 +27,7 @@ type views struct {
 
 	mu        sync.Mutex
 	view      measure.View
+	at        inForce // what view is made of
 	readAt    time.Time
 	past      map[int64]*estate.Estate
 	published tailoring.Version // of view
@@ -52,25 +53,52 @@ func (v *views) current(ctx context.Context) (measure.View, error) {
 		return v.view, nil
 	}
 	pool := v.db.Pool(pg.Worker)
-	version, err := estate.Current(ctx, pool)
+	at, err := v.marks(ctx, pool)
 	switch {
 	case errs.Is(err, errs.NotFound):
 		return measure.View{Registry: v.build, Private: true}, nil
 	case err != nil:
 		return measure.View{}, err
 	}
-	view := measure.View{Estate: version.Estate, Version: version.ID, Past: v.earlier}
-	if err := v.annex(ctx, pool, &view); err != nil {
-		return measure.View{}, err
+	view := v.view
+	if view.Registry == nil || at != v.at {
+		if view, err = v.read(ctx, pool); err != nil {
+			return measure.View{}, err
+		}
 	}
 	if view.Subjects, err = v.subjects(ctx); err != nil {
 		return measure.View{}, err
 	}
+	v.view, v.at, v.readAt = view, at, v.now()
+	return view, nil
+}
+
+// inForce tells apart what can be in force.
+type inForce struct {
+	estate estate.Mark
+	annex  tailoring.Mark
+}
+
+// marks tells what is in force without reading it.
+func (v *views) marks(ctx context.Context, on pg.Querier) (m inForce, err error) {
+	if m.estate, err = estate.InForce(ctx, on); err != nil {
+		return m, err
+	}
+	m.annex, err = tailoring.LastMark(ctx, on)
+	return m, err
+}
+
+// read makes the view of what is in force.
+func (v *views) read(ctx context.Context, on pg.Querier) (measure.View, error) {
+	version, err := estate.Current(ctx, on)
+	if err != nil {
+		return measure.View{}, err
+	}
+	view := measure.View{Estate: version.Estate, Version: version.ID, Past: v.earlier}
 	for _, r := range version.Pending() {
 		view.Reduced = append(view.Reduced, r.Measures...)
 	}
-	v.view, v.readAt = view, v.now()
-	return view, nil
+	return view, v.annex(ctx, on, &view)
 }
 
 // annex fills in the annex that the company has published; before the first publication its draft,

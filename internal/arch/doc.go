@@ -21,7 +21,7 @@
 //	crypt
 //	pg
 //	outgoing
-//	actor, errs
+//	actor, errs, calendar
 //
 // A new package gets its place in the table of layers in imports_test.go, with a decision record
 // when the place is not obvious.

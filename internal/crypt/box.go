@@ -110,6 +110,9 @@ func (b *Box) OpenAll(ctx context.Context, q pg.Querier, values []Sealed) ([]Ope
 			subjects = append(subjects, v.Subject)
 		}
 	}
+	if len(values) == 0 {
+		return nil, nil
+	}
 	rows, err := q.Query(ctx, "SELECT subject, wrapped, provider FROM crypt.key WHERE subject = ANY ($1)", subjects)
 	if err != nil {
 		return nil, pg.Wrap(err)

@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"math"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -12,13 +14,13 @@ import (
 	"github.com/garant-project/garant/internal/pg"
 )
 
-// Enabled returns, of the given ids, those of persons who are there and not disabled. Needs
-// actor.ReadPersons.
+// Enabled returns, of the given ids, those of persons who are there, not disabled, and no auditors:
+// these answer for nothing. Needs actor.ReadPersons.
 func (d *Directory) Enabled(ctx context.Context, by actor.Actor, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
 	if err := d.may(ctx, d.staff, by, actor.ReadPersons, "person.listed", audit.Object{Kind: "person", ID: "*"}); err != nil {
 		return nil, err
 	}
-	rows, err := d.staff.Query(ctx, "SELECT id FROM directory.person WHERE id = ANY ($1) AND disabled_at IS NULL", ids)
+	rows, err := d.staff.Query(ctx, "SELECT id FROM directory.person WHERE id = ANY ($1) AND disabled_at IS NULL AND role <> 'auditor'", ids)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -45,10 +47,21 @@ const maxRoster = 2000
 // Roster lists the persons who are not disabled by name alone, in the order they were added, at most
 // 2,000; a name that does not open is left out. Needs actor.ReadPersons.
 func (d *Directory) Roster(ctx context.Context, by actor.Actor) ([]Named, error) {
+	list, err := d.named(ctx, by, false, maxRoster)
+	return slices.DeleteFunc(list, func(n Named) bool { return n.Name == "" }), err
+}
+
+// Everybody lists all persons by name alone, in the order they were added, disabled ones too; a name
+// that does not open is empty. Needs actor.ReadPersons.
+func (d *Directory) Everybody(ctx context.Context, by actor.Actor) ([]Named, error) {
+	return d.named(ctx, by, true, math.MaxInt32)
+}
+
+func (d *Directory) named(ctx context.Context, by actor.Actor, disabled bool, limit int) ([]Named, error) {
 	if err := d.may(ctx, d.staff, by, actor.ReadPersons, "person.listed", audit.Object{Kind: "person", ID: "*"}); err != nil {
 		return nil, err
 	}
-	rows, err := d.staff.Query(ctx, "SELECT id, name FROM directory.person WHERE disabled_at IS NULL ORDER BY id LIMIT $1", maxRoster)
+	rows, err := d.staff.Query(ctx, "SELECT id, name FROM directory.person WHERE $1 OR disabled_at IS NULL ORDER BY id LIMIT $2", disabled, limit)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -66,12 +79,8 @@ func (d *Directory) Roster(ctx context.Context, by actor.Actor) ([]Named, error)
 	if err != nil {
 		return nil, err
 	}
-	out := list[:0]
-	for i, n := range list {
-		if opened[i].Err == nil {
-			n.Name = string(opened[i].Plaintext)
-			out = append(out, n)
-		}
+	for i := range list {
+		list[i].Name = string(opened[i].Plaintext) // nothing where it does not open
 	}
-	return out, nil
+	return list, nil
 }

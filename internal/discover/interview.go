@@ -63,11 +63,12 @@ var errTooLong = errors.New("too long")
 
 // question is one thing to ask.
 type question struct {
-	text    string
-	usual   string // default
-	secret  bool
-	accept  func(string) error
-	explain string // shown once, before
+	text     string
+	usual    string // default
+	secret   bool
+	required bool // an empty answer is none
+	accept   func(string) error
+	explain  string // shown once, before
 }
 
 // ask asks until the answer is accepted.
@@ -91,6 +92,10 @@ func (i *Interview) ask(ctx context.Context, q question) error {
 		}
 		if answer == "" {
 			answer = q.usual
+		}
+		if answer == "" && q.required {
+			_, _ = fmt.Fprintln(i.Out, "  The answer is empty. Write one, or end with Ctrl-C: nothing has been written.")
+			continue
 		}
 		if err := q.accept(answer); err != nil {
 			text, fix := errs.Sentence(err)
@@ -148,13 +153,13 @@ func (i *Interview) Complete(ctx context.Context, a Answers) (_ Answers, files [
 		}
 	}
 	if a.Company == "" {
-		if err := i.ask(ctx, question{text: "Company, as customers know it", accept: accept(&a.Company, "name")}); err != nil {
+		if err := i.ask(ctx, question{text: "Company, as customers know it", required: true, accept: accept(&a.Company, "name")}); err != nil {
 			return a, nil, err
 		}
 	}
 	if a.Country == "" {
 		country := accept(&a.Country, "country")
-		if err := i.ask(ctx, question{text: "Country, in two letters (BE, FR, …)", accept: func(s string) error { return country(strings.ToUpper(s)) }}); err != nil {
+		if err := i.ask(ctx, question{text: "Country, in two letters (BE, FR, …)", required: true, accept: func(s string) error { return country(strings.ToUpper(s)) }}); err != nil {
 			return a, nil, err
 		}
 	}
@@ -173,12 +178,12 @@ func (i *Interview) Complete(ctx context.Context, a Answers) (_ Answers, files [
 		}
 	}
 	if a.Zone == "" {
-		if err := i.ask(ctx, question{text: "Time zone of due dates", usual: usual.Zone, accept: accept(&a.Zone, "time_zone")}); err != nil {
+		if err := i.ask(ctx, question{text: "Time zone of due dates", required: true, usual: usual.Zone, accept: accept(&a.Zone, "time_zone")}); err != nil {
 			return a, nil, err
 		}
 	}
 	if a.Contact == "" {
-		if err := i.ask(ctx, question{text: "Mail address for questions about the annex", usual: usual.Contact, accept: accept(&a.Contact, "contact")}); err != nil {
+		if err := i.ask(ctx, question{text: "Mail address for questions about the annex", required: true, usual: usual.Contact, accept: accept(&a.Contact, "contact")}); err != nil {
 			return a, nil, err
 		}
 	}
@@ -221,10 +226,10 @@ func (i *Interview) domains(ctx context.Context, a *Answers) error {
 
 func (i *Interview) databases(ctx context.Context, a *Answers) (files []string, err error) {
 	explain := "A PostgreSQL whose roles and tables are to be read (its catalogue, never a row): env:NAME, file:/PATH, or a URL, which is not shown while you type and not written to garant.yaml."
-	for {
+	for text := "Database (none: Enter)"; ; text = "Another database (no more: Enter)" {
 		var d Database
 		var bare, done bool
-		err := i.ask(ctx, question{explain: explain, text: "Database (none: Enter)", secret: true, accept: func(s string) (err error) {
+		err := i.ask(ctx, question{explain: explain, text: text, secret: true, accept: func(s string) (err error) {
 			if done = s == ""; done {
 				return nil
 			}

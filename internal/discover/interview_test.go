@@ -46,7 +46,7 @@ func TestInterview(t *testing.T) {
 		a.Zone != "Europe/Brussels" || a.Contact != "dpo@ardoise.example" || !slices.Equal(a.Sites, []string{"Bruxelles", "Liège"}) || len(a.Databases)+len(files) != 0 {
 		t.Errorf("%+v", a)
 	}
-	for _, reason := range []string{"The value is empty", "too long", "nobody can see", "not a country", "no scheme", "not a language", "not a time zone", "not a mail address", "not given as a URL"} {
+	for _, reason := range []string{"The answer is empty", "too long", "nobody can see", "not a country", "no scheme", "not a language", "not a time zone", "not a mail address", "not given as a URL"} {
 		if !strings.Contains(said, reason) {
 			t.Errorf("%q is not said in\n%s", reason, said)
 		}

@@ -176,6 +176,23 @@ func Current(ctx context.Context, on pg.Querier) (Version, error) {
 	return one(ctx, on, "ORDER BY v.id DESC LIMIT 1")
 }
 
+// Mark tells versions in force apart: with the same mark, Current returns the same.
+type Mark struct {
+	Version   int64
+	Confirmed bool // its reductions are
+}
+
+// InForce returns the mark of the version in force, which costs less than to read it; errs.NotFound
+// when none was ever applied.
+func InForce(ctx context.Context, on pg.Querier) (m Mark, err error) {
+	err = on.QueryRow(ctx, `SELECT v.id, EXISTS (SELECT FROM estate.confirmation AS c WHERE c.version = v.id)
+FROM estate.version AS v ORDER BY v.id DESC LIMIT 1`).Scan(&m.Version, &m.Confirmed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return m, none()
+	}
+	return m, pg.Wrap(err)
+}
+
 // At returns the version that was in force at a moment. What was confirmed later is confirmed
 // in it.
 func At(ctx context.Context, on pg.Querier, t time.Time) (Version, error) {

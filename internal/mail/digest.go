@@ -51,7 +51,7 @@ func (p *Post) Digests(ctx context.Context) error {
 		}
 		for _, person := range people {
 			after = person.ID
-			if done[person.ID] || !person.DisabledAt.IsZero() || person.Unreadable {
+			if done[person.ID] || gone(person, now) {
 				continue
 			}
 			if err := p.digest(ctx, person, today, now.In(zone).Weekday() == time.Monday); err != nil {

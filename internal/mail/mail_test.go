@@ -21,8 +21,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/garant-project/garant/internal/actor"
-	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/mail"
@@ -57,20 +57,10 @@ type house struct {
 
 func open(t testing.TB, settings ...estate.Mail) *house {
 	t.Helper()
-	ctx := context.Background()
 	h := &house{t: t, db: pgtest.New(t), now: start, outbox: filepath.Join(t.TempDir(), "out"), due: map[string][]console.Due{},
 		letter: &mail.Letter{Subject: "À relire : l'accès aux bureaux", Paragraphs: []string{"Bonjour le monde."}, Items: []mail.Item{{Text: "PHY-1", Link: "/measures/PHY-1"}}}}
-	provider, err := crypt.OpenKeyfile(ctx, h.db.Pool(pg.Staff), filepath.Join(t.TempDir(), "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := crypt.NewBox(ctx, h.db.Pool(pg.Staff), provider)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if h.dir, err = directory.New(directory.Config{Staff: h.db.Pool(pg.Staff), Login: h.db.Pool(pg.Login), Box: box, Policy: directory.DefaultPolicy()}); err != nil {
-		t.Fatal(err)
-	}
+	h.dir, _ = directorytest.Open(t, h.db)
+	var err error
 	if h.msgs, err = ui.NewMessages(mail.Messages(), console.Messages(), signin.Messages()); err != nil {
 		t.Fatal(err)
 	}
@@ -546,6 +536,28 @@ func TestDigests(t *testing.T) {
 	h.deliver()
 	if n := len(h.sent()); n != 3 {
 		t.Errorf("%d messages", n)
+	}
+}
+
+// TestSeatIsOver: an auditor whose seat has ended is told nothing any more, not even what was in the queue before.
+func TestSeatIsOver(t *testing.T) {
+	h := open(t)
+	ctx := context.Background()
+	until := h.now.Add(time.Hour)
+	auditor, err := h.dir.AddAuditor(ctx, actor.NewSystem("cli"), "vera@audit.example", "Vera (exemple)", until, h.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.due[auditor.ID.String()] = []console.Due{{Tag: "ENC-1", What: "Un certificat expire", Href: "/measures/ENC-1", Urgency: console.Stale}}
+	h.add(auditor, "a")
+	h.now = until
+	if err := h.post.Digests(ctx); err != nil {
+		t.Fatal(err)
+	}
+	h.deliver()
+	h.expect("a", "dropped", "mail.problem.gone", 1)
+	if n := len(h.sent()); n != 0 {
+		t.Errorf("%d messages after the end of the seat", n)
 	}
 }
 

@@ -153,6 +153,11 @@ func (h *pages) table(r *web.Request, p *ui.Printer, sent []Sent) ui.Table {
 		Empty:   &ui.Empty{Icon: "inbox", Title: p.T("mail.empty"), Text: p.T("mail.empty.text")},
 	}
 	names := h.c.Names(r, p)
+	persons := make([]string, len(sent))
+	for i, s := range sent {
+		persons[i] = s.Person.String()
+	}
+	names.Learn(r.Context(), persons...)
 	for _, s := range sent {
 		state := ui.Cell{Text: p.T("mail.state." + s.State)}
 		if s.Problem != "" && p.Has(s.Problem) && s.State != "sent" {

@@ -176,8 +176,13 @@ func (p *Post) company(ctx context.Context) string {
 	return p.cfg.Company(ctx)
 }
 
+// gone reports whether a person has no account, none any more, or an address that cannot be read.
+func gone(person directory.Person, now time.Time) bool {
+	return !person.DisabledAt.IsZero() || person.Unreadable || !person.Until.IsZero() && !now.Before(person.Until)
+}
+
 // reader is a person with their rights and their language. The error is NotFound for who is not
-// there, is disabled or has an address that cannot be read.
+// there, is disabled, whose seat is over, or who has an address that cannot be read.
 func (p *Post) reader(ctx context.Context, id uuid.UUID) (Reader, error) {
 	person, err := p.cfg.Directory.Person(ctx, postman(), id)
 	if err != nil {
@@ -187,7 +192,7 @@ func (p *Post) reader(ctx context.Context, id uuid.UUID) (Reader, error) {
 }
 
 func (p *Post) readerOf(ctx context.Context, person directory.Person) (Reader, error) {
-	if !person.DisabledAt.IsZero() || person.Unreadable {
+	if gone(person, p.cfg.Now()) {
 		return Reader{}, errs.New(errs.NotFound, "mail.gone", "This person has no account that can be written to.")
 	}
 	preference, err := preferences(ctx, p.worker(), person.ID)

@@ -31,14 +31,14 @@ func (r *Runner) Statuses(ctx context.Context) ([]CheckStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	current, err := LoadCurrent(ctx, r.DB.Pool(pg.Staff))
+	known, err := r.Known(ctx, r.DB.Pool(pg.Staff))
 	if err != nil {
 		return nil, err
 	}
 	now := r.Now()
 	out := make([]CheckStatus, 0, len(view.Registry.checks))
 	for _, c := range view.Registry.checks {
-		out = append(out, DeriveCheck(c, view, current[c.ID], now))
+		out = append(out, DeriveCheck(c, view, known.Runs[c.ID], now))
 	}
 	return out, nil
 }

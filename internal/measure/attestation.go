@@ -157,7 +157,7 @@ func (o *Owners) Attest(ctx context.Context, by actor.Actor, in Attest) (Attesta
 	if err := attestable(m, view, in, a, today, now); err != nil {
 		return Attestation{}, err
 	}
-	err = pg.InTx(ctx, o.pool(), func(tx pgx.Tx) error { return o.put(ctx, tx, by, &a, in.Documents) })
+	err = pg.InTx(ctx, o.pool(), func(tx pgx.Tx) error { return o.put(ctx, tx, by, &a, today, in.Documents) })
 	if err != nil {
 		return Attestation{}, err
 	}
@@ -168,13 +168,13 @@ func (o *Owners) Attest(ctx context.Context, by actor.Actor, in Attest) (Attesta
 }
 
 // put stores an attestation with its documents and its entry in the record.
-func (o *Owners) put(ctx context.Context, tx pgx.Tx, by actor.Actor, a *Attestation, documents []*document.Upload) error {
+func (o *Owners) put(ctx context.Context, tx pgx.Tx, by actor.Actor, a *Attestation, today calendar.Date, documents []*document.Upload) error {
 	// Who answers for a measure, and what was last said, do not change in between.
 	assigned, err := lockAssignment(ctx, tx, a.Measure)
 	if err != nil {
 		return err
 	}
-	if assigned.Responsible != a.Person && assigned.Responsible != a.OnBehalfOf {
+	if onBehalfOf, may := assigned.May(a.Person, today); !may || onBehalfOf != a.OnBehalfOf {
 		return errs.New(errs.Conflict, "measure.assignment_changed", "Somebody else has decided meanwhile who answers for this measure.").
 			WithFix("Look at what holds now, then decide again.")
 	}
@@ -211,19 +211,15 @@ func (o *Owners) put(ctx context.Context, tx pgx.Tx, by actor.Actor, a *Attestat
 	}))
 }
 
-// notOverruled refuses a confirmation of what was seen before somebody said that it is no longer so.
+// notOverruled refuses a confirmation of what was seen before somebody said that it is no longer so, in whichever
+// order the two were said: a refusal that is dated back undoes none that is more recent.
 func notOverruled(ctx context.Context, tx pgx.Tx, a *Attestation) error {
-	said, err := loadAttested(ctx, tx, a.Measure)
-	if err != nil {
+	refused, err := refusedAfter(ctx, tx, a)
+	if err != nil || !refused {
 		return err
 	}
-	for _, before := range said {
-		if before.Refused && slices.Contains(a.Targets, before.Target) && a.ObservedAt.Before(before.ObservedAt) {
-			return errs.New(errs.Conflict, "measure.attest_overruled", "It was said after that day that this is no longer so.").
-				WithFix("Look again, and give the day on which you have seen that it is so.")
-		}
-	}
-	return nil
+	return errs.New(errs.Conflict, "measure.attest_overruled", "It was said after that day that this is no longer so.").
+		WithFix("Look again, and give the day on which you have seen that it is so.")
 }
 
 func attestable(m catalogue.Measure, view View, in Attest, a Attestation, today calendar.Date, now time.Time) error {

@@ -40,7 +40,6 @@ const (
 	ReasonFuture     = "reason.future"      // the clock went back
 	ReasonNoCheck    = "reason.no_check"    // no check of this build proves it
 	ReasonNoScope    = "reason.no_scope"    // the estate declares nothing to look at
-	ReasonNothing    = "reason.nothing"     // there is nothing yet of what was to be looked at: an empty register
 	ReasonNoEvidence = "reason.no_evidence" // not looked at yet
 	ReasonNewScope   = "reason.new_scope"   // the estate declares more than was examined
 
@@ -258,7 +257,7 @@ func DeriveCheck(c Check, v View, cur *Current, now time.Time) CheckStatus {
 	case blind:
 		cs.State, cs.Reason = Unproven, ReasonBlind
 	case outcome != Pass:
-		cs.State, cs.Reason = Unproven, ReasonNothing
+		cs.State, cs.Reason = Unproven, ReasonNoScope
 	case !covers(cur.Finding.Scope, cs.Scope), !v.same(cur.EstateVersion, cs.Scope):
 		cs.State, cs.Reason = Unproven, ReasonNewScope
 	case cur.ObservedAt.After(now.Add(Skew)):

@@ -60,7 +60,7 @@ func TestDeriveCheck(t *testing.T) {
 		{"blind after a pass", view, outcome(measure.Error, measure.Pass), measure.Stale, measure.ReasonBlind},
 		{"blind after a failure stays a failure", view, outcome(measure.Error, measure.Fail), measure.NotMet, measure.ReasonFail},
 		{"blind from the start", view, outcome(measure.Error, ""), measure.Unproven, measure.ReasonBlind},
-		{"not applicable proves nothing", view, outcome(measure.NotApplicable, measure.NotApplicable), measure.Unproven, measure.ReasonNothing},
+		{"not applicable proves nothing", view, outcome(measure.NotApplicable, measure.NotApplicable), measure.Unproven, measure.ReasonNoScope},
 		{"expired to the second", view, change(func(c *measure.Current) { c.ValidUntil = noon }), measure.Stale, measure.ReasonExpired},
 		{"an old failure does not grow harmless", view, func() *measure.Current {
 			c := outcome(measure.Fail, measure.Fail)

@@ -7,6 +7,11 @@
 // count). Derive makes the state of a measure out of the runs of findings of its checks, the
 // estate and the time; nothing else does, and no state is ever typed in.
 //
+// What no program can see is attested: the owner of a measure, a person, confirms its sentence on a
+// day, or says that it is no longer so. Both are kept as evidence is, for the words that were
+// confirmed, and a confirmation expires. What is known at a moment (Known) is the runs of findings
+// and the attestations; what a measure asks for is in the registry of the view.
+//
 // What holds whatever happens:
 //
 //   - no evidence, or an empty scope: unproven; evidence past its valid_until: stale
@@ -17,5 +22,6 @@
 //   - a check that this build no longer has proves nothing, and those that are left do not prove
 //     a measure of which the catalogue names more facts than they give
 //
-// measuretest holds every check to this with fault injections; catalogue is the annex as data.
+// Sub-packages: catalogue is the annex as data, tailoring what a company makes of it, console their
+// pages for staff; measuretest holds every check to this with fault injections.
 package measure

@@ -12,6 +12,7 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/web"
 )
 
 // The problems that the check of owners reports, as message ids.
@@ -77,11 +78,25 @@ type Unowned struct {
 // Unowned returns the measures that need somebody and have nobody who is there, in the order of
 // the annex, and how many have somebody.
 func (o *Owners) Unowned(ctx context.Context, on pg.Querier) (list []Unowned, owned int, err error) {
+	type found struct {
+		list  []Unowned
+		owned int
+	}
+	f, err := web.Once(ctx, unownedKey{}, func() (f found, err error) {
+		f.list, f.owned, err = o.unowned(ctx, on)
+		return f, err
+	})
+	return f.list, f.owned, err
+}
+
+type unownedKey struct{}
+
+func (o *Owners) unowned(ctx context.Context, on pg.Querier) (list []Unowned, owned int, err error) {
 	view, err := o.Runner.Effective(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	assignments, err := LoadAssignments(ctx, on)
+	assignments, err := o.Runner.Assignments(ctx, on)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -97,6 +97,13 @@ ORDER BY a.measure_id, t.target, a.n DESC`, measure)
 	return list, pg.Wrap(err)
 }
 
+// refusedAfter reports whether one of the targets of an attestation was ever said to be no longer so as of a later day.
+func refusedAfter(ctx context.Context, tx pgx.Tx, a *Attestation) (refused bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM measure.attestation
+WHERE measure_id = $1 AND statement = 'refused' AND targets && $2 AND observed_at > $3)`, a.Measure, a.Targets, a.ObservedAt).Scan(&refused)
+	return refused, pg.Wrap(err)
+}
+
 func insertAttestation(ctx context.Context, tx pgx.Tx, a *Attestation, sealedNote []byte) error {
 	documents, err := json.Marshal(a.Documents)
 	if err != nil {

@@ -67,31 +67,19 @@ func (o *Owners) Tasks(ctx context.Context, on pg.Querier, now time.Time) ([]Tas
 	if err != nil || view.Estate == nil {
 		return nil, view, err
 	}
-	assignments, err := LoadAssignments(ctx, on)
+	known, err := o.Runner.knowledge(ctx, on)
 	if err != nil {
 		return nil, view, err
-	}
-	since, err := assignedAt(ctx, on)
-	if err != nil {
-		return nil, view, err
-	}
-	said, err := loadAttested(ctx, on, "")
-	if err != nil {
-		return nil, view, err
-	}
-	attested := map[string][]*Attested{}
-	for _, a := range said {
-		attested[a.Measure] = append(attested[a.Measure], a)
 	}
 	var tasks []Task
 	for _, m := range view.Registry.Catalogue.Measures {
 		if !m.Attest || m.Excluded != nil {
 			continue
 		}
-		t := Task{Measure: m, Assignment: assignments[m.ID], Attested: deriveAttested(view.Registry.Catalogue, m, view, attested[m.ID], now)}
+		t := Task{Measure: m, Assignment: known.assigned[m.ID], Attested: deriveAttested(view.Registry.Catalogue, m, view, known.Attested[m.ID], now)}
 		t.Assignment.Measure = m.ID
 		if t.Assignment.Responsible != "" {
-			t.Since = since[m.ID]
+			t.Since = known.since[m.ID]
 		}
 		if t.Attested.Reason == ReasonAttested || t.Attested.Reason == ReasonAttestationExpired {
 			for _, a := range t.Attested.Last {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +14,8 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/calendar"
-	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
@@ -43,23 +42,13 @@ type office struct {
 
 func openOffice(t testing.TB) *office {
 	t.Helper()
-	ctx := context.Background()
 	zone, err := time.LoadLocation("Europe/Brussels")
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := &office{t: t, db: pgtest.New(t), zone: zone}
-	provider, err := crypt.OpenKeyfile(ctx, o.db.Pool(pg.Staff), filepath.Join(t.TempDir(), "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := crypt.NewBox(ctx, o.db.Pool(pg.Staff), provider)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o.dir, err = directory.New(directory.Config{Staff: o.db.Pool(pg.Staff), Login: o.db.Pool(pg.Login), Box: box, Policy: directory.DefaultPolicy()}); err != nil {
-		t.Fatal(err)
-	}
+	dir, box := directorytest.Open(t, o.db)
+	o.dir = dir
 	cat, err := catalogue.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -216,6 +205,67 @@ func TestAttest(t *testing.T) {
 	if err != nil || len(entries) != 3 || entries[2].Detail["digest"] != a.Digest || entries[2].Actor.ID != o.anna.ID {
 		t.Errorf("%+v, %v", entries, err)
 	}
+}
+
+// A refusal cannot be dated away: neither by a second one of an earlier day with a confirmation of a day between the
+// two, nor by a confirmation of an earlier day behind one that mended it.
+func TestRefusalDatedBack(t *testing.T) {
+	o := openOffice(t)
+	o.mustAssign(whole, o.anna)
+	on := func(days int) func(*measure.Attest) {
+		return func(in *measure.Attest) { in.ObservedOn = o.today().AddDays(days) }
+	}
+	o.mustSay(o.anna, whole, refuse)
+	o.mustSay(o.anna, whole, refuse, on(-30))
+	_, err := o.says(o.anna, whole, on(-10))
+	fails(t, err, "measure.attest_overruled")
+	o.expect(whole, o.Runner.Now(), measure.NotMet, measure.ReasonRefused)
+	o.mustSay(o.anna, whole)
+	_, err = o.says(o.anna, whole, on(-10))
+	fails(t, err, "measure.attest_overruled")
+	o.expect(whole, o.Runner.Now(), measure.Met, measure.ReasonAttested)
+	// Of each site by itself.
+	sites := func(names ...string) func(*measure.Attest) {
+		return func(in *measure.Attest) { in.Targets = names }
+	}
+	o.mustAssign(perSite, o.anna)
+	o.mustSay(o.anna, perSite, sites("liege"), refuse)
+	o.mustSay(o.anna, perSite, sites("liege"), refuse, on(-30))
+	o.mustSay(o.anna, perSite, sites("bruxelles"), on(-10))
+	_, err = o.says(o.anna, perSite, sites("liege"), on(-10))
+	fails(t, err, "measure.attest_overruled")
+}
+
+// A delegation that ends while the deputy's word is on its way ends it too.
+func TestDelegationEndsMeanwhile(t *testing.T) {
+	o := openOffice(t)
+	ctx := context.Background()
+	o.mustAssign(whole, o.anna, o.ben, o.today().AddDays(5))
+	tx, err := o.db.Pool(pg.Staff).Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 8))", whole); err != nil { // as a decision about the measure does
+		t.Fatal(err)
+	}
+	said := make(chan error, 1)
+	go func() { _, err := o.says(o.ben, whole); said <- err }()
+	waiting := func() (n int) {
+		_ = o.db.Pool(pg.Staff).QueryRow(ctx, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&n)
+		return n
+	}
+	for start := time.Now(); waiting() == 0 && time.Since(start) < 20*time.Second; {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if _, err := tx.Exec(ctx, "INSERT INTO measure.assignment (measure_id, responsible, assigned_by) VALUES ($1, $2, $3)", whole, o.anna.ID, "person:"+o.anna.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, <-said, "measure.assignment_changed")
+	o.expect(whole, o.Runner.Now(), measure.Unproven, measure.ReasonUnattested)
 }
 
 func TestWhoMayAttest(t *testing.T) {

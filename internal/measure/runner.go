@@ -45,7 +45,8 @@ type Runner struct {
 	// Stored is told after a finding was stored, so that the annex can look at once; may be nil.
 	Stored func()
 
-	busy sync.Map // check id → *sync.Mutex: one run of a check at a time in this process
+	memory Memory
+	busy   sync.Map // check id → *sync.Mutex: one run of a check at a time in this process
 }
 
 // Result is what a run left behind.

@@ -4,7 +4,7 @@
 // name was resolved, when the connection is made, and again on each redirect:
 //
 //   - link-local addresses, where clouds answer with credentials of the machine (169.254.169.254,
-//     fe80::/10, fd00:ec2::254, 100.100.100.200), multicast and unspecified ones: never
+//     fe80::/10, fd00:ec2::254, 100.100.100.200, 168.63.129.16, 192.0.0.192), multicast and unspecified ones: never
 //   - loopback and private ones (RFC 1918, RFC 4193, RFC 6598): only where the address itself was
 //     declared by the operator (Private), and never by way of a redirect to another origin
 //
@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -208,7 +209,7 @@ func Allowed(address string, private bool) bool {
 	switch {
 	case !ip.IsValid(), ip.IsUnspecified(), ip.IsMulticast(), ip.IsLinkLocalUnicast(), ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return false
-	case ip == netip.MustParseAddr("fd00:ec2::254"), ip == netip.MustParseAddr("100.100.100.200"):
+	case slices.Contains(metadata(), ip):
 		return false
 	case ip.IsLoopback(), ip.IsPrivate(), netip.MustParsePrefix("100.64.0.0/10").Contains(ip), netip.MustParsePrefix("0.0.0.0/8").Contains(ip):
 		return private
@@ -216,6 +217,15 @@ func Allowed(address string, private bool) bool {
 		return false
 	}
 	return true
+}
+
+// metadata lists the addresses, besides the link-local ones, at which clouds answer the machine itself: Amazon,
+// Alibaba, Azure (its wire server, of a public range), Oracle.
+func metadata() []netip.Addr {
+	return []netip.Addr{
+		netip.MustParseAddr("fd00:ec2::254"), netip.AddrFrom4([4]byte{100, 100, 100, 200}),
+		netip.AddrFrom4([4]byte{168, 63, 129, 16}), netip.AddrFrom4([4]byte{192, 0, 0, 192}),
+	}
 }
 
 // embeds reports whether an IPv6 address leads to an IPv4 one by a translator or a tunnel, which

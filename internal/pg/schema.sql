@@ -1171,6 +1171,8 @@ CREATE INDEX person_seat ON directory.person USING btree (access_until) WHERE (a
 
 CREATE INDEX session_person ON directory.session USING btree (person_id) WHERE (ended_at IS NULL);
 
+CREATE INDEX session_seen ON directory.session USING btree (person_id, last_seen_at DESC);
+
 CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
 
 CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_id, id);
@@ -1191,6 +1193,8 @@ CREATE INDEX evidence_order ON measure.evidence USING btree (check_id, id);
 
 CREATE INDEX run_check ON measure.run USING btree (check_id, asked_at DESC);
 
+CREATE INDEX state_change_at ON measure.state_change USING btree (at);
+
 CREATE INDEX state_change_measure ON measure.state_change USING btree (measure_id, id DESC);
 
 CREATE INDEX acknowledgement_person ON register.acknowledgement USING btree (person_id, at);
@@ -1198,6 +1202,8 @@ CREATE INDEX acknowledgement_person ON register.acknowledgement USING btree (per
 CREATE INDEX change_entry ON register.change USING btree (entry_id, id DESC);
 
 CREATE INDEX entry_list ON register.entry USING btree (register, sort_key, id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX entry_ownerless ON register.entry USING btree (id) WHERE ((register = 'assets'::text) AND (deleted_at IS NULL) AND (state <> 'disposed'::text) AND ((fields ->> 'owner'::text) IS NULL));
 
 CREATE INDEX entry_purge ON register.entry USING btree (purge_on) WHERE (purge_on IS NOT NULL);
 

@@ -9,5 +9,6 @@
 // (Sec-Fetch-Site and Origin, net/http.CrossOriginProtection). Requests for a host that the
 // site does not answer for are refused, so that a name rebound to loopback reaches nothing.
 //
-// Sub-packages: ui holds the design system, words and formats; signin lets staff in.
+// Sub-packages: ui holds the design system, words and formats; signin lets staff in; console is the
+// frame of the pages for staff.
 package web

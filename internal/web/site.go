@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,6 +32,7 @@ type Request struct {
 	ID    string // also in the X-Request-Id header and the log
 
 	site *Site
+	once sync.Map // see Once
 }
 
 // Handler answers a request, or returns an error for the kit to show.

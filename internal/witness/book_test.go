@@ -265,6 +265,50 @@ func TestReach(t *testing.T) {
 	w.take(t, "guet", nil) // nothing new of the addresses: no error
 }
 
+// TestReachOfTwoWitnesses: what one of them sees open counts at once, also while another has fallen silent whose
+// last word was that all is closed; and it is mended when all of them have seen it closed since.
+func TestReachOfTwoWitnesses(t *testing.T) {
+	w := newWorld(t)
+	e := *w.estate
+	e.Witnesses = slices.Clone(e.Witnesses)
+	for i := range e.Witnesses {
+		e.Witnesses[i].Refused = []string{"db.ardoise.example:5432"}
+	}
+	w.estate = &e
+	closed := func(s *Statement) { s.Reach = &Reach{Refused: []string{"db.ardoise.example:5432"}} }
+	open := func(s *Statement) { s.Reach = &Reach{Open: []string{"db.ardoise.example:5432"}} }
+	expect := func(what string, want measure.Outcome) {
+		t.Helper()
+		current, err := measure.LoadCurrent(context.Background(), w.DB.Pool(pg.Staff))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := current[CheckReach]; got == nil || got.Finding.Outcome != want {
+			t.Errorf("%s: %+v, want %s", what, got, want)
+		}
+	}
+	later := func() { w.at = w.at.Add(30 * time.Second) }
+	w.take(t, "vigie", closed)
+	later()
+	w.take(t, "guet", closed)
+	later()
+	w.take(t, "vigie", closed)
+	expect("both saw it closed", measure.Pass)
+	later()
+	w.take(t, "guet", closed)
+	later()
+	w.take(t, "guet", open) // vigie says nothing any more
+	expect("one sees it open", measure.Fail)
+	later()
+	w.take(t, "guet", closed)
+	expect("the other has not looked since", measure.Fail)
+	later()
+	w.take(t, "vigie", closed)
+	later()
+	w.take(t, "guet", closed)
+	expect("both saw it closed since", measure.Pass)
+}
+
 func TestStatementIsCanonical(t *testing.T) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -69,10 +69,12 @@ func reachScope(e *estate.Estate) []string {
 	return scope
 }
 
-// reachFinding makes one finding of the last statements of the witnesses. at is when the oldest of them was made;
-// zero: none has anything to say of it.
+// reachFinding makes one finding of the last statements of the witnesses. at is when the oldest of them was made: so
+// old is what all of them together say. Of a finding that fails it is when the last that sees something open said so,
+// which counts whatever the others have or have not said since. zero: none has anything to say of it.
 func reachFinding(e *estate.Estate, statements map[string]*kept) (f measure.Finding, at time.Time) {
 	f.Outcome = measure.Pass
+	var open time.Time
 	raw, refused := map[string]*Reach{}, 0
 	var sources []string
 	for _, w := range e.Witnesses {
@@ -99,6 +101,9 @@ func reachFinding(e *estate.Estate, statements map[string]*kept) (f measure.Find
 			case slices.Contains(said.Open, address):
 				item.Problem, item.Actual = ProblemOpen, "a connection"
 				f.Outcome, f.Scope = measure.Fail, append(f.Scope, item.Target)
+				if k.MadeAt.After(open) {
+					open = k.MadeAt
+				}
 			case slices.Contains(said.Refused, address):
 				refused++
 				f.Scope = append(f.Scope, item.Target)
@@ -111,7 +116,10 @@ func reachFinding(e *estate.Estate, statements map[string]*kept) (f measure.Find
 			f.Failed = append(f.Failed, item)
 		}
 	}
-	if f.Outcome == measure.Pass && len(f.Failed) > 0 {
+	switch {
+	case f.Outcome == measure.Fail:
+		at = open
+	case len(f.Failed) > 0:
 		f.Outcome = measure.Error
 	}
 	slices.Sort(f.Scope)

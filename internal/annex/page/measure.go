@@ -326,7 +326,7 @@ func (t teller) why(m Measure) string {
 // sinceWhen writes a moment after "since": a time of day for today, else a day.
 func (t teller) sinceWhen(at time.Time) string {
 	if t.today(at) {
-		return t.T("annex.since.clock", "Time", t.Clock(at))
+		return t.T("annex.since.clock", "Time", t.Clock(at), "Instant", t.Instant(at))
 	}
 	return t.T("annex.since.day", "Date", t.Day(at))
 }

@@ -284,6 +284,18 @@ func TestWithdrawal(t *testing.T) {
 	}
 }
 
+// A time of day after "since" cannot be read as a span: "depuis 1 h 39" would be.
+func TestSinceToday(t *testing.T) {
+	_, words := samplePages(t)
+	at := time.Date(2026, 11, 27, 1, 39, 0, 0, time.UTC)
+	for lang, want := range map[string]string{"fr": "depuis le 27 novembre 2026 à 1\u00a0h\u00a039", "en": "since 01:39"} {
+		got := teller{Printer: words.For(lang, nil), now: at.Add(4 * time.Minute)}.sinceWhen(at)
+		if strings.ReplaceAll(got, "27\u00a0", "27 ") != want {
+			t.Errorf("%s: %q", lang, got)
+		}
+	}
+}
+
 // What the pages do not know is not proven: a state of tomorrow, or a sentence without words.
 func TestUnknownIsNotProven(t *testing.T) {
 	pages, words := samplePages(t)
@@ -451,7 +463,7 @@ func TestReplay(t *testing.T) {
 // Every reason and every label that the annex gives has words.
 func TestEveryReasonHasWords(t *testing.T) {
 	_, words := samplePages(t)
-	for _, reason := range []string{"pass", "fail", "blind", "expired", "future", "no_check", "no_scope", "nothing", "no_evidence", "new_scope",
+	for _, reason := range []string{"pass", "fail", "blind", "expired", "future", "no_check", "no_scope", "no_evidence", "new_scope",
 		"attested", "unattested", "refused", "attestation_expired", "text_changed", "excluded"} {
 		if !words.Has("annex.reason." + reason) {
 			t.Errorf("annex.reason.%s has no words", reason)

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -189,20 +188,5 @@ func encodeRaw(raw map[string]any) json.RawMessage {
 	return short
 }
 
-// clean makes names that somebody else chose fit to be shown: printable, one line, short.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-	if len(s) > maxActual {
-		cut := maxActual
-		for cut > 0 && s[cut]&0xC0 == 0x80 {
-			cut--
-		}
-		s = s[:cut] + "…"
-	}
-	return s
-}
+// clean makes words of others fit to be shown.
+func clean(s string) string { return measure.Shown(s, maxActual) }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/garant-project/garant/internal/engine/endpoint/tlsscan"
 	"github.com/garant-project/garant/internal/estate"
@@ -213,20 +212,5 @@ func plainAddress(e *estate.Endpoint) string {
 	return net.JoinHostPort(e.Host, "80")
 }
 
-// clean makes a stranger's words fit to be shown: printable, one line, short.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-	if len(s) > maxActual {
-		cut := maxActual
-		for cut > 0 && s[cut]&0xC0 == 0x80 {
-			cut--
-		}
-		s = s[:cut] + "…"
-	}
-	return s
-}
+// clean makes words of others fit to be shown.
+func clean(s string) string { return measure.Shown(s, maxActual) }

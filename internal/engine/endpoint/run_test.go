@@ -390,20 +390,6 @@ func TestFaultOnOurSideIsNoSilenceOfPlainHTTP(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain":                    "plain",
-		"two\r\nlines\x00\x1b[31m": "twolines[31m",
-		"invalid \xff\xfe":         "invalid ",
-		"direction \u202e turned":  "direction  turned",
-		strings.Repeat("é", 100):   strings.Repeat("é", 80) + "…",
-	} {
-		if got := clean(in); got != want {
-			t.Errorf("clean(%q) = %q", in, got)
-		}
-	}
-}
-
 func TestPolicyVersions(t *testing.T) {
 	for _, test := range []struct {
 		policy []string

@@ -46,14 +46,11 @@ type rawCommand struct {
 func runCommand(ctx context.Context, c estate.OwnCheck, in measure.In, s *seen) {
 	raw := &rawCommand{Exit: -1}
 	s.raw = raw
-	env, secrets, ok := environment(c.Command, s)
+	env, ok := environment(c.Command, s)
 	if !ok {
 		return
 	}
 	text, exit, err := run(ctx, c.Command, env)
-	for _, secret := range secrets {
-		text = bytes.ReplaceAll(text, []byte(secret), []byte("[secret]"))
-	}
 	switch {
 	case errors.Is(err, errTooMuch):
 		s.add(CommandTooLarge, "at most "+strconv.Itoa(maxOutput)+" bytes of output", "more")
@@ -75,8 +72,8 @@ func runCommand(ctx context.Context, c estate.OwnCheck, in measure.In, s *seen) 
 		structured(text, exit, in.Now, s, raw)
 		return
 	}
-	line, _, _ := bytes.Cut(text, []byte{'\n'})
-	raw.Output = clean(string(line))
+	line, _, _ := strings.Cut(s.without(string(text)), "\n") // a secret may have several lines
+	raw.Output = clean(line)
 	if exit == 1 {
 		s.add(CommandFailed, "exit code 0", cmp.Or(raw.Output, "exit code 1"))
 	}
@@ -90,23 +87,21 @@ func exitWords(code int) string {
 }
 
 // environment is all that the program gets.
-func environment(c *estate.CommandCheck, s *seen) (env, secrets []string, ok bool) {
+func environment(c *estate.CommandCheck, s *seen) (env []string, ok bool) {
 	for _, v := range c.Env {
 		value := v.Text
 		if !v.Secret.IsZero() {
 			secret, err := v.Secret.Reveal()
 			if err != nil {
 				s.add(SecretMissing, "the value of "+v.Name, "not to be had")
-				return nil, nil, false
+				return nil, false
 			}
 			value = secret
-			if len(secret) >= 4 { // shorter ones are in any text
-				secrets = append(secrets, secret)
-			}
+			s.given(secret)
 		}
 		env = append(env, v.Name+"="+value)
 	}
-	return env, secrets, true
+	return env, true
 }
 
 var errTooMuch = errors.New("too much output")

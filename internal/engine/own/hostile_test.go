@@ -14,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/measure/measuretest"
 )
 
 func tlsOf(c tls.Certificate) *tls.Config {
@@ -131,6 +130,31 @@ func TestSecretsStay(t *testing.T) {
 	}
 }
 
+// TestSecretsComeBack: whoever is asked and sends back what they were given, in whatever writing of JSON, puts it
+// into no evidence.
+func TestSecretsComeBack(t *testing.T) {
+	const secret = `corr"ect<horse`
+	t.Setenv("OWN_TEST_TOKEN", secret)
+	stays := func(what string, f measure.Finding) {
+		t.Helper()
+		b, err := json.Marshal(f)
+		if text := string(b) + string(f.Raw); err != nil || strings.Contains(text, "ect<horse") || strings.Contains(text, `ect\u003chorse`) || !strings.Contains(text, "[secret]") {
+			t.Errorf("%s: %s %v", what, text, err)
+		}
+	}
+	for what, text := range map[string]string{
+		"escaped":        `{"failed": [{"item": "it is corr\"ect<horse", "actual": "corr\u0022ect\u003chorse"}]}`,
+		"a declared one": `{"facts": {"os": "corr\"ect<horse"}}`,
+	} {
+		s := newScript(t, "cat <<'END'\n"+text+"\nEND\nexit 1")
+		stays(what, observe(t, s.estate(t)))
+	}
+	w := newWeb(t)
+	e := w.estate(t, `{status: 200, json: {x: "ok"}, header: {X-Back: "ok"}}`)
+	w.text(http.StatusOK, `{"x": "corr\"ect\u003chorse"}`, "X-Back", secret)(t)
+	stays("HTTP", observe(t, e))
+}
+
 func TestHTTPTrustAndVersion(t *testing.T) {
 	t.Setenv("OWN_TEST_TOKEN", "x")
 	w := newWeb(t)
@@ -243,28 +267,6 @@ func TestMember(t *testing.T) {
 }
 
 func TestMessages(t *testing.T) {
-	words := map[string]map[string]string{}
-	for language, text := range Messages() {
-		m := map[string]string{}
-		if err := yaml.Unmarshal(text, &m); err != nil {
-			t.Fatal(err)
-		}
-		words[language] = m
-	}
-	want := map[string]bool{}
-	for _, p := range Problems() {
-		want[string(p)], want[string(p)+".fix"] = true, true
-	}
-	for _, language := range []string{"fr", "en"} {
-		for id := range want {
-			if words[language][id] == "" {
-				t.Errorf("%s has no words for %s", language, id)
-			}
-		}
-		for id, text := range words[language] {
-			if !want[id] || !strings.HasSuffix(text, ".") || strings.Contains(text, "'") {
-				t.Errorf("%s %s: %q", language, id, text)
-			}
-		}
-	}
+	measuretest.Words(t, Messages(), Problems())
+	measuretest.Listed(t, Problems())
 }

@@ -49,6 +49,7 @@ func call(ctx context.Context, c estate.OwnCheck, _ measure.In, s *seen) {
 			return
 		}
 		request.Secrets.Set(f.Name, value)
+		s.given(value)
 	}
 	answer, err := client.Do(ctx, request)
 	if err != nil {
@@ -102,7 +103,7 @@ func headers(h *estate.HTTPCheck, answer *outgoing.Response, s *seen, raw *rawCa
 		if raw.Header == nil {
 			raw.Header = map[string]string{}
 		}
-		raw.Header[want.Name] = clean(value)
+		raw.Header[want.Name] = clean(s.without(value))
 		if holds, ok := want.Is.Holds(value); !ok || !holds {
 			s.add(HTTPHeader, want.Name+" "+want.Is.String(), value)
 		}
@@ -123,7 +124,7 @@ func members(h *estate.HTTPCheck, body []byte, s *seen, raw *rawCall) {
 			s.add(HTTPJSON, want.Name+" "+want.Is.String(), "no such member")
 			continue
 		}
-		raw.JSON[want.Name] = clean(value)
+		raw.JSON[want.Name] = clean(s.without(value))
 		if holds, ok := want.Is.Holds(value); !ok || !holds {
 			s.add(HTTPJSON, want.Name+" "+want.Is.String(), value)
 		}

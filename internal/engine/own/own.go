@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -89,23 +87,42 @@ func declared(e *estate.Estate, name string) (estate.OwnCheck, bool) {
 
 // seen is what one run saw.
 type seen struct {
-	check  estate.OwnCheck
-	failed []measure.Item
-	blind  bool
-	facts  map[string]measure.Fact
-	raw    any
+	check   estate.OwnCheck
+	failed  []measure.Item
+	blind   bool
+	facts   map[string]measure.Fact
+	raw     any
+	secrets []string // that were given away: what comes back is kept without them
+}
+
+// given notes a secret that is given to whom is asked.
+func (s *seen) given(secret string) {
+	if len(secret) >= 4 { // shorter ones are in any text
+		s.secrets = append(s.secrets, secret)
+	}
+}
+
+// without is a text of whom was asked, without the secrets that they were given.
+func (s *seen) without(text string) string {
+	for _, secret := range s.secrets {
+		text = strings.ReplaceAll(text, secret, "[secret]")
+	}
+	return text
 }
 
 // add notes something that is wrong, or that hides what is asked.
 func (s *seen) add(p Problem, expected, actual string) {
-	s.failed = append(s.failed, measure.Item{Target: s.check.Target(), Problem: string(p), Expected: clean(expected), Actual: clean(actual)})
+	s.failed = append(s.failed, measure.Item{Target: s.check.Target(), Problem: string(p), Expected: clean(s.without(expected)), Actual: clean(s.without(actual))})
 	if p.Blind() {
 		s.blind = true
 	}
 }
 
 // fact keeps a value that the check declares.
-func (s *seen) fact(name string, f measure.Fact) { s.facts[s.check.ID()+"."+name] = f }
+func (s *seen) fact(name string, f measure.Fact) {
+	f.Text = s.without(f.Text)
+	s.facts[s.check.ID()+"."+name] = f
+}
 
 func (s *seen) finding() measure.Finding {
 	f := measure.Finding{Outcome: measure.Pass, Failed: s.failed, Facts: s.facts}
@@ -124,24 +141,5 @@ func (s *seen) finding() measure.Finding {
 	return f
 }
 
-// clean makes words of others fit to be shown: printable, one line, short.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return ' '
-		}
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-	s = strings.TrimSpace(s)
-	if len(s) > maxActual {
-		cut := maxActual
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "…"
-	}
-	return s
-}
+// clean makes words of others fit to be shown.
+func clean(s string) string { return measure.Shown(s, maxActual) }

@@ -114,11 +114,8 @@ func factName(check, fact string) string {
 	return check + "." + fact
 }
 
-// Target begins the name of a register among the targets of an estate.
-const Target = "register:"
-
 // scope is what a register is called among the targets of an estate.
-func scope(register string) string { return Target + register }
+func scope(register string) string { return measure.RegisterScope + register }
 
 // check makes a check of a look at registers. Where one of them has no entry there is nothing to
 // look at: an empty register proves nothing.

@@ -20,6 +20,7 @@ import (
 const (
 	MaxImport      = 20_000_000 // bytes
 	maxImportLines = 50_000
+	maxColumns     = 200 // of which a register has a fraction
 )
 
 // decodeText finds out how a text is encoded and brings it to UTF-8. A byte order mark decides;
@@ -95,7 +96,7 @@ func openTable(text []byte, known func(header string) bool) (*table, error) {
 			continue
 		}
 		n := 0
-		for _, h := range header {
+		for _, h := range header[:min(len(header), maxColumns)] {
 			if known(h) {
 				n++
 			}
@@ -114,6 +115,9 @@ func openTable(text []byte, known func(header string) bool) (*table, error) {
 	header, err := t.csv.Read()
 	if err != nil {
 		return nil, t.wrong(err)
+	}
+	if len(header) > maxColumns { // each line would take as much memory as all of them
+		return nil, errs.New(errs.Invalid, "register.import.wide", "The file has more than 200 columns.").WithFix("Remove those that the register does not have.")
 	}
 	t.header = slices.Clone(header)
 	t.csv.ReuseRecord = true

@@ -289,6 +289,26 @@ func TestImportIsBounded(t *testing.T) {
 	}
 }
 
+// A file of many columns is refused before each of its lines takes as much memory as all of them, and before each of
+// its columns is looked for.
+func TestImportWide(t *testing.T) {
+	w := open(t)
+	for what, text := range map[string]string{
+		"columns without a name": "tag;kind" + strings.Repeat(";", 100_000) + "\n" + strings.Repeat("a;laptop\n", 2000),
+		"columns of no register": "tag;kind" + strings.Repeat(";é", 200_000) + "\n",
+		"the same column":        strings.Repeat("tag;", 200_000) + "\n",
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		_, err := w.r.Import(w.ctx, w.lead, register.Assets, []byte(text), true, w.now)
+		runtime.ReadMemStats(&after)
+		if used, took := (after.TotalAlloc-before.TotalAlloc)>>20, time.Since(start); !errs.Is(err, errs.Invalid) || used > 100 || took > 5*time.Second {
+			t.Errorf("%s: %v, %d MB in %s", what, err, used, took)
+		}
+	}
+}
+
 func FuzzImport(f *testing.F) {
 	for _, s := range []string{"tag;kind\nPC-1;laptop\n", "\xff\xfet\x00a\x00g\x00", "sep=,\ntag,kind\n\"a\"\"", "\ufefftag\tkind\n=1\t-2\n", "tag;kind\r\n\"a\nb\";x;y;z\n"} {
 		f.Add([]byte(s))

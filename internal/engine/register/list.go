@@ -188,6 +188,9 @@ func (r *Registers) List(ctx context.Context, by actor.Actor, key string, q Quer
 	if err != nil {
 		return Listing{}, err
 	}
+	if total == 0 {
+		return Listing{Entries: []Entry{}}, nil
+	}
 	if q.After != "" {
 		c.and("(e.sort_key, e.id) > (?, ?)", sort, id)
 	}

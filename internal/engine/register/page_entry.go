@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/calendar"
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/errs"
@@ -247,6 +248,7 @@ func (h *pages) history(r *web.Request, p *ui.Printer, d *Definition, e Entry, b
 		return err
 	}
 	names := h.c.Names(r, p)
+	names.Learn(r.Context(), changedBy(list)...)
 	body.History = ui.Table{
 		Caption: p.T("register.entry.history"),
 		Columns: []ui.Column{{Label: p.T("register.entry.history.when")}, {Label: p.T("register.entry.history.who")}, {Label: p.T("register.entry.history.what")}},
@@ -259,6 +261,17 @@ func (h *pages) history(r *web.Request, p *ui.Printer, d *Definition, e Entry, b
 		})
 	}
 	return nil
+}
+
+// changedBy are the persons who made changes.
+func changedBy(list []Change) []string {
+	var ids []string
+	for _, c := range list {
+		if c.Kind == actor.Person {
+			ids = append(ids, c.Actor)
+		}
+	}
+	return ids
 }
 
 // changes writes what was changed on one line.

@@ -258,18 +258,12 @@ func (h *pages) control(r *web.Request, p *ui.Printer, d *Definition, field Fiel
 	case Account:
 		u.Type = "select"
 		choose("", p.T("register.form.choose"))
-		for after := uuid.Nil; ; {
-			people, err := h.r.Directory.List(r.Context(), r.Actor, after, 200)
-			if err != nil {
-				return err
-			}
-			for _, one := range people {
-				choose(one.ID.String(), one.Name)
-				after = one.ID
-			}
-			if len(people) < 200 {
-				break
-			}
+		people, err := h.r.Directory.Everybody(r.Context(), r.Actor)
+		if err != nil {
+			return err
+		}
+		for _, one := range people {
+			choose(one.ID.String(), one.Name)
 		}
 	default:
 		u.MaxLength = field.maxLetters()

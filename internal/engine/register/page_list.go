@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -151,9 +153,11 @@ func (h *pages) filters(r *web.Request, p *ui.Printer, d *Definition, q Query, s
 				add(o.ID.String(), s.optionName(o))
 			}
 			if chosen := q.Filters[key]; options == nil && chosen != "" && chosen != None {
-				named, err := h.show(r, p, d, Values{key: chosen})
-				if err != nil {
-					return nil, err
+				named := s
+				if id, err := uuid.Parse(chosen); err != nil || s.names[id] == "" { // not named by the entries that are shown
+					if named, err = h.show(r, p, d, Values{key: chosen}); err != nil {
+						return nil, err
+					}
 				}
 				add(chosen, named.name(chosen))
 			}

@@ -95,6 +95,11 @@ FROM register.change c JOIN register.entry e ON e.id = c.entry_id WHERE c.id = A
 		return nil, pg.Wrap(err)
 	}
 	names := h.c.Names(r, p)
+	changes := make([]Change, len(list))
+	for i, l := range list {
+		changes[i] = l.Change
+	}
+	names.Learn(r.Context(), changedBy(changes)...)
 	var out []console.Record
 	for _, l := range list {
 		d := h.r.byKey[l.Register]

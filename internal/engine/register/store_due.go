@@ -25,25 +25,28 @@ func collectCalled(rows pgx.Rows, err error) ([]called, error) {
 	return list, pg.Wrap(err)
 }
 
-// ownerless lists the assets, those disposed of left out, whose owner is missing or not present. Who
-// is present is asked once and kept as a table of hashes: a join would be planned without knowing
-// what the fields hold.
+// ownerless lists the assets, those disposed of left out, whose owner is missing or not present. It
+// starts from those who are not present, who are few: assets are thousands.
 func ownerless(ctx context.Context, q pg.Querier, today calendar.Date) ([]called, error) {
-	return collectCalled(q.Query(ctx, `SELECT a.id, coalesce(a.fields ->> 'tag', ''), CASE WHEN a.fields ->> 'owner' IS NULL THEN 'missing' ELSE 'absent' END
-FROM register.entry a
-WHERE a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed'
-	AND NOT coalesce((a.fields ->> 'owner')::uuid IN (SELECT p.id FROM register.entry p WHERE `+present+`), false)
+	return collectCalled(q.Query(ctx, `SELECT a.id, coalesce(a.fields ->> 'tag', ''), 'missing' FROM register.entry a
+WHERE a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed' AND a.fields ->> 'owner' IS NULL
+UNION ALL
+SELECT o.id, o.tag, 'absent' FROM register.entry p
+CROSS JOIN LATERAL (SELECT a.id, coalesce(a.fields ->> 'tag', '') AS tag FROM register.reference r JOIN register.entry a ON a.id = r.entry_id
+	WHERE r.target_id = p.id AND r.field = 'owner' AND a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed' OFFSET 0) AS o
+WHERE p.register = 'persons' AND (`+present+`) IS NOT TRUE
 ORDER BY 2, 1`, today.String()))
 }
 
 // leavers lists the persons whose last day is before a day and who are named by entries in use; over
 // are the states out of use, each with its register: "assets/disposed".
 func leavers(ctx context.Context, q pg.Querier, before calendar.Date, over []string) ([]Leaver, error) {
-	rows, err := q.Query(ctx, `SELECT p.id, coalesce((p.fields ->> 'account')::uuid, '00000000-0000-0000-0000-000000000000'), p.fields ->> 'leaving', count(*)
-FROM register.entry p JOIN register.reference r ON r.target_id = p.id JOIN register.entry e ON e.id = r.entry_id
-WHERE p.register = 'persons' AND p.deleted_at IS NULL AND p.fields ->> 'leaving' < $1
-	AND e.deleted_at IS NULL AND e.register || '/' || e.state <> ALL ($2)
-GROUP BY p.id ORDER BY 3, 1`, before.String(), over)
+	rows, err := q.Query(ctx, `SELECT p.id, coalesce((p.fields ->> 'account')::uuid, '00000000-0000-0000-0000-000000000000'), p.fields ->> 'leaving', named.n
+FROM register.entry p
+CROSS JOIN LATERAL (SELECT count(*) AS n FROM register.reference r JOIN register.entry e ON e.id = r.entry_id
+	WHERE r.target_id = p.id AND e.deleted_at IS NULL AND e.register || '/' || e.state <> ALL ($2)) AS named
+WHERE p.register = 'persons' AND p.deleted_at IS NULL AND p.fields ->> 'leaving' < $1 AND named.n > 0
+ORDER BY 3, 1`, before.String(), over)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}

@@ -285,4 +285,7 @@ func at(path string, q url.Values) string {
 }
 
 // Counts counts the entries of each register, those out of use too.
-func (r *Registers) Counts(ctx context.Context) (map[string]int, error) { return countAll(ctx, r.DB) }
+func (r *Registers) Counts(ctx context.Context) (map[string]int, error) {
+	type key struct{}
+	return web.Once(ctx, key{}, func() (map[string]int, error) { return countAll(ctx, r.DB) })
+}

@@ -3,7 +3,6 @@ package register_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
@@ -57,9 +57,7 @@ func person(permissions ...actor.Permission) actor.Actor {
 func open(t testing.TB, own ...register.Definition) *world {
 	t.Helper()
 	w := &world{t: t, db: pgtest.New(t), now: time.Date(2026, 11, 26, 22, 30, 0, 0, time.UTC), ctx: context.Background()}
-	provider := must[crypt.Provider](t)(crypt.OpenKeyfile(w.ctx, w.db.Pool(pg.Staff), filepath.Join(t.TempDir(), "key")))
-	w.box = must[*crypt.Box](t)(crypt.NewBox(w.ctx, w.db.Pool(pg.Login), provider))
-	w.dir = must[*directory.Directory](t)(directory.New(directory.Config{Staff: w.db.Pool(pg.Staff), Login: w.db.Pool(pg.Login), Box: w.box, Policy: directory.DefaultPolicy()}))
+	w.dir, w.box = directorytest.Open(t, w.db)
 	brussels := must[*time.Location](t)(time.LoadLocation("Europe/Brussels"))
 	w.r = must[*register.Registers](t)(register.Open(register.Deps{
 		DB: w.db, Box: w.box, Directory: w.dir, Own: own,

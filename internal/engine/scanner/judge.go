@@ -14,6 +14,8 @@ import (
 	"github.com/garant-project/garant/internal/measure"
 )
 
+const day = 24 * time.Hour // a date alone may have begun elsewhere
+
 const maxItems = 100 // named in a finding; the others are counted
 
 // judge weighs the results of one report for one check.
@@ -80,7 +82,7 @@ func (j *judge) weigh(r Result) (problem, kind string) {
 	switch {
 	case !has:
 		return "", "open"
-	case r.Published.IsZero():
+	case r.Published.IsZero(), r.Published.After(j.now.Add(day)): // of the future: nobody knows
 		return ProblemUndated, "failed"
 	case j.now.Sub(r.Published) > deadline:
 		return ProblemOverdue, "failed"

@@ -1,14 +1,15 @@
 package scanner
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/garant-project/garant/internal/measure"
 )
 
 // Status is what a scanner says of one thing.
@@ -25,6 +26,7 @@ const (
 // Result is one line of a report.
 type Result struct {
 	Check    string   // id of the scanner's check
+	Also     []string // other names of it
 	Scopes   []string // what it lies in, as the report names it, the narrowest last
 	Item     string   // what was looked at
 	Status   Status
@@ -60,6 +62,30 @@ func readers() map[string]reader {
 }
 
 var errShape = errors.New("it does not have the shape of this format")
+
+// What a report may hold: one of this size that is sound has far fewer. A hollow one ("{},{},{}") would take a
+// hundred times its size in memory.
+const (
+	maxNested = 3_000_000 // objects and lists
+	maxCommas = 8_000_000
+	maxHeld   = 500_000 // results that have to be held until the end of the report is known
+)
+
+// solid refuses a report that holds more things than one of its size can.
+type solid struct {
+	from           io.Reader
+	nested, commas int
+}
+
+func (s *solid) Read(p []byte) (int, error) {
+	n, err := s.from.Read(p)
+	s.nested += bytes.Count(p[:n], []byte{'{'}) + bytes.Count(p[:n], []byte{'['})
+	s.commas += bytes.Count(p[:n], []byte{','})
+	if s.nested > maxNested || s.commas > maxCommas {
+		return 0, errShape
+	}
+	return n, err
+}
 
 // stream walks JSON without holding the whole of it.
 type stream struct{ *json.Decoder }
@@ -208,23 +234,5 @@ func scopes(names ...string) []string {
 
 const maxShown = 160
 
-// clean makes words of others fit to be shown: printable, one line, short.
-func clean(s string) string {
-	s = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return ' '
-		}
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s))
-	if len(s) > maxShown {
-		cut := maxShown
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "…"
-	}
-	return s
-}
+// clean makes words of others fit to be shown.
+func clean(s string) string { return measure.Shown(s, maxShown) }

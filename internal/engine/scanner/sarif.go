@@ -2,6 +2,7 @@ package scanner
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -9,8 +10,9 @@ type sarifResult struct {
 	RuleID    string `json:"ruleId"`
 	RuleIndex *int   `json:"ruleIndex"`
 	Rule      struct {
-		ID    string `json:"id"`
-		Index *int   `json:"index"`
+		ID        string         `json:"id"`
+		Index     *int           `json:"index"`
+		Component sarifComponent `json:"toolComponent"`
 	} `json:"rule"`
 	Kind     string `json:"kind"`
 	Level    string `json:"level"`
@@ -31,6 +33,13 @@ type sarifResult struct {
 	Suppressions []struct {
 		Status string `json:"status"` // accepted unless told (§3.35.3)
 	} `json:"suppressions"`
+}
+
+// sarifComponent names the driver or an extension of a tool (§3.54); the zero one is the driver.
+type sarifComponent struct {
+	Name  string `json:"name"`
+	Index *int   `json:"index"`
+	GUID  string `json:"guid"`
 }
 
 // readSARIF reads SARIF 2.1.0. What a rule that ran did not find is a passed result of it, when the
@@ -59,8 +68,14 @@ func readSARIF(source io.Reader, head *Head, each func(Result)) error {
 	return err
 }
 
+type sarifTool struct {
+	Driver     sarifDriver   `json:"driver"`
+	Extensions []sarifDriver `json:"extensions"`
+}
+
 type sarifDriver struct {
 	Name    string  `json:"name"`
+	GUID    string  `json:"guid"`
 	Version lenient `json:"version"`
 	Precise lenient `json:"semanticVersion"`
 	Rules   []struct {
@@ -69,10 +84,7 @@ type sarifDriver struct {
 }
 
 func sarifRun(s stream, head *Head, each func(Result)) error {
-	var tool struct {
-		Driver     sarifDriver   `json:"driver"`
-		Extensions []sarifDriver `json:"extensions"`
-	}
+	var tool sarifTool
 	var invocations []struct {
 		Successful bool    `json:"executionSuccessful"`
 		Start      lenient `json:"startTimeUtc"`
@@ -101,7 +113,9 @@ func sarifRun(s stream, head *Head, each func(Result)) error {
 			return s.array(func() error {
 				var r sarifResult
 				err := s.Decode(&r)
-				found = append(found, r)
+				if found = append(found, r); len(found) > maxHeld {
+					return errShape
+				}
 				return err
 			})
 		}
@@ -144,12 +158,17 @@ func sarifRun(s stream, head *Head, each func(Result)) error {
 	}
 	broken := map[string]bool{}
 	for _, r := range found {
-		one := sarifOf(r, tool.Driver)
-		one.Scopes = of
 		if r.Baseline == "absent" { // of an earlier run
 			continue
 		}
-		broken[one.Check] = true
+		one, ok := sarifOf(r, tool)
+		if !ok {
+			return errShape
+		}
+		one.Scopes = of
+		for _, name := range append(one.Also, one.Check) {
+			broken[name] = true
+		}
 		each(one)
 	}
 	for _, driver := range append(tool.Extensions, tool.Driver) {
@@ -166,18 +185,53 @@ func sarifRun(s stream, head *Head, each func(Result)) error {
 	return nil
 }
 
-func sarifOf(r sarifResult, driver sarifDriver) Result {
-	one := Result{Check: r.RuleID, Detail: string(r.Message.Text), Severity: r.Level}
-	if one.Check == "" {
-		one.Check = r.Rule.ID
+// component finds the part of the tool that a result's rule is in.
+func (t sarifTool) component(c sarifComponent) (sarifDriver, bool) {
+	switch {
+	case c.Index != nil && *c.Index >= 0:
+		if *c.Index >= len(t.Extensions) {
+			return sarifDriver{}, false
+		}
+		return t.Extensions[*c.Index], true
+	case c.GUID == "" && c.Name == "":
+		return t.Driver, true
 	}
+	for _, d := range append([]sarifDriver{t.Driver}, t.Extensions...) {
+		if c.GUID != "" && strings.EqualFold(d.GUID, c.GUID) || c.GUID == "" && d.Name == c.Name {
+			return d, true
+		}
+	}
+	return sarifDriver{}, false
+}
+
+// rule lists the names of the rule that a result is of: its id, which may have parts of the rule
+// behind it, and the id at the place that it gives. ok is false when it has none.
+func (t sarifTool) rule(r sarifResult) (names []string, ok bool) {
+	for _, id := range []string{r.RuleID, r.Rule.ID} {
+		for id != "" && !slices.Contains(names, id) {
+			names = append(names, id)
+			id = id[:max(strings.LastIndexByte(id, '/'), 0)]
+		}
+	}
+	in, there := t.component(r.Rule.Component)
 	index := r.RuleIndex
 	if index == nil {
 		index = r.Rule.Index
 	}
-	if one.Check == "" && index != nil && *index >= 0 && *index < len(driver.Rules) {
-		one.Check = driver.Rules[*index].ID
+	if there && index != nil && *index >= 0 && *index < len(in.Rules) {
+		if id := in.Rules[*index].ID; id != "" && !slices.Contains(names, id) {
+			names = append(names, id)
+		}
 	}
+	return names, len(names) > 0
+}
+
+func sarifOf(r sarifResult, tool sarifTool) (Result, bool) {
+	names, ok := tool.rule(r)
+	if !ok {
+		return Result{}, false
+	}
+	one := Result{Check: names[0], Also: names[1:], Detail: string(r.Message.Text), Severity: r.Level}
 	for _, l := range r.Locations {
 		if one.Item = l.Physical.Artifact.URI; one.Item == "" && len(l.Logical) > 0 {
 			one.Item = l.Logical[0].Name
@@ -201,5 +255,5 @@ func sarifOf(r sarifResult, driver sarifDriver) Result {
 		accepted := suppression.Status == "" || suppression.Status == "accepted"
 		one.Muted = accepted && (i == 0 || one.Muted)
 	}
-	return one
+	return one, true
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -107,7 +108,7 @@ type Importer struct {
 // of each measure. given is when it was made, for a report that does not say so; zero otherwise. It
 // needs actor.ImportEvidence. The errors: NotFound for a name that the estate does not declare; Invalid
 // for a report that cannot be read, is too large, or whose time is not known or told twice; those of
-// Receiver.
+// Receiver. Measures that know the report already are left out; it is Conflict when all of them do.
 func (im *Importer) Import(ctx context.Context, by actor.Actor, name string, report io.Reader, given time.Time) ([]measure.Result, error) {
 	view, err := im.Receiver.Effective(ctx)
 	if err != nil {
@@ -134,12 +135,21 @@ func (im *Importer) Import(ctx context.Context, by actor.Actor, name string, rep
 		return nil, err
 	}
 	results := make([]measure.Result, 0, len(targets))
+	var known error
 	for _, t := range targets {
 		result, err := im.Receiver.Receive(ctx, by, t.check, t.judge.finding(head, sum, timed), at)
-		if err != nil {
+		var e *errs.Error
+		switch {
+		case errors.As(err, &e) && e.ID == "measure.not_newer": // it broke off before; the others may lack it
+			known = err
+			continue
+		case err != nil:
 			return results, err
 		}
 		results = append(results, result)
+	}
+	if len(results) == 0 {
+		return results, known
 	}
 	return results, nil
 }
@@ -165,7 +175,9 @@ func (im *Importer) targets(e *estate.Estate, name string) ([]target, string, er
 		for _, id := range i.Measures {
 			ids := known.of(i, id)
 			out = append(out, target{i.CheckID(id), fresh(judge{
-				relevant: func(r Result) bool { return ids[r.Check] }, expect: i.Expect, target: i.Target, whole: "import:" + i.Name,
+				relevant: func(r Result) bool {
+					return ids[r.Check] || slices.ContainsFunc(r.Also, func(name string) bool { return ids[name] })
+				}, expect: i.Expect, target: i.Target, whole: "import:" + i.Name,
 				deadlines: i.Deadlines, acceptMuted: i.AcceptMuted,
 			})})
 		}
@@ -186,7 +198,7 @@ func read(report io.Reader, format string, targets []target) (Head, string, erro
 	hash := sha256.New()
 	counted := &counter{from: io.LimitReader(report, MaxReport+1)}
 	var head Head
-	err := readers()[format](io.TeeReader(counted, hash), &head, func(r Result) {
+	err := readers()[format](&solid{from: io.TeeReader(counted, hash)}, &head, func(r Result) {
 		for _, t := range targets {
 			t.judge.take(r)
 		}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -320,6 +321,36 @@ func TestTimes(t *testing.T) {
 	w.take(t, "cloud", bytes.ReplaceAll(millis, []byte(`"time": 17673120000`), []byte(`"time": 17673120050`)), time.Time{})
 }
 
+// TestBrokenOff: a report of which one measure was stored when the server was killed is sent again for the others.
+func TestBrokenOff(t *testing.T) {
+	w := newWorld(t, declared)
+	ctx, report := context.Background(), testdata(t, "prowler-ocsf.json")
+	w.Receiver = &killed{Receiver: w.runner, after: 1}
+	if _, err := w.Import(ctx, lead, "cloud", bytes.NewReader(report), time.Time{}); err == nil {
+		t.Fatal("it was not killed")
+	}
+	w.Receiver = w.runner
+	if f := w.take(t, "cloud", report, time.Time{}); len(f) != 1 || f["import.cloud.enc_3"].Outcome != measure.Pass {
+		t.Errorf("%+v", f)
+	}
+	if _, err := w.Import(ctx, lead, "cloud", bytes.NewReader(report), time.Time{}); !errs.Is(err, errs.Conflict) {
+		t.Errorf("the same again: %v", err)
+	}
+}
+
+// killed stores some findings and no more.
+type killed struct {
+	Receiver
+	after int
+}
+
+func (k *killed) Receive(ctx context.Context, by actor.Actor, id string, f measure.Finding, at time.Time) (measure.Result, error) {
+	if k.after--; k.after < 0 {
+		return measure.Result{}, context.Canceled
+	}
+	return k.Receiver.Receive(ctx, by, id, f, at)
+}
+
 func TestWhoMayNot(t *testing.T) {
 	w := newWorld(t, declared)
 	reader := actor.Actor{Kind: actor.Person, ID: "019b0000-0000-7000-8000-000000000002", Role: actor.Reader, Permissions: actor.Reader.Permissions()}
@@ -372,6 +403,90 @@ func TestHostileReports(t *testing.T) {
 	current, err := measure.LoadCurrent(context.Background(), w.runner.DB.Pool(pg.Staff))
 	if err != nil || len(current) != 0 {
 		t.Errorf("something was stored: %v %v", current, err)
+	}
+}
+
+// TestSARIFNamesOfRules: a failed result counts against the rule that it is of, however it is named: by a part of the
+// rule (SARIF 2.1.0 §3.27.5, §3.52.4), or by its place in an extension (§3.52.5 to §3.52.7). One that names no rule of
+// the report makes it unreadable: nobody could tell what it is of.
+func TestSARIFNamesOfRules(t *testing.T) {
+	report := func(result string) string {
+		return `{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "Linter", "rules": [{"id": "other"}]},
+			"extensions": [{"name": "Pack", "guid": "5e1f0000-0000-4000-8000-000000000000", "rules": [{"id": "first"}, {"id": "no-plain-secrets"}]}]},
+			"invocations": [{"executionSuccessful": true, "startTimeUtc": "2026-01-02T00:00:00Z"}], "versionControlProvenance": [{"repositoryUri": "https://code.example/app"}],
+			"results": [` + result + `]}]}`
+	}
+	for what, c := range map[string]struct {
+		result string
+		want   measure.Outcome // "": unreadable
+	}{
+		"nothing found":             {``, measure.Pass},
+		"another rule":              {`{"ruleId": "first"}`, measure.Pass},
+		"by its id":                 {`{"ruleId": "no-plain-secrets"}`, measure.Fail},
+		"a part of it":              {`{"ruleId": "no-plain-secrets/tokens"}`, measure.Fail},
+		"by its place":              {`{"rule": {"index": 1, "toolComponent": {"index": 0}}}`, measure.Fail},
+		"by its place, and a part":  {`{"ruleId": "no-plain-secrets/tokens", "rule": {"index": 1, "toolComponent": {"index": 0}}}`, measure.Fail},
+		"by the name of the pack":   {`{"rule": {"index": 1, "toolComponent": {"name": "Pack"}}}`, measure.Fail},
+		"by the guid of the pack":   {`{"rule": {"index": 1, "toolComponent": {"guid": "5E1F0000-0000-4000-8000-000000000000"}}}`, measure.Fail},
+		"a place that is not there": {`{"ruleIndex": 7}`, ""},
+		"a pack that is not there":  {`{"rule": {"index": 1, "toolComponent": {"index": 3}}}`, ""},
+		"nothing at all":            {`{"message": {"text": "a token"}}`, ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t, declared)
+			results, err := w.Import(context.Background(), lead, "code", strings.NewReader(report(c.result)), time.Time{})
+			if c.want == "" {
+				var e *errs.Error
+				if !errors.As(err, &e) || e.ID != "scanner.unreadable" {
+					t.Errorf("%v, %+v", err, results)
+				}
+				return
+			}
+			if err != nil || results[0].Finding.Outcome != c.want {
+				t.Errorf("%v, %+v", err, results)
+			}
+		})
+	}
+}
+
+// TestVulnerabilityOfTheFuture: one that is said to be published in the future is not in time until then.
+func TestVulnerabilityOfTheFuture(t *testing.T) {
+	w := newWorld(t, declared)
+	report := strings.ReplaceAll(string(testdata(t, "trivy.json")), `"PublishedDate": "2025-`, `"PublishedDate": "2099-`)
+	if f := w.take(t, "image", []byte(report), time.Time{})["import.image.vul_1"]; f.Outcome != measure.Fail {
+		t.Errorf("%s %+v", f.Outcome, f.Failed)
+	}
+}
+
+// TestHollowReports: a report of millions of results that hold nothing is refused before it fills the memory.
+func TestHollowReports(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	const size = 60 << 20
+	for what, c := range map[string]struct{ name, head, each string }{
+		"SARIF":          {"code", `{"version": "2.1.0", "runs": [{"results": [`, "{},"},
+		"rules of SARIF": {"code", `{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "x", "rules": [`, "{},"},
+		"Trivy":          {"image", `{"SchemaVersion": 2, "ArtifactName": "a", "Results": [{"Class": "os-pkgs", "Vulnerabilities": [`, "{},"},
+		"tags of Trivy":  {"image", `{"SchemaVersion": 2, "ArtifactName": "a", "Metadata": {"RepoTags": [`, `"",`},
+		"Powerpipe":      {"pipe", `{"controls": [{"control_id": "a", "results": [`, "{},"},
+		"Prowler":        {"cloud", `[{"resources": [`, "{},"},
+		"lists in lists": {"code", `{"version": "2.1.0", "x": `, "["},
+	} {
+		var e *errs.Error
+		w := newWorld(t, declared)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := w.Import(context.Background(), lead, c.name, io.MultiReader(strings.NewReader(c.head), &repeat{text: c.each, left: size}), now)
+		runtime.ReadMemStats(&after)
+		if !errors.As(err, &e) || e.ID != "scanner.unreadable" {
+			t.Errorf("%s: %v", what, err)
+		}
+		if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 1500 { // 7,000 and more without the bounds
+			t.Errorf("%s: %d MiB were allocated", what, used)
+		} else {
+			t.Logf("%s: %d MiB", what, used)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"cmp"
 	"io"
 	"strings"
 	"time"
@@ -9,34 +10,28 @@ import (
 // Vulnerabilities is the check id of what a tool says of vulnerabilities, in mapping.yaml.
 const Vulnerabilities = "vulnerabilities"
 
-type trivyResult struct {
-	Target          string `json:"Target"`
-	Class           string `json:"Class"`
-	Vulnerabilities []struct {
-		VulnerabilityID  string    `json:"VulnerabilityID"`
-		PkgName          lenient   `json:"PkgName"`
-		InstalledVersion lenient   `json:"InstalledVersion"`
-		FixedVersion     lenient   `json:"FixedVersion"`
-		Severity         lenient   `json:"Severity"`
-		PublishedDate    time.Time `json:"PublishedDate"`
-	} `json:"Vulnerabilities"`
-	Misconfigurations []struct {
-		ID       lenient `json:"ID"`
-		AVDID    lenient `json:"AVDID"`
-		Title    lenient `json:"Title"`
-		Severity lenient `json:"Severity"`
-		Status   lenient `json:"Status"`
-	} `json:"Misconfigurations"`
-	Modified []struct { // what was suppressed, by .trivyignore or VEX
-		Type    lenient `json:"Type"`
-		Status  lenient `json:"Status"`
-		Finding struct {
-			VulnerabilityID lenient   `json:"VulnerabilityID"`
-			PkgName         lenient   `json:"PkgName"`
-			Severity        lenient   `json:"Severity"`
-			PublishedDate   time.Time `json:"PublishedDate"`
-		} `json:"Finding"`
-	} `json:"ExperimentalModifiedFindings"`
+type trivyVulnerability struct {
+	VulnerabilityID  string    `json:"VulnerabilityID"`
+	PkgName          lenient   `json:"PkgName"`
+	InstalledVersion lenient   `json:"InstalledVersion"`
+	FixedVersion     lenient   `json:"FixedVersion"`
+	Severity         lenient   `json:"Severity"`
+	PublishedDate    time.Time `json:"PublishedDate"`
+}
+
+type trivyMisconfiguration struct {
+	ID       lenient `json:"ID"`
+	AVDID    lenient `json:"AVDID"`
+	Title    lenient `json:"Title"`
+	Severity lenient `json:"Severity"`
+	Status   lenient `json:"Status"`
+}
+
+// trivyModified is what was suppressed, by .trivyignore or VEX.
+type trivyModified struct {
+	Type    lenient            `json:"Type"`
+	Status  lenient            `json:"Status"`
+	Finding trivyVulnerability `json:"Finding"`
 }
 
 // readTrivy reads the JSON of Trivy (--format json, schema version 2). Each target whose packages were
@@ -86,12 +81,11 @@ func readTrivy(source io.Reader, head *Head, each func(Result)) error {
 			return err
 		case "Results":
 			return s.array(func() error {
-				var r trivyResult
-				if err := s.Decode(&r); err != nil {
-					return err
+				results, err := trivyTarget(s)
+				if held = append(held, results...); err == nil && len(held) > maxHeld {
+					err = errShape
 				}
-				held = append(held, trivyResults(r)...)
-				return nil
+				return err
 			})
 		}
 		return s.skip()
@@ -119,40 +113,82 @@ func readTrivy(source io.Reader, head *Head, each func(Result)) error {
 	return nil
 }
 
-func trivyResults(r trivyResult) []Result {
+// trivyTarget reads one of the Results. Its name and class may stand behind what was found.
+func trivyTarget(s stream) ([]Result, error) {
+	var target, class string
 	var out []Result
-	if r.Class == "os-pkgs" || r.Class == "lang-pkgs" {
-		out = append(out, Result{Check: Vulnerabilities, Item: r.Target, Status: Passed})
+	keep := func(r Result) error {
+		if out = append(out, r); len(out) > maxHeld {
+			return errShape
+		}
+		return nil
 	}
-	for _, v := range r.Vulnerabilities {
-		out = append(out, Result{Check: Vulnerabilities, Vulnerability: true, Status: Failed, Severity: strings.ToLower(string(v.Severity)), Published: v.PublishedDate,
-			Item: string(v.PkgName) + " " + string(v.InstalledVersion) + ": " + v.VulnerabilityID, Detail: fixed(string(v.FixedVersion))})
+	var misconfigured []int // of out
+	err := s.object(func(key string) error {
+		switch key {
+		case "Target":
+			return s.Decode(&target)
+		case "Class":
+			return s.Decode(&class)
+		case "Vulnerabilities":
+			return s.array(func() error {
+				var v trivyVulnerability
+				if err := s.Decode(&v); err != nil {
+					return err
+				}
+				return keep(v.result())
+			})
+		case "ExperimentalModifiedFindings":
+			return s.array(func() error {
+				var m trivyModified
+				if err := s.Decode(&m); err != nil || m.Type != "vulnerability" {
+					return err
+				}
+				r := m.Finding.result()
+				r.Muted, r.Detail = true, string(m.Status)
+				return keep(r)
+			})
+		case "Misconfigurations":
+			return s.array(func() error {
+				var m trivyMisconfiguration
+				if err := s.Decode(&m); err != nil {
+					return err
+				}
+				misconfigured = append(misconfigured, len(out))
+				return keep(m.result())
+			})
+		}
+		return s.skip()
+	})
+	if class == "os-pkgs" || class == "lang-pkgs" {
+		out = append(out, Result{Check: Vulnerabilities, Item: target, Status: Passed})
 	}
-	for _, m := range r.Modified {
-		if m.Type == "vulnerability" {
-			out = append(out, Result{Check: Vulnerabilities, Vulnerability: true, Status: Failed, Muted: true, Published: m.Finding.PublishedDate,
-				Severity: strings.ToLower(string(m.Finding.Severity)), Item: string(m.Finding.PkgName) + ": " + string(m.Finding.VulnerabilityID), Detail: string(m.Status)})
+	for _, i := range misconfigured {
+		if i < len(out) {
+			out[i].Item = target
 		}
 	}
-	for _, m := range r.Misconfigurations {
-		id := m.AVDID
-		if id == "" {
-			id = m.ID
-		}
-		one := Result{Check: string(id), Item: r.Target, Detail: string(m.Title), Severity: strings.ToLower(string(m.Severity))}
-		switch m.Status {
-		case "PASS":
-			one.Status = Passed
-		case "FAIL":
-			one.Status = Failed
-		case "EXCEPTION":
-			one.Status, one.Muted = Failed, true
-		default:
-			one.Status = Undecided
-		}
-		out = append(out, one)
+	return out, err
+}
+
+func (v trivyVulnerability) result() Result {
+	return Result{Check: Vulnerabilities, Vulnerability: true, Status: Failed, Severity: strings.ToLower(string(v.Severity)), Published: v.PublishedDate,
+		Item: strings.TrimSpace(string(v.PkgName)+" "+string(v.InstalledVersion)) + ": " + v.VulnerabilityID, Detail: fixed(string(v.FixedVersion))}
+}
+
+func (m trivyMisconfiguration) result() Result {
+	one := Result{Check: string(cmp.Or(m.AVDID, m.ID)), Detail: string(m.Title), Severity: strings.ToLower(string(m.Severity))}
+	switch m.Status {
+	case "PASS":
+		one.Status = Passed
+	case "FAIL":
+		one.Status = Failed
+	case "EXCEPTION":
+		one.Status, one.Muted = Failed, true
+	default:
+		one.Status = Undecided
 	}
-	return out
+	return one
 }
 
 func fixed(version string) string {

@@ -52,6 +52,10 @@ func (c *Catalogue) seal() error {
 	if c.tailored != nil && !c.tailored.by.Empty() {
 		whole["tailoring"] = c.tailored.declared()
 	}
+	c.announced = make(map[string]string, len(c.Measures))
+	for _, m := range c.Measures {
+		c.announced[m.ID] = c.sentenceHash(m.ID)
+	}
 	var err error
 	c.canonical, c.hash, err = canonical(whole)
 	return err
@@ -73,10 +77,9 @@ func canonical(v any) (text []byte, hash string, err error) {
 // SentenceHash returns the hexadecimal SHA-256 of what a measure announces: its sentence in every
 // language with the figures that it quotes. Who attests a measure attests this and nothing else.
 // "" for a measure that there is none of.
-func (c *Catalogue) SentenceHash(id string) string {
-	if _, ok := c.Measure(id); !ok {
-		return ""
-	}
+func (c *Catalogue) SentenceHash(id string) string { return c.announced[id] }
+
+func (c *Catalogue) sentenceHash(id string) string {
 	sentences, figures := map[string]string{}, map[string]any{}
 	for _, l := range c.Languages() {
 		sentence := c.Words(l, id).Sentence

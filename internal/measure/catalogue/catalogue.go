@@ -138,7 +138,8 @@ type Catalogue struct {
 	languages map[string]language
 	canonical []byte
 	hash      string
-	tailored  *tailored // nil: as the program carries it
+	announced map[string]string // SentenceHash of each measure
+	tailored  *tailored         // nil: as the program carries it
 }
 
 // language is one file of words.

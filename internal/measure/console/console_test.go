@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,8 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/garant-project/garant/internal/actor"
-	"github.com/garant-project/garant/internal/crypt"
-	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -137,7 +135,7 @@ func open(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := directoryOf(t, h.db)
+	dir, _ := directorytest.Open(t, h.db)
 	h.chrome = &console.Chrome{Messages: msgs, AnnexURL: "http://trust.localhost:8481", Company: func(context.Context) string { return "Ardoise Mécénat" }}
 	c := h.chrome
 	c.Private = func(ctx context.Context) bool {
@@ -167,24 +165,6 @@ func open(t testing.TB) *house {
 	h.lead = actor.Actor{Kind: actor.Person, ID: claire.ID.String(), Name: claire.Name, Role: actor.Lead, Permissions: actor.Lead.Permissions()}
 	h.auth.who = h.lead
 	return h
-}
-
-func directoryOf(t testing.TB, db *pg.DB) *directory.Directory {
-	t.Helper()
-	ctx := context.Background()
-	provider, err := crypt.OpenKeyfile(ctx, db.Pool(pg.Staff), filepath.Join(t.TempDir(), "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := crypt.NewBox(ctx, db.Pool(pg.Login), provider)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := directory.New(directory.Config{Staff: db.Pool(pg.Staff), Login: db.Pool(pg.Login), Box: box, Policy: directory.DefaultPolicy()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 func (h *house) now() time.Time { return time.Now().Add(h.ahead) }

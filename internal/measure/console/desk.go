@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -9,11 +10,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -202,7 +205,7 @@ func (h *pages) coverage(r *web.Request, p *ui.Printer, body *deskPage) error {
 	if err != nil {
 		return err
 	}
-	known, err := measure.Load(r.Context(), h.staff())
+	known, err := h.r.Known(r.Context(), h.staff())
 	if err != nil {
 		return err
 	}
@@ -219,8 +222,12 @@ func (h *pages) coverage(r *web.Request, p *ui.Printer, body *deskPage) error {
 			body.Legend = append(body.Legend, legend{s, n})
 		}
 	}
-	if public := body.Counts[ui.NotMet] + body.Counts[ui.Stale]; public > 0 && !view.Private {
-		body.Lead += " " + p.T("console.desk.public", "Count", public)
+	if public := body.Counts[ui.NotMet] + body.Counts[ui.Stale]; public > 0 {
+		id := "console.desk.public"
+		if view.Private {
+			id = "console.desk.private"
+		}
+		body.Lead += " " + p.T(id, "Count", public)
 	}
 	if body.Chart, err = h.past(r, p, met, len(view.Registry.Catalogue.Measures)); err != nil {
 		return err
@@ -278,32 +285,43 @@ func (h *pages) latest(r *web.Request, p *ui.Printer, body *deskPage) error {
 	return nil
 }
 
-// past draws how many measures were met at the end of each of the last days; today's are those
-// that are met now. nil when nothing is known of any day before today.
-func (h *pages) past(r *web.Request, p *ui.Printer, metNow, total int) (*chart, error) {
-	zone := p.Zone()
-	y, m, d := r.Now.In(zone).Date()
-	from := time.Date(y, m, d-historyDays+1, 0, 0, 0, 0, zone)
-	changes, err := lastOfDay(r.Context(), h.staff(), from, zone)
+// curve is how many measures were met at the end of each of some days, which no longer changes once
+// they are over.
+type curve struct {
+	mu     sync.Mutex
+	today  time.Time // its midnight; the last day is the one before
+	counts []int     // today's at the end, not known
+	known  int       // the first day of which something is known; len(counts): none
+}
+
+// settled is how long after midnight what was written before it can still come to light.
+const settled = 5 * time.Minute
+
+// before returns the curve of the days before the present one.
+func (c *curve) before(ctx context.Context, on pg.Querier, now time.Time, zone *time.Location) (counts []int, known int, err error) {
+	y, m, d := now.In(zone).Date()
+	today := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts != nil && c.today.Equal(today) && c.today.Location().String() == zone.String() {
+		return slices.Clone(c.counts), c.known, nil
+	}
+	changes, err := lastOfDay(ctx, on, today.AddDate(0, 0, 1-historyDays), today, zone)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	byDay := map[int][]dayState{}
 	first := historyDays + 1
-	for _, c := range changes {
-		byDay[c.Day] = append(byDay[c.Day], c)
-		first = min(first, c.Day)
-	}
-	if first >= historyDays { // today is day 90, and nothing is older
-		return nil, nil //nolint:nilnil // nothing to draw
+	for _, x := range changes {
+		byDay[x.Day] = append(byDay[x.Day], x)
+		first = min(first, x.Day)
 	}
 	met := map[string]bool{}
-	counts := make([]int, 0, historyDays)
 	for day := 0; day <= historyDays; day++ {
-		n := 0
-		for _, c := range byDay[day] {
-			met[c.Measure] = c.State == measure.Met
+		for _, x := range byDay[day] {
+			met[x.Measure] = x.State == measure.Met
 		}
+		n := 0
 		for _, yes := range met {
 			if yes {
 				n++
@@ -313,8 +331,25 @@ func (h *pages) past(r *web.Request, p *ui.Printer, metNow, total int) (*chart, 
 			counts = append(counts, n)
 		}
 	}
+	known = min(max(0, first-1), len(counts))
+	if now.Sub(today) >= settled {
+		c.today, c.counts, c.known = today, slices.Clone(counts), known
+	}
+	return counts, known, nil
+}
+
+// past draws how many measures were met at the end of each of the last days; today's are those
+// that are met now. nil when nothing is known of any day before today.
+func (h *pages) past(r *web.Request, p *ui.Printer, metNow, total int) (*chart, error) {
+	counts, known, err := h.curve.before(r.Context(), h.staff(), r.Now, p.Zone())
+	if err != nil {
+		return nil, err
+	}
+	if known >= len(counts)-1 { // nothing is older than today
+		return nil, nil //nolint:nilnil // nothing to draw
+	}
 	counts[len(counts)-1] = metNow
-	return draw(p, counts, max(0, first-1), total), nil
+	return draw(p, counts, known, total), nil
 }
 
 // The drawing, in units of its view box.

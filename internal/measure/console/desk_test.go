@@ -136,13 +136,6 @@ func TestDeskLeadsToTheFirstPublication(t *testing.T) {
 	h.chrome.Serves([]web.Route{{Pattern: "GET /annex", Permission: actor.ReadAnnex, Handler: nothing}, {Pattern: "GET /registers/{key}", Permission: actor.ReadRegisters, Handler: nothing}})
 	page = h.get("/")
 	consoletest.Wants(t, page, "[/registers/sites] Enter sites", "[/annex] Open the draft", "takes a second person", "4 items are due.", "[/] Desk 4 ")
-	h.sees["test.tls"] = failing()
-	h.look()
-	page = h.get("/")
-	consoletest.Wants(t, page, "As things stand, its sentence could not be asserted.")
-	consoletest.Lacks(t, page, "withdrawn", "withdrawing", "public annex.") // from nowhere
-	delete(h.sees, "test.tls")
-	h.look()
 	h.tells = func(v *measure.View) { v.Private, v.Subjects = true, map[string][]string{"site": {"x"}} }
 	consoletest.Lacks(t, h.get("/"), "Enter sites")
 	for _, role := range []actor.Role{actor.Reader, actor.Auditor, actor.Member, actor.Operator} {
@@ -154,4 +147,22 @@ func TestDeskLeadsToTheFirstPublication(t *testing.T) {
 	h.auth.who = h.lead
 	h.tells = nil
 	consoletest.Lacks(t, h.get("/"), "Enter sites", "Open the draft", "second person")
+}
+
+// Of a private annex the desk does not say that the public has lost a sentence; and where a
+// register has no entry it leads there, not to another run.
+func TestDeskOfAPrivateAnnex(t *testing.T) {
+	h := open(t)
+	h.sees["test.tls"] = measure.Finding{Outcome: measure.Fail, Scope: []string{"application"}, Failed: []measure.Item{{Target: "application", Problem: "test.old"}}}
+	h.sees["test.other"], h.scope["test.other"] = measure.Finding{Outcome: measure.NotApplicable}, []string{measure.RegisterScope + "assets"}
+	h.apply()
+	h.look()
+	h.state("ENC-1", measure.NotMet, h.now().Add(-time.Hour))
+	consoletest.Wants(t, h.get("/"), "no longer asserted in the public annex", "withdrawn from the public annex", "The estate declares nothing to look at.")
+	h.tells = func(v *measure.View) { v.Private = true }
+	h.chrome.Serves([]web.Route{{Pattern: "GET /registers/{key}", Permission: actor.ReadRegisters, Handler: func(http.ResponseWriter, *web.Request) error { return nil }}})
+	page := h.get("/")
+	consoletest.Wants(t, page, "One sentence of your draft is not met; the public reads none of it yet.", "Published as it is, the annex would withdraw its sentence.",
+		"The register holds nothing to look at yet.", "[/registers/assets] Open the register")
+	consoletest.Lacks(t, page, "no longer asserted", "withdrawn from the public annex", "The estate declares nothing to look at.")
 }

@@ -1,5 +1,6 @@
-// Package console shows the checks to staff: the desk with what is due, each check with what it
-// last saw, the evidence behind it, and the progress of a run that somebody asked for.
+// Package console shows the checks and the measures to staff: the desk with what is due, each check
+// with what it last saw, the evidence behind it, and the progress of a run that somebody asked for;
+// each measure with who answers for it and what they said, where owners attest and are named.
 //
 // States come from package measure and are never worked out here. What a check saw is shown in
 // full to staff, as the finding has it; words for problems and next steps are the engines'. A

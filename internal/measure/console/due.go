@@ -53,7 +53,7 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	if view.Estate == nil {
 		return []console.Due{{
 			State: ui.Unproven, What: p.T("console.due.estate"), Href: console.EstatePath, Why: p.T("console.due.estate.why"),
-			Next: p.T("console.due.estate.next"), Urgency: console.Blocked, Whom: console.RoleName(p, actor.Lead), Mine: r.Actor.May(actor.ChangeEstate),
+			Next: p.T("console.due.estate.next"), Urgency: console.Blocked, Whom: p.Role(actor.Lead), Mine: r.Actor.May(actor.ChangeEstate),
 			Button: &ui.Button{Label: p.T("console.due.estate.button"), Href: console.EstatePath, Primary: true},
 		}}, nil
 	}
@@ -73,14 +73,19 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	if err != nil {
 		return nil, err
 	}
-	assigned, err := measure.LoadAssignments(ctx, h.staff())
+	assigned, err := h.r.Assignments(ctx, h.staff())
 	if err != nil {
 		return nil, err
 	}
 	list := h.steps(r, p, view)
 	owners := &whose{r: r, p: p, view: view, assigned: assigned, names: h.c.Names(r, p)}
+	var persons []string
+	for _, id := range measures {
+		persons = append(persons, assigned[id].Responsible)
+	}
+	owners.names.Learn(ctx, persons...)
 	for _, s := range waiting {
-		due := h.dueCheck(r, p, s, published, view.Private)
+		due := h.dueCheck(r, p, view, s, published)
 		owners.of(&due, s.Check)
 		list = append(list, due)
 	}
@@ -139,25 +144,22 @@ func (h *pages) steps(r *web.Request, p *ui.Printer, view measure.View) []consol
 	if perSite && len(view.Subjects[catalogue.PerSite]) == 0 && r.Actor.May(actor.ChangeRegisters) && h.c.Has(sitesPath) {
 		list = append(list, console.Due{
 			What: p.T("console.step.sites"), Href: sitesPath, Why: p.T("console.step.sites.why"), Next: p.T("console.step.sites.next"), Urgency: console.Decide,
-			Whom: console.RoleName(p, actor.Operator), Mine: true, Button: &ui.Button{Label: p.T("console.step.sites.button"), Href: sitesPath},
+			Whom: p.Role(actor.Operator), Mine: true, Button: &ui.Button{Label: p.T("console.step.sites.button"), Href: sitesPath},
 		})
 	}
 	if r.Actor.May(actor.ChangeAnnex) && h.c.Has(annexPath) {
 		list = append(list, console.Due{
 			What: p.T("console.step.annex"), Href: annexPath, Why: p.T("console.step.annex.why"), Next: p.T("console.step.annex.next"), Urgency: console.Decide,
-			Whom: console.RoleName(p, actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("console.step.annex.button"), Href: annexPath},
+			Whom: p.Role(actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("console.step.annex.button"), Href: annexPath},
 		})
 	}
 	return list
 }
 
-func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, published map[string]measure.StateChange, private bool) console.Due {
+func (h *pages) dueCheck(r *web.Request, p *ui.Printer, view measure.View, s measure.CheckStatus, published map[string]measure.StateChange) console.Due {
 	due := console.Due{
 		State: ui.State(s.State), Tag: strings.Join(s.Check.Measures, ", "), What: name(p, s.Check), Href: checkPath(s.Check.ID),
-		Why: withdrawn(r, p, s, published), Since: since(s, published), Action: runAction(r, p, s.Check), Urgency: urgency(s.State),
-	}
-	if private && s.State != measure.Unproven { // nothing was announced that could be withdrawn
-		due.Why = p.T("console.due.private", "Count", len(s.Check.Measures))
+		Why: withdrawn(r, p, view, s, published), Since: since(s, published), Action: runAction(r, p, s.Check), Urgency: urgency(s.State),
 	}
 	if s.Reason != measure.ReasonFail {
 		due.Why = strings.TrimSpace(reason(p, s.Reason) + " " + due.Why)
@@ -168,13 +170,10 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, p
 			due.Next = p.T("console.next.pushed")
 		}
 	}
-	if s.Reason == measure.ReasonNothing {
-		for _, target := range s.Scope {
-			if link, ok := h.c.TargetLink(p, target); ok {
-				due.Button = &ui.Button{Label: p.T("console.due.fill"), Href: link.Href, About: link.Label}
-				break
-			}
-		}
+	if register := measure.RegisterOf(s.Scope); register != "" && s.Reason == measure.ReasonNoScope && h.c.Has("/registers/"+register) {
+		due.Why = p.T("reason.no_entry")
+		due.Next, due.Action = p.T("console.next.no_entry"), nil
+		due.Button = &ui.Button{Label: p.T("console.due.register"), Href: "/registers/" + register, About: due.What}
 	}
 	if s.Current == nil {
 		return due
@@ -189,7 +188,15 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, p
 			due.Lines = append(due.Lines, console.DueLine{Text: p.T("console.due.more", "Count", len(s.Current.Finding.Failed)-named)})
 			break
 		}
-		due.Lines = append(due.Lines, console.DueLine{Target: h.subject(p, item), Text: text})
+		target := item.Target
+		_, named := h.c.TargetLink(p, target)
+		if named { // what was seen names the entry; the check's title the register
+			target = ""
+		}
+		if _, err := uuid.Parse(item.Actual); err != nil && item.Actual != "" && (named || alike(s.Current.Finding.Failed, item)) {
+			text = p.T("console.due.which", "Text", strings.TrimSuffix(text, "."), "Actual", item.Actual)
+		}
+		due.Lines = append(due.Lines, console.DueLine{Target: target, Text: text})
 	}
 	if s.State == measure.NotMet {
 		due.Button = &ui.Button{Label: p.T("console.due.mend"), Href: due.Href + "#mending", Primary: true, About: due.What}
@@ -197,16 +204,16 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, s measure.CheckStatus, p
 	return due
 }
 
-// subject is what an item is about, in a line: the entry of a register, or the measure, by the name that
-// it has there; else the target.
-func (h *pages) subject(p *ui.Printer, item measure.Item) string {
-	if _, named := h.c.TargetLink(p, item.Target); !named {
-		return item.Target
+// alike reports whether another item says the same of the same target: what was seen then tells
+// them apart.
+func alike(items []measure.Item, one measure.Item) bool {
+	n := 0
+	for _, item := range items {
+		if item.Target == one.Target && item.Problem == one.Problem {
+			n++
+		}
 	}
-	if _, err := uuid.Parse(item.Actual); err == nil {
-		return ""
-	}
-	return item.Actual
+	return n > 1
 }
 
 func urgency(s measure.State) int {
@@ -238,8 +245,11 @@ func since(s measure.CheckStatus, published map[string]measure.StateChange) time
 	return at
 }
 
-// withdrawn says what the public sees of it.
-func withdrawn(r *web.Request, p *ui.Printer, s measure.CheckStatus, published map[string]measure.StateChange) string {
+// withdrawn says what the public sees of it, or would see of a private annex.
+func withdrawn(r *web.Request, p *ui.Printer, view measure.View, s measure.CheckStatus, published map[string]measure.StateChange) string {
+	if view.Private && s.State != measure.Unproven {
+		return p.T("console.due.private", "Count", len(s.Check.Measures))
+	}
 	var gone []string
 	var first time.Time
 	for _, id := range s.Check.Measures {

@@ -40,7 +40,7 @@ func OwnerMessages() map[string][]byte {
 
 // Persons is where names are looked up.
 type Persons interface {
-	Person(ctx context.Context, by actor.Actor, id uuid.UUID) (directory.Person, error)
+	Names(ctx context.Context, by actor.Actor, ids []uuid.UUID) (map[uuid.UUID]directory.Called, error)
 	Roster(ctx context.Context, by actor.Actor) ([]directory.Named, error)
 }
 
@@ -111,17 +111,46 @@ func (n *names) of(ctx context.Context, id string) string {
 	if name, ok := n.known[id]; ok {
 		return name
 	}
-	name := n.p.T("console.person", "ID", console.ShortID(id))
-	if parsed, err := uuid.Parse(id); err == nil {
-		if person, err := n.h.Persons.Person(ctx, lookup(), parsed); err == nil && !person.Unreadable {
-			name = person.Name
-			if !person.DisabledAt.IsZero() {
-				name += " " + n.p.T("measures.left")
-			}
+	n.learn(ctx, id)
+	return n.known[id]
+}
+
+// learn looks up names that a list is going to show, all at once; with them those of everybody who
+// answers for a measure, whom most lists are about.
+func (n *names) learn(ctx context.Context, ids ...string) {
+	if n.quiet {
+		return
+	}
+	if assigned, err := n.h.Owners.Runner.Assignments(ctx, n.h.staff()); err == nil && len(n.known) == 0 {
+		for _, a := range assigned {
+			ids = append(ids, a.Responsible, a.Deputy)
 		}
 	}
-	n.known[id] = name
-	return name
+	var ask []uuid.UUID
+	for _, id := range ids {
+		if _, ok := n.known[id]; ok || id == "" {
+			continue
+		}
+		n.known[id] = n.p.T("console.person", "ID", console.ShortID(id))
+		if parsed, err := uuid.Parse(id); err == nil {
+			ask = append(ask, parsed)
+		}
+	}
+	found, err := n.h.Persons.Names(ctx, lookup(), ask)
+	if err != nil {
+		return // ids are shown instead
+	}
+	for id := range n.known {
+		parsed, err := uuid.Parse(id)
+		called, ok := found[parsed]
+		if err != nil || !ok || called.Unreadable {
+			continue
+		}
+		n.known[id] = called.Name
+		if called.Disabled {
+			n.known[id] += " " + n.p.T("measures.left")
+		}
+	}
 }
 
 // lookup reads names for people who may not read the directory.
@@ -193,6 +222,12 @@ func filled(p *ui.Printer, text catalogue.Text, figures map[string]measure.Fact)
 func own(r *web.Request, a measure.Assignment, view measure.View) bool {
 	_, ok := a.May(r.Actor.ID, measure.Today(view, r.Now))
 	return ok && r.Actor.Kind == actor.Person && r.Actor.May(actor.OwnTasks)
+}
+
+// hidden reports whether a measure is none of the reader's business yet: the company keeps its annex to itself, and
+// the reader has only tasks of their own.
+func hidden(r *web.Request, mine bool, view measure.View) bool {
+	return view.Private && !mine && !r.Actor.May(actor.ReadChecks)
 }
 
 // stateNote says why a measure is in its state.

@@ -158,7 +158,7 @@ func (h *ownerPages) dueOthers(r *web.Request, p *ui.Printer, view measure.View,
 		return nil, err
 	}
 	for _, problem := range []string{measure.ProblemUnowned, measure.ProblemOwnerAbsent} {
-		d := console.Due{Href: console.MeasuresPath + "?show=" + showUnowned, Urgency: console.Decide, Whom: console.RoleName(p, actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("measures.due.assign"), Href: console.MeasuresPath + "?show=" + showUnowned}}
+		d := console.Due{Href: console.MeasuresPath + "?show=" + showUnowned, Urgency: console.Decide, Whom: p.Role(actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("measures.due.assign"), Href: console.MeasuresPath + "?show=" + showUnowned}}
 		n := 0
 		for _, u := range unowned {
 			if u.Problem != problem {

@@ -53,18 +53,18 @@ func (x row) shows(what string, r *web.Request) bool {
 	return string(x.status.State) == what
 }
 
-// rows reads every measure of the annex in force.
+// rows reads every measure of the annex in force; of a draft, those that the reader may see.
 func (h *ownerPages) rows(r *web.Request) ([]row, measure.View, error) {
 	ctx := r.Context()
 	tasks, view, err := h.Owners.Tasks(ctx, h.staff(), r.Now)
 	if err != nil {
 		return nil, view, err
 	}
-	known, err := measure.Load(ctx, h.staff())
+	known, err := h.Owners.Runner.Known(ctx, h.staff())
 	if err != nil {
 		return nil, view, err
 	}
-	assignments, err := measure.LoadAssignments(ctx, h.staff())
+	assignments, err := h.Owners.Runner.Assignments(ctx, h.staff())
 	if err != nil {
 		return nil, view, err
 	}
@@ -75,7 +75,9 @@ func (h *ownerPages) rows(r *web.Request) ([]row, measure.View, error) {
 	var out []row
 	for _, m := range view.Registry.Catalogue.Measures {
 		x := row{measure: m, status: view.Registry.Derive(m.ID, view, known, r.Now), owner: assignments[m.ID]}
-		x.mine = own(r, x.owner, view)
+		if x.mine = own(r, x.owner, view); hidden(r, x.mine, view) {
+			continue
+		}
 		x.unowned = slices.ContainsFunc(unowned, func(u measure.Unowned) bool { return u.Measure == m.ID })
 		if i := slices.IndexFunc(tasks, func(t measure.Task) bool { return t.Measure.ID == m.ID }); i >= 0 {
 			x.task = &tasks[i]

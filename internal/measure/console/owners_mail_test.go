@@ -100,7 +100,7 @@ func TestReminderLetters(t *testing.T) {
 	if len(got) != 1 {
 		t.Fatalf("%d letters", len(got))
 	}
-	consoletest.Wants(t, got[0], "anna@ardoise.example", "2 mesures attendent votre confirmation", "– "+perSite+" · ", "– "+whole+" · ", "Elle attend une première confirmation.", "https://admin.ardoise.example/measures/"+whole+"\n", "Bonjour Anna Exemple,")
+	consoletest.Wants(t, got[0], "anna@ardoise.example", "2 mesures attendent votre réponse", "– "+perSite+" · ", "– "+whole+" · ", "Elle attend une première confirmation.", "https://admin.ardoise.example/measures/"+whole+"\n", "Bonjour Anna Exemple,")
 	consoletest.Lacks(t, got[0], "⟦")
 
 	// She does one of them; what waits in the queue about it says nothing of it any more.
@@ -119,7 +119,7 @@ func TestReminderLetters(t *testing.T) {
 	if strings.Contains(got[0], "une mesure attend") {
 		last = got[0]
 	}
-	consoletest.Wants(t, last, "une mesure attend votre confirmation", perSite)
+	consoletest.Wants(t, last, "une mesure attend votre réponse", perSite)
 	consoletest.Lacks(t, last, whole)
 
 	// And then the other, before the next message is sent: none is.

@@ -102,7 +102,7 @@ func (h *ownerPages) show(w http.ResponseWriter, r *web.Request, code int, in as
 	if !ok {
 		return errNoMeasure()
 	}
-	known, err := measure.Load(ctx, h.staff())
+	known, err := h.Owners.Runner.Known(ctx, h.staff())
 	if err != nil {
 		return err
 	}
@@ -112,6 +112,9 @@ func (h *ownerPages) show(w http.ResponseWriter, r *web.Request, code int, in as
 	}
 	status := view.Registry.Derive(id, view, known, r.Now)
 	mine := own(r, owner, view)
+	if hidden(r, mine, view) {
+		return errNoMeasure()
+	}
 	body := &measurePage{ID: id, Attested: m.Attest && m.Excluded == nil, Full: mine || r.Actor.May(actor.ReadChecks)}
 	body.Status = statusNotice(p, status, mine && body.Attested)
 	figures := view.Registry.Figures(view.Estate)
@@ -277,9 +280,12 @@ func (h *ownerPages) history(r *web.Request, p *ui.Printer, view measure.View, i
 		body.Pager.Older = measurePath(id) + "?before=" + list[shown-1].ID
 	}
 	var ids []string
+	var persons []string
 	for _, a := range list {
 		ids = append(ids, a.ID)
+		persons = append(persons, a.Person, a.OnBehalfOf)
 	}
+	people.learn(r.Context(), persons...)
 	documents, err := h.Owners.Documents.ListAll(r.Context(), h.staff(), measure.DocumentOwner, ids...)
 	if err != nil {
 		return err

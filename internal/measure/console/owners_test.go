@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,14 +17,13 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/calendar"
-	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	checks "github.com/garant-project/garant/internal/measure/console"
-	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/pgtest"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -48,23 +46,13 @@ type firm struct {
 
 func openFirm(t testing.TB) *firm {
 	t.Helper()
-	ctx := context.Background()
 	f := &firm{house: &house{t: t, db: pgtest.New(t), auth: &auth{}, sees: map[string]measure.Finding{}, scope: map[string][]string{}}, sites: []string{"bruxelles", "liege"}}
 	cat, err := catalogue.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider, err := crypt.OpenKeyfile(ctx, f.db.Pool(pg.Staff), filepath.Join(t.TempDir(), "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := crypt.NewBox(ctx, f.db.Pool(pg.Staff), provider)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f.dir, err = directory.New(directory.Config{Staff: f.db.Pool(pg.Staff), Login: f.db.Pool(pg.Login), Box: box, Policy: directory.DefaultPolicy()}); err != nil {
-		t.Fatal(err)
-	}
+	dir, box := directorytest.Open(t, f.db)
+	f.dir = dir
 	f.owners = &measure.Owners{Box: box, Documents: document.New(f.db, box), People: f.dir}
 	reg, err := measure.NewRegistry(cat, f.owners.Engine(), measure.Engine{Name: "test", Checks: []measure.Check{f.checkOf("test.org", "ORG-1")}})
 	if err != nil {
@@ -186,7 +174,7 @@ func (f *firm) today() string {
 func TestMeasurePages(t *testing.T) {
 	f := openFirm(t)
 	page := f.get("/measures")
-	consoletest.Wants(t, page, "Without anybody", "Name somebody for a whole team", "[/measures/"+whole+"]", "nobody")
+	consoletest.Wants(t, page, "Without an owner", "Name somebody for a whole team", "[/measures/"+whole+"]", "nobody")
 	page = f.get("/measures/" + whole)
 	consoletest.Wants(t, page, "State: not proven", "It waits for the first confirmation", "Nobody answers for this measure yet", "Français", "English", "Nobody has said anything yet.")
 	consoletest.Lacks(t, page, "I confirm that this is so", "⟦")
@@ -265,6 +253,32 @@ func TestNotTheOwner(t *testing.T) {
 	consoletest.Wants(t, f.get("/measures/"+whole), "Nobody has said anything yet.")
 }
 
+// While the company keeps its annex to itself, who has only tasks of their own sees what they answer for and
+// nothing else of the draft: no sentence, no state, no count.
+func TestPrivateDraft(t *testing.T) {
+	f := openFirm(t)
+	f.post("/measures/"+whole+"/owner", http.StatusSeeOther, "seen", "0", "responsible", f.anna.ID)
+	f.tells = func(v *measure.View) { v.Private = true }
+	for _, who := range []actor.Actor{f.lead, f.ben} {
+		f.is(who)
+		consoletest.Wants(t, f.get("/measures"), "ENC-1", whole)
+		f.get("/measures/ENC-1")
+	}
+	f.is(f.anna)
+	consoletest.Wants(t, f.get("/measures"), whole)
+	f.get("/measures/" + whole)
+	for _, target := range []string{"/measures", "/measures.csv", "/measures?show=unproven", "/measures?show=unowned"} {
+		if _, body := f.ask(http.MethodGet, target); strings.Contains(body, "ENC-1") || strings.Contains(body, "SEG-1") {
+			t.Errorf("%s shows the draft", target)
+		}
+	}
+	if w, body := f.ask(http.MethodGet, "/measures/ENC-1"); w.Code != http.StatusNotFound || strings.Contains(body, "TLS 1.3") {
+		t.Errorf("%d %s", w.Code, body)
+	}
+	f.tells = nil
+	consoletest.Wants(t, f.get("/measures"), "ENC-1", whole)
+}
+
 // Bad input changes nothing, says what is wrong in its place, and keeps the form.
 func TestAttestFormAgain(t *testing.T) {
 	f := openFirm(t)
@@ -289,7 +303,7 @@ func TestAttestFormAgain(t *testing.T) {
 		"This is not a day of the calendar.":               {"observed_on", "2026-02-30"},
 		"What you saw that day no longer counts":           {"observed_on", "2020-01-01"},
 		"The sentence has changed since you opened":        {"words", "x"},
-		"It was not said whether this is so":               {"statement", "maybe"},
+		"You have not said whether this is still so":       {"statement", "maybe"},
 		"A note has 2,000 letters at most.":                {"note", strings.Repeat("x", 2001)},
 		"This measure is attested as a whole. Reload the ": {"site", "liege"},
 	} {
@@ -342,7 +356,7 @@ func TestDeputies(t *testing.T) {
 func TestDueMeasures(t *testing.T) {
 	f := openFirm(t)
 	ctx := context.Background()
-	consoletest.Wants(t, f.get("/"), "Nobody answers for", "Name a person for each, or for a whole team at once.")
+	consoletest.Wants(t, f.get("/"), "measures have no owner", "Name a person for each, or for a whole team at once.")
 	// Everybody's measures to one person, team by team.
 	for range 20 {
 		m := regexp.MustCompile(`<select id="team"[^>]*>\s*<option value="([a-z_]+)"`).FindStringSubmatch(rawPage(f))
@@ -354,7 +368,7 @@ func TestDueMeasures(t *testing.T) {
 	page := f.get("/")
 	consoletest.Lacks(t, page, "Nobody answers for")
 	f.is(f.ben)
-	consoletest.Wants(t, f.get("/?whose=mine"), "measures wait for your word", "Ben <Exemple>")
+	consoletest.Wants(t, f.get("/?whose=mine"), "measures wait for your answer", "Ben <Exemple>")
 	f.ahead = 15 * 24 * time.Hour // he takes his time
 	f.is(f.lead)
 	consoletest.Wants(t, f.get("/"), "are overdue", "(Ben <Exemple>)", "Speak to them, or name a deputy.")
@@ -371,13 +385,13 @@ func TestDueMeasures(t *testing.T) {
 		}
 		f.post("/measures/"+m.ID+"/attestations", http.StatusSeeOther, values...)
 	}
-	consoletest.Lacks(t, f.get("/"), whole+" ·", "wait for your word")
+	consoletest.Lacks(t, f.get("/"), whole+" ·", "wait for your answer")
 	f.ahead = 336 * 24 * time.Hour
 	page = f.get("/?whose=mine")
-	consoletest.Wants(t, page, "measures wait for your word")
+	consoletest.Wants(t, page, "measures wait for your answer")
 	consoletest.Lacks(t, page, "late")
 	f.ahead = 366 * 24 * time.Hour
-	consoletest.Wants(t, f.get("/?whose=mine"), "measures wait for your word", "late")
+	consoletest.Wants(t, f.get("/?whose=mine"), "measures wait for your answer", "late")
 	f.ahead = 0
 
 	// He leaves.
@@ -420,7 +434,7 @@ func TestDueTogether(t *testing.T) {
 	}
 	f.is(f.ben)
 	page := f.get("/")
-	consoletest.Wants(t, page, "measures wait for your word", "and "+strconv.Itoa(count(cat.Measures)-5)+" more", "[/measures?show=mine]")
+	consoletest.Wants(t, page, "measures wait for your answer", "and "+strconv.Itoa(count(cat.Measures)-5)+" more", "[/measures?show=mine]")
 }
 
 func count(list []catalogue.Measure) (n int) {

@@ -35,6 +35,7 @@ type pages struct {
 	c         *console.Chrome
 	r         *measure.Runner
 	templates map[string]*template.Template
+	curve     curve
 }
 
 // Pages makes the routes of the desk, the checks, the evidence and the runs, and registers the

@@ -103,7 +103,7 @@ func TestChecks(t *testing.T) {
 	h.look()
 	page := h.get("/checks")
 	consoletest.Wants(t, page, "[/checks] All 4", "[/checks?state=not_met] not met 1", "[/checks?state=met] met 2", "[/checks?state=none] nothing to look at 1",
-		"2 of 2", "No target is declared yet.")
+		"2 of 2", "The estate declares nothing to look at.")
 	if strings.Index(page, "Transport encryption") > strings.Index(page, "HTTPS required") {
 		t.Error("the failing check is not first")
 	}
@@ -327,7 +327,7 @@ func TestReasonsAndProblemsHaveWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{measure.ReasonPass, measure.ReasonFail, measure.ReasonBlind, measure.ReasonExpired, measure.ReasonFuture, measure.ReasonNoCheck,
-		measure.ReasonNoScope, measure.ReasonNothing, measure.ReasonNoEvidence, measure.ReasonNewScope} {
+		measure.ReasonNoScope, measure.ReasonNoEvidence, measure.ReasonNewScope} {
 		if !msgs.Has(id) {
 			t.Errorf("%s has no words", id)
 		}

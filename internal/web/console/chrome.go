@@ -127,6 +127,7 @@ func (c *Chrome) Due(r *web.Request, p *ui.Printer) ([]Due, error) {
 		}
 		all = append(all, list...)
 	}
+	_, _ = web.Once(r.Context(), dueKey{}, func() (int, error) { return len(all), nil }) // waiting need not count them
 	if !r.Actor.May(actor.ReadChecks) {
 		for i := range all {
 			all[i].Mine = true
@@ -138,16 +139,23 @@ func (c *Chrome) Due(r *web.Request, p *ui.Printer) ([]Due, error) {
 // waiting counts what is due. Where it cannot be told, nothing is counted: the number is a
 // courtesy of the navigation, and the desk itself fails when it cannot be told.
 func (c *Chrome) waiting(r *web.Request) int {
-	n := 0
-	for _, s := range c.due {
-		count, err := s.Count(r)
-		if err != nil {
-			return 0
+	n, err := web.Once(r.Context(), dueKey{}, func() (n int, err error) {
+		for _, s := range c.due {
+			count, err := s.Count(r)
+			if err != nil {
+				return 0, err
+			}
+			n += count
 		}
-		n += count
+		return n, nil
+	})
+	if err != nil {
+		return 0
 	}
 	return n
 }
+
+type dueKey struct{}
 
 // Printer writes in the reader's language and the company's zone.
 func (c *Chrome) Printer(r *web.Request) *ui.Printer {
@@ -190,7 +198,7 @@ func (c *Chrome) frame(r *web.Request, p *ui.Printer, current string, due int) *
 		page.Layout = "card"
 		return page
 	}
-	page.User, page.Role = r.Actor.Name, RoleName(p, r.Actor.Role)
+	page.User, page.Role = r.Actor.Name, p.Role(r.Actor.Role)
 	if page.User == "" {
 		page.User = p.T("console.nameless")
 	}
@@ -221,14 +229,6 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 	add(actor.ReadAudit, RecordPath, "record", "console.nav.record", house, 0)
 	add(actor.SampleRecords, AuditPath, "search", "console.nav.audit", house, 0)
 	return items
-}
-
-// RoleName is the word for a role; nothing for one that is not known.
-func RoleName(p *ui.Printer, role actor.Role) string {
-	if id := "console.role." + string(role); p.Has(id) {
-		return p.T(id)
-	}
-	return ""
 }
 
 // Write sends a page with a status. Nothing is sent when the page cannot be made.

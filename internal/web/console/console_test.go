@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +14,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/garant-project/garant/internal/actor"
-	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/pgtest"
@@ -58,20 +57,8 @@ func words(t testing.TB) *ui.Messages {
 
 func open(t testing.TB) *house {
 	t.Helper()
-	ctx := context.Background()
 	h := &house{t: t, db: pgtest.New(t), auth: &auth{}, now: time.Now().UTC()}
-	provider, err := crypt.OpenKeyfile(ctx, h.db.Pool(pg.Staff), filepath.Join(t.TempDir(), "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := crypt.NewBox(ctx, h.db.Pool(pg.Login), provider)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.dir, err = directory.New(directory.Config{Staff: h.db.Pool(pg.Staff), Login: h.db.Pool(pg.Login), Box: box, Policy: directory.DefaultPolicy()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h.dir, _ = directorytest.Open(t, h.db)
 	brussels, err := time.LoadLocation("Europe/Brussels")
 	if err != nil {
 		t.Fatal(err)

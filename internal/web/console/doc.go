@@ -1,5 +1,7 @@
 // Package console is the frame of the pages for staff, and the pages of the house itself: the
-// people, the estate and the audit record. Package measure/console adds the desk and the checks.
+// people, the estate, the audit record and the samples that auditors draw. Packages above add theirs:
+// measure/console the desk, the checks and the measures, measure/tailoring/console the annex, the
+// registers and mail their own.
 //
 // A Chrome is made once and given to whatever has pages in the console. It makes the page around
 // a body (navigation, language, who is signed in), writes it with its status, shows errors in the

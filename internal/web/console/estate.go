@@ -145,12 +145,25 @@ func policyDetails(p *ui.Printer, policy estate.Policy) []ui.Detail {
 	}
 }
 
+// hands are who applied and confirmed versions.
+func hands(versions []estate.Version) []estate.Identity {
+	var list []estate.Identity
+	for _, v := range versions {
+		list = append(list, v.AppliedBy)
+		if v.Confirmed != nil {
+			list = append(list, v.Confirmed.By)
+		}
+	}
+	return list
+}
+
 func versionTable(r *web.Request, p *ui.Printer, names *Names, versions []estate.Version, current int64) ui.Table {
 	t := ui.Table{
 		Caption: p.T("console.estate.versions"),
 		Columns: []ui.Column{{Label: p.T("console.estate.number")}, {Label: p.T("console.estate.applied")}, {Label: p.T("console.estate.by")}, {Label: p.T("console.estate.reductions")}},
 		Empty:   &ui.Empty{Icon: "history", Title: p.T("console.estate.no_version")},
 	}
+	names.LearnIdentities(r.Context(), hands(versions)...)
 	for _, v := range versions {
 		number := ui.Cell{Link: versionLink(p, v.ID)}
 		if v.ID == current {
@@ -450,7 +463,7 @@ func (h *pages) dueReductions(r *web.Request, p *ui.Printer) ([]Due, error) {
 	}
 	path := EstatePath + "/" + strconv.FormatInt(newest[0].ID, 10)
 	due := Due{
-		What: p.T("console.due.reduction", "Count", len(pending)), Href: path, Urgency: Decide, Since: pending[0].Since, Whom: RoleName(p, actor.Lead), Mine: r.Actor.May(actor.ChangeEstate),
+		What: p.T("console.due.reduction", "Count", len(pending)), Href: path, Urgency: Decide, Since: pending[0].Since, Whom: p.Role(actor.Lead), Mine: r.Actor.May(actor.ChangeEstate),
 		Why: p.T("console.due.reduction.why"), Next: p.T("console.due.reduction.next"),
 		Button: &ui.Button{Label: p.T("console.due.reduction.button"), Href: path},
 	}

@@ -68,7 +68,7 @@ func (h *pages) showPeople(w http.ResponseWriter, r *web.Request, status int, f 
 		body.Add = f.fields(p, r.Now)
 	}
 	for _, role := range actor.Roles() {
-		body.Roles = append(body.Roles, ui.Detail{Term: RoleName(p, role), Text: p.T("console.role." + string(role) + ".about")})
+		body.Roles = append(body.Roles, ui.Detail{Term: p.Role(role), Text: p.T("console.role." + string(role) + ".about")})
 	}
 	return h.write(w, status, "people", h.c.Page(r, "console.people.title", PeoplePath, body))
 }
@@ -94,7 +94,7 @@ func personRow(p *ui.Printer, person directory.Person, now time.Time) []ui.Cell 
 	if person.LastSeenAt.IsZero() {
 		seen.Text = p.T("console.people.never")
 	}
-	role := ui.Cell{Text: RoleName(p, person.Role)}
+	role := ui.Cell{Text: p.Role(person.Role)}
 	if !person.Until.IsZero() {
 		role.Note = seatNote(p, person.Until, now)
 	}
@@ -120,7 +120,7 @@ func (f personForm) fields(p *ui.Printer, now time.Time) []ui.Field {
 func roleOptions(p *ui.Printer, chosen actor.Role) []ui.Option {
 	var options []ui.Option
 	for _, role := range actor.Roles() {
-		options = append(options, ui.Option{Value: string(role), Label: RoleName(p, role), Selected: role == chosen})
+		options = append(options, ui.Option{Value: string(role), Label: p.Role(role), Selected: role == chosen})
 	}
 	return options
 }
@@ -223,10 +223,15 @@ func (h *pages) duePeople(r *web.Request, p *ui.Printer) ([]Due, error) {
 	}
 	due := Due{
 		What: p.T("console.due.passkey", "Count", n), Href: PeoplePath, Why: p.T("console.due.passkey.why"),
-		Next: p.T("console.due.passkey.next"), Urgency: Soon, Whom: RoleName(p, actor.Lead), Mine: r.Actor.May(actor.ChangePersons),
+		Next: p.T("console.due.passkey.next"), Urgency: Soon, Whom: p.Role(actor.Lead), Mine: r.Actor.May(actor.ChangePersons),
 		Button: &ui.Button{Label: p.T("console.due.passkey.button"), Href: PeoplePath},
 	}
 	names := h.c.Names(r, p)
+	shown := make([]string, len(ids))
+	for i, id := range ids {
+		shown[i] = id.String()
+	}
+	names.Learn(ctx, shown...)
 	for _, id := range ids {
 		due.Lines = append(due.Lines, DueLine{Text: names.person(ctx, id.String())})
 	}
@@ -275,6 +280,6 @@ func (h *pages) dueSecond(r *web.Request, p *ui.Printer) ([]Due, error) {
 	}
 	return []Due{{
 		What: p.T("console.due.second"), Href: PeoplePath + "#add", Why: p.T("console.due.second.why"), Next: p.T("console.due.second.next"),
-		Whom: RoleName(p, actor.Lead), Mine: true, Urgency: Soon, Button: &ui.Button{Label: p.T("console.due.second.button"), Href: PeoplePath + "#add"},
+		Whom: p.Role(actor.Lead), Mine: true, Urgency: Soon, Button: &ui.Button{Label: p.T("console.due.second.button"), Href: PeoplePath + "#add"},
 	}}, nil
 }

@@ -245,7 +245,7 @@ func TestEveryErrorThatShowsHasWords(t *testing.T) {
 		}
 	}
 	for _, role := range actor.Roles() {
-		if !msgs.Has("console.role."+string(role)) || !msgs.Has("console.role."+string(role)+".about") {
+		if !msgs.Has("ui.role."+string(role)) || !msgs.Has("console.role."+string(role)+".about") {
 			t.Errorf("the role %s has no words", role)
 		}
 	}

@@ -84,7 +84,7 @@ func (h *pages) showPerson(w http.ResponseWriter, r *web.Request, status int, al
 func personDetails(p *ui.Printer, person directory.Person, now time.Time) []ui.Detail {
 	details := []ui.Detail{
 		{Term: p.T("console.people.email"), Text: person.Email},
-		{Term: p.T("console.people.role"), Text: RoleName(p, person.Role), Note: p.T("console.role." + string(person.Role) + ".about")},
+		{Term: p.T("console.people.role"), Text: p.Role(person.Role), Note: p.T("console.role." + string(person.Role) + ".about")},
 		{Term: p.T("console.people.passkeys"), Text: p.T("console.people.no_passkey")},
 		{Term: p.T("console.person.added"), Time: person.CreatedAt},
 		{Term: p.T("console.people.seen"), Time: person.LastSeenAt},

@@ -96,6 +96,7 @@ func (h *pages) entryRecords(r *web.Request, p *ui.Printer, on pg.Querier, ids [
 		return nil, err
 	}
 	names := h.c.Names(r, p)
+	names.learnOf(r.Context(), entries, true)
 	out := make([]Record, 0, len(entries))
 	for _, e := range entries {
 		who := names.Of(r.Context(), e.Actor.Kind, e.Actor.ID)
@@ -139,6 +140,7 @@ func numbered(list listNumbers) func(context.Context, pg.Querier, Span, string, 
 func (h *pages) versionRecords(r *web.Request, p *ui.Printer, on pg.Querier, ids []string) ([]Record, error) {
 	versions, err := heads(r, on, ids)
 	names := h.c.Names(r, p)
+	names.LearnIdentities(r.Context(), hands(versions)...)
 	out := make([]Record, 0, len(versions))
 	for _, v := range versions {
 		link := versionLink(p, v.ID)
@@ -163,6 +165,7 @@ func (h *pages) versionRecords(r *web.Request, p *ui.Printer, on pg.Querier, ids
 func (h *pages) confirmationRecords(r *web.Request, p *ui.Printer, on pg.Querier, ids []string) ([]Record, error) {
 	versions, err := heads(r, on, ids)
 	names := h.c.Names(r, p)
+	names.LearnIdentities(r.Context(), hands(versions)...)
 	out := make([]Record, 0, len(versions))
 	for _, v := range versions {
 		if v.Confirmed == nil {
@@ -214,6 +217,11 @@ func (h *pages) personRecords(r *web.Request, p *ui.Printer, on pg.Querier, ids 
 	}
 	added, err := directory.Additions(r.Context(), on, wanted)
 	names := h.c.Names(r, p)
+	var persons []string
+	for _, a := range added {
+		persons = append(persons, a.ID.String(), a.By)
+	}
+	names.Learn(r.Context(), persons...)
 	out := make([]Record, 0, len(added))
 	for _, a := range added {
 		kind := actor.System // added_by keeps the id alone: persons' are UUIDs, those of parts of Garant are names

@@ -95,7 +95,7 @@ func (h *pages) dueSeats(r *web.Request, p *ui.Printer) ([]Due, error) {
 	due := make([]Due, 0, len(list))
 	for _, person := range list {
 		d := Due{
-			Href: PeoplePath + "/" + person.ID.String(), Whom: RoleName(p, actor.Lead), Mine: true, Until: person.Until,
+			Href: PeoplePath + "/" + person.ID.String(), Whom: p.Role(actor.Lead), Mine: true, Until: person.Until,
 			What: p.T("console.due.seat", "Name", personName(p, person)), Why: seatNote(p, person.Until, r.Now),
 			Next: p.T("console.due.seat.next"), Urgency: Soon,
 		}

@@ -32,7 +32,9 @@ type Names struct {
 // Names returns what tells the reader who actors are. Names of persons are looked up only for
 // who may read persons, each once.
 func (c *Chrome) Names(r *web.Request, p *ui.Printer) *Names {
-	return &Names{chrome: c, reader: r.Actor, p: p, known: map[string]string{}}
+	type key struct{ lang string }
+	known, _ := web.Once(r.Context(), key{p.Lang()}, func() (map[string]string, error) { return map[string]string{}, nil })
+	return &Names{chrome: c, reader: r.Actor, p: p, known: known}
 }
 
 // Of is the name of an actor: of a person, or a word for a part of Garant.
@@ -63,21 +65,63 @@ func (n *Names) Identity(ctx context.Context, i estate.Identity) string {
 // person is a person's name, or a short id where it is not for the reader, not there or cannot
 // be opened.
 func (n *Names) person(ctx context.Context, id string) string {
-	if name, ok := n.known[id]; ok {
-		return name
-	}
-	name := n.p.T("console.person", "ID", ShortID(id))
-	switch parsed, err := uuid.Parse(id); {
-	case n.reader.Kind == actor.Person && n.reader.ID == id && n.reader.Name != "":
-		name = n.reader.Name
-	case err != nil || n.chrome.people == nil || !n.reader.May(actor.ReadPersons):
-	default:
-		if person, err := n.chrome.people.Person(ctx, n.reader, parsed); err == nil && !person.Unreadable {
-			name = person.Name
+	n.Learn(ctx, id)
+	return n.known[id]
+}
+
+// Learn looks up the names of persons that a list is going to show, all at once.
+func (n *Names) Learn(ctx context.Context, ids ...string) {
+	var ask []uuid.UUID
+	for _, id := range ids {
+		if _, ok := n.known[id]; ok {
+			continue
+		}
+		n.known[id] = n.p.T("console.person", "ID", ShortID(id))
+		switch parsed, err := uuid.Parse(id); {
+		case n.reader.Kind == actor.Person && n.reader.ID == id && n.reader.Name != "":
+			n.known[id] = n.reader.Name
+		case err != nil || n.chrome.people == nil || !n.reader.May(actor.ReadPersons):
+		default:
+			ask = append(ask, parsed)
 		}
 	}
-	n.known[id] = name
-	return name
+	if len(ask) == 0 {
+		return
+	}
+	found, err := n.chrome.people.Names(ctx, n.reader, ask)
+	if err != nil {
+		return // ids are shown instead
+	}
+	for _, id := range ids {
+		if parsed, err := uuid.Parse(id); err == nil && found[parsed].Name != "" {
+			n.known[id] = found[parsed].Name
+		}
+	}
+}
+
+// learnOf is Learn for the actors of entries and, with objects, for the persons that they are about.
+func (n *Names) learnOf(ctx context.Context, entries []audit.Entry, objects bool) {
+	var ids []string
+	for _, e := range entries {
+		if e.Actor.Kind == actor.Person {
+			ids = append(ids, e.Actor.ID)
+		}
+		if _, err := uuid.Parse(e.Object.ID); objects && e.Object.Kind == "person" && err == nil {
+			ids = append(ids, e.Object.ID)
+		}
+	}
+	n.Learn(ctx, ids...)
+}
+
+// LearnIdentities is Learn for those among identities who are persons.
+func (n *Names) LearnIdentities(ctx context.Context, list ...estate.Identity) {
+	var ids []string
+	for _, i := range list {
+		if i.Kind == actor.Person {
+			ids = append(ids, i.ID)
+		}
+	}
+	n.Learn(ctx, ids...)
 }
 
 // ShortID is the end of an id, enough to tell two apart: the beginning of a UUIDv7 is its time.
@@ -134,6 +178,7 @@ func (c *Chrome) Trail(r *web.Request, p *ui.Printer, entries []audit.Entry, all
 		t.Columns = append(t.Columns, ui.Column{Label: p.T("console.record.object")})
 	}
 	t.Columns = append(t.Columns, ui.Column{Label: p.T("console.record.detail")})
+	names.learnOf(ctx, entries, all)
 	for _, e := range entries {
 		what := ui.Cell{Text: actionWord(p, e.Action)}
 		if e.Refused {

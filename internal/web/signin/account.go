@@ -73,7 +73,7 @@ func (s *SignIn) account(r *web.Request) (*accountPage, error) {
 	}
 	d, ctx := s.cfg.Directory, r.Context()
 	p := s.printer(r)
-	a := &accountPage{common: s.common(r), Who: r.Actor.Name, Role: roleName(p, r.Actor.Role), Fresh: s.fresh(id, r.Now)}
+	a := &accountPage{common: s.common(r), Who: r.Actor.Name, Role: p.Role(r.Actor.Role), Fresh: s.fresh(id, r.Now)}
 	notices, err := d.Notices(ctx, r.Actor)
 	if err != nil {
 		return nil, err

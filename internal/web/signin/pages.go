@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/web"
@@ -47,14 +46,6 @@ func (s *SignIn) framed(r *web.Request, title string, body any) *ui.Page {
 	p := s.printer(r)
 	frame.Printer, frame.Title, frame.Path, frame.Now, frame.Body = p, p.T(title), "/account", r.Now, body
 	return &frame
-}
-
-// roleName is the word for a role.
-func roleName(p *ui.Printer, r actor.Role) string {
-	if id := "signin.role." + string(r); p.Has(id) {
-		return p.T(id)
-	}
-	return string(r)
 }
 
 // render writes a page; when it cannot be made, nothing is written but the error returned.

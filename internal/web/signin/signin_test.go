@@ -631,7 +631,7 @@ func TestEveryErrorHasWords(t *testing.T) {
 		t.Fatalf("only %d errors seen", found)
 	}
 	for _, role := range actor.Roles() {
-		if !messages.Has("signin.role." + string(role)) {
+		if !messages.Has("ui.role." + string(role)) {
 			t.Errorf("the role %s has no words", role)
 		}
 		for _, p := range role.Permissions() {

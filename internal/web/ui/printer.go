@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/errs"
 )
 
@@ -40,6 +41,14 @@ func (p *Printer) Zone() *time.Location { return p.zone }
 
 // Has reports whether there are words for an id.
 func (p *Printer) Has(id string) bool { _, ok := p.words[id]; return ok }
+
+// Role is the word for a role; nothing for one that is not known.
+func (p *Printer) Role(role actor.Role) string {
+	if id := "ui.role." + string(role); p.Has(id) {
+		return p.T(id)
+	}
+	return ""
+}
 
 var placeholder = regexp.MustCompile(`\{[A-Z][A-Za-z0-9]*\}`)
 

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -82,7 +83,27 @@ func plainFunctions() template.FuncMap {
 		"icon":  icon,
 		"dict":  dict,
 		"list":  func(v ...any) []any { return v },
+
+		"options": options,
 	}
+}
+
+// options writes the choices of a field. There may be hundreds of them, of which a template makes a
+// page of its own each.
+func options(list []Option) template.HTML {
+	var b strings.Builder
+	for _, o := range list {
+		b.WriteString(`<option value="`)
+		b.WriteString(template.HTMLEscapeString(o.Value))
+		b.WriteByte('"')
+		if o.Selected {
+			b.WriteString(" selected")
+		}
+		b.WriteByte('>')
+		b.WriteString(template.HTMLEscapeString(o.Label))
+		b.WriteString("</option>")
+	}
+	return template.HTML(b.String()) //nolint:gosec // escaped above
 }
 
 // functions are what templates may call; $ is the page. See the package's documentation.

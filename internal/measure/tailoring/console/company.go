@@ -158,19 +158,9 @@ func companyValues(cat *catalogue.Catalogue) map[string]string {
 }
 
 func (h *pages) saveCompany(w http.ResponseWriter, r *web.Request) error {
-	if err := form(r); err != nil {
-		return err
-	}
-	seen, err := revision(r)
+	a, seen, err := h.edited(r)
 	if err != nil {
 		return err
-	}
-	a, err := h.read(r.Context())
-	if err != nil {
-		return err
-	}
-	if a.cat == nil {
-		return a.broken
 	}
 	values := map[string]string{}
 	for name := range companyValues(a.cat) {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,8 +14,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/garant-project/garant/internal/actor"
-	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
+	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -58,6 +57,7 @@ type house struct {
 	site      *web.Site
 	chrome    *console.Chrome
 	finding   measure.Finding
+	scope     []string // of the one check
 	published int
 	ahead     time.Duration
 	alice     actor.Actor
@@ -66,7 +66,7 @@ type house struct {
 func open(t testing.TB, change ...func(*annexes.Deps)) *house {
 	t.Helper()
 	ctx := context.Background()
-	h := &house{t: t, db: pgtest.New(t), auth: &auth{}, finding: measure.Finding{Outcome: measure.Pass, Scope: []string{"application"}}}
+	h := &house{t: t, db: pgtest.New(t), auth: &auth{}, finding: measure.Finding{Outcome: measure.Pass, Scope: []string{"application"}}, scope: []string{"application"}}
 	cat, err := catalogue.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func open(t testing.TB, change ...func(*annexes.Deps)) *house {
 	enc, _ := cat.Measure("ENC-1")
 	engine := measure.Engine{Name: "test", Checks: []measure.Check{{
 		ID: "test.tls", Measures: []string{"ENC-1"}, Every: time.Minute, Valid: 5 * time.Minute, Timeout: 10 * time.Second, Facts: enc.Facts,
-		Scope: func(*estate.Estate) []string { return []string{"application"} },
+		Scope: func(*estate.Estate) []string { return h.scope },
 		Run:   func(context.Context, measure.In) measure.Finding { return h.finding },
 	}}, Parameters: func(*estate.Estate) map[string]measure.Fact {
 		return map[string]measure.Fact{"endpoint.hsts.required_max_age": measure.Span(730 * 24 * time.Hour)}
@@ -89,7 +89,7 @@ func open(t testing.TB, change ...func(*annexes.Deps)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.dir = directoryOf(t, h.db)
+	h.dir, _ = directorytest.Open(t, h.db)
 	h.chrome = &console.Chrome{Messages: msgs, Company: func(context.Context) string { return "Ardoise Mécénat" }}
 	routes, err := console.Pages(h.chrome, console.Deps{DB: h.db, Directory: h.dir, LinkURL: func(token string) string { return "http://admin.localhost/link/" + token }})
 	if err != nil {
@@ -131,24 +131,6 @@ func (h *house) person(name string) actor.Actor {
 		h.t.Fatal(err)
 	}
 	return actor.Actor{Kind: actor.Person, ID: p.ID.String(), Name: p.Name, Role: actor.Lead, Permissions: actor.Lead.Permissions()}
-}
-
-func directoryOf(t testing.TB, db *pg.DB) *directory.Directory {
-	t.Helper()
-	ctx := context.Background()
-	provider, err := crypt.OpenKeyfile(ctx, db.Pool(pg.Staff), filepath.Join(t.TempDir(), "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := crypt.NewBox(ctx, db.Pool(pg.Login), provider)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := directory.New(directory.Config{Staff: db.Pool(pg.Staff), Login: db.Pool(pg.Login), Box: box, Policy: directory.DefaultPolicy()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 func (h *house) now() time.Time { return time.Now().Add(h.ahead) }

@@ -21,13 +21,12 @@ const (
 	waitsAttestation = "attestation"
 	waitsCheck       = "check"
 	waitsTarget      = "target"
-	waitsEntries     = "entries"
 	waitsOwner       = "owner"
 	waitsMending     = "mending"
 )
 
 func everyWait() []string {
-	return []string{waitsMending, waitsTarget, waitsEntries, waitsCheck, waitsAttestation, waitsOwner}
+	return []string{waitsMending, waitsTarget, waitsCheck, waitsAttestation, waitsOwner}
 }
 
 // line is a measure in the list.
@@ -144,6 +143,17 @@ func (h *pages) lines(r *web.Request, p *ui.Printer, a *annex) ([]line, error) {
 	return out, nil
 }
 
+// registerPath is the page of the register in which checks of a measure found nothing to look at;
+// empty where there is none.
+func registerPath(s measure.Status) string {
+	for _, c := range s.Checks {
+		if register := measure.RegisterOf(c.Scope); register != "" && c.Reason == measure.ReasonNoScope {
+			return "/registers/" + register
+		}
+	}
+	return ""
+}
+
 // next says what a measure waits for, and gives the one link to the next step.
 func (h *pages) next(r *web.Request, p *ui.Printer, l *line, m catalogue.Measure, s measure.Status, unowned bool) {
 	button := func(id, href string) {
@@ -201,14 +211,13 @@ func (h *pages) next(r *web.Request, p *ui.Printer, l *line, m catalogue.Measure
 				sites = console.EstatePath
 			}
 			button("site", sites)
+		case registerPath(s) != "" && h.c.Has(registerPath(s)):
+			l.Reason = reason(p, "reason.no_entry")
+			say(waitsTarget, "no_entry")
+			button("register", registerPath(s))
 		default:
 			say(waitsTarget, "no_scope")
 			button("declare", console.EstatePath)
-		}
-	case measure.ReasonNothing:
-		say(waitsEntries, "nothing")
-		if href := h.register(p, s); href != "" {
-			button("fill", href)
 		}
 	case measure.ReasonNoCheck:
 		if l.Own {
@@ -232,22 +241,6 @@ func (h *pages) next(r *web.Request, p *ui.Printer, l *line, m catalogue.Measure
 			button("owner", assign)
 		}
 	}
-}
-
-// register is the page of the first register that lacks what a check of a measure looks at; empty: it
-// is not known.
-func (h *pages) register(p *ui.Printer, s measure.Status) string {
-	for _, c := range s.Checks {
-		if c.Reason != measure.ReasonNothing {
-			continue
-		}
-		for _, target := range c.Scope {
-			if link, ok := h.c.TargetLink(p, target); ok {
-				return link.Href
-			}
-		}
-	}
-	return ""
 }
 
 // reason is why a measure is in its state.

@@ -420,25 +420,32 @@ func revision(r *web.Request) (int64, error) {
 	return n, nil
 }
 
+// edited is the draft that a form changes, as it is now, and the revision that its sender saw.
+func (h *pages) edited(r *web.Request) (a *annex, seen int64, err error) {
+	if err := form(r); err != nil {
+		return nil, 0, err
+	}
+	if seen, err = revision(r); err != nil {
+		return nil, 0, err
+	}
+	if a, err = h.read(r.Context()); err != nil {
+		return nil, 0, err
+	}
+	if a.cat == nil {
+		return nil, 0, a.broken
+	}
+	return a, seen, nil
+}
+
 // correctable reports whether an error belongs on the page with the form.
 func correctable(err error) bool {
 	return errs.Is(err, errs.Invalid) || errs.Is(err, errs.Conflict)
 }
 
 func (h *pages) saveMeasure(w http.ResponseWriter, r *web.Request) error {
-	if err := form(r); err != nil {
-		return err
-	}
-	seen, err := revision(r)
+	a, seen, err := h.edited(r)
 	if err != nil {
 		return err
-	}
-	a, err := h.read(r.Context())
-	if err != nil {
-		return err
-	}
-	if a.cat == nil {
-		return a.broken
 	}
 	id := r.PathValue("id")
 	m, ok := a.cat.Measure(id)

@@ -163,19 +163,9 @@ func (h *pages) showOwn(w http.ResponseWriter, r *web.Request, status int, f *ow
 }
 
 func (h *pages) addOwn(w http.ResponseWriter, r *web.Request) error {
-	if err := form(r); err != nil {
-		return err
-	}
-	seen, err := revision(r)
+	a, seen, err := h.edited(r)
 	if err != nil {
 		return err
-	}
-	a, err := h.read(r.Context())
-	if err != nil {
-		return err
-	}
-	if a.cat == nil {
-		return a.broken
 	}
 	id := strings.ToUpper(sent(r, "id"))
 	f := sentOwn(r, a.cat, id)
@@ -213,21 +203,11 @@ func (h *pages) saveOwn(w http.ResponseWriter, r *web.Request, a *annex, seen in
 }
 
 func (h *pages) removeOwn(w http.ResponseWriter, r *web.Request) error {
-	if err := form(r); err != nil {
-		return err
-	}
-	seen, err := revision(r)
+	a, seen, err := h.edited(r)
 	if err != nil {
 		return err
 	}
 	id := r.PathValue("id")
-	a, err := h.read(r.Context())
-	if err != nil {
-		return err
-	}
-	if a.cat == nil {
-		return a.broken
-	}
 	if !a.cat.IsOwn(id) {
 		return noMeasure()
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/measure/tailoring"
@@ -74,6 +75,7 @@ type pages struct {
 	c         *console.Chrome
 	templates map[string]*template.Template
 	made      made
+	kept      kept
 }
 
 // Pages makes the routes of the annex, and registers with c what waits there.
@@ -174,9 +176,44 @@ type annex struct {
 	was       *catalogue.Catalogue // of the published version, or the catalogue as it comes; nil: it cannot be read
 	outdated  error                // why
 	last      *tailoring.Proposal  // nil: none was ever made
+
+	compare sync.Once
+	differs []tailoring.Difference
 }
 
+// kept is what was read last of the annex, and the registry that was made last of a draft: both are
+// asked for on every page of the console.
+type kept struct {
+	mu       sync.Mutex
+	mark     tailoring.Mark
+	annex    *annex
+	cat      *catalogue.Catalogue // of registry
+	estate   *estate.Estate       // of registry
+	registry *measure.Registry
+}
+
+// read returns the annex as it stands. It is shared and must not be changed.
 func (h *pages) read(ctx context.Context) (*annex, error) {
+	mark, err := tailoring.LastMark(ctx, h.staff())
+	if err != nil {
+		return nil, err
+	}
+	h.kept.mu.Lock()
+	a, same := h.kept.annex, h.kept.mark == mark
+	h.kept.mu.Unlock()
+	if a != nil && same {
+		return a, nil
+	}
+	if a, err = h.readAll(ctx); err != nil {
+		return nil, err
+	}
+	h.kept.mu.Lock()
+	defer h.kept.mu.Unlock()
+	h.kept.annex, h.kept.mark = a, mark
+	return a, nil
+}
+
+func (h *pages) readAll(ctx context.Context) (*annex, error) {
 	a := &annex{}
 	var err error
 	if a.draft, err = h.Book.Draft(ctx); err != nil {
@@ -203,7 +240,8 @@ func (a *annex) differences() []tailoring.Difference {
 	if a.cat == nil || a.was == nil {
 		return nil
 	}
-	return tailoring.Diff(a.was, a.cat)
+	a.compare.Do(func() { a.differs = tailoring.Diff(a.was, a.cat) })
+	return a.differs
 }
 
 // places counts the places in which two versions differ: words in two languages are one.
@@ -229,11 +267,25 @@ func (h *pages) registry(ctx context.Context, cat *catalogue.Catalogue) (measure
 	if err != nil {
 		return view, measure.Known{}, err
 	}
-	if view.Registry, err = h.Runner.Registry.For(cat, view.Estate); err != nil {
+	if view.Registry, err = h.registryOf(cat, view.Estate); err != nil {
 		return view, measure.Known{}, err
 	}
-	known, err := measure.Load(ctx, h.staff())
+	known, err := h.Runner.Known(ctx, h.staff())
 	return view, known, err
+}
+
+func (h *pages) registryOf(cat *catalogue.Catalogue, e *estate.Estate) (*measure.Registry, error) {
+	h.kept.mu.Lock()
+	defer h.kept.mu.Unlock()
+	if h.kept.registry != nil && h.kept.cat == cat && h.kept.estate == e {
+		return h.kept.registry, nil
+	}
+	reg, err := h.Runner.Registry.For(cat, e)
+	if err != nil {
+		return nil, err
+	}
+	h.kept.registry, h.kept.cat, h.kept.estate = reg, cat, e
+	return reg, nil
 }
 
 // form reads what a form sent.

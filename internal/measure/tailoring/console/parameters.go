@@ -182,19 +182,9 @@ func ordered(cat *catalogue.Catalogue, quoting map[string][]string) []string {
 }
 
 func (h *pages) saveParameters(w http.ResponseWriter, r *web.Request) error {
-	if err := form(r); err != nil {
-		return err
-	}
-	seen, err := revision(r)
+	a, seen, err := h.edited(r)
 	if err != nil {
 		return err
-	}
-	a, err := h.read(r.Context())
-	if err != nil {
-		return err
-	}
-	if a.cat == nil {
-		return a.broken
 	}
 	values := map[string]string{}
 	var edits []tailoring.Edit

@@ -6,6 +6,7 @@ import (
 
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure/tailoring"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -40,6 +41,11 @@ func (h *pages) versions(w http.ResponseWriter, r *web.Request) error {
 		body.Pager.Older = VersionsPath + "?before=" + strconv.FormatInt(list[pageSize-1].Number, 10)
 	}
 	names := h.c.Names(r, p)
+	var hands []estate.Identity
+	for _, v := range list {
+		hands = append(hands, v.ProposedBy, v.By)
+	}
+	names.LearnIdentities(r.Context(), hands...)
 	for _, v := range list {
 		changes := ui.Cell{Text: p.T("annexes.versions.places", "Count", places(v.Changes))}
 		if !v.Comparable {
