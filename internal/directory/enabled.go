@@ -14,13 +14,13 @@ import (
 	"github.com/garant-project/garant/internal/pg"
 )
 
-// Enabled returns, of the given ids, those of persons who are there and not disabled. Needs
-// actor.ReadPersons.
+// Enabled returns, of the given ids, those of persons who are there, not disabled, and no auditors:
+// these answer for nothing. Needs actor.ReadPersons.
 func (d *Directory) Enabled(ctx context.Context, by actor.Actor, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
 	if err := d.may(ctx, d.staff, by, actor.ReadPersons, "person.listed", audit.Object{Kind: "person", ID: "*"}); err != nil {
 		return nil, err
 	}
-	rows, err := d.staff.Query(ctx, "SELECT id FROM directory.person WHERE id = ANY ($1) AND disabled_at IS NULL", ids)
+	rows, err := d.staff.Query(ctx, "SELECT id FROM directory.person WHERE id = ANY ($1) AND disabled_at IS NULL AND role <> 'auditor'", ids)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}

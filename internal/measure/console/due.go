@@ -186,12 +186,27 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, view measure.View, s mea
 			due.Lines = append(due.Lines, console.DueLine{Text: p.T("console.due.more", "Count", len(s.Current.Finding.Failed)-named)})
 			break
 		}
+		if alike(s.Current.Finding.Failed, item) && item.Actual != "" {
+			text = p.T("console.due.which", "Text", strings.TrimSuffix(text, "."), "Actual", item.Actual)
+		}
 		due.Lines = append(due.Lines, console.DueLine{Target: item.Target, Text: text})
 	}
 	if s.State == measure.NotMet {
 		due.Button = &ui.Button{Label: p.T("console.due.mend"), Href: due.Href + "#mending", Primary: true, About: due.What}
 	}
 	return due
+}
+
+// alike reports whether another item says the same of the same target: what was seen then tells
+// them apart.
+func alike(items []measure.Item, one measure.Item) bool {
+	n := 0
+	for _, item := range items {
+		if item.Target == one.Target && item.Problem == one.Problem {
+			n++
+		}
+	}
+	return n > 1
 }
 
 func urgency(s measure.State) int {

@@ -57,6 +57,7 @@ type house struct {
 	site      *web.Site
 	chrome    *console.Chrome
 	finding   measure.Finding
+	scope     []string // of the one check
 	published int
 	ahead     time.Duration
 	alice     actor.Actor
@@ -65,7 +66,7 @@ type house struct {
 func open(t testing.TB, change ...func(*annexes.Deps)) *house {
 	t.Helper()
 	ctx := context.Background()
-	h := &house{t: t, db: pgtest.New(t), auth: &auth{}, finding: measure.Finding{Outcome: measure.Pass, Scope: []string{"application"}}}
+	h := &house{t: t, db: pgtest.New(t), auth: &auth{}, finding: measure.Finding{Outcome: measure.Pass, Scope: []string{"application"}}, scope: []string{"application"}}
 	cat, err := catalogue.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +74,7 @@ func open(t testing.TB, change ...func(*annexes.Deps)) *house {
 	enc, _ := cat.Measure("ENC-1")
 	engine := measure.Engine{Name: "test", Checks: []measure.Check{{
 		ID: "test.tls", Measures: []string{"ENC-1"}, Every: time.Minute, Valid: 5 * time.Minute, Timeout: 10 * time.Second, Facts: enc.Facts,
-		Scope: func(*estate.Estate) []string { return []string{"application"} },
+		Scope: func(*estate.Estate) []string { return h.scope },
 		Run:   func(context.Context, measure.In) measure.Finding { return h.finding },
 	}}, Parameters: func(*estate.Estate) map[string]measure.Fact {
 		return map[string]measure.Fact{"endpoint.hsts.required_max_age": measure.Span(730 * 24 * time.Hour)}

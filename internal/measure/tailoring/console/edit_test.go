@@ -9,10 +9,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/measure"
 	annexes "github.com/garant-project/garant/internal/measure/tailoring/console"
+	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console/consoletest"
 )
+
+// Where a check found its register empty, the next step is that register and not garant.yaml.
+func TestListLeadsToAnEmptyRegister(t *testing.T) {
+	h := open(t)
+	h.scope, h.finding = []string{measure.RegisterScope + "assets"}, measure.Finding{Outcome: measure.NotApplicable}
+	h.look()
+	consoletest.Wants(t, h.get("/annex?kind=checked"), "The estate declares nothing to look at.")
+	h.chrome.Serves([]web.Route{{Pattern: "GET /registers/{key}", Permission: actor.ReadRegisters, Handler: func(http.ResponseWriter, *web.Request) error { return nil }}})
+	consoletest.Wants(t, h.get("/annex?waits=target&kind=checked"), "ENC-1", "The register holds nothing to look at yet.", "[/registers/assets] Open the register")
+}
 
 func TestListBeforeAnything(t *testing.T) {
 	h := open(t)
