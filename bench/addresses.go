@@ -60,7 +60,7 @@ func (g *grown) ids(ctx context.Context, m *meter) (i ids, err error) {
 	if err != nil {
 		return i, err
 	}
-	if i.sample = res.Header.Get("Location"); i.sample == "" {
+	if i.sample, _, _ = strings.Cut(res.Header.Get("Location"), "?"); i.sample == "" {
 		return i, fmt.Errorf("no sample was drawn: %s %s", res.Status, body[:min(len(body), 500)])
 	}
 	return i, nil

@@ -85,6 +85,7 @@ func companyPages(ctx context.Context, out io.Writer, dir string, s size, look l
 		return err
 	}
 	defer m.close()
+	say("  at rest, publishing every second: %.1f ms of processor a second, database included", 1000*m.idle)
 	list, err := g.pages(ctx, m)
 	if err != nil {
 		return err

@@ -177,6 +177,7 @@ func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, know
 			return err
 		}
 	}
+	fresh := map[string]Freshness{}
 	for _, id := range ids {
 		status := view.Registry.Derive(id, view, known, now)
 		change, seen := last[id]
@@ -201,14 +202,11 @@ func (p *Publisher) rows(ctx context.Context, tx pgx.Tx, view measure.View, know
 				return err
 			}
 		}
-		if status.ObservedAt.IsZero() {
-			continue
-		}
-		if err := setFreshness(ctx, tx, id, Freshness{ObservedAt: status.ObservedAt, ValidUntil: status.ValidUntil, NextAt: status.NextAt}); err != nil {
-			return err
+		if !status.ObservedAt.IsZero() {
+			fresh[id] = Freshness{ObservedAt: status.ObservedAt, ValidUntil: status.ValidUntil, NextAt: status.NextAt}
 		}
 	}
-	return nil
+	return setFreshness(ctx, tx, fresh)
 }
 
 // change records that a measure changed state, for us.

@@ -88,10 +88,18 @@ func insertHistory(ctx context.Context, tx pgx.Tx, c measure.StateChange) error 
 	return err
 }
 
-func setFreshness(ctx context.Context, tx pgx.Tx, id string, f Freshness) error {
-	_, err := tx.Exec(ctx, `INSERT INTO annex.freshness AS f (measure_id, observed_at, valid_until, next_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (measure_id) DO UPDATE SET observed_at = $2, valid_until = $3, next_at = $4
-WHERE (f.observed_at, f.valid_until, f.next_at) IS DISTINCT FROM ($2, $3, $4)`, id, f.ObservedAt, f.ValidUntil, f.NextAt)
+// setFreshness notes when each measure was last looked at, where that has moved.
+func setFreshness(ctx context.Context, tx pgx.Tx, fresh map[string]Freshness) error {
+	var ids []string
+	var observed, until, next []time.Time
+	for id, f := range fresh {
+		ids, observed, until, next = append(ids, id), append(observed, f.ObservedAt), append(until, f.ValidUntil), append(next, f.NextAt)
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO annex.freshness AS f (measure_id, observed_at, valid_until, next_at)
+SELECT n.id, n.observed, n.until, n.next FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[]) AS n (id, observed, until, next)
+WHERE NOT EXISTS (SELECT FROM annex.freshness k WHERE k.measure_id = n.id AND (k.observed_at, k.valid_until, k.next_at) = (n.observed, n.until, n.next))
+ON CONFLICT (measure_id) DO UPDATE SET observed_at = excluded.observed_at, valid_until = excluded.valid_until, next_at = excluded.next_at
+WHERE (f.observed_at, f.valid_until, f.next_at) IS DISTINCT FROM (excluded.observed_at, excluded.valid_until, excluded.next_at)`, ids, observed, until, next)
 	return err
 }
 

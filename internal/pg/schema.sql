@@ -1149,7 +1149,7 @@ CREATE INDEX revision_at ON annex.revision USING btree (at DESC, id DESC);
 
 CREATE INDEX entry_action ON audit.entry USING btree (action, id);
 
-CREATE INDEX entry_actor ON audit.entry USING btree (actor_kind, actor_id, id);
+CREATE INDEX entry_actor ON audit.entry USING btree (actor_id, id);
 
 CREATE INDEX entry_object ON audit.entry USING btree (object_kind, object_id, id);
 
@@ -1200,6 +1200,8 @@ CREATE INDEX state_change_measure ON measure.state_change USING btree (measure_i
 CREATE INDEX acknowledgement_person ON register.acknowledgement USING btree (person_id, at);
 
 CREATE INDEX change_entry ON register.change USING btree (entry_id, id DESC);
+
+CREATE INDEX entry_gone ON register.entry USING btree (register, id) WHERE (deleted_at IS NOT NULL);
 
 CREATE INDEX entry_list ON register.entry USING btree (register, sort_key, id) WHERE (deleted_at IS NULL);
 

@@ -296,7 +296,7 @@ func (r *Registers) atMost(ctx context.Context, by actor.Actor, key string, most
 		return nil, err
 	}
 	staff := r.DB.Pool(pg.Staff)
-	rows, err := listRows(ctx, staff, c, most+1)
+	rows, err := labelRows(ctx, staff, d, c, most+1)
 	if err != nil || len(rows) > most {
 		return nil, err
 	}
@@ -374,6 +374,28 @@ func listRows(ctx context.Context, q pg.Querier, c *condition, limit int) ([]sto
 		return nil, pg.Wrap(err)
 	}
 	return collectRows(rows)
+}
+
+// labelRows is listRows with nothing but what entries are called: there may be a thousand.
+func labelRows(ctx context.Context, q pg.Querier, d *Definition, c *condition, limit int) ([]storedRow, error) {
+	f, _ := d.Field(d.Label)
+	args := append(slices.Clone(c.args), d.Label, f.Personal, limit)
+	n := len(args)
+	rows, err := q.Query(ctx, fmt.Sprintf("SELECT e.id, coalesce(e.fields ->> $%d, ''), CASE WHEN $%d THEN e.sealed END FROM register.entry e WHERE ", n-2, n-1)+c.where()+ //nolint:gosec // conditions are literals of this file
+		fmt.Sprintf(" ORDER BY e.sort_key, e.id LIMIT $%d", n), args...)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (s storedRow, err error) {
+		var label string
+		err = row.Scan(&s.ID, &label, &s.sealed)
+		s.Values = Values{}
+		if label != "" {
+			s.Values[d.Label] = label
+		}
+		return s, err
+	})
+	return list, pg.Wrap(err)
 }
 
 // rowsByID reads entries of any register, removed ones left out.

@@ -28,13 +28,15 @@ func collectCalled(rows pgx.Rows, err error) ([]called, error) {
 // ownerless lists the assets, those disposed of left out, whose owner is missing or not present. It
 // starts from those who are not present, who are few: assets are thousands.
 func ownerless(ctx context.Context, q pg.Querier, today calendar.Date) ([]called, error) {
-	return collectCalled(q.Query(ctx, `SELECT a.id, coalesce(a.fields ->> 'tag', ''), 'missing' FROM register.entry a
+	return collectCalled(q.Query(ctx, `WITH absent AS (
+	SELECT p.id FROM register.entry p WHERE p.register = 'persons' AND p.deleted_at IS NULL AND (`+present+`) IS NOT TRUE
+	UNION ALL SELECT p.id FROM register.entry p WHERE p.register = 'persons' AND p.deleted_at IS NOT NULL)
+SELECT a.id, coalesce(a.fields ->> 'tag', ''), 'missing' FROM register.entry a
 WHERE a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed' AND a.fields ->> 'owner' IS NULL
 UNION ALL
-SELECT o.id, o.tag, 'absent' FROM register.entry p
+SELECT o.id, o.tag, 'absent' FROM absent
 CROSS JOIN LATERAL (SELECT a.id, coalesce(a.fields ->> 'tag', '') AS tag FROM register.reference r JOIN register.entry a ON a.id = r.entry_id
-	WHERE r.target_id = p.id AND r.field = 'owner' AND a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed' OFFSET 0) AS o
-WHERE p.register = 'persons' AND (`+present+`) IS NOT TRUE
+	WHERE r.target_id = absent.id AND r.field = 'owner' AND a.register = 'assets' AND a.deleted_at IS NULL AND a.state <> 'disposed' OFFSET 0) AS o
 ORDER BY 2, 1`, today.String()))
 }
 

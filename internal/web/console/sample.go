@@ -19,7 +19,7 @@ import (
 
 // comparedAtOnce is the size up to which a population is compared with what it was each time that
 // the page of a sample is shown; larger ones when somebody asks.
-const comparedAtOnce = 10_000
+const comparedAtOnce = 2_000
 
 type samplePage struct {
 	Path    string
