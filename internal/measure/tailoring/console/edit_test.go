@@ -191,7 +191,14 @@ func (h *house) formHas(target, field string) bool {
 func TestParameters(t *testing.T) {
 	h := open(t)
 	page := h.get("/annex/parameters")
-	consoletest.Wants(t, page, "backup.database.retention", "1 year", "[/annex/BAK-1] BAK-1", "Read from garant.yaml, which wins", "2 years")
+	for name := range h.book.Base.Parameters {
+		for lang, words := range annexes.Messages() {
+			if !strings.Contains(string(words), "\nannexes.parameter."+name+": ") {
+				t.Errorf("%s: the figure %s has no words", lang, name)
+			}
+		}
+	}
+	consoletest.Wants(t, page, "Retention of database snapshots", "backup.database.retention", "1 year", "[/annex/BAK-1] BAK-1", "Read from garant.yaml, which wins", "2 years")
 	h.send("/annex/parameters", "/annex/parameters", "p.backup.database.retention", "30d", "p.endpoint.tls.accepted", "TLS 1.3")
 	if got := h.draft(); !strings.Contains(got, "backup.database.retention: 30d") || !strings.Contains(got, "[TLS 1.3]") || strings.Count(got, "\n") != 3 {
 		t.Errorf("%s", got)

@@ -75,7 +75,7 @@ func (h *pages) showParameters(w http.ResponseWriter, r *web.Request, status int
 			s.Changed = notation(original) != notation(v)
 			s.Weaker = s.Changed && tailoring.Strength(original, v) == tailoring.Weakened
 		}
-		s.Field = ui.Field{Name: "p." + name, Label: name, Value: notation(v), MaxLength: 400, Autocomplete: "off"}
+		s.Field = ui.Field{Name: "p." + name, Label: called(p, name), Help: name, Value: notation(v), MaxLength: 400, Autocomplete: "off"}
 		if sent, ok := values[name]; ok {
 			s.Field.Value = sent
 		}
@@ -131,6 +131,14 @@ func (b *parametersPage) wrong(p *ui.Printer, values map[string]string, wrong er
 		fields = append(fields, &b.Fresh[i])
 	}
 	b.Problems = beside(problems, "parameters.", fields...)
+}
+
+// called is what a figure of the catalogue is, in words; the name of one's own.
+func called(p *ui.Printer, name string) string {
+	if id := "annexes.parameter." + name; p.Has(id) {
+		return p.T(id)
+	}
+	return name
 }
 
 // ownName is the name of a parameter of one's own, however it was written.

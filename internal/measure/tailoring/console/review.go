@@ -259,7 +259,12 @@ func teamOr(p *ui.Printer, cat *catalogue.Catalogue, key string) string {
 // fieldOf is what a difference is about, in words.
 func fieldOf(p *ui.Printer, d tailoring.Difference) string {
 	switch d.Field {
-	case tailoring.FieldParameter, tailoring.FieldTeam:
+	case tailoring.FieldParameter:
+		if name := called(p, d.Name); name != d.Name {
+			return name
+		}
+		return p.T("annexes.field."+d.Field) + " " + d.Name
+	case tailoring.FieldTeam:
 		return p.T("annexes.field."+d.Field) + " " + d.Name
 	case tailoring.FieldAnswer:
 		return p.T("annexes.field."+d.Field) + " " + d.Name
