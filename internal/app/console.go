@@ -7,6 +7,7 @@ import (
 
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/engine/register"
+	"github.com/garant-project/garant/internal/measure"
 	checks "github.com/garant-project/garant/internal/measure/console"
 	annexes "github.com/garant-project/garant/internal/measure/tailoring/console"
 	"github.com/garant-project/garant/internal/pg"
@@ -31,7 +32,21 @@ func (g *Garant) chrome() *console.Chrome {
 			view, err := g.View(ctx)
 			return err == nil && view.Private && view.Outdated == nil
 		},
+		Target: target,
 	}
+}
+
+// target names the registers, and the measures that people answer for, among what checks look at.
+func target(p *ui.Printer, name string) (ui.Link, bool) {
+	if name == measure.OwnersScope {
+		return ui.Link{Label: p.T("measures.title"), Href: console.MeasuresPath}, true
+	}
+	key := measure.RegisterOf([]string{name})
+	title := "register." + key + ".title"
+	if key == "" || !p.Has(title) {
+		return ui.Link{}, false
+	}
+	return ui.Link{Label: p.T(title), Href: register.Path + "/" + key}, true
 }
 
 // zone is the company's.

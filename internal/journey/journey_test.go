@@ -60,9 +60,9 @@ func walk(j *journey) {
 	j.step("the other pages of the console", func() { console(lead) })
 	j.step("a list from the reception", func() { reception(j) })
 	j.step("a policy to acknowledge", func() { acknowledge(lead) })
-	j.step("the auditor's seat", func() { audit(lead) })
 	j.step("without scripts", func() { scriptless(reader, lead) })
 	j.step("in and out", func() { inAndOut(lead, codes) })
+	j.step("the auditor's seat", func() { audit(lead) })
 	j.Logf("%d pages looked at, in %v of axe-core and %v of pictures", j.looks, j.spent.axe.Round(time.Second), j.spent.shots.Round(time.Second))
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/text/encoding/charmap"
+
+	"github.com/garant-project/garant/internal/audit/sample"
 )
 
 const (
@@ -126,6 +128,9 @@ func acknowledge(lead *tab) {
 	lead.silent()
 }
 
+// settled is how long the first records of the example may be too fresh to be drawn from.
+const settled = sample.Settled + patience
+
 // audit gives an auditor a seat until a date, from which a sample is drawn; nothing can be changed
 // from it, and after the date it is gone.
 func audit(lead *tab) {
@@ -153,18 +158,24 @@ func audit(lead *tab) {
 	b.enrol(link, nil, nil)
 	b.look("desk-auditor", "/")
 	b.look("audit", "/audit")
-	b.visit("/audit?lang=en")
-	b.choose("population", "attestations")
-	b.fill("size", "5")
-	b.fill("seed", "2026-autumn")
-	b.fill("purpose", "Confirmations of the autumn (example)")
-	b.send("/audit")
-	sample := b.path()
-	if !regexp.MustCompile(`^/audit/[0-9a-f-]{36}$`).MatchString(sample) {
+	b.expect("/audit")
+	drawn := ""
+	for begin := time.Now(); ; time.Sleep(2 * time.Second) { // records are drawn from once they have settled
+		b.visit("/audit?lang=en")
+		b.choose("population", "attestations")
+		b.fill("size", "5")
+		b.fill("seed", "2026-autumn")
+		b.fill("purpose", "Confirmations of the autumn (example)")
+		b.send("/audit")
+		if drawn = b.path(); drawn != "/audit" || time.Since(begin) > settled {
+			break
+		}
+	}
+	if !regexp.MustCompile(`^/audit/[0-9a-f-]{36}$`).MatchString(drawn) {
 		b.Fatalf("a sample is drawn at %s", b.where())
 	}
-	b.look("sample", sample)
-	item := eval[string](b, `document.querySelector('main a[href^="`+sample+`/items/"]').getAttribute("href")`)
+	b.look("sample", drawn)
+	item := eval[string](b, `document.querySelector('main a[href^="`+drawn+`/items/"]').getAttribute("href")`)
 	b.visit(item + "?lang=en")
 	b.fill("note", "Seen with the plan of the zones (example).")
 	b.choose("result", eval[string](b, `document.querySelector('main select[name="result"]').options[1].value`))
@@ -172,7 +183,7 @@ func audit(lead *tab) {
 	b.says("Seen with the plan of the zones (example).")
 	b.look("sample-item", item)
 	for path, holds := range map[string]string{"/paper.csv": "Seen with the plan of the zones (example).", "/paper.json": `"intact": true`, "/population.txt": "-"} {
-		if a := b.get(sample + path); a.Status != 200 || !strings.Contains(a.Body, holds) {
+		if a := b.get(drawn + path); a.Status != 200 || !strings.Contains(a.Body, holds) {
 			b.Errorf("%s answers %d:\n%.400s", path, a.Status, a.Body)
 		}
 	}

@@ -78,7 +78,7 @@ func TestAttestationBesideChecks(t *testing.T) {
 			}
 		}
 		if attested {
-			k.Attested[id] = []*measure.Attested{{Measure: id, Refused: refused, ReceivedAt: noon, ValidUntil: noon.Add(time.Hour), Sentence: reg.Catalogue.SentenceHash(id)}}
+			k.Attested[id] = []*measure.Attested{{Measure: id, Refused: refused, ObservedAt: noon.AddDate(0, 0, -40), ReceivedAt: noon, ValidUntil: noon.Add(time.Hour), Sentence: reg.Catalogue.SentenceHash(id)}}
 		}
 		return k
 	}
@@ -95,6 +95,8 @@ func TestAttestationBesideChecks(t *testing.T) {
 	} {
 		if s := reg.Derive(id, view, c.known, noon); s.State != c.want {
 			t.Errorf("%s: %s (%s), want %s", c.name, s.State, s.Reason, c.want)
+		} else if len(c.known.Runs) > 0 && !s.ObservedAt.Equal(noon) {
+			t.Errorf("%s: the checks looked at %v", c.name, s.ObservedAt)
 		}
 	}
 }

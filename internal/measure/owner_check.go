@@ -22,8 +22,8 @@ const (
 	ProblemOwnersUnseen = "measure.owners_unseen" // it could not be read who answers for what
 )
 
-// ownersScope is what the check of owners examines: the measures of the company.
-const ownersScope = "measures"
+// OwnersScope is what the check of owners examines: the measures of the company.
+const OwnersScope = "measures"
 
 // OwnersChecks are the checks of this package, by name for the suite of fault injections.
 type OwnersChecks struct{ Owners Check }
@@ -37,7 +37,7 @@ func (o *Owners) Checks() OwnersChecks {
 			if e == nil || e.Company.Name == "" {
 				return nil
 			}
-			return []string{ownersScope}
+			return []string{OwnersScope}
 		},
 		Run: o.look,
 	}}
@@ -53,13 +53,13 @@ func (o *Owners) look(ctx context.Context, in In) Finding {
 		if errs.Is(err, errs.Unavailable) && ctx.Err() != nil {
 			problem = ProblemTimeout
 		}
-		return Finding{Outcome: Error, Failed: []Item{{Target: ownersScope, Problem: problem}}}
+		return Finding{Outcome: Error, Failed: []Item{{Target: OwnersScope, Problem: problem}}}
 	}
-	f := Finding{Outcome: Pass, Scope: []string{ownersScope}}
+	f := Finding{Outcome: Pass, Scope: []string{OwnersScope}}
 	raw := map[string]any{"owned": owned}
 	for _, p := range problems {
 		f.Outcome = Fail
-		f.Failed = append(f.Failed, Item{Target: ownersScope, Problem: p.Problem, Actual: p.Measure})
+		f.Failed = append(f.Failed, Item{Target: OwnersScope, Problem: p.Problem, Actual: p.Measure})
 	}
 	if owned == 0 && len(problems) == 0 {
 		return Finding{Outcome: NotApplicable} // an annex without a measure that depends on people

@@ -296,10 +296,13 @@ func (t teller) reason(family, id string) string {
 	return "other"
 }
 
+// refused is the reason of a measure that is not met because a person says so, and no check.
+const refused = "reason.refused"
+
 // withdrawal says why a sentence is not asserted any more.
 func (t teller) withdrawal(m Measure) string {
 	id := "annex.withdrawn." + t.reason("annex.withdrawn.", m.Reason)
-	if m.State == ui.NotMet {
+	if m.State == ui.NotMet && m.Reason != refused {
 		id = "annex.withdrawn.fail"
 	}
 	text := t.T(id)
@@ -311,10 +314,10 @@ func (t teller) withdrawal(m Measure) string {
 
 // why says in a sentence why a measure is in its state.
 func (t teller) why(m Measure) string {
-	switch m.State {
-	case ui.NotMet:
+	switch {
+	case m.State == ui.NotMet && m.Reason != refused:
 		return t.T("annex.reason.fail")
-	case ui.Excluded:
+	case m.State == ui.Excluded:
 		return t.T("annex.reason.excluded")
 	}
 	return t.T("annex.reason." + t.reason("annex.reason.", m.Reason))

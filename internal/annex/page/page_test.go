@@ -478,6 +478,13 @@ func TestEveryReasonHasWords(t *testing.T) {
 			t.Errorf("%q: %q lacks %q", reason, got, want)
 		}
 	}
+	// What a person says is not told as a check's finding, and the other way round.
+	for reason, want := range map[string]string{"reason.refused": "the person who answers for it has said", "reason.fail": "check", "": "check"} {
+		m := Measure{State: ui.NotMet, Reason: reason}
+		if got, why := tell.withdrawal(m), tell.why(m); !strings.Contains(got, want) || !strings.Contains(strings.ToLower(why), want) {
+			t.Errorf("%q: %q, %q lack %q", reason, got, why, want)
+		}
+	}
 }
 
 // References read as the language cites them.

@@ -2,6 +2,7 @@ package page
 
 import (
 	"embed"
+	"errors"
 	"html/template"
 	"io"
 	"strings"
@@ -168,11 +169,15 @@ func (s *Pages) Error(w io.Writer, p *ui.Page, v Failure) error {
 	}
 	t.dress(own, v.Company, "", "")
 	own.Layout = "public"
-	var text, fix string
+	var title, text, fix string
 	if v.Err != nil {
 		text, fix = t.Error(v.Err)
 	}
-	whole, err := ui.ErrorPage(own, v.Status, "", text, fix, v.Request)
+	var known *errs.Error
+	if errors.As(v.Err, &known) && t.Has(known.ID+".title") {
+		title = t.T(known.ID + ".title")
+	}
+	whole, err := ui.ErrorPage(own, v.Status, title, text, fix, v.Request)
 	if err != nil {
 		return err
 	}
@@ -205,6 +210,10 @@ func (t teller) dress(p *ui.Page, c Company, title, current string) {
 	}
 	if p.Site == "" {
 		p.Site = c.Name
+	}
+	if p.Site == "" { // nothing is known, or nothing is to be told: there is nowhere to go
+		p.Site = t.T("annex.nameless")
+		return
 	}
 	if p.Nav != nil {
 		return

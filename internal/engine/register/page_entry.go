@@ -290,7 +290,7 @@ func (s *shower) changes(d *Definition, c Change) string {
 	for _, key := range slices.Sorted(maps.Keys(c.Changes)) {
 		x := c.Changes[key]
 		f, known := d.Field(key)
-		if !known && key != "state" { // of a field that there is no more
+		if !known && key != "state" || x.From == x.To { // of a field that there is no more; published anew
 			continue
 		}
 		id := "register.entry.diff"

@@ -73,7 +73,7 @@ func (h *pages) list(w http.ResponseWriter, r *web.Request) error {
 	}
 	body.Table.Empty = &ui.Empty{Icon: d.Icon, Title: p.T("register.list.nothing"), Text: p.T("register.list.nothing.text")}
 	if !body.Filtered {
-		body.Table.Empty = &ui.Empty{Icon: d.Icon, Title: p.T("register.list.total", "Count", 0), Text: p.T("register." + d.Key + ".empty")}
+		body.Table.Empty = &ui.Empty{Icon: d.Icon, Title: p.T("register.list.none"), Text: p.T("register." + d.Key + ".empty")}
 		if body.New != "" {
 			body.Table.Empty.Action = &ui.Button{Label: body.NewButton, Href: body.New, Icon: "plus", Primary: true}
 		}

@@ -68,7 +68,7 @@ func (h *pages) check(w http.ResponseWriter, r *web.Request) error {
 	body.Evidence = evidenceTable(p, list)
 	if s.Current != nil {
 		body.Failing = len(s.Current.Finding.Failed) > 0
-		body.Items = itemTable(p, s.Current.Finding.Failed)
+		body.Items = h.itemTable(p, s.Current.Finding.Failed)
 		body.Facts = factDetails(p, s.Current.Finding.Facts)
 	}
 	if body.Past, err = h.c.History(r, h.staff(), p, audit.Object{Kind: "check", ID: s.Check.ID}); err != nil {
@@ -132,7 +132,7 @@ func (h *pages) checkDetails(p *ui.Printer, s measure.CheckStatus, view measure.
 }
 
 // itemTable lists what is not as it should be, with the next step of each.
-func itemTable(p *ui.Printer, items []measure.Item) ui.Table {
+func (h *pages) itemTable(p *ui.Printer, items []measure.Item) ui.Table {
 	t := ui.Table{
 		Caption: p.T("console.item.caption"),
 		Columns: []ui.Column{{Label: p.T("console.item.target")}, {Label: p.T("console.item.problem")}, {Label: p.T("console.item.expected")}, {Label: p.T("console.item.actual")}},
@@ -141,7 +141,9 @@ func itemTable(p *ui.Printer, items []measure.Item) ui.Table {
 	for _, item := range items {
 		text, fix := problem(p, item.Problem)
 		target := ui.Cell{Code: item.Target}
-		if item.Target == "" {
+		if link, ok := h.c.TargetLink(p, item.Target); ok {
+			target = ui.Cell{Link: &link, Note: item.Target}
+		} else if item.Target == "" {
 			target = ui.Cell{Text: p.T("console.item.all")}
 		}
 		t.Rows = append(t.Rows, []ui.Cell{target, {Strong: text, Note: fix}, orDash(item.Expected), orDash(item.Actual)})

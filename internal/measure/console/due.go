@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
@@ -186,10 +188,15 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, view measure.View, s mea
 			due.Lines = append(due.Lines, console.DueLine{Text: p.T("console.due.more", "Count", len(s.Current.Finding.Failed)-named)})
 			break
 		}
-		if alike(s.Current.Finding.Failed, item) && item.Actual != "" {
+		target := item.Target
+		_, named := h.c.TargetLink(p, target)
+		if named { // what was seen names the entry; the check's title the register
+			target = ""
+		}
+		if _, err := uuid.Parse(item.Actual); err != nil && item.Actual != "" && (named || alike(s.Current.Finding.Failed, item)) {
 			text = p.T("console.due.which", "Text", strings.TrimSuffix(text, "."), "Actual", item.Actual)
 		}
-		due.Lines = append(due.Lines, console.DueLine{Target: item.Target, Text: text})
+		due.Lines = append(due.Lines, console.DueLine{Target: target, Text: text})
 	}
 	if s.State == measure.NotMet {
 		due.Button = &ui.Button{Label: p.T("console.due.mend"), Href: due.Href + "#mending", Primary: true, About: due.What}

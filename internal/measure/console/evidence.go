@@ -33,7 +33,7 @@ func (h *pages) evidence(w http.ResponseWriter, r *web.Request) error {
 	body := &evidencePage{
 		Digest:  &ui.Notice{Tone: ui.Success, Title: p.T("console.evidence.intact"), Text: p.T("console.evidence.intact.text")},
 		Details: evidenceDetails(p, e), Facts: factDetails(p, e.Finding.Facts), Failing: len(e.Finding.Failed) > 0,
-		Items: itemTable(p, e.Finding.Failed), Raw: indent(e.Finding.Raw), Source: indent(e.Source), API: web.APIPath + "/evidence/" + e.ID,
+		Items: h.itemTable(p, e.Finding.Failed), Raw: indent(e.Finding.Raw), Source: indent(e.Source), API: web.APIPath + "/evidence/" + e.ID,
 	}
 	if !e.Intact() {
 		body.Digest = &ui.Notice{Tone: ui.Danger, Title: p.T("console.evidence.broken"), Text: p.T("console.evidence.broken.text")}

@@ -285,10 +285,18 @@ func (h *ownerPages) details(r *web.Request, p *ui.Printer, view measure.View, m
 		list = append(list, ui.Detail{Term: p.T("measures.cadence"), Text: p.Duration(m.Cadence)})
 	}
 	if a := s.Attested; a != nil && m.Per != "" {
-		list = append(list, ui.Detail{Term: p.T("measures.sites"), Text: p.T("measures.sites.of", "Count", len(a.Targets)-len(a.Missing), "All", len(a.Targets)), Note: strings.Join(h.siteNames(ctx, p, a.Missing), ", ")})
+		confirmed := len(a.Targets) - len(a.Missing)
+		for _, said := range a.Last {
+			if said.Refused {
+				confirmed--
+			}
+		}
+		list = append(list, ui.Detail{Term: p.T("measures.sites"), Text: p.T("measures.sites.of", "Count", confirmed, "All", len(a.Targets)), Note: strings.Join(h.siteNames(ctx, p, a.Missing), ", ")})
 	}
 	switch {
 	case s.ObservedAt.IsZero():
+	case s.Reason == measure.ReasonRefused && len(s.Checks) == 0: // a no holds until it is taken back
+		list = append(list, ui.Detail{Term: p.T("measures.observed"), Text: p.Day(s.ObservedAt)})
 	case len(s.Checks) == 0: // people say days
 		list = append(list, ui.Detail{Term: p.T("measures.observed"), Text: p.Day(s.ObservedAt)}, ui.Detail{Term: p.T("measures.until"), Text: p.Day(lastDay(s.ValidUntil))})
 	default:

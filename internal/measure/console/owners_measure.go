@@ -116,7 +116,7 @@ func (h *ownerPages) show(w http.ResponseWriter, r *web.Request, code int, in as
 		return errNoMeasure()
 	}
 	body := &measurePage{ID: id, Attested: m.Attest && m.Excluded == nil, Full: mine || r.Actor.May(actor.ReadChecks)}
-	body.Status = statusNotice(p, status)
+	body.Status = statusNotice(p, status, mine && body.Attested)
 	figures := view.Registry.Figures(view.Estate)
 	for _, lang := range cat.Languages() {
 		in := h.c.Messages.For(lang, p.Zone())
@@ -153,8 +153,8 @@ func (h *ownerPages) show(w http.ResponseWriter, r *web.Request, code int, in as
 	return h.c.Write(w, code, h.one, page)
 }
 
-// statusNotice says the state of a measure, why, and the next step.
-func statusNotice(p *ui.Printer, s measure.Status) *ui.Notice {
+// statusNotice says the state of a measure, why, and the next step. mine: the reader may attest it.
+func statusNotice(p *ui.Printer, s measure.Status, mine bool) *ui.Notice {
 	n := &ui.Notice{Title: p.T("measures.is", "State", p.StateName(ui.State(s.State))), Text: reason(p, s.Reason)}
 	switch s.State {
 	case measure.Met:
@@ -164,9 +164,21 @@ func statusNotice(p *ui.Printer, s measure.Status) *ui.Notice {
 	case measure.Stale:
 		n.Tone = ui.Warning
 	}
-	if s.Attested != nil && s.Attested.Reason == s.Reason && s.Reason == measure.ReasonNewScope {
-		n.Text = p.T("measure.task.scope") + " " + p.T("measures.next.unattested")
-		return n
+	if s.Attested != nil && s.Attested.Reason == s.Reason {
+		next := "measures.next.unattested"
+		if mine {
+			next = "measures.next.mine"
+		}
+		switch s.Reason {
+		case measure.ReasonNewScope:
+			n.Text = p.T("measure.task.scope") + " " + p.T(next)
+			return n
+		case measure.ReasonUnattested, measure.ReasonAttestationExpired, measure.ReasonTextChanged:
+			if mine {
+				n.Text += " " + p.T(next)
+				return n
+			}
+		}
 	}
 	for _, id := range []string{"measures.next." + strings.TrimPrefix(s.Reason, "reason."), "console.next." + strings.TrimPrefix(s.Reason, "reason.")} {
 		if p.Has(id) {

@@ -135,6 +135,6 @@ func (h *pages) finish(r *web.Request, p *ui.Printer, a measure.Asked, body *run
 		return err
 	}
 	body.Evidence = "/evidence/" + e.ID
-	body.Failing, body.Items = len(e.Finding.Failed) > 0, itemTable(p, e.Finding.Failed)
+	body.Failing, body.Items = len(e.Finding.Failed) > 0, h.itemTable(p, e.Finding.Failed)
 	return nil
 }

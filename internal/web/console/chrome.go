@@ -37,6 +37,9 @@ type Chrome struct {
 	Items    func(r *web.Request) []ui.NavItem        // further pages, engines' for instance; may be nil
 	AnnexURL string                                   // of the public annex; empty: no link
 	Private  func(ctx context.Context) bool           // the company has not published its annex yet; may be nil: it has
+	// Target tells what a target of a check is called and where it is in this console; not ok of those that
+	// need no other name, as endpoints do not. May be nil.
+	Target func(p *ui.Printer, target string) (link ui.Link, ok bool)
 
 	due         []DueSource
 	populations []Population
@@ -60,6 +63,15 @@ func (c *Chrome) Has(path string) bool {
 	}
 	_, pattern := c.places.Handler(&http.Request{Method: http.MethodGet, Host: "console", URL: &url.URL{Path: path}})
 	return pattern != ""
+}
+
+// TargetLink tells what a target of a check is called and where it is in this console, if it needs
+// another name than its own.
+func (c *Chrome) TargetLink(p *ui.Printer, target string) (ui.Link, bool) {
+	if c.Target == nil {
+		return ui.Link{}, false
+	}
+	return c.Target(p, target)
 }
 
 // Due is one thing that waits for somebody.

@@ -22,7 +22,7 @@ func TestPeople(t *testing.T) {
 	h := open(t)
 	karim := h.person("karim@ardoise.example", "Karim <b>Exemple</b>", actor.Reader)
 	page := h.get("/people")
-	consoletest.Wants(t, page, "Camille Exemple", "Karim <b>Exemple</b>", "karim@ardoise.example", "Security lead", "not yet", "Add a person", "[/people/"+karim.ID.String()+"]")
+	consoletest.Wants(t, page, "Camille Exemple", "Karim <b>Exemple</b>", "karim@ardoise.example", "Security lead", "not yet", "Open an account", "[/people/"+karim.ID.String()+"]")
 
 	h.as(karim)
 	for _, target := range []string{"/people", "/people/" + karim.ID.String(), "/people.csv"} {

@@ -206,6 +206,9 @@ func (c *Chrome) Trail(r *web.Request, p *ui.Printer, entries []audit.Entry, all
 func detail(p *ui.Printer, values map[string]any) string {
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if values[key] == "" {
+			continue
+		}
 		name := key
 		if id := "console.detail." + key; p.Has(id) {
 			name = p.T(id)

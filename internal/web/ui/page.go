@@ -141,6 +141,12 @@ func Render(w io.Writer, t *template.Template, p *Page) error {
 	return err
 }
 
+// Away reports whether the page is another than the one where the seal leads.
+func (p *Page) Away() bool {
+	path, _, _ := strings.Cut(p.Path, "?")
+	return path != p.Home
+}
+
 // errorBody is the body of an error page.
 type errorBody struct {
 	Code      string
