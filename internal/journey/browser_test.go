@@ -27,15 +27,16 @@ type journey struct {
 	browser context.Context
 	axe     string
 	shots   string // directory for pictures; empty: none
-	looks   int    // pages looked at, each in two languages at most, two themes, two widths
+	looks   int    // pages looked at, each in one language
+	spent   struct{ axe, shots time.Duration }
 }
 
 // step is one part of the way. A complaint does not end the journey; a step that could not be
-// walked to its end does.
+// walked to its end does. One that -run leaves out is not walked.
 func (j *journey) step(name string, walk func()) {
-	arrived := false
+	arrived := true
 	j.whole.Run(name, func(t *testing.T) {
-		j.T = t
+		arrived, j.T = false, t
 		begin := time.Now()
 		walk()
 		arrived = true
@@ -44,6 +45,11 @@ func (j *journey) step(name string, walk func()) {
 	if j.T = j.whole; !arrived {
 		j.FailNow()
 	}
+}
+
+// of is the journey through another program, with the browser there is.
+func (j *journey) of(t *testing.T, p *program) *journey {
+	return &journey{T: t, whole: t, program: p, browser: j.browser, axe: j.axe, shots: j.shots}
 }
 
 // open starts Chromium, with names below localhost leading to this machine.
@@ -162,13 +168,11 @@ func (b *tab) authenticator() {
 	}})
 }
 
-// command sends a command of the DevTools protocol.
-func (b *tab) command(method string, params map[string]any) {
+// command sends a command of the DevTools protocol and returns its answer.
+func (b *tab) command(method string, params map[string]any) (answer map[string]any) {
 	b.Helper()
-	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		var out map[string]any
-		return t.Call(ctx, method, params, &out)
-	}))
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error { return t.Call(ctx, method, params, &answer) }))
+	return answer
 }
 
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -201,6 +205,10 @@ func (b *tab) where() string {
 	text, err := try[string](b, `location.href + "\n" + document.body.innerText`)
 	if err != nil {
 		return "a page that does not answer: " + err.Error()
+	}
+	const most = 3000
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + " …"
 	}
 	return text
 }
@@ -288,6 +296,17 @@ func quote(s string) string {
 // look visits a page in both languages and examines it in each.
 func (b *tab) look(name, address string) {
 	b.Helper()
+	b.both(name, address, false)
+}
+
+// glance is look for a page of which another of its kind was looked at, or which is long.
+func (b *tab) glance(name, address string) {
+	b.Helper()
+	b.both(name, address, true)
+}
+
+func (b *tab) both(name, address string, less bool) {
+	b.Helper()
 	for _, lang := range []string{"fr", "en"} {
 		u, err := url.Parse(address)
 		if err != nil {
@@ -300,7 +319,7 @@ func (b *tab) look(name, address string) {
 			b.expect(u.String())
 		}
 		b.visit(u.String())
-		b.examine(name)
+		b.examineIn(name, less)
 	}
 	if b.lang == "fr" { // leave the reader in the language of choice
 		b.visit(address + map[bool]string{true: "&", false: "?"}[strings.Contains(address, "?")] + "lang=fr")
@@ -319,9 +338,31 @@ type view struct {
 	width int64
 }
 
-// examine holds the page that is open to what every page promises, in both themes and at two
-// widths. What is folded is opened on the phone, where there is least room for it.
+// views are the ways in which a page is held to what every page promises, in one language: over the
+// two languages, each theme and each width comes with each other. The rest is for pictures.
+func views(lang string, less bool) (held, rest []view) {
+	wide, narrow := view{"light", 1280}, view{"dark", 360}
+	other, otherNarrow := view{"dark", 1280}, view{"light", 360}
+	if lang != "fr" {
+		wide, narrow, other, otherNarrow = other, otherNarrow, wide, narrow
+	}
+	switch {
+	case !less:
+		return []view{wide, narrow}, []view{other, otherNarrow}
+	case lang == "fr":
+		return []view{wide}, []view{narrow}
+	}
+	return []view{narrow}, []view{wide}
+}
+
+// examine holds the page that is open to what every page promises: both themes, both widths. What is
+// folded is opened on the phone, where there is least room for it.
 func (b *tab) examine(name string) {
+	b.Helper()
+	b.examineIn(name, false)
+}
+
+func (b *tab) examineIn(name string, less bool) {
 	b.Helper()
 	b.looks++
 	b.until("is loaded", func() bool { ok, err := try[bool](b, `document.readyState === "complete"`); return err == nil && ok })
@@ -330,24 +371,44 @@ func (b *tab) examine(name string) {
 		b.Errorf("%s %s: a text is missing", name, lang)
 	}
 	eval[bool](b, b.axe+"; document.fonts.ready.then(() => true)")
-	for _, v := range []view{{"light", 1280}, {"dark", 1280}, {"dark", 360}, {"light", 360}} {
+	held, rest := views(lang, less)
+	for _, v := range held {
 		b.dress(v)
-		what := fmt.Sprintf("%s-%s-%s-%d", name, lang, v.theme, v.width)
+		what := picture(name, lang, v)
 		b.fits(what)
 		if b.shots != "" {
 			b.shoot(filepath.Join(b.shots, what+".png"))
 		}
 		if v.width < 1280 {
-			eval[bool](b, `document.querySelectorAll("main details").forEach(d => { d.open = true }); true`)
+			eval[bool](b, unfold)
 			b.fits(what + ", unfolded")
 		}
+		begin := time.Now()
 		for _, v := range eval[[]string](b, axeRun) {
 			b.Errorf("%s: %s", what, v)
+		}
+		b.spent.axe += time.Since(begin)
+		eval[bool](b, fold)
+	}
+	if b.shots != "" {
+		for _, v := range rest {
+			b.dress(v)
+			b.shoot(filepath.Join(b.shots, picture(name, lang, v)+".png"))
 		}
 	}
 	b.dress(view{"light", 1280})
 	b.silent()
 }
+
+func picture(name, lang string, v view) string {
+	return fmt.Sprintf("%s-%s-%s-%d", name, lang, v.theme, v.width)
+}
+
+// unfold opens what is folded, fold closes what it opened.
+const (
+	unfold = `document.querySelectorAll("main details:not([open])").forEach(d => { d.open = true; d.dataset.unfolded = "" }); true`
+	fold   = `document.querySelectorAll("main details[data-unfolded]").forEach(d => { d.open = false; delete d.dataset.unfolded }); true`
+)
 
 // axeRun asks axe-core, for two frames after the last change.
 const axeRun = `new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))
@@ -377,6 +438,7 @@ const stickingOut = `[...document.querySelectorAll("body *")].filter(e => e.getB
 // shoot writes a picture of the whole page.
 func (b *tab) shoot(path string) {
 	b.Helper()
+	defer func(begin time.Time) { b.spent.shots += time.Since(begin) }(time.Now())
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))

@@ -33,26 +33,37 @@ func TestJourney(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &journey{T: t, whole: t, program: start(t), axe: string(axe), shots: os.Getenv("GARANT_SHOTS_DIR")}
+	j := &journey{T: t, whole: t, axe: string(axe), shots: os.Getenv("GARANT_SHOTS_DIR")}
 	if j.shots != "" {
 		if err := os.MkdirAll(j.shots, 0o750); err != nil {
 			t.Fatal(err)
 		}
 	}
+	binary := build(t)
 	j.open()
-	reader := j.machine("reader", j.annex, "fr-BE,fr;q=0.9")
-	lead := j.machine("security lead", j.console, "en-GB,en;q=0.9")
+	t.Run("new company", func(t *testing.T) { begin(j.of(t, &program{binary: binary})) })
+	t.Run("example", func(t *testing.T) { walk(j.of(t, example(t, binary))) })
+}
+
+// walk goes through the example as each person would.
+func walk(j *journey) {
+	reader := j.machine("reader", j.annex, french)
+	lead := j.machine("security lead", j.console, english)
 	lead.authenticator()
 	j.step("the instruments", func() { instruments(reader) })
 	j.step("read the annex", func() { read(reader) })
+	j.step("read on", func() { readOn(reader) })
 	var codes []string
 	j.step("first sign-in", func() { codes = enrol(lead) })
 	j.step("run a check", func() { run(lead) })
 	j.step("withdrawn and back", func() { withdraw(reader, lead) })
 	j.step("the other pages of the console", func() { console(lead) })
+	j.step("a list from the reception", func() { reception(j) })
+	j.step("a policy to acknowledge", func() { acknowledge(lead) })
+	j.step("the auditor's seat", func() { audit(lead) })
 	j.step("without scripts", func() { scriptless(reader, lead) })
 	j.step("in and out", func() { inAndOut(lead, codes) })
-	t.Logf("%d pages looked at, in two themes and at two widths each", j.looks)
+	j.Logf("%d pages looked at, in %v of axe-core and %v of pictures", j.looks, j.spent.axe.Round(time.Second), j.spent.shots.Round(time.Second))
 }
 
 // instruments spoils a page, to show that what examine looks for would be seen.
@@ -128,7 +139,7 @@ func read(b *tab) {
 
 	b.visit("/")
 	doc := published(b)
-	if len(doc) != 80 || doc["ENC-1"] != "met" || doc["ENC-2"] != "not_met" {
+	if len(doc) != 82 || doc["ENC-1"] != "met" || doc["ENC-2"] != "not_met" {
 		b.Errorf("annex.json holds %d measures; ENC-1 %s, ENC-2 %s", len(doc), doc["ENC-1"], doc["ENC-2"])
 	}
 
@@ -151,27 +162,13 @@ func published(b *tab) map[string]string {
 	return eval[map[string]string](b, `fetch("/annex.json").then(r => r.json()).then(d => Object.fromEntries(d.measures.map(m => [m.id, m.state])))`)
 }
 
-// recoveryCode is what a recovery code looks like.
-var recoveryCode = regexp.MustCompile(`[0-9A-Z]{4}(?:-[0-9A-Z]{4}){3}`)
-
 // enrol follows the one-time link to a passkey, recovery codes and the desk.
 func enrol(b *tab) (codes []string) {
 	b.look("sign-in", "/sign-in")
 	b.look("recovery", "/sign-in/recovery")
 	link := strings.TrimPrefix(b.signIn, b.site)
 	b.look("link", link)
-	b.sees("Sign in by link")
-	b.click("main form button")
-	b.sees("Step 1 of 2")
-	b.look("enrol", "/enrol")
-	b.click(`form[data-ceremony="register"] button`)
-	b.sees("Keep these codes")
-	codes = recoveryCode.FindAllString(eval[string](b, "document.body.innerText"), -1)
-	if len(codes) != 10 {
-		b.Fatalf("%d recovery codes on %s", len(codes), b.where())
-	}
-	b.examine("codes")
-	b.click("main .signin-row a.button-primary")
+	codes = b.enrol(link, func() { b.look("enrol", "/enrol") }, func() { b.examine("codes") })
 	b.sees("Coverage of the annex")
 	if got := b.path(); got != "/" {
 		b.Errorf("landed on %s", got)
@@ -292,8 +289,8 @@ func console(b *tab) {
 	b.look("console-not-found", expected(b, "/nowhere"))
 
 	b.visit("/people?lang=en")
-	fill(b, "name", "Colleague (example)")
-	fill(b, "email", "colleague@ardoise.example")
+	b.fill("name", "Colleague (example)")
+	b.fill("email", "colleague@ardoise.example")
 	b.click(`form[action="/people"] button`)
 	b.sees("Colleague (example)")
 	person := eval[string](b, `[...document.querySelectorAll('main a[href^="/people/"], link')].map(a => a.getAttribute("href")).find(h => !h.endsWith(".csv")) || location.pathname`)
@@ -326,17 +323,6 @@ func console(b *tab) {
 func expected(b *tab, path string) string {
 	b.expect(path)
 	return path
-}
-
-// fill types into a field.
-func fill(b *tab, name, value string) {
-	b.Helper()
-	field := `main [name="` + name + `"]`
-	eval[bool](b, fmt.Sprintf(`(e => { e.value = ""; e.focus(); return true })(document.querySelector(%s))`, quote(field)))
-	b.command("Input.insertText", map[string]any{"text": value})
-	if got := eval[string](b, "document.querySelector("+quote(field)+").value"); got != value {
-		b.Fatalf("%s: the field %s holds %q", b.name, name, got)
-	}
 }
 
 // scriptless does without JavaScript what can be done without it.
@@ -392,18 +378,18 @@ func inAndOut(b *tab, codes []string) {
 	b.click(`form[data-ceremony="login"] button`)
 	b.sees("Evidence holds")
 
-	other := b.machine("another machine", b.console, "fr-BE,fr;q=0.9")
+	other := b.machine("another machine", b.console, french)
 	other.lang = "fr"
 	other.authenticator()
 	other.visit("/sign-in/recovery")
 	other.expect("/sign-in/recovery")
-	fill(other, "email", "securite@ardoise.example")
-	fill(other, "code", "0000-0000-0000-0000")
+	other.fill("email", "securite@ardoise.example")
+	other.fill("code", "0000-0000-0000-0000")
 	other.click("main form button")
 	other.sees("ne vont pas ensemble")
 	other.examine("recovery-wrong")
-	fill(other, "email", "securite@ardoise.example")
-	fill(other, "code", codes[3])
+	other.fill("email", "securite@ardoise.example")
+	other.fill("code", codes[3])
 	other.click("main form button")
 	other.sees("Votre code de secours a été accepté")
 	other.visit("/checks") // nothing before a passkey

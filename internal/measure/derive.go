@@ -192,8 +192,11 @@ func (s *Status) attest(a AttestationStatus, alone bool) {
 	}
 	s.Expected += len(a.Targets)
 	s.Examined += len(a.Targets) - len(a.Missing)
+	looked := !alone && !s.ObservedAt.IsZero() // by checks, whose moment it is: people say days
 	for _, said := range a.Last {
-		s.ObservedAt = earliest(s.ObservedAt, said.ObservedAt)
+		if !looked {
+			s.ObservedAt = earliest(s.ObservedAt, said.ObservedAt)
+		}
 		s.ValidUntil = earliest(s.ValidUntil, said.ValidUntil)
 		s.NextAt = earliest(s.NextAt, said.ValidUntil)
 		if said.Refused {
