@@ -158,11 +158,11 @@ func TestDeskOfAPrivateAnnex(t *testing.T) {
 	h.apply()
 	h.look()
 	h.state("ENC-1", measure.NotMet, h.now().Add(-time.Hour))
-	consoletest.Wants(t, h.get("/"), "no longer asserted in the public annex", "withdrawn from the public annex", "The estate declares nothing to look at.")
+	consoletest.Wants(t, h.get("/"), "no longer asserted in the public annex", "withdrawn from the public annex", "No target is declared yet.")
 	h.tells = func(v *measure.View) { v.Private = true }
 	h.chrome.Serves([]web.Route{{Pattern: "GET /registers/{key}", Permission: actor.ReadRegisters, Handler: func(http.ResponseWriter, *web.Request) error { return nil }}})
 	page := h.get("/")
 	consoletest.Wants(t, page, "One sentence of your draft is not met; the public reads none of it yet.", "Published as it is, the annex would withdraw its sentence.",
 		"The register holds nothing to look at yet.", "[/registers/assets] Open the register")
-	consoletest.Lacks(t, page, "no longer asserted", "withdrawn from the public annex", "The estate declares nothing to look at.")
+	consoletest.Lacks(t, page, "no longer asserted", "withdrawn from the public annex", "No target is declared yet.")
 }

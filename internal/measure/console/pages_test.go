@@ -103,7 +103,7 @@ func TestChecks(t *testing.T) {
 	h.look()
 	page := h.get("/checks")
 	consoletest.Wants(t, page, "[/checks] All 4", "[/checks?state=not_met] not met 1", "[/checks?state=met] met 2", "[/checks?state=none] nothing to look at 1",
-		"2 of 2", "The estate declares nothing to look at.")
+		"2 of 2", "No target is declared yet.")
 	if strings.Index(page, "Transport encryption") > strings.Index(page, "HTTPS required") {
 		t.Error("the failing check is not first")
 	}

@@ -21,7 +21,7 @@ func TestListLeadsToAnEmptyRegister(t *testing.T) {
 	h := open(t)
 	h.scope, h.finding = []string{measure.RegisterScope + "assets"}, measure.Finding{Outcome: measure.NotApplicable}
 	h.look()
-	consoletest.Wants(t, h.get("/annex?kind=checked"), "The estate declares nothing to look at.")
+	consoletest.Wants(t, h.get("/annex?kind=checked"), "No target is declared yet.")
 	h.chrome.Serves([]web.Route{{Pattern: "GET /registers/{key}", Permission: actor.ReadRegisters, Handler: func(http.ResponseWriter, *web.Request) error { return nil }}})
 	consoletest.Wants(t, h.get("/annex?waits=target&kind=checked"), "ENC-1", "The register holds nothing to look at yet.", "[/registers/assets] Open the register")
 }
