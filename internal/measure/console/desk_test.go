@@ -96,6 +96,27 @@ func TestDeskNamesWhoAnswers(t *testing.T) {
 	consoletest.Wants(t, page, cat.TeamName("en", m.Owner))
 }
 
+// What is wrong in a register is said of its entry, and in the pages of the check of the register, by
+// the words for it; an id tells nobody anything.
+func TestDeskNamesEntries(t *testing.T) {
+	h := open(t)
+	h.apply()
+	h.look()
+	h.chrome.Target = func(_ *ui.Printer, target string) (ui.Link, bool) {
+		return ui.Link{Label: "Their register", Href: "/registers/things"}, target == "back-office"
+	}
+	for actual, says := range map[string]string{"PC-11": ": PC-11", "entry 01a21ab1-3dcb-76fa-baea-ca747d60182a": "ENC-1"} {
+		f := failing()
+		f.Failed[0].Actual = actual
+		h.sees["test.tls"] = f
+		h.look("test.tls")
+		page := h.get("/")
+		consoletest.Wants(t, page, says)
+		consoletest.Lacks(t, page, "back-office", "01a21ab1")
+		consoletest.Wants(t, h.get("/checks/test.tls"), "[/registers/things] Their register", "back-office")
+	}
+}
+
 // A member of staff has a desk with nothing but their own on it.
 func TestDeskOfAMember(t *testing.T) {
 	h := open(t)

@@ -193,7 +193,7 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, view measure.View, s mea
 		if named { // what was seen names the entry; the check's title the register
 			target = ""
 		}
-		if _, err := uuid.Parse(item.Actual); err != nil && item.Actual != "" && (named || alike(s.Current.Finding.Failed, item)) {
+		if tells(item.Actual) && (named || alike(s.Current.Finding.Failed, item)) {
 			text = p.T("console.due.which", "Text", strings.TrimSuffix(text, "."), "Actual", item.Actual)
 		}
 		due.Lines = append(due.Lines, console.DueLine{Target: target, Text: text})
@@ -202,6 +202,16 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, view measure.View, s mea
 		due.Button = &ui.Button{Label: p.T("console.due.mend"), Href: due.Href + "#mending", Primary: true, About: due.What}
 	}
 	return due
+}
+
+// tells reports whether what was seen tells people anything: the id of an entry does not.
+func tells(actual string) bool {
+	words := strings.Fields(actual)
+	if len(words) == 0 {
+		return false
+	}
+	_, err := uuid.Parse(words[len(words)-1])
+	return err != nil
 }
 
 // alike reports whether another item says the same of the same target: what was seen then tells
