@@ -224,6 +224,7 @@ func sentence(b *tab, kind string) string {
 
 // withdraw breaks a real endpoint, sees what readers and staff see, and mends it.
 func withdraw(reader, lead *tab) {
+	reader.lang = "fr"
 	reader.visit("/")
 	before := sentence(reader, ":not(.annex-sentence-quoted)")
 	if !strings.Contains(before, "HTTPS") || sentence(reader, ".annex-sentence-quoted") != "" {
