@@ -374,7 +374,9 @@ func TestTwoLiveServersWriteOnce(t *testing.T) {
 			p.must(err)
 		}
 	}
-	p.wait("nothing waits", func() bool { return p.number("SELECT count(*) FROM mail.message WHERE state IN ('waiting', 'sending')") == 0 })
+	p.wait("nothing waits", func() bool {
+		return p.number("SELECT count(*) FROM mail.message WHERE state IN ('waiting', 'sending')") == 0
+	})
 	if n := p.number("SELECT count(*) FROM mail.message WHERE state = 'failed' OR attempts > 1"); n > 0 {
 		t.Errorf("%d messages failed or were tried twice", n)
 	}
