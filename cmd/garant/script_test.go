@@ -12,6 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	asked()
 	if os.Getenv(asProgram) != "" {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}
