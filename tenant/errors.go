@@ -14,6 +14,7 @@ var (
 	ErrOther    = errors.New("tenant: this transaction already belongs to another tenant or session: one transaction serves one login")
 	ErrCursor   = errors.New("tenant: a cursor is still open on this connection: close it, and let the pooler reset connections")
 	ErrSnapshot = errors.New("tenant: the snapshot of this transaction is too old: enter first, then read")
+	ErrMoved    = errors.New("tenant: this tenant lives in another database: ask where, and go on there")
 )
 
 // Explain turns what garant.enter raised into one of the errors above, which then wraps it; any other error is
@@ -37,6 +38,8 @@ func Explain(err error) error {
 		known = ErrCursor
 	case "GT006":
 		known = ErrSnapshot
+	case "GT007":
+		known = ErrMoved
 	default:
 		return err
 	}
