@@ -69,6 +69,16 @@ func findKey(db *schema.Database, wanted *manifest.Key) (*found, error) {
 			if t := keyType(f.root.Column(wanted.Column).Base); t != "" && wanted.Type == "" {
 				f.key.Type = t
 			}
+		} else if wanted.Type == "" {
+			for _, r := range db.Relations {
+				if c := r.Column(wanted.Column); c != nil && f.key.Type == "" {
+					f.key.Type = keyType(c.Base)
+				}
+			}
+		}
+		if f.key.Type == "" {
+			return nil, errs.New(errs.Invalid, "tenancy.plan.key", fmt.Sprintf("The column %s is in no table here, or of a type in which no customer's key is held.", wanted.Column)).
+				WithFix("Name a column of type uuid, an integer type or text: --key customer.organisation.id.")
 		}
 		f.columns(db)
 		return f, nil

@@ -132,13 +132,14 @@ func (b *builder) widen(r *schema.Relation, w widened) {
 	fresh := named("fk", r.Name, w.key.Name)
 	alter := "ALTER TABLE " + name + " "
 	definition := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)%s", quoted(w.columns), target, quoted(w.refers), actions(w.key))
+	find := fmt.Sprintf("SELECT %s FROM %s t JOIN %s p ON %s WHERE t.%s IS DISTINCT FROM p.%s", identity(r, "t."), name, target, equal("p.", w.key.Refers, "t.", w.key.Columns), manifest.Quote(w.columns[0]), manifest.Quote(w.refers[0]))
 	whole := r.Kind == manifest.KindPartitioned // PostgreSQL has no NOT VALID there
 	drop := [][]string{{alter + "DROP CONSTRAINT IF EXISTS " + manifest.Quote(fresh)}}
 	if w.here != nil {
 		fresh = w.here.Name
 	} else if whole {
 		b.add(Step{ID: "fk:" + name + "." + w.key.Name, Table: name, Title: "Let " + w.key.Name + " of " + name + " refer within one customer: " + strings.Join(w.columns, ", "),
-			SQL: []string{alter + "ADD CONSTRAINT " + manifest.Quote(fresh) + " " + definition}, Lock: lockWrites + ", on both tables while it reads", Cost: "reads the table once: " + size(r),
+			SQL: []string{alter + "ADD CONSTRAINT " + manifest.Quote(fresh) + " " + definition}, Find: find, Lock: lockWrites + ", on both tables while it reads", Cost: "reads the table once: " + size(r),
 			Undo: drop, Back: "drops it"})
 	} else {
 		b.add(Step{ID: "fk:" + name + "." + w.key.Name, Table: name, Title: "Let " + w.key.Name + " of " + name + " refer within one customer: " + strings.Join(w.columns, ", "),
@@ -147,7 +148,7 @@ func (b *builder) widen(r *schema.Relation, w widened) {
 	}
 	if !whole && (w.here == nil || !w.here.Validated) {
 		b.add(Step{ID: "fk-validate:" + name + "." + w.key.Name, Table: name, Title: "Hold that every row of " + name + " refers within its customer",
-			SQL: []string{alter + "VALIDATE CONSTRAINT " + manifest.Quote(fresh)}, Lock: lockAlongside + "; ROW SHARE on " + target, Cost: "reads the table once: " + size(r), Back: "nothing to take back"})
+			SQL: []string{alter + "VALIDATE CONSTRAINT " + manifest.Quote(fresh)}, Find: find, Lock: lockAlongside + "; ROW SHARE on " + target, Cost: "reads the table once: " + size(r), Back: "nothing to take back"})
 	}
 	if w.keep {
 		return

@@ -20,8 +20,9 @@ type Version struct {
 // is not known. Refusals says beforehand whether the steps may be done at all.
 func Steps(db *schema.Database, m *manifest.Manifest, garant Version, filled map[string]bool) []Step {
 	b := &builder{db: db, m: m, garant: garant, filled: filled}
-	b.roles()
 	b.install()
+	b.roles()
+	b.executes()
 	order := b.order()
 	for _, r := range order {
 		b.addColumn(r)
@@ -187,7 +188,6 @@ func (b *builder) roles() {
 
 func (b *builder) install() {
 	if b.db.Design == b.m.Design && b.db.GarantVersion >= b.garant.Number {
-		b.executes()
 		return
 	}
 	title := "Install schema garant, design " + b.m.Design
@@ -196,7 +196,6 @@ func (b *builder) install() {
 	}
 	b.add(Step{ID: "install:" + b.m.Design, Mode: Install, Title: title, Lock: lockNone, Cost: catalogueOnly,
 		Back: "removes the schema at the end, with its keys"})
-	b.executes()
 }
 
 // executes lets those who fill a tenant's column execute the functions of schema garant, the
@@ -226,7 +225,7 @@ func (b *builder) executes() {
 		missing := slices.DeleteFunc(slices.Clone(functions), func(f string) bool { return has(f, role) })
 		if len(missing) > 0 {
 			list := strings.Join(missing, ", ")
-			b.add(Step{ID: "execute:" + role, Title: "Let " + role + " ask for the tenant of its transaction",
+			b.add(Step{ID: "execute:" + role, Guard: true, Title: "Let " + role + " ask for the tenant of its transaction",
 				SQL: []string{"GRANT EXECUTE ON FUNCTION " + list + " TO " + manifest.Quote(role)}, Lock: lockNone, Cost: catalogueOnly,
 				Undo: [][]string{{"REVOKE EXECUTE ON FUNCTION " + list + " FROM " + manifest.Quote(role)}}, Back: "revokes it"})
 		}
@@ -313,7 +312,7 @@ func equal(left string, l []string, right string, r []string) string {
 func (b *builder) fill(r *schema.Relation) {
 	t := b.tenant(r)
 	id := "fill:" + r.QualifiedName()
-	if !t.Add || b.filled[id] || r.NeverEmpty([]string{t.Column}) {
+	if !t.Add || r.Column(t.Column) != nil && b.filled[id] || r.NeverEmpty([]string{t.Column}) {
 		return
 	}
 	hops, problem := trace(b.db, b.m, r, t)
@@ -345,7 +344,7 @@ func (b *builder) fill(r *schema.Relation) {
 	if len(f.Leaves) > 0 {
 		leaf = f.Leaves[0].Name
 	}
-	b.add(Step{ID: id, Mode: Batches, Table: r.QualifiedName(), Title: title, SQL: []string{f.Update(leaf)}, Fill: f,
+	b.add(Step{ID: id, Mode: Batches, Table: r.QualifiedName(), Title: title, SQL: []string{f.Update(leaf, 0, 128)}, Fill: f,
 		Lock: "each batch locks its rows, for half a second at most", Cost: "writes each row once: " + size(r), Back: "goes with the column"})
 }
 
@@ -366,20 +365,34 @@ func (b *builder) notNull(r *schema.Relation) {
 		return
 	}
 	name, column := r.QualifiedName(), manifest.Quote(t.Column)
+	find := fmt.Sprintf("SELECT %s FROM %s WHERE %s IS NULL", identity(r, ""), name, column)
 	valid, exists := r.Checks[notNullCheck]
 	if !exists {
 		b.add(Step{ID: "notnull-check:" + name, Table: name, Title: "Ask of new rows of " + name + " that " + t.Column + " is filled",
 			SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", name, notNullCheck, column)},
-			Lock: lockBrief, Cost: catalogueOnly, Back: "goes with the column"})
+			Find: find, Lock: lockBrief, Cost: catalogueOnly, Back: "goes with the column"})
 	}
 	if !valid {
 		b.add(Step{ID: "notnull-validate:" + name, Table: name, Title: "Hold that no row of " + name + " was left out",
 			SQL:  []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", name, notNullCheck)},
-			Lock: lockAlongside, Cost: "reads the table once: " + size(r), Back: "goes with the column"})
+			Find: find, Lock: lockAlongside, Cost: "reads the table once: " + size(r), Back: "goes with the column"})
 	}
 	b.add(Step{ID: "notnull:" + name, Table: name, Title: "Make " + t.Column + " of " + name + " NOT NULL, by the check that was just held",
 		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", name, column), fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", name, notNullCheck)},
 		Lock: lockBrief, Cost: catalogueOnly, Back: "goes with the column"})
+}
+
+// identity lists the columns that tell a row from others.
+func identity(r *schema.Relation, prefix string) string {
+	columns := r.Primary()
+	if len(columns) == 0 {
+		return prefix + "ctid"
+	}
+	all := make([]string, len(columns))
+	for i, c := range columns {
+		all[i] = prefix + manifest.Quote(c)
+	}
+	return strings.Join(all, ", ")
 }
 
 // neverEmptyWay reports whether every row leads to a tenant: no column on the way may be empty.
