@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // everybody is the grantee of what is granted to PUBLIC; firstOfCompany the least oid that is not
@@ -190,6 +191,7 @@ type function struct {
 	config    []string
 	language  string
 	source    string
+	body      string // of one in standard SQL, deparsed
 	extension bool
 	trigger   bool
 	system    bool // in pg_catalog
@@ -258,10 +260,19 @@ type job struct {
 	username string
 }
 
-// tenancySchema is the state of schema garant.
+// tenancySchema is what stands in schema garant besides its objects.
 type tenancySchema struct {
-	present bool
-	keys    []liveKey
+	version int
+	design  string
+	keys    []key
+}
+
+// key is what may be told of a key of tokens.
+type key struct {
+	id        int16
+	database  string
+	installed time.Time
+	retires   *time.Time
 }
 
 // nameOf prints a role.

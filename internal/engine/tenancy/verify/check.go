@@ -3,6 +3,7 @@ package verify
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 )
@@ -83,13 +84,15 @@ type judge struct {
 	gone    []*manifest.Table
 	byOID   map[uint32]*target
 
-	findings []Finding
-	examined int
-	blind    string
+	findings  []Finding
+	examined  int
+	now       time.Time
+	maxKeyAge time.Duration
+	blind     string
 }
 
-func newJudge(c *catalogue, m *manifest.Manifest) *judge {
-	j := &judge{c: c, m: m, byOID: map[uint32]*target{}}
+func newJudge(c *catalogue, m *manifest.Manifest, now time.Time, maxKeyAge time.Duration) *judge {
+	j := &judge{c: c, m: m, now: now, maxKeyAge: maxKeyAge, byOID: map[uint32]*target{}}
 	for _, name := range m.App {
 		if r := c.byName[name]; r != nil {
 			j.apps = append(j.apps, login{r, c.reach(r.oid)})

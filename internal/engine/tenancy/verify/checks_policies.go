@@ -20,6 +20,8 @@ func policyChecks() []Check {
 		{ID: "policies.user_setting", Kind: Static, Severity: Critical, Title: "A policy rests on what the application can set itself",
 			Why:  "Whoever can send SQL sets the setting, or is the role, and reads whom they like; that is what an injection does first.",
 			look: policyReads(userSetting, "It follows a setting or a name of the session, which the session chooses.")},
+		{ID: "policies.reader_writes", Kind: Static, Severity: High, Title: "A token for reading may write",
+			Why: "PostgreSQL before 17 lets anybody say RESET transaction_read_only: only a policy that asks for a tenant that may write keeps a token for reading from writing.", look: readerWrites},
 		{ID: "policies.unwrapped", Kind: Static, Severity: Medium, Title: "A policy asks for the tenant once a row",
 			Why: "Without (SELECT …) around it the function runs for every row: a thousand times for an insert of a thousand rows.", look: unwrappedPolicy},
 		{ID: "policies.null_branch", Kind: Static, Severity: Critical, Title: "A policy opens when there is no tenant",
@@ -53,9 +55,15 @@ type judged struct {
 	beside bool // another policy of the command does ask for the tenant
 }
 
-// reads judges one side of a policy. A function called once a row is slow, not open.
+// says reads one side of a policy.
+func (j *judge) says(t *target, text string) reading {
+	return expression(text, t.rel.column(t.entry.Column).printed, j.m.Key.Type)
+}
+
+// policyReading judges one side of a policy: a function called once a row is slow, not open, and one
+// that a token for reading satisfies keeps tenants apart.
 func (j *judge) policyReading(t *target, text string) reading {
-	if r := expression(text, t.rel.column(t.entry.Column).printed, j.m.Key.Function()); r != unwrapped {
+	if r := j.says(t, text); r != unwrapped && r != holdsReader {
 		return r
 	}
 	return holds
@@ -148,33 +156,54 @@ func (j *judge) openFor(t *target, a login, command string) []judged {
 
 func (t *target) policy(p *policy) string { return "policy " + p.printed + " on " + t.rel.printed }
 
-// prescribed is the policy of the manifest.
-func (j *judge) prescribed(t *target) string {
+// prescribed is the expression that the manifest prescribes for a command.
+func (j *judge) prescribed(t *target, command string) string {
 	col := t.rel.column(t.entry.Column)
-	return j.m.Key.Policy(col.name, col.typ)
+	e := j.m.Key.Policy(col.name, col.typ)
+	if command != "r" {
+		e = strings.Replace(e, j.m.Key.Function(), j.writer(), 1)
+	}
+	return e
 }
 
-func (j *judge) policySQL(t *target) string {
+// writer is the function that gives the tenant of a transaction that may write.
+func (j *judge) writer() string { return "garant.writer_" + j.m.Key.Type + "()" }
+
+// sidesSQL writes the expressions of a policy for a command.
+func (j *judge) sidesSQL(t *target, command string) string {
+	e := "(" + j.prescribed(t, command) + ")"
+	switch command {
+	case "a":
+		return " WITH CHECK " + e
+	case "r", "d":
+		return " USING " + e
+	}
+	return " USING " + e + " WITH CHECK " + e
+}
+
+// policySQL makes the policies that a table needs for a right, for all when none is given.
+func (j *judge) policySQL(t *target, rights ...string) string {
 	if t.rel.column(t.entry.Column) == nil {
 		return "Correct column in the manifest first."
 	}
-	var to []string
+	if len(rights) == 0 {
+		rights = t.entry.Grants
+	}
+	var to, steps []string
 	for _, a := range j.apps {
 		to = append(to, a.role.printed)
 	}
-	e := j.prescribed(t)
-	return "CREATE POLICY tenant ON " + t.rel.printed + " TO " + strings.Join(to, ", ") + " USING (" + e + ") WITH CHECK (" + e + ");"
+	for _, right := range rights {
+		steps = append(steps, "CREATE POLICY tenant_"+strings.ToLower(right)+" ON "+t.rel.printed+" FOR "+right+" TO "+strings.Join(to, ", ")+j.sidesSQL(t, commands()[right])+";")
+	}
+	return strings.Join(steps, " ")
 }
 
 func (j *judge) repolicy(t *target, p *policy) string {
-	e := j.prescribed(t)
-	switch p.command {
-	case "a":
-		return "ALTER POLICY " + p.printed + " ON " + t.rel.printed + " WITH CHECK (" + e + ");"
-	case "r", "d":
-		return "ALTER POLICY " + p.printed + " ON " + t.rel.printed + " USING (" + e + ");"
+	if p.command == "*" {
+		return "DROP POLICY " + p.printed + " ON " + t.rel.printed + "; " + j.policySQL(t)
 	}
-	return "ALTER POLICY " + p.printed + " ON " + t.rel.printed + " USING (" + e + ") WITH CHECK (" + e + ");"
+	return "ALTER POLICY " + p.printed + " ON " + t.rel.printed + j.sidesSQL(t, p.command) + ";"
 }
 
 // everyPolicy counts what was looked at.
@@ -249,7 +278,7 @@ func (j *judge) unanswered(found func(t *target, a login, right string, others b
 func commandMissing(j *judge) {
 	j.unanswered(func(t *target, a login, right string, others bool) {
 		if !others {
-			j.found(t.rel.printed, a.role.printed+" has "+right+", and no policy allows it on any row.", j.policySQL(t))
+			j.found(t.rel.printed, a.role.printed+" has "+right+", and no policy allows it on any row.", j.policySQL(t, right))
 		}
 	})
 }
@@ -272,8 +301,8 @@ func unwrappedPolicy(j *judge) {
 				continue
 			}
 			for _, text := range []string{p.using, p.check} {
-				if text != "" && expression(text, t.rel.column(t.entry.Column).printed, j.m.Key.Function()) == unwrapped {
-					j.found(t.policy(p), "It calls "+j.m.Key.Function()+" without (SELECT …) around it.", j.repolicy(t, p))
+				if text != "" && j.says(t, text) == unwrapped {
+					j.found(t.policy(p), "It calls the tenant’s function without (SELECT …) around it.", j.repolicy(t, p))
 					break
 				}
 			}
@@ -319,6 +348,31 @@ func applicationFunction(j *judge) {
 				if slices.ContainsFunc(j.apps, func(a login) bool { return a.reach[f.owner] }) {
 					j.found(t.policy(p), "It calls "+f.printed+", which the application owns.", j.repolicy(t, p))
 				}
+			}
+		}
+	}
+}
+
+func readerWrites(j *judge) {
+	j.everyPolicy()
+	for _, t := range j.policed() {
+		for _, p := range t.rel.policies {
+			if p.command == "r" || !p.permissive || !slices.ContainsFunc(j.apps, p.applies) {
+				continue
+			}
+			check := p.check
+			if check == "" {
+				check = p.using
+			}
+			side := check
+			if p.command == "d" {
+				side = p.using
+			}
+			writes := slices.ContainsFunc(j.apps, func(a login) bool {
+				return slices.ContainsFunc([]string{"INSERT", "UPDATE", "DELETE"}, func(right string) bool { return p.of(commands()[right]) && j.may(a, t.rel, right) })
+			})
+			if writes && (j.says(t, side) == holdsReader || p.command == "*" && j.says(t, p.using) == holdsReader) {
+				j.found(t.policy(p), "It lets a transaction write whose token is for reading.", j.repolicy(t, p))
 			}
 		}
 	}

@@ -84,7 +84,7 @@ func replication(j *judge) {
 
 func createRole(j *judge) {
 	j.attribute(func(r *role) bool { return r.createRole }, "It has CREATEROLE.", "NOCREATEROLE")
-	j.members(func(r *role) bool { return r.createRole }, "It can become %s, which has CREATEROLE.")
+	j.members(func(r *role) bool { return r.createRole && !r.super }, "It can become %s, which has CREATEROLE.")
 }
 
 func bypass(j *judge) {

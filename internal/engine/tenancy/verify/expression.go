@@ -10,7 +10,8 @@ type reading uint8
 
 // The readings, the sound one first.
 const (
-	holds       reading = iota // the tenant's column equals the tenant of the transaction, and perhaps more
+	holds       reading = iota // the tenant's column equals the tenant of a transaction that may write, and perhaps more
+	holdsReader                // the same of any transaction: sound for reading only
 	alwaysTrue                 // true, or something that is true of every row
 	unwrapped                  // the function is called for each row
 	nullBranch                 // or the tenant is not set, or the column is null
@@ -28,12 +29,12 @@ const exact = `(?:text|uuid|bigint|integer|smallint|numeric|character varying)`
 //
 // PostgreSQL deparses from the parse tree, with functions and tables qualified because nothing but
 // pg_catalog is in the search path: what was written in another way reads the same here.
-func expression(text, column, function string) reading {
+func expression(text, column, keyType string) reading {
 	text = flat(text)
 	if text == "" || text == "true" {
 		return alwaysTrue
 	}
-	call := regexp.QuoteMeta(function)
+	call := `garant\.(?:tenant|writer)_` + regexp.QuoteMeta(keyType) + `\(\)`
 	wrapped := `\( ?SELECT (?:` + call + `|\(` + call + `\)::` + exact + `)(?: AS (?:[a-z_0-9]+|"[^"]+"))?\)`
 	col := regexp.QuoteMeta(column)
 	side := `(?:` + col + `|\(` + col + `\)::` + exact + `)`
@@ -46,8 +47,11 @@ func expression(text, column, function string) reading {
 	found := otherwise
 	for _, part := range all {
 		switch {
-		case tenant.MatchString(part):
+		case tenant.MatchString(part) && strings.Contains(mask(part), "garant.writer_"):
 			return holds
+		case tenant.MatchString(part):
+			found = holdsReader
+		case found == holdsReader:
 		case bare.MatchString(part):
 			found = unwrapped
 		case other.MatchString(part):
@@ -56,15 +60,15 @@ func expression(text, column, function string) reading {
 	}
 	masked := mask(text)
 	switch {
-	case found == unwrapped:
-		return unwrapped
+	case found == holdsReader, found == unwrapped:
+		return found
 	case trivial(all):
 		return alwaysTrue
-	case strings.Contains(masked, "current_setting("), regexp.MustCompile(`\b(current_user|session_user|inet_client_addr)\b`).MatchString(masked):
+	case strings.Contains(masked, "current_setting("), regexp.MustCompile(`(?i)\b(current_user|session_user|current_role|inet_client_addr)\b`).MatchString(masked):
 		return userSetting
 	case found == otherColumn:
 		return otherColumn
-	case strings.Contains(text, function) && (strings.Contains(masked, " OR ") || strings.Contains(masked, "COALESCE(") || strings.Contains(masked, "CASE ") || strings.Contains(masked, " IS NOT DISTINCT FROM ")):
+	case strings.Contains(masked, "garant.") && (strings.Contains(masked, " OR ") || strings.Contains(masked, "COALESCE(") || strings.Contains(masked, "CASE ") || strings.Contains(masked, " IS DISTINCT FROM ")):
 		return nullBranch
 	case strings.Contains(masked, " FROM "):
 		return subquery

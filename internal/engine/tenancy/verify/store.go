@@ -96,6 +96,7 @@ FROM pg_database AS d WHERE d.datname = current_database()`, &c.database, &c.pri
 	r.cluster(c)
 	r.outside(c)
 	r.settings(c)
+	r.tenancy(c)
 	return c, r.err
 }
 
@@ -269,11 +270,11 @@ func (r *reader) functions(c *catalogue) {
 	var x function
 	var space uint32
 	r.each(`SELECT p.oid, p.pronamespace, p.proname::text, quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')', p.prokind::text, p.proowner,
-	p.prosecdef, p.proleakproof, coalesce(p.proconfig, '{}'), l.lanname::text, CASE WHEN n.nspname = 'pg_catalog' THEN '' ELSE coalesce(p.prosrc, '') END,`+
+	p.prosecdef, p.proleakproof, coalesce(p.proconfig, '{}'), l.lanname::text, CASE WHEN n.nspname = 'pg_catalog' THEN '' ELSE coalesce(p.prosrc, '') END, CASE WHEN n.nspname = 'garant' THEN coalesce(pg_get_function_sqlbody(p.oid), '') ELSE '' END,`+
 		fmt.Sprintf(theirs, "pg_proc", "p")+`, p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype), n.nspname = 'pg_catalog',
 	coalesce((SELECT array_agg(format_type(t.typ, NULL) ORDER BY t.n) FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS t (typ, n)), '{}'), p.proretset, format_type(p.prorettype, NULL), p.provolatile = 'v'`+
 		from+fmt.Sprintf(`ORDER BY p.oid LIMIT %d`, maxFunctions+1),
-		[]any{&x.oid, &space, &x.name, &x.printed, &x.kind, &x.owner, &x.definer, &x.leakproof, &x.config, &x.language, &x.source, &x.extension, &x.trigger, &x.system,
+		[]any{&x.oid, &space, &x.name, &x.printed, &x.kind, &x.owner, &x.definer, &x.leakproof, &x.config, &x.language, &x.source, &x.body, &x.extension, &x.trigger, &x.system,
 			&x.arguments, &x.setOf, &x.returns, &x.volatile}, func() {
 			one := x
 			one.schema, one.config, one.arguments = c.schemas[space], slices.Clone(x.config), slices.Clone(x.arguments)
@@ -386,7 +387,9 @@ func (r *reader) jobs(c *catalogue) {
 		return
 	}
 	var j job
-	r.each(`SELECT jobid, username::text FROM cron.job WHERE database = current_database() ORDER BY jobid`, []any{&j.id, &j.username}, func() { c.jobs = append(c.jobs, j) })
+	r.optional(c, "cron.job", "The jobs of pg_cron cannot be read.", func() {
+		r.each(`SELECT jobid, username::text FROM cron.job WHERE database = current_database() ORDER BY jobid`, []any{&j.id, &j.username}, func() { c.jobs = append(c.jobs, j) })
+	})
 }
 
 // watched are settings that checks judge.
@@ -411,4 +414,53 @@ WHERE s.setdatabase = 0 OR s.setdatabase = (SELECT oid FROM pg_database WHERE da
 		return
 	}
 	r.each(`SELECT name, coalesce(setting, '') FROM pg_file_settings WHERE name IS NOT NULL ORDER BY 1, 2`, []any{&name, &value}, func() { c.files = append(c.files, fileSetting{name, value}) })
+}
+
+// tenancy reads what stands in schema garant: its version for everybody, its keys for who may ask
+// for their ages.
+func (r *reader) tenancy(c *catalogue) {
+	var there, readable bool
+	r.one(`SELECT to_regclass('garant.installed') IS NOT NULL AND to_regprocedure('garant.keys()') IS NOT NULL`, &there)
+	if !there || r.err != nil {
+		return
+	}
+	r.one(`SELECT has_schema_privilege('garant', 'USAGE') AND has_table_privilege('garant.installed', 'SELECT')`, &readable)
+	if !readable {
+		c.hidden["garant.installed"] = "This role may not read garant.installed."
+	} else {
+		r.optional(c, "garant.installed", "garant.installed cannot be read.", func() {
+			r.each(`SELECT version, design FROM garant.installed`, []any{&c.tenancy.version, &c.tenancy.design}, func() {})
+		})
+	}
+	r.one(`SELECT has_schema_privilege('garant', 'USAGE') AND has_function_privilege('garant.keys()', 'EXECUTE')`, &readable)
+	if r.err == nil && !readable {
+		c.hidden["garant.keys"] = "This role may not ask for the ages of keys: GRANT EXECUTE ON FUNCTION garant.keys() TO it."
+		return
+	}
+	var k key
+	r.optional(c, "garant.keys", "garant.keys() does not answer.", func() {
+		r.each(`SELECT id, database::text, installed_at, retires_at FROM garant.keys()`, []any{&k.id, &k.database, &k.installed, &k.retires}, func() { c.tenancy.keys = append(c.tenancy.keys, k) })
+	})
+}
+
+// optional reads what may fail without hiding the rest: tables and functions that somebody else
+// may have changed.
+func (r *reader) optional(c *catalogue, what, why string, look func()) {
+	if r.err != nil {
+		return
+	}
+	outer := r.tx
+	sub, err := outer.Begin(r.ctx)
+	if err != nil {
+		r.err = err
+		return
+	}
+	r.tx = sub
+	look()
+	r.tx = outer
+	if r.err != nil && r.ctx.Err() == nil {
+		c.hidden[what], r.err = why, sub.Rollback(r.ctx)
+		return
+	}
+	_ = sub.Rollback(r.ctx)
 }
