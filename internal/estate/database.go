@@ -21,6 +21,7 @@ type Database struct {
 	Privileged   []Privilege // the register of privileged rights
 	Developers   []string    // roles of development teams, logins and groups; none may have a path to it
 	Labels       []Label     // which columns are classified, and how
+	Tenancy      *Tenancy    // nil: it does not hold tenants apart
 	Line         int         // in garant.yaml
 }
 
@@ -107,6 +108,11 @@ func (e *Estate) Declared(name string) any {
 	}
 	if d, ok := e.Database(name); ok {
 		d.Line, d.URL.key = 0, ""
+		if d.Tenancy != nil {
+			t := *d.Tenancy
+			t.Keeper.key = ""
+			d.Tenancy = &t
+		}
 		return d
 	}
 	for _, c := range e.Checks {
@@ -150,7 +156,7 @@ func (p *parser) databases(n *yaml.Node) []Database {
 
 func (p *parser) database(n *yaml.Node, at string) (Database, map[string]*yaml.Node) {
 	d := Database{Line: n.Line}
-	values := p.fields(n, at, "name", "url", "database", "system", "environment", "customer_data", "readers", "privileged", "developers", "labels")
+	values := p.fields(n, at, "name", "url", "database", "system", "environment", "customer_data", "readers", "privileged", "developers", "labels", "tenancy")
 	if values == nil {
 		return d, nil
 	}
@@ -180,6 +186,7 @@ func (p *parser) database(n *yaml.Node, at string) (Database, map[string]*yaml.N
 		}
 	}
 	d.Labels = p.labels(values["labels"], at+".labels")
+	d.Tenancy = p.tenancy(values["tenancy"], at+".tenancy")
 	return d, values
 }
 
