@@ -21,6 +21,7 @@ type Options struct {
 	URL      string // of the database under guard; its role reads the catalogue
 	AppURL   string // of the same database, as the application signs in; empty: by SET ROLE from URL's role
 	Manifest *manifest.Manifest
+	System   string // identifier of the cluster (pg_control_system), so that a decoy does not pass; empty: any
 	// Scratch has the probes that write run on a copy without rows, in a cluster of its own that is
 	// thrown away. Without it nothing is tried that writes, and the report says so.
 	Scratch   bool
@@ -128,6 +129,9 @@ func run(ctx context.Context, o Options) (*Report, error) {
 		return nil, errs.New(errs.Invalid, "tenancy.verify.other_database", fmt.Sprintf("The manifest is of database %s, the address leads to %s.", quote(o.Manifest.Database), c.printed)).
 			WithFix("Give the address of the database that the manifest describes.")
 	}
+	if err := o.sameSystem(ctx, conn); err != nil {
+		return nil, err
+	}
 	report := &Report{Database: c.database, Design: o.Manifest.Design, Looked: c.me, Scratch: o.Scratch}
 	j := newJudge(c, o.Manifest, o.Now(), o.MaxKeyAge)
 	report.Tables = len(j.guardedAndChildren())
@@ -142,6 +146,22 @@ func run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	return report, nil
+}
+
+// sameSystem holds the cluster to the identifier that it is to have.
+func (o Options) sameSystem(ctx context.Context, conn *pgx.Conn) error {
+	if o.System == "" {
+		return nil
+	}
+	var system string
+	if err := conn.QueryRow(ctx, `SELECT system_identifier::text FROM pg_catalog.pg_control_system()`).Scan(&system); err != nil {
+		return pg.Wrap(err)
+	}
+	if system != o.System {
+		return errs.New(errs.Invalid, "tenancy.verify.other_system", "The database is of system "+system+", not of "+o.System+".").
+			WithFix("Give the address of the database that is meant.")
+	}
+	return nil
 }
 
 // static runs the checks that judge the catalogue.
