@@ -53,7 +53,7 @@ func Pages(c *console.Chrome, r *Registers) ([]web.Route, error) {
 		}
 		return append(before, h.items(r)...)
 	}
-	c.AddDue(console.DueSource{Count: h.countDue, List: h.due})
+	c.AddDue(console.DueSource{Count: h.countDue, List: h.due, Tells: h.tells})
 	h.addPopulations()
 	const entry = Path + "/{key}/{id}"
 	return []web.Route{

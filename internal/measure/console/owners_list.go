@@ -68,7 +68,7 @@ func (h *ownerPages) rows(r *web.Request) ([]row, measure.View, error) {
 	if err != nil {
 		return nil, view, err
 	}
-	unowned, _, err := h.Owners.Unowned(ctx, h.staff())
+	unowned, err := h.unowned(r)
 	if err != nil {
 		return nil, view, err
 	}
