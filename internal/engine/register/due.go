@@ -169,7 +169,7 @@ func (h *pages) dueLeavers(r *web.Request, p *ui.Printer) ([]console.Due, error)
 	d := console.Due{What: p.T("register.due.leavers", "Count", len(list)), Href: href, Urgency: console.Decide,
 		Why: p.T("register.due.leavers.why"), Next: p.T("register.due.leavers.next"), Button: &ui.Button{Label: p.T("register.due.leavers.button"), Href: href}}
 	for _, l := range shown {
-		d.Lines = append(d.Lines, console.DueLine{Target: s.name(l.Person.String()), Text: p.T("register.due.leavers.line", "Count", l.Entries, "Day", p.OnDay(l.Leaving.Start(p.Zone())))})
+		d.Lines = append(d.Lines, console.DueLine{Target: s.name(Persons, l.Person.String()), Text: p.T("register.due.leavers.line", "Count", l.Entries, "Day", p.OnDay(l.Leaving.Start(p.Zone())))})
 	}
 	d.Lines = h.more(p, d.Lines, len(list))
 	return []console.Due{d}, nil
