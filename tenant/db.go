@@ -57,7 +57,7 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.Comm
 // Query is [Query].
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (rows pgx.Rows, err error) {
 	err = d.attempt(ctx, func(pool *pgxpool.Pool, t Token) (err error) {
-		rows, err = Query(ctx, pool, t, sql, args...)
+		rows, err = Query(ctx, pool, t, sql, args...) //nolint:sqlclosecheck // the caller's to close
 		return err
 	})
 	if err != nil {

@@ -65,7 +65,7 @@ const (
 	movesAtMax = 30 * time.Second       // a tenant is waited for
 )
 
-// ErrMoving: the tenant's rows are being moved to another database, for longer than anybody waits.
+// ErrMoving says that the tenant's rows are being moved to another database, for longer than anybody waits.
 var ErrMoving = errors.New("tenant: the rows of this tenant are being moved to another database: try again in a moment")
 
 // Pool tells the tenant's pool, and waits while the tenant is on the move.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/garant-project/garant/tenant"
 )
@@ -58,20 +59,33 @@ func (r *rows) Next(into []driver.Value) error {
 	}
 	types, fields := r.found.TypeMap(), r.found.FieldDescriptions()
 	for i, raw := range r.found.RawValues() {
-		t, known := types.TypeForOID(fields[i].DataTypeOID)
-		if !known {
-			into[i] = nil
-			if raw != nil {
-				into[i] = string(raw) // the text that PostgreSQL prints
-			}
-			continue
-		}
 		var err error
-		if into[i], err = t.Codec.DecodeDatabaseSQLValue(types, fields[i].DataTypeOID, fields[i].Format, raw); err != nil {
+		if into[i], err = value(types, fields[i].DataTypeOID, fields[i].Format, raw); err != nil {
 			return fmt.Errorf("tenant: column %s: %w", r.names[i], err)
 		}
 	}
 	return nil
+}
+
+// value is a column's value. What database/sql has no type for is the text that PostgreSQL prints.
+func value(types *pgtype.Map, oid uint32, format int16, raw []byte) (driver.Value, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	t, known := types.TypeForOID(oid)
+	if !known {
+		return string(raw), nil // text: the binary form is only asked for of known types
+	}
+	v, err := t.Codec.DecodeDatabaseSQLValue(types, oid, format, raw)
+	if _, plain := v.([]byte); err != nil || !plain || format == pgx.TextFormatCode || oid == pgtype.ByteaOID {
+		return v, err
+	}
+	decoded, err := t.Codec.DecodeValue(types, oid, format, raw)
+	if err != nil {
+		return nil, err
+	}
+	text, err := types.Encode(oid, pgx.TextFormatCode, decoded, nil)
+	return string(text), err
 }
 
 // Close ends the query, and the transaction if it is one by itself.

@@ -152,7 +152,7 @@ func TestRefusals(t *testing.T) {
 		}{{tenant.Token{}, tenant.ErrNoToken}, {forged, tenant.ErrInvalid}, {w.expired(t, w.a), tenant.ErrExpired}, {w.mint(t, ended), tenant.ErrRevoked}} {
 			_, err := tenant.Begin(ctx, p, x.token)
 			_, err2 := tenant.Exec(ctx, p, x.token, `SELECT 1`)
-			_, err3 := tenant.Query(ctx, p, x.token, `SELECT 1`)
+			_, err3 := tenant.Query(ctx, p, x.token, `SELECT 1`) //nolint:sqlclosecheck // there are none
 			err4 := tenant.QueryRow(ctx, p, x.token, `SELECT 1`).Scan(new(int))
 			for i, err := range []error{err, err2, err3, err4} {
 				if !errors.Is(err, x.want) {
@@ -216,7 +216,7 @@ func TestErrorsOfStatements(t *testing.T) {
 		if _, err := tenant.Exec(ctx, p, tk, `SELECT $1::int`, "x", "y"); err == nil {
 			t.Error("two arguments for one parameter")
 		}
-		if _, err := tenant.Query(ctx, p, tk, `SELECT 1`, pgx.QueryExecModeSimpleProtocol); err == nil {
+		if _, err := tenant.Query(ctx, p, tk, `SELECT 1`, pgx.QueryExecModeSimpleProtocol); err == nil { //nolint:sqlclosecheck // there are none
 			t.Error("an option was taken for an argument")
 		}
 		if _, err := tenant.BeginTx(ctx, p, tk, pgx.TxOptions{BeginQuery: "SELECT 1"}); err == nil {
@@ -287,6 +287,9 @@ func TestTransactions(t *testing.T) {
 // The two tenants at once on a small pool, contexts that end at any moment, transactions that are given up: nobody sees
 // another's row, and nothing stays open.
 func TestCrowd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	both(t, func(t *testing.T, w *world) {
 		p := open(t, w.config(t))
 		until := time.Now().Add(3 * time.Second)
