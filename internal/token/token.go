@@ -53,7 +53,7 @@ type Installed struct {
 }
 
 // Here reports whether there is anything.
-func (i Installed) Here() bool { return i.Version > 0 }
+func (i Installed) Here() bool { return i.Design != "" }
 
 // Look tells what stands in a database. Anybody who may connect may ask.
 func Look(ctx context.Context, q pg.Querier) (Installed, error) {
@@ -197,8 +197,12 @@ WHERE p.oid = 'garant.enter(bytea)'::regprocedure AND a.grantee NOT IN (0, p.pro
 // PinnedNeeds is what a superuser runs once per cluster, so that design [Pinned] can be installed by who is none.
 const PinnedNeeds = `GRANT SET ON PARAMETER backtrace_functions TO garant_sec`
 
-// begin waits for others that install, and tells what is there.
+// begin waits for others that install, and tells what is there. Transactions of the application
+// are not made to wait behind ours for longer than a few seconds: then ours fails, and can be tried again.
 func begin(ctx context.Context, tx pgx.Tx) (Installed, error) {
+	if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '5s'`); err != nil {
+		return Installed{}, err
+	}
 	if _, err := tx.Exec(ctx, `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('schema garant', 0))`); err != nil {
 		return Installed{}, err
 	}
