@@ -94,16 +94,33 @@ func (b *builder) createIndex(r *schema.Relation, name string, columns []string,
 	if slices.ContainsFunc(r.Indexes, func(x schema.Index) bool { return x.Name == name }) {
 		sql = append([]string{drop}, sql...) // an earlier attempt was cut off
 	}
+	undo, back := [][]string{{drop}}, "drops the index"
+	if r.Bound != "" {
+		undo, back = nil, "goes with that of the table above"
+	}
 	b.add(Step{ID: "index:" + full, Mode: Alone, Table: r.QualifiedName(), Title: title, SQL: sql, Lock: lockAlongside,
-		Cost: "reads the table twice: " + size(r), Undo: [][]string{{drop}}, Back: "drops the index"})
+		Cost: "reads the table twice: " + size(r), Undo: undo, Back: back})
+}
+
+// partIndexes lists the indexes below that of a partitioned table, attached or not yet.
+func partIndexes(r *schema.Relation, name string) []string {
+	var all []string
+	for _, c := range r.Children {
+		below := named("part", name, c.Name)
+		all = append(append(all, manifest.Qualified(c.Schema, below)), partIndexes(c, below)...)
+	}
+	return all
 }
 
 func (b *builder) partitionedIndex(r *schema.Relation, name string, columns []string, word, title string) {
 	full := manifest.Qualified(r.Schema, name)
 	if !slices.ContainsFunc(r.Indexes, func(x schema.Index) bool { return x.Name == name }) {
-		undo := [][]string{{"DROP INDEX IF EXISTS " + full}}
+		undo := [][]string{{"DROP INDEX IF EXISTS " + full}} // with those that are attached
+		for _, part := range partIndexes(r, name) {
+			undo[0] = append(undo[0], "DROP INDEX IF EXISTS "+part)
+		}
 		if r.Bound != "" {
-			undo = nil // goes with that of the table above
+			undo = nil
 		}
 		b.add(Step{ID: "index:" + full, Table: r.QualifiedName(), Title: title, SQL: []string{fmt.Sprintf("CREATE %s %s ON ONLY %s (%s)", word, manifest.Quote(name), r.QualifiedName(), quoted(columns))},
 			Lock: lockWrites + ", for a moment", Cost: catalogueOnly, Undo: undo, Back: "drops the index, with those of the partitions"})

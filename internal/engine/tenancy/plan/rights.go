@@ -108,12 +108,14 @@ func sortedKeys(m map[string][]string) []string {
 	return keys
 }
 
+const actAs = "SET LOCAL ROLE "
+
 // as runs a statement as the grantor of a right where that is not the owner: only the grantor's own are touched.
 func as(grantor, owner, sql string) []string {
 	if grantor == owner {
 		return []string{sql}
 	}
-	return []string{"SET LOCAL ROLE " + manifest.Quote(grantor), sql, "RESET ROLE"}
+	return []string{actAs + manifest.Quote(grantor), sql, "RESET ROLE"}
 }
 
 // restored brings an access list back to what it was, in its order. Grants of the owner to others

@@ -77,6 +77,11 @@ func (b *builder) add(s Step) {
 	if s.Phase == "" {
 		s.Phase = Prepare
 	}
+	for _, sql := range s.SQL {
+		if role, found := strings.CutPrefix(sql, actAs); found && !slices.Contains(s.Needs, role) {
+			s.Needs = append(s.Needs, role)
+		}
+	}
 	b.steps = append(b.steps, s)
 }
 
@@ -261,8 +266,11 @@ func sortedSet(set map[string]bool) []string {
 	return names
 }
 
-// FillTrigger is the trigger that fills a new column where a writer did not.
-const FillTrigger = "garant_fill"
+// The triggers of a column that apply adds.
+const (
+	FillTrigger   = "garant_fill"   // fills it where a writer did not
+	FollowTrigger = "garant_follow" // lets it follow the row that it was taken from to another
+)
 
 func (b *builder) addColumn(r *schema.Relation) {
 	t := b.tenant(r)
@@ -279,10 +287,19 @@ func (b *builder) addColumn(r *schema.Relation) {
 		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", name, column, b.typeOf(r, t)))
 		undo = []string{fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", name, column)}
 	}
-	if !slices.ContainsFunc(r.Triggers, func(g schema.Trigger) bool { return g.Name == FillTrigger }) {
-		sql = append(sql, fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW WHEN (NEW.%s IS NULL) EXECUTE FUNCTION garant.fill(%s, %s)",
-			FillTrigger, name, column, literal(t.Column), literal(b.query(hops))))
-		undo = append([]string{fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", FillTrigger, name)}, undo...)
+	var changed []string
+	for _, c := range hops[0].columns {
+		changed = append(changed, fmt.Sprintf("OLD.%[1]s IS DISTINCT FROM NEW.%[1]s", manifest.Quote(c)))
+	}
+	for _, g := range []struct{ name, on, when string }{
+		{FillTrigger, "INSERT OR UPDATE", fmt.Sprintf("NEW.%s IS NULL", column)},
+		{FollowTrigger, "UPDATE OF " + quoted(hops[0].columns), fmt.Sprintf("OLD.%[1]s IS NOT DISTINCT FROM NEW.%[1]s AND (%[2]s)", column, strings.Join(changed, " OR "))},
+	} {
+		if slices.ContainsFunc(r.Triggers, func(o schema.Trigger) bool { return o.Name == g.name }) {
+			continue
+		}
+		sql = append(sql, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION garant.fill(%s, %s)", g.name, g.on, name, g.when, literal(t.Column), literal(b.query(hops))))
+		undo = append([]string{fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", g.name, name)}, undo...)
 	}
 	if len(sql) == 0 {
 		return
@@ -344,7 +361,7 @@ func (b *builder) fill(r *schema.Relation) {
 	title := "Fill " + t.Column + " of " + r.QualifiedName() + " in batches"
 	var fires []string
 	for _, g := range r.Triggers {
-		if g.OnUpdate && g.Name != FillTrigger {
+		if g.OnUpdate && g.Name != FillTrigger && g.Name != FollowTrigger {
 			fires = append(fires, g.Name)
 		}
 	}
