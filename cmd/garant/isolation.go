@@ -172,7 +172,7 @@ func (k *isolationPlanCmd) Run(ctx context.Context, con console) error {
 		return err
 	}
 	if !known {
-		out.Notes = append(out.Notes, "The record of what was applied (garant.applied) may not be read as "+db.Me+": columns that may be empty count as not filled.")
+		out.Notes = append(out.Notes, "The record of what was applied (garant.applied) may not be read as "+db.Me+": an added column counts as filled where an index begins with it.")
 	}
 	out.Steps = plan.Steps(db, p.Manifest, apply.Version(p.Manifest.Design), filled)
 	switch {

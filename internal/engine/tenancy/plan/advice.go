@@ -16,6 +16,12 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 	b := newBuilder(db, m)
 	say("Pooler: a connection must bring nothing of one customer to the next. pgbouncer: server_reset_query = DISCARD ALL, server_reset_query_always = 1. Elsewhere: DISCARD ALL when a connection is given back.")
 	say("Server: log_parameter_max_length = 0 and log_parameter_max_length_on_error = 0, and the extended protocol in the driver, so that no token stands in a log.")
+	if me := db.Role(db.Me); me == nil || !me.Super {
+		if b.makesLarge() {
+			say("Large objects: no policy holds them, and only a superuser can take the right to make them: REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC.")
+		}
+		say("Statements of the application's other connections show in pg_stat_activity: a superuser hides them with ALTER ROLE %s SET track_activities = off.", quoted(m.App))
+	}
 	for _, p := range db.Publications {
 		say("Publication %s sends rows of every customer without a filter: whoever subscribes goes around tenancy. Declare it under around (kind replication), or give it a WHERE.", p)
 	}

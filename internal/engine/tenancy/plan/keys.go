@@ -14,7 +14,6 @@ import (
 type widened struct {
 	key             schema.ForeignKey
 	columns, refers []string
-	old             bool // the key without the tenant is still there
 	here            *schema.ForeignKey
 	keep            bool // the key without the tenant has to stay beside
 }
@@ -34,7 +33,7 @@ func (b *builder) wide(r *schema.Relation) []widened {
 		if !b.certain(k.Target, to) || strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d" {
 			continue
 		}
-		w := widened{key: k, old: true, keep: !b.certain(r, t),
+		w := widened{key: k, keep: !b.certain(r, t) && !b.source(r, t, k),
 			columns: append([]string{t.Column}, k.Columns...), refers: append([]string{to.Column}, k.Refers...)}
 		for i := range r.ForeignKeys {
 			o := &r.ForeignKeys[i]
@@ -45,6 +44,16 @@ func (b *builder) wide(r *schema.Relation) []widened {
 		all = append(all, w)
 	}
 	return all
+}
+
+// source reports whether a table takes its tenant from the row that a key refers to, so that it is
+// empty only where the key is.
+func (b *builder) source(r *schema.Relation, t *manifest.Table, k schema.ForeignKey) bool {
+	if !t.Add {
+		return false
+	}
+	hops, problem := trace(b.db, b.m, r, t)
+	return problem == "" && len(hops) == 1 && hops[0].target == k.Target && slices.Equal(hops[0].columns, k.Columns)
 }
 
 // keys gives the tables that others refer to a unique key with the tenant in it.

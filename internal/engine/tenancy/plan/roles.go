@@ -88,6 +88,12 @@ func (c *classifier) around() []manifest.Path {
 		if n := owners[role.Name]; n > 0 && !role.Super {
 			add(role.Name, "owner", "owner of %s: migrations", relations(n))
 		}
+		if i := slices.IndexFunc(role.MemberOf, func(m string) bool { return owners[m] > 0 }); i >= 0 && !role.Super {
+			add(role.Name, "owner", "member of %s: say what for", role.MemberOf[i])
+		}
+		if role.Create && !role.Super && c.db.Version < 160000 {
+			add(role.Name, "superuser", "has CREATEROLE, by which it can give itself every role but a superuser's: say what for")
+		}
 	}
 	definers := map[string]int{}
 	for _, d := range c.db.Definers {
