@@ -236,26 +236,31 @@ const (
 	consolePort = 8480
 	annexPort   = 8481
 	ownListener = "garant" // in ports.json
+
+	applicationPort     = 8482
+	loginPort           = 8483
+	applicationListener = "sponsorship"
 )
 
-// listeners chooses where Garant itself listens: the usual ports, or, when they are taken the
-// first time, any free ones, which are then kept.
+// listeners chooses where Garant itself and the example's application listen: the usual ports, or,
+// when they are taken the first time, any free ones, which are then kept.
 func (c *Company) listeners() error {
-	if _, known := c.ports[ownListener]; known {
-		return nil
-	}
-	ports := [2]int{consolePort, annexPort}
-	for i, usual := range ports {
-		if c.usual(usual) {
+	for name, ports := range map[string][2]int{ownListener: {consolePort, annexPort}, applicationListener: {applicationPort, loginPort}} {
+		if _, known := c.ports[name]; known {
 			continue
 		}
-		port, err := anyFree()
-		if err != nil {
-			return err
+		for i, usual := range ports {
+			if c.usual(usual) {
+				continue
+			}
+			port, err := anyFree()
+			if err != nil {
+				return err
+			}
+			ports[i] = port
 		}
-		ports[i] = port
+		c.ports[name] = ports
 	}
-	c.ports[ownListener] = ports
 	return nil
 }
 
@@ -387,10 +392,14 @@ databases:
       - {role: app_owner, service: Application, why: Migrations of the schema}
       - {role: it_ops, holder: IT Operations, why: Watches the server and ends sessions that hang}
       - {role: backup, service: Backups, why: Copies the cluster}
+      - {role: cs_reader, holder: Customer Success, why: Answers the questions of every organisation and so reads them all}
+      - {role: garant_sec, service: Garant, why: Ends the transactions of sessions that were ended}
     developers: [developers, dev_1, dev_2]
     labels:
       - {columns: customer.applicant.*, class: Confidentiel}
       - {columns: customer.member.*, class: Confidentiel}
+      - {columns: customer.payment.*, class: Confidentiel}
+      - {columns: customer.event.*, class: Confidentiel}
       - {columns: billing.invoice.*, class: Interne}
 checks:
   - name: password-storage

@@ -1,0 +1,42 @@
+-- What schema garant keeps. Run once, as garant_sec, in the transaction that makes the schema.
+
+-- The keys by which tokens are verified: the two blocks of HMAC-SHA-256 (RFC 2104), which are as
+-- secret as the key. No CHECK looks at them: an error would quote the row.
+CREATE TABLE garant.key (
+	id           smallint PRIMARY KEY CHECK (id BETWEEN 0 AND 255),
+	audience     bytea NOT NULL,
+	database     name NOT NULL, -- where it was put in: a copy under another name refuses its tokens
+	inner_pad    bytea NOT NULL,
+	outer_pad    bytea NOT NULL,
+	installed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	retires_at   timestamptz -- from then on no token of it is accepted
+);
+ALTER TABLE garant.key ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY sec ON garant.key TO garant_sec USING (true) WITH CHECK (true);
+
+-- Sessions that were ended before their tokens were.
+CREATE TABLE garant.revocation (
+	session    uuid PRIMARY KEY,
+	revoked_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	until      timestamptz NOT NULL -- no token of it is valid later, so that the row may go
+);
+ALTER TABLE garant.revocation ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY sec ON garant.revocation TO garant_sec USING (true) WITH CHECK (true);
+
+-- Keys come in by COPY in binary form, which stands in no log, no list of activity and no error's
+-- context; a trigger moves them to garant.key, so that this table is always empty.
+CREATE TABLE garant.key_inbox (
+	id         smallint,
+	audience   bytea,
+	inner_pad  bytea,
+	outer_pad  bytea,
+	retires_at timestamptz
+);
+GRANT INSERT ON garant.key_inbox TO garant_keeper;
+
+-- Which version and design stand here.
+CREATE TABLE garant.installed (
+	version integer NOT NULL,
+	design  text NOT NULL CHECK (design IN ('pinned', 'statement')),
+	at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
