@@ -455,6 +455,9 @@ func (c *Company) pin(name string) (string, error) {
 	return pinned.Pin()
 }
 
+// dataDir is the directory that --data names: the example has its own in it.
+func (c *Company) dataDir() string { return filepath.Dir(c.dir) }
+
 func (c *Company) path(name string) string { return filepath.Join(c.dir, name) }
 
 // save writes a file whole or not at all.
