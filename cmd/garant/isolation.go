@@ -149,7 +149,7 @@ func (k *isolationPlanCmd) Run(ctx context.Context, con console) error {
 		return err
 	}
 	out := planned{Database: db.Name, Manifest: k.Manifest, Design: p.Manifest.Design, Why: p.Why, Key: strings.TrimPrefix(p.Manifest.Key.Table+"."+p.Manifest.Key.Column, "."),
-		Notes: p.Notes, New: p.New, Changed: p.Changed, Gone: p.Gone, Refusals: plan.Refusals(db, p.Manifest), Advice: plan.Advice(db, p.Manifest)}
+		Notes: p.Notes, New: p.New, Changed: p.Changed, Gone: p.Gone, Advice: plan.Advice(db, p.Manifest)}
 	for _, t := range p.Manifest.Tables {
 		switch t.Class {
 		case manifest.Tenant:
@@ -160,6 +160,13 @@ func (k *isolationPlanCmd) Run(ctx context.Context, con console) error {
 			out.Count.Private++
 		}
 	}
+	if before == nil || len(p.New)+len(p.Gone) > 0 {
+		if p.Manifest, err = write(k.Manifest, p.Manifest); err != nil { // with the lines as written
+			return err
+		}
+		out.Written = true
+	}
+	out.Refusals = plan.Refusals(db, p.Manifest)
 	filled, known, err := apply.Filled(ctx, conn)
 	if err != nil {
 		return err
@@ -168,12 +175,6 @@ func (k *isolationPlanCmd) Run(ctx context.Context, con console) error {
 		out.Notes = append(out.Notes, "The record of what was applied (garant.applied) may not be read as "+db.Me+": columns that may be empty count as not filled.")
 	}
 	out.Steps = plan.Steps(db, p.Manifest, apply.Version(p.Manifest.Design), filled)
-	if before == nil || len(p.New)+len(p.Gone) > 0 {
-		if err := write(k.Manifest, p.Manifest); err != nil {
-			return err
-		}
-		out.Written = true
-	}
 	switch {
 	case k.JSON:
 		err = json.NewEncoder(con.out).Encode(out)
@@ -202,21 +203,25 @@ func readKey(written string) (*manifest.Key, error) {
 	return k, nil
 }
 
-// write puts the manifest in its place whole or not at all.
-func write(path string, m *manifest.Manifest) error {
+// write puts the manifest in its place whole or not at all, and returns it as it is read there.
+func write(path string, m *manifest.Manifest) (*manifest.Manifest, error) {
 	var b bytes.Buffer
 	if err := m.Write(&b); err != nil {
-		return err
+		return nil, err
 	}
-	failed := func(err error) error {
-		return errs.New(errs.Invalid, "isolation.write", "The manifest cannot be written to "+filepath.Base(path)+".").WithFix("Name a file in a directory that you may write, with --manifest.").Wrap(err)
+	if err := place(path, b.Bytes()); err != nil {
+		return nil, errs.New(errs.Invalid, "isolation.write", "The manifest cannot be written to "+filepath.Base(path)+".").WithFix("Name a file in a directory that you may write, with --manifest.").Wrap(err)
 	}
+	return manifest.Parse(b.Bytes())
+}
+
+func place(path string, content []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".isolation-*")
 	if err != nil {
-		return failed(err)
+		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = f.Write(b.Bytes())
+	_, err = f.Write(content)
 	if err == nil {
 		err = f.Chmod(0o644) //nolint:gosec // names of tables, to be read and kept with the source
 	}
@@ -229,10 +234,7 @@ func write(path string, m *manifest.Manifest) error {
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
-	if err != nil {
-		return failed(err)
-	}
-	return nil
+	return err
 }
 
 func (k *isolationPlanCmd) print(out io.Writer, p planned, first bool) {

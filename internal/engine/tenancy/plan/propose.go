@@ -268,6 +268,9 @@ func (c *classifier) follower(r *schema.Relation, w *way) *manifest.Table {
 	if old := r.Column(t.Column); old != nil {
 		decide(t, "there is a column %s of type %s already: choose the name of the new one", t.Column, old.Type)
 	}
+	if len(w.named) > 0 {
+		decide(t, "no foreign key says so, only the names of the columns (%s). Apply stops at rows that lead nowhere", strings.Join(w.named, "; "))
+	}
 	if len(w.nullable) > 0 {
 		decide(t, "%s may be empty: such rows belong to no customer, and none will see them. Is that meant?", strings.Join(w.nullable, ", "))
 	}
@@ -304,18 +307,42 @@ func (c *classifier) unrelated(r *schema.Relation) *manifest.Table {
 	case len(pairs) > 0:
 		ask("the row belongs to what %s and %s name together, which no foreign key follows: add a column with the customer's key, fill it in the application, and write class tenant", pairs[0][0], pairs[0][1])
 	case len(joined) > 0 && len(people) > 0:
-		ask("its rows belong to several customers at once (by %s), and %s look personal. As private the application cannot read it; as shared every customer's login reads all of it", strings.Join(joined, ", "), some(people))
+		ask("its rows may belong to several customers at once (%s refer to it), and %s. As private the application cannot read it; as shared every customer's login reads all of it", strings.Join(joined, ", "), personalLooking(people))
+	case len(c.global(r)) > 0:
+		t.Reason = "belongs to " + strings.Join(c.global(r), ", ") + ", whose rows belong to no one customer"
+		ask("as private the application cannot reach it: let a login service with a role of its own do, or decide as for %s", c.global(r)[0])
 	case len(people) > 0:
-		ask("%s look personal, and no key leads to a customer", some(people))
+		ask("%s, and no key leads to a customer", personalLooking(people))
 	case c.lookup(r):
 		t.Class, t.Reason, t.Grants = manifest.Shared, "referred to by tables of customers, refers to none, nothing in it looks personal", []string{"SELECT"}
 		if writes := c.writes(r); len(writes) > 0 {
 			decide(t, "the application may write it today (%s): what one customer's login writes, all others read. Add the rights to grants if it has to", strings.Join(writes, ", "))
 		}
 	default:
-		ask("nothing refers to it and it refers to no customer: does the application read it?")
+		ask("nothing of a customer refers to it, and it refers to none: does the application read it?")
 	}
 	return t
+}
+
+// global lists the tables that a table refers to, none of which leads to a customer.
+func (c *classifier) global(r *schema.Relation) []string {
+	var all []string
+	for _, k := range r.ForeignKeys {
+		if k.Target != r && !k.Inherited && !slices.Contains(all, k.Target.QualifiedName()) {
+			all = append(all, k.Target.QualifiedName())
+		}
+	}
+	if c.lookup(r) {
+		return nil
+	}
+	return all
+}
+
+func personalLooking(columns []string) string {
+	if len(columns) == 1 {
+		return columns[0] + " looks personal"
+	}
+	return some(columns) + " look personal"
 }
 
 // joined lists the tables of customers that refer to this one together with a customer of their own.

@@ -129,7 +129,21 @@ type hop struct {
 // problem says why there is no such way.
 func trace(db *schema.Database, m *manifest.Manifest, r *schema.Relation, t *manifest.Table) (hops []hop, problem string) {
 	at := r
+	end := func(to *schema.Relation) bool {
+		entry := m.Table(to.Schema, to.Name)
+		return entry != nil && entry.Class == manifest.Tenant && entry.Column != "" && stored(to)
+	}
 	for _, step := range t.Via {
+		if l, named, ok := readLink(db, at, step); named {
+			if !ok {
+				return nil, fmt.Sprintf("via says %q: write it as column = schema.table(key), with columns that are there.", step)
+			}
+			hops = append(hops, hop{from: at, columns: l.columns, refers: l.refers, target: l.target})
+			if at = l.target; end(at) {
+				return hops, ""
+			}
+			continue
+		}
 		columns := strings.Split(step, ",")
 		i := slices.IndexFunc(at.ForeignKeys, func(k schema.ForeignKey) bool {
 			// After apply a key leads with the tenant's column.
@@ -150,11 +164,8 @@ func trace(db *schema.Database, m *manifest.Manifest, r *schema.Relation, t *man
 		}
 		hops = append(hops, h)
 		at = k.Target
-		if to := m.Table(at.Schema, at.Name); to != nil && to.Class == manifest.Tenant && to.Column != "" && stored(at) {
+		if end(at) {
 			return hops, ""
-		}
-		if len(hops) > 20 {
-			break
 		}
 	}
 	return nil, fmt.Sprintf("via leads to %s, which is no table of tenants.", at.QualifiedName())
