@@ -127,6 +127,9 @@ func (c *Company) run(ctx context.Context) (err error) {
 // ConfigPath is where the example's garant.yaml stands.
 func (c *Company) ConfigPath() string { return filepath.Join(c.dir, "garant.yaml") }
 
+// Outbox is the directory that gets the mail of the example's people, one .eml file for each message.
+func (c *Company) Outbox() string { return c.path(outbox) }
+
 func (c *Company) load() error {
 	cert, errCert := os.ReadFile(c.path("ca.pem"))
 	key, errKey := os.ReadFile(c.path("ca.key"))
@@ -425,7 +428,13 @@ policy:
 listen:
   console: 127.0.0.1:{{.Console}}
   annex: 127.0.0.1:{{.Annex}}
+mail: # reminders and digests, as files instead of by a server
+  from: Garant <garant@ardoise.example>
+  outbox: ` + outbox + `
 `
+
+// outbox is the directory, beside garant.yaml, into which the example's mail is written.
+const outbox = "outbox"
 
 // Config is the example's garant.yaml.
 func (c *Company) Config() []byte {

@@ -61,6 +61,9 @@ func TestSecondStartDeclaresTheSameEstate(t *testing.T) {
 	if d, ok := e.Database(productionName); !ok || !d.CustomerData || len(d.Readers) == 0 || d.System == "" {
 		t.Errorf("the database of customers is declared as %+v", e.Databases)
 	}
+	if server, err := estate.ParseServer(first, estate.Dir(dir)); err != nil || server.Mail.Outbox != c.Outbox() || !strings.HasPrefix(c.Outbox(), dir) {
+		t.Errorf("mail is written to %+v, not to %s: %v", server, c.Outbox(), err)
+	}
 	rows := count(t, c, `SELECT count(*) FROM customer.applicant`)
 	if err := c.Break(productionName, FaultSuperuser); err != nil {
 		t.Fatal(err)

@@ -139,8 +139,8 @@ const rights = `
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA garant FROM PUBLIC;
 GRANT USAGE ON SCHEMA garant TO PUBLIC;
 GRANT SELECT ON garant.installed TO PUBLIC;
-GRANT EXECUTE ON FUNCTION garant.version(), garant.design(), garant.session() TO PUBLIC;
-GRANT EXECUTE ON FUNCTION garant.keys(), garant.retire(smallint, timestamptz), garant.revoke(uuid, timestamptz), garant.sweep() TO garant_keeper;
+GRANT EXECUTE ON FUNCTION garant.version(), garant.design(), garant.session(), garant.keys() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION garant.retire(smallint, timestamptz), garant.revoke(uuid, timestamptz), garant.sweep() TO garant_keeper;
 `
 
 // Admit lets a role of the application enter with a token. It changes nothing else of the role.

@@ -15,7 +15,8 @@ CREATE OR REPLACE FUNCTION garant.design() RETURNS text LANGUAGE sql STABLE SECU
 RETURN (SELECT i.design FROM garant.installed i);
 
 -- verified tells the pin that a token stands for, or raises. What it takes locks on is how a
--- transaction is found when its session is ended (last 8 bytes of the session) or its token
+-- transaction is found when its session is ended (last 8 bytes of the session), its tenant moves
+-- to another database (last 8 bytes of what stands for it) or its token
 -- expires (the second of the expiry, under a class of its own). The locks come before the look at
 -- garant.revocation: whoever ends a session looks for them after the row is committed.
 CREATE OR REPLACE FUNCTION garant.verified(token bytea) RETURNS text
@@ -25,6 +26,8 @@ DECLARE
 	mac      bytea;
 	sess     bytea;
 	expires  bigint;
+	lives    uuid; -- stands for the tenant in garant.revocation, see away.go
+	ended    uuid;
 BEGIN
 	IF octet_length(token) <> 132 OR get_byte(token, 0) <> 1 THEN
 		RAISE EXCEPTION USING ERRCODE = 'GT001', MESSAGE = 'garant: this is no valid token for this database';
@@ -58,8 +61,13 @@ BEGIN
 
 	PERFORM pg_advisory_xact_lock_shared(('x' || encode(substr(token, 67, 8), 'hex'))::bit(64)::bigint);
 	PERFORM pg_advisory_xact_lock_shared(1197568609, least(expires / 1000000 - 1577836800, 2147483647)::int);
-	PERFORM FROM garant.revocation r WHERE r.session = encode(sess, 'hex')::uuid;
-	IF FOUND THEN
+	lives := encode(substr(sha256('tenant '::bytea || substr(token, 19, 40)), 1, 16), 'hex')::uuid;
+	PERFORM pg_advisory_xact_lock_shared(('x' || right(replace(lives::text, '-', ''), 16))::bit(64)::bigint);
+	SELECT r.session INTO ended FROM garant.revocation r WHERE r.session IN (encode(sess, 'hex')::uuid, lives) ORDER BY r.session = lives DESC LIMIT 1;
+	IF ended = lives THEN
+		RAISE EXCEPTION USING ERRCODE = 'GT007', MESSAGE = 'garant: this tenant lives in another database',
+			HINT = 'Ask where, and go on there.';
+	ELSIF ended IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'GT003', MESSAGE = 'garant: this session was ended', HINT = 'Sign in again.';
 	END IF;
 
@@ -85,7 +93,7 @@ END
 $$;
 CREATE OR REPLACE TRIGGER take_key BEFORE INSERT ON garant.key_inbox FOR EACH ROW EXECUTE FUNCTION garant.take_key();
 
--- keys tells the keeper which keys there are, and nothing of them.
+-- keys tells which keys there are, and nothing that a token does not show as well.
 CREATE OR REPLACE FUNCTION garant.keys() RETURNS TABLE (id smallint, audience bytea, database name, installed_at timestamptz, retires_at timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

@@ -135,7 +135,7 @@ func (r *run) apply(ctx context.Context, m *manifest.Manifest) (done int, err er
 		if r.OnlyPrepare {
 			steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return s.Phase == plan.Switch })
 		}
-		if refusals := append(plan.Refusals(db, m), rightsLacking(db)...); len(refusals) > 0 {
+		if refusals := append(plan.Refusals(db, m), rightsLacking(db, steps)...); len(refusals) > 0 {
 			return done, refused(refusals)
 		}
 		if len(steps) == 0 {
@@ -164,7 +164,7 @@ func (r *run) apply(ctx context.Context, m *manifest.Manifest) (done int, err er
 }
 
 // rightsLacking says what the role that runs this cannot do.
-func rightsLacking(db *schema.Database) []string {
+func rightsLacking(db *schema.Database, steps []plan.Step) []string {
 	me := db.Role(db.Me)
 	if me == nil || me.Super {
 		return nil
@@ -180,6 +180,13 @@ func rightsLacking(db *schema.Database) []string {
 		all = append(all, fmt.Sprintf("You sign in as %s, and %d tables belong to %s: sign in as a member of it, or as superuser.", me.Name, n, owner))
 	}
 	slices.Sort(all)
+	for _, s := range steps {
+		for _, role := range s.Needs {
+			if !slices.ContainsFunc(append(me.MemberOf, me.Name), func(name string) bool { return manifest.Quote(name) == role }) {
+				all = append(all, fmt.Sprintf("Rights on %s were granted by %s, and only %s or a superuser can take them back: sign in as superuser, or as a member of it too.", s.Table, role, role))
+			}
+		}
+	}
 	if db.Design == "" && !me.Create {
 		all = append(all, fmt.Sprintf("You sign in as %s, which may not make the roles that schema garant needs: sign in as a role with CREATEROLE that is a member of the owners of the tables, or as superuser.", me.Name))
 	}
@@ -392,6 +399,10 @@ func (r *run) explain(err error) error {
 	case fault.Code == "42501":
 		return errs.New(errs.Denied, "tenancy.apply.denied", "The database refused this step to your role: "+r.step.Title+".").
 			WithFix("Sign in as superuser, or as a member of the owners of the tables, the schemas and the database.").Wrap(cause)
+	}
+	if errs.Is(cause, errs.Internal) {
+		return errs.New(errs.Internal, "tenancy.apply.failed", "The database reported an error at this step: "+r.step.Title+".").
+			WithFix("Everything before it stays done and recorded. Run the step's statement by hand to read the whole message (garant isolation plan prints it), mend the cause, and run this again.").Wrap(cause)
 	}
 	return cause
 }

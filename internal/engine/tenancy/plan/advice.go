@@ -13,7 +13,7 @@ import (
 func Advice(db *schema.Database, m *manifest.Manifest) []string {
 	var all []string
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
-	b := &builder{db: db, m: m}
+	b := newBuilder(db, m)
 	say("Pooler: a connection must bring nothing of one customer to the next. pgbouncer: server_reset_query = DISCARD ALL, server_reset_query_always = 1. Elsewhere: DISCARD ALL when a connection is given back.")
 	say("Server: log_parameter_max_length = 0 and log_parameter_max_length_on_error = 0, and the extended protocol in the driver, so that no token stands in a log.")
 	for _, p := range db.Publications {

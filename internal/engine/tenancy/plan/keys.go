@@ -51,17 +51,12 @@ func (b *builder) wide(r *schema.Relation) []widened {
 func (b *builder) keys(r *schema.Relation) {
 	t := b.tenant(r)
 	seen := map[string]bool{}
-	for _, o := range b.db.Relations {
-		if b.tenant(o) == nil {
-			continue
-		}
-		for _, w := range b.wide(o) {
-			id := strings.Join(w.refers, "\x00")
-			if w.key.Target == r && !seen[id] && w.here == nil && r.UniqueOn(w.refers) == nil {
-				seen[id] = true
-				b.createIndex(r, named("key", r.Name, strings.Join(w.key.Refers, "_"), t.Column), w.refers, true,
-					"Make "+strings.Join(w.refers, ", ")+" of "+r.QualifiedName()+" a key, for others to refer to the row within its customer")
-			}
+	for _, w := range b.to[r] {
+		id := strings.Join(w.refers, "\x00")
+		if !seen[id] && w.here == nil && r.UniqueOn(w.refers) == nil {
+			seen[id], b.keyed[r] = true, true
+			b.createIndex(r, named("key", r.Name, strings.Join(w.key.Refers, "_"), t.Column), w.refers, true,
+				"Make "+strings.Join(w.refers, ", ")+" of "+r.QualifiedName()+" a key, for others to refer to the row within its customer")
 		}
 	}
 }
@@ -69,9 +64,7 @@ func (b *builder) keys(r *schema.Relation) {
 // index sees that the rows of one tenant are found without reading those of others.
 func (b *builder) index(r *schema.Relation) {
 	t := b.tenant(r)
-	if r.LedBy(t.Column) != nil || slices.ContainsFunc(b.steps, func(s Step) bool {
-		return s.Table == r.QualifiedName() && strings.HasPrefix(s.ID, "index:") && strings.Contains(s.SQL[0], " UNIQUE ") // a key leads with it
-	}) {
+	if r.LedBy(t.Column) != nil || b.keyed[r] {
 		return
 	}
 	b.createIndex(r, named("tenant", r.Name, t.Column), []string{t.Column}, false, "Index "+t.Column+" of "+r.QualifiedName()+", to find a customer's rows without reading the others'")
@@ -94,16 +87,33 @@ func (b *builder) createIndex(r *schema.Relation, name string, columns []string,
 	if slices.ContainsFunc(r.Indexes, func(x schema.Index) bool { return x.Name == name }) {
 		sql = append([]string{drop}, sql...) // an earlier attempt was cut off
 	}
+	undo, back := [][]string{{drop}}, "drops the index"
+	if r.Bound != "" {
+		undo, back = nil, "goes with that of the table above"
+	}
 	b.add(Step{ID: "index:" + full, Mode: Alone, Table: r.QualifiedName(), Title: title, SQL: sql, Lock: lockAlongside,
-		Cost: "reads the table twice: " + size(r), Undo: [][]string{{drop}}, Back: "drops the index"})
+		Cost: "reads the table twice: " + size(r), Undo: undo, Back: back})
+}
+
+// partIndexes lists the indexes below that of a partitioned table, attached or not yet.
+func partIndexes(r *schema.Relation, name string) []string {
+	var all []string
+	for _, c := range r.Children {
+		below := named("part", name, c.Name)
+		all = append(append(all, manifest.Qualified(c.Schema, below)), partIndexes(c, below)...)
+	}
+	return all
 }
 
 func (b *builder) partitionedIndex(r *schema.Relation, name string, columns []string, word, title string) {
 	full := manifest.Qualified(r.Schema, name)
 	if !slices.ContainsFunc(r.Indexes, func(x schema.Index) bool { return x.Name == name }) {
-		undo := [][]string{{"DROP INDEX IF EXISTS " + full}}
+		undo := [][]string{{"DROP INDEX IF EXISTS " + full}} // with those that are attached
+		for _, part := range partIndexes(r, name) {
+			undo[0] = append(undo[0], "DROP INDEX IF EXISTS "+part)
+		}
 		if r.Bound != "" {
-			undo = nil // goes with that of the table above
+			undo = nil
 		}
 		b.add(Step{ID: "index:" + full, Table: r.QualifiedName(), Title: title, SQL: []string{fmt.Sprintf("CREATE %s %s ON ONLY %s (%s)", word, manifest.Quote(name), r.QualifiedName(), quoted(columns))},
 			Lock: lockWrites + ", for a moment", Cost: catalogueOnly, Undo: undo, Back: "drops the index, with those of the partitions"})
@@ -122,7 +132,7 @@ func (b *builder) partitionedIndex(r *schema.Relation, name string, columns []st
 
 // foreignKeys puts keys with the tenant in the place of those without.
 func (b *builder) foreignKeys(r *schema.Relation) {
-	for _, w := range b.wide(r) {
+	for _, w := range b.wider[r] {
 		b.widen(r, w)
 	}
 }

@@ -307,7 +307,7 @@ func (c *classifier) unrelated(r *schema.Relation) *manifest.Table {
 	case len(pairs) > 0:
 		ask("the row belongs to what %s and %s name together, which no foreign key follows: add a column with the customer's key, fill it in the application, and write class tenant", pairs[0][0], pairs[0][1])
 	case len(joined) > 0 && len(people) > 0:
-		ask("its rows may belong to several customers at once (%s refer to it), and %s. As private the application cannot read it; as shared every customer's login reads all of it", strings.Join(joined, ", "), personalLooking(people))
+		ask("its rows may belong to several customers at once (referred to by %s), and %s. As private the application cannot read it; as shared every customer's login reads all of it", strings.Join(joined, ", "), personalLooking(people))
 	case len(c.global(r)) > 0:
 		t.Reason = "belongs to " + strings.Join(c.global(r), ", ") + ", whose rows belong to no one customer"
 		ask("as private the application cannot reach it: let a login service with a role of its own do, or decide as for %s", c.global(r)[0])
@@ -423,7 +423,7 @@ func (c *classifier) view(r *schema.Relation) *manifest.Table {
 	}
 	if r.Kind == manifest.KindMatview {
 		if t.Class == manifest.Tenant && c.used(r) {
-			decide(t, "it holds rows of all customers and PostgreSQL holds no policy on materialised views: the application loses it. Put a security_barrier view over it, or a table")
+			decide(t, "it holds rows of all customers and PostgreSQL holds no policy on materialised views: the application loses it. Make it a table with the customer's column, or keep it from the application")
 		}
 		if t.Class == manifest.Tenant {
 			return t

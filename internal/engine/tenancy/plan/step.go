@@ -41,11 +41,12 @@ type Step struct {
 	SQL   []string   `json:"sql"`
 	Lock  string     `json:"lock"` // what it keeps others from, and for how long
 	Cost  string     `json:"cost"`
-	Undo  [][]string `json:"undo"`           // what takes it back, each group a transaction; empty: goes with another step
-	Back  string     `json:"back"`           // in words
-	Fill  *Fill      `json:"-"`              // of Batches
-	Find  string     `json:"find,omitempty"` // lists the rows that keep the step from succeeding
-	Guard bool       `json:"-"`              // runs as garant_sec, who owns what it changes
+	Undo  [][]string `json:"undo"`            // what takes it back, each group a transaction; empty: goes with another step
+	Back  string     `json:"back"`            // in words
+	Fill  *Fill      `json:"-"`               // of Batches
+	Find  string     `json:"find,omitempty"`  // lists the rows that keep the step from succeeding
+	Needs []string   `json:"needs,omitempty"` // roles that whoever runs it must be able to act as, beside the owners
+	Guard bool       `json:"-"`               // runs as garant_sec, who owns what it changes
 }
 
 // Fill is how a new column gets its values.

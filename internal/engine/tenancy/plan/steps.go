@@ -19,7 +19,8 @@ type Version struct {
 // is done. filled tells of the steps of mode Batches, by id, that ran to their end; nil where that
 // is not known. Refusals says beforehand whether the steps may be done at all.
 func Steps(db *schema.Database, m *manifest.Manifest, garant Version, filled map[string]bool) []Step {
-	b := &builder{db: db, m: m, garant: garant, filled: filled}
+	b := newBuilder(db, m)
+	b.garant, b.filled = garant, filled
 	b.install()
 	b.roles()
 	b.executes()
@@ -68,6 +69,27 @@ type builder struct {
 	garant Version
 	filled map[string]bool
 	steps  []Step
+	ids    map[string]bool                // of the steps
+	keyed  map[*schema.Relation]bool      // gets a unique key that begins with the tenant
+	wider  map[*schema.Relation][]widened // remembered: by the table that refers
+	to     map[*schema.Relation][]widened // by the table referred to
+	act    []string                       // remembered: applying
+	ways   map[*schema.Relation]bool      // remembered: neverEmptyWay
+}
+
+func newBuilder(db *schema.Database, m *manifest.Manifest) *builder {
+	b := &builder{db: db, m: m, ids: map[string]bool{}, keyed: map[*schema.Relation]bool{}, wider: map[*schema.Relation][]widened{}, to: map[*schema.Relation][]widened{},
+		ways: map[*schema.Relation]bool{}}
+	b.act = b.applying()
+	for _, r := range db.Relations {
+		if b.tenant(r) != nil {
+			b.wider[r] = b.wide(r)
+			for _, w := range b.wider[r] {
+				b.to[w.key.Target] = append(b.to[w.key.Target], w)
+			}
+		}
+	}
+	return b
 }
 
 func (b *builder) add(s Step) {
@@ -77,6 +99,12 @@ func (b *builder) add(s Step) {
 	if s.Phase == "" {
 		s.Phase = Prepare
 	}
+	for _, sql := range s.SQL {
+		if role, found := strings.CutPrefix(sql, actAs); found && !slices.Contains(s.Needs, role) {
+			s.Needs = append(s.Needs, role)
+		}
+	}
+	b.ids[s.ID] = true
 	b.steps = append(b.steps, s)
 }
 
@@ -261,8 +289,11 @@ func sortedSet(set map[string]bool) []string {
 	return names
 }
 
-// FillTrigger is the trigger that fills a new column where a writer did not.
-const FillTrigger = "garant_fill"
+// The triggers of a column that apply adds.
+const (
+	FillTrigger   = "garant_fill"   // fills it where a writer did not
+	FollowTrigger = "garant_follow" // lets it follow the row that it was taken from to another
+)
 
 func (b *builder) addColumn(r *schema.Relation) {
 	t := b.tenant(r)
@@ -279,10 +310,19 @@ func (b *builder) addColumn(r *schema.Relation) {
 		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", name, column, b.typeOf(r, t)))
 		undo = []string{fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", name, column)}
 	}
-	if !slices.ContainsFunc(r.Triggers, func(g schema.Trigger) bool { return g.Name == FillTrigger }) {
-		sql = append(sql, fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW WHEN (NEW.%s IS NULL) EXECUTE FUNCTION garant.fill(%s, %s)",
-			FillTrigger, name, column, literal(t.Column), literal(b.query(hops))))
-		undo = append([]string{fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", FillTrigger, name)}, undo...)
+	var changed []string
+	for _, c := range hops[0].columns {
+		changed = append(changed, fmt.Sprintf("OLD.%[1]s IS DISTINCT FROM NEW.%[1]s", manifest.Quote(c)))
+	}
+	for _, g := range []struct{ name, on, when string }{
+		{FillTrigger, "INSERT OR UPDATE", fmt.Sprintf("NEW.%s IS NULL", column)},
+		{FollowTrigger, "UPDATE OF " + quoted(hops[0].columns), fmt.Sprintf("OLD.%[1]s IS NOT DISTINCT FROM NEW.%[1]s AND (%[2]s)", column, strings.Join(changed, " OR "))},
+	} {
+		if slices.ContainsFunc(r.Triggers, func(o schema.Trigger) bool { return o.Name == g.name }) {
+			continue
+		}
+		sql = append(sql, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION garant.fill(%s, %s)", g.name, g.on, name, g.when, literal(t.Column), literal(b.query(hops))))
+		undo = append([]string{fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", g.name, name)}, undo...)
 	}
 	if len(sql) == 0 {
 		return
@@ -344,7 +384,7 @@ func (b *builder) fill(r *schema.Relation) {
 	title := "Fill " + t.Column + " of " + r.QualifiedName() + " in batches"
 	var fires []string
 	for _, g := range r.Triggers {
-		if g.OnUpdate && g.Name != FillTrigger {
+		if g.OnUpdate && g.Name != FillTrigger && g.Name != FollowTrigger {
 			fires = append(fires, g.Name)
 		}
 	}
@@ -408,6 +448,15 @@ func identity(r *schema.Relation, prefix string) string {
 
 // neverEmptyWay reports whether every row leads to a tenant: no column on the way may be empty.
 func (b *builder) neverEmptyWay(r *schema.Relation, t *manifest.Table) bool {
+	never, known := b.ways[r]
+	if !known {
+		never = b.followed(r, t)
+		b.ways[r] = never
+	}
+	return never
+}
+
+func (b *builder) followed(r *schema.Relation, t *manifest.Table) bool {
 	for range len(b.db.Relations) {
 		if c := r.Column(t.Column); c != nil && !t.Add {
 			return c.NotNull

@@ -3,6 +3,8 @@ package verify
 import (
 	"slices"
 	"strings"
+
+	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 )
 
 func policyChecks() []Check {
@@ -188,6 +190,9 @@ func (j *judge) policySQL(t *target, rights ...string) string {
 	}
 	if len(rights) == 0 {
 		rights = t.entry.Grants
+	}
+	if len(rights) == 0 {
+		rights = manifest.GrantWords()
 	}
 	var to, steps []string
 	for _, a := range j.apps {

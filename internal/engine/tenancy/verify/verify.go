@@ -203,6 +203,7 @@ func connect(ctx context.Context, url, option string) (*pgx.Conn, error) {
 		return nil, errs.New(errs.Invalid, "tenancy.verify.url", "The address of the database cannot be read.").
 			WithFix("Write " + option + " as postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full.")
 	}
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // behind a pooler no prepared statement stays
 	cfg.RuntimeParams["application_name"] = "garant isolation verify"
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
