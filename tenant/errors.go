@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/garant-project/garant/tenant/internal/wire"
 )
 
 // What the database answers to a token. Each stands for one SQLSTATE of garant.enter.
@@ -15,6 +17,13 @@ var (
 	ErrCursor   = errors.New("tenant: a cursor is still open on this connection: close it, and let the pooler reset connections")
 	ErrSnapshot = errors.New("tenant: the snapshot of this transaction is too old: enter first, then read")
 	ErrMoved    = errors.New("tenant: this tenant lives in another database: ask where, and go on there")
+)
+
+// What the SDK says before it asks the database.
+var (
+	ErrNoToken = errors.New("tenant: there is no token: nothing is asked of the database without one")
+	// ErrSimple: parameters would travel within the text of the statement.
+	ErrSimple = wire.ErrSimple
 )
 
 // Explain turns what garant.enter raised into one of the errors above, which then wraps it; any other error is

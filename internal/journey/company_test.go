@@ -50,6 +50,7 @@ func begin(j *journey) {
 		lead.visit("/annex")
 		lead.reloads("a measure met", row("ENC-1")+`.innerText.toLowerCase().includes("met")`)
 		lead.reloads("a measure not met", row("ENC-2")+`.innerText.toLowerCase().includes("not met")`)
+		lead.reloads("the certificates outside production met", `(w => w.includes("met") && !w.includes("not met"))(`+row("CRT-2")+`.innerText.toLowerCase())`)
 		j.Logf("from garant init to the first findings of the own systems on screen: %v", time.Since(start).Round(100*time.Millisecond))
 	})
 	j.step("the private draft", func() {

@@ -295,7 +295,7 @@ func TestKeyIsUnreadable(t *testing.T) {
 				}
 			}
 		}
-		for _, sql := range []string{`INSERT INTO garant.key_inbox DEFAULT VALUES`, `SELECT garant.retire(1::smallint, now())`, `SELECT garant.revoke(gen_random_uuid(), now())`, `SELECT garant.sweep()`, `SELECT * FROM garant.keys()`} {
+		for _, sql := range []string{`INSERT INTO garant.key_inbox DEFAULT VALUES`, `SELECT garant.retire(1::smallint, now())`, `SELECT garant.revoke(gen_random_uuid(), now())`, `SELECT garant.sweep()`} {
 			if _, err := w.app().Exec(ctx, sql); err == nil {
 				t.Errorf("the application may %s", sql)
 			}

@@ -145,26 +145,32 @@ func (m *Manifest) Sort() {
 // type of the key.
 func (k Key) Function() string { return "garant.tenant_" + k.Type + "()" }
 
-// Tenant is the tenant of the transaction as an expression of the type of a column: evaluated
-// once per statement. columnType is the column's type as format_type prints it, of a domain
-// that of its base.
-func (k Key) Tenant(columnType string) string {
-	return "(SELECT " + k.Value(columnType) + ")"
+// Writer is the same for a transaction that may write: NULL under a token for reading.
+func (k Key) Writer() string { return "garant.writer_" + k.Type + "()" }
+
+// Value is the tenant of the transaction in the type of a column, for defaults. columnType is the
+// column's type as format_type prints it, of a domain that of its base.
+func (k Key) Value(columnType string) string { return k.fitted(k.Function(), columnType) }
+
+// Policy is the expression of a tenant table's policy for reading. The function is called once
+// in a statement.
+func (k Key) Policy(column, columnType string) string {
+	return Quote(column) + " = (SELECT " + k.fitted(k.Function(), columnType) + ")"
 }
 
-// Value is the tenant of the transaction in the type of a column, for defaults.
-func (k Key) Value(columnType string) string {
+// WritePolicy is the expression of a tenant table's policies for writing, for USING and WITH CHECK.
+func (k Key) WritePolicy(column, columnType string) string {
+	return Quote(column) + " = (SELECT " + k.fitted(k.Writer(), columnType) + ")"
+}
+
+// fitted casts a call to the type of a column where PostgreSQL would not compare the two through an index.
+func (k Key) fitted(call, columnType string) string {
 	name, _, _ := strings.Cut(columnType, "(")
 	switch {
 	case name == k.Type,
 		k.Type == TypeBigint && slices.Contains([]string{"smallint", "integer", "numeric"}, name),
 		k.Type == TypeText && name == "character varying":
-		return k.Function()
+		return call
 	}
-	return "(" + k.Function() + ")::" + columnType
-}
-
-// Policy is the expression of a tenant table's policy, for USING and for WITH CHECK.
-func (k Key) Policy(column, columnType string) string {
-	return Quote(column) + " = " + k.Tenant(columnType)
+	return "(" + call + ")::" + columnType
 }

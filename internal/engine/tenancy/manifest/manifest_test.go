@@ -188,6 +188,9 @@ func TestPolicyExpression(t *testing.T) {
 		if got := c.key.Policy("tenantId", c.typ); got != c.want {
 			t.Errorf("%s over %s: %s, want %s", c.key.Type, c.typ, got, c.want)
 		}
+		if got, want := c.key.WritePolicy("tenantId", c.typ), strings.Replace(c.want, "garant.tenant_", "garant.writer_", 1); got != want {
+			t.Errorf("%s over %s: %s, want %s", c.key.Type, c.typ, got, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -69,6 +70,16 @@ func findKey(db *schema.Database, wanted *manifest.Key) (*found, error) {
 			if t := keyType(f.root.Column(wanted.Column).Base); t != "" && wanted.Type == "" {
 				f.key.Type = t
 			}
+		} else if wanted.Type == "" {
+			for _, r := range db.Relations {
+				if c := r.Column(wanted.Column); c != nil && f.key.Type == "" {
+					f.key.Type = keyType(c.Base)
+				}
+			}
+		}
+		if f.key.Type == "" {
+			return nil, errs.New(errs.Invalid, "tenancy.plan.key", fmt.Sprintf("The column %s is in no table here, or of a type in which no customer's key is held.", wanted.Column)).
+				WithFix("Name a column of type uuid, an integer type or text: --key customer.organisation.id.")
 		}
 		f.columns(db)
 		return f, nil
@@ -84,11 +95,12 @@ func findKey(db *schema.Database, wanted *manifest.Key) (*found, error) {
 		}
 		f := &found{root: r, key: manifest.Key{Table: r.QualifiedName(), Column: single(r).Name, Type: keyType(single(r).Base)}}
 		f.columns(db)
-		_, paths := reach(db, f)
-		if len(f.direct) < 2 && len(paths) < 2 {
+		_, ways := reach(db, f)
+		maps.DeleteFunc(ways, func(_ *schema.Relation, w *way) bool { return len(w.named) > 0 })
+		if len(f.direct) < 2 && len(ways) < 2 {
 			continue // of itself alone
 		}
-		all = append(all, candidate{r, weight(r.Name) * (float64(len(f.direct))/2 + float64(len(paths)))})
+		all = append(all, candidate{r, weight(r.Name) * (float64(len(f.direct))/2 + float64(len(ways)))})
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
 	if len(all) == 0 {
@@ -222,80 +234,4 @@ func (f *found) carried(r *schema.Relation) (best string, rest []string) {
 		}
 	}
 	return best, rest
-}
-
-// way is how a table without the key reaches one that has it.
-type way struct {
-	cost     int
-	via      []string
-	target   *schema.Relation // the first table on the way
-	nullable []string         // columns on the way that may be empty
-	rivals   []string         // other first steps as good
-}
-
-// reach finds the ways of all tables to those that carry the key: the shortest, by columns that
-// are never empty where there are such. The first result holds the tables without any.
-func reach(db *schema.Database, f *found) (unreached []*schema.Relation, ways map[*schema.Relation]*way) {
-	const emptyCosts = 100
-	ways = map[*schema.Relation]*way{}
-	cost := func(r *schema.Relation) (int, bool) {
-		if _, ok := f.direct[r]; ok {
-			return 0, true
-		}
-		if w := ways[r]; w != nil {
-			return w.cost, true
-		}
-		return 0, false
-	}
-	for changed := true; changed; {
-		changed = false
-		for _, r := range db.Relations {
-			if _, has := f.direct[r]; has || !stored(r) {
-				continue
-			}
-			for i := range r.ForeignKeys {
-				k := &r.ForeignKeys[i]
-				at, ok := cost(k.Target)
-				if !ok || k.Target == r || k.Inherited || passesThrough(k.Target, r, ways) {
-					continue
-				}
-				w := &way{cost: at + 1, via: []string{strings.Join(k.Columns, ",")}, target: k.Target}
-				for _, name := range k.Columns {
-					if c := r.Column(name); c != nil && !c.NotNull {
-						w.nullable = append(w.nullable, r.QualifiedName()+"."+manifest.Quote(name))
-						w.cost += emptyCosts
-					}
-				}
-				if below := ways[k.Target]; below != nil {
-					w.via, w.nullable = append(w.via, below.via...), append(w.nullable, below.nullable...)
-				}
-				if old := ways[r]; old == nil || w.cost < old.cost {
-					ways[r], changed = w, true
-				}
-			}
-		}
-	}
-	for _, r := range db.Relations {
-		if w := ways[r]; w != nil {
-			for i := range r.ForeignKeys {
-				k := &r.ForeignKeys[i]
-				if at, ok := cost(k.Target); ok && k.Target != w.target && k.Target != r && at+1 == w.cost && !k.Inherited && r.NeverEmpty(k.Columns) {
-					w.rivals = append(w.rivals, strings.Join(k.Columns, ","))
-				}
-			}
-		} else if _, has := f.direct[r]; !has && stored(r) {
-			unreached = append(unreached, r)
-		}
-	}
-	return unreached, ways
-}
-
-// passesThrough reports whether the way of a table leads over another, so that the other's cannot lead over it.
-func passesThrough(from, over *schema.Relation, ways map[*schema.Relation]*way) bool {
-	for w := ways[from]; w != nil; w = ways[w.target] {
-		if w.target == over {
-			return true
-		}
-	}
-	return false
 }

@@ -14,7 +14,6 @@ import (
 type widened struct {
 	key             schema.ForeignKey
 	columns, refers []string
-	old             bool // the key without the tenant is still there
 	here            *schema.ForeignKey
 	keep            bool // the key without the tenant has to stay beside
 }
@@ -34,7 +33,7 @@ func (b *builder) wide(r *schema.Relation) []widened {
 		if !b.certain(k.Target, to) || strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d" {
 			continue
 		}
-		w := widened{key: k, old: true, keep: !b.certain(r, t),
+		w := widened{key: k, keep: !b.certain(r, t) && !b.source(r, t, k),
 			columns: append([]string{t.Column}, k.Columns...), refers: append([]string{to.Column}, k.Refers...)}
 		for i := range r.ForeignKeys {
 			o := &r.ForeignKeys[i]
@@ -47,21 +46,26 @@ func (b *builder) wide(r *schema.Relation) []widened {
 	return all
 }
 
+// source reports whether a table takes its tenant from the row that a key refers to, so that it is
+// empty only where the key is.
+func (b *builder) source(r *schema.Relation, t *manifest.Table, k schema.ForeignKey) bool {
+	if !t.Add {
+		return false
+	}
+	hops, problem := trace(b.db, b.m, r, t)
+	return problem == "" && len(hops) == 1 && hops[0].target == k.Target && slices.Equal(hops[0].columns, k.Columns)
+}
+
 // keys gives the tables that others refer to a unique key with the tenant in it.
 func (b *builder) keys(r *schema.Relation) {
 	t := b.tenant(r)
 	seen := map[string]bool{}
-	for _, o := range b.db.Relations {
-		if b.tenant(o) == nil {
-			continue
-		}
-		for _, w := range b.wide(o) {
-			id := strings.Join(w.refers, "\x00")
-			if w.key.Target == r && !seen[id] && w.here == nil && r.UniqueOn(w.refers) == nil {
-				seen[id] = true
-				b.createIndex(r, named("key", r.Name, strings.Join(w.key.Refers, "_"), t.Column), w.refers, true,
-					"Make "+strings.Join(w.refers, ", ")+" of "+r.QualifiedName()+" a key, for others to refer to the row within its customer")
-			}
+	for _, w := range b.to[r] {
+		id := strings.Join(w.refers, "\x00")
+		if !seen[id] && w.here == nil && r.UniqueOn(w.refers) == nil {
+			seen[id], b.keyed[r] = true, true
+			b.createIndex(r, named("key", r.Name, strings.Join(w.key.Refers, "_"), t.Column), w.refers, true,
+				"Make "+strings.Join(w.refers, ", ")+" of "+r.QualifiedName()+" a key, for others to refer to the row within its customer")
 		}
 	}
 }
@@ -69,9 +73,7 @@ func (b *builder) keys(r *schema.Relation) {
 // index sees that the rows of one tenant are found without reading those of others.
 func (b *builder) index(r *schema.Relation) {
 	t := b.tenant(r)
-	if r.LedBy(t.Column) != nil || slices.ContainsFunc(b.steps, func(s Step) bool {
-		return s.Table == r.QualifiedName() && strings.HasPrefix(s.ID, "index:") && strings.Contains(s.SQL[0], " UNIQUE ") // a key leads with it
-	}) {
+	if r.LedBy(t.Column) != nil || b.keyed[r] {
 		return
 	}
 	b.createIndex(r, named("tenant", r.Name, t.Column), []string{t.Column}, false, "Index "+t.Column+" of "+r.QualifiedName()+", to find a customer's rows without reading the others'")
@@ -94,16 +96,33 @@ func (b *builder) createIndex(r *schema.Relation, name string, columns []string,
 	if slices.ContainsFunc(r.Indexes, func(x schema.Index) bool { return x.Name == name }) {
 		sql = append([]string{drop}, sql...) // an earlier attempt was cut off
 	}
+	undo, back := [][]string{{drop}}, "drops the index"
+	if r.Bound != "" {
+		undo, back = nil, "goes with that of the table above"
+	}
 	b.add(Step{ID: "index:" + full, Mode: Alone, Table: r.QualifiedName(), Title: title, SQL: sql, Lock: lockAlongside,
-		Cost: "reads the table twice: " + size(r), Undo: [][]string{{drop}}, Back: "drops the index"})
+		Cost: "reads the table twice: " + size(r), Undo: undo, Back: back})
+}
+
+// partIndexes lists the indexes below that of a partitioned table, attached or not yet.
+func partIndexes(r *schema.Relation, name string) []string {
+	var all []string
+	for _, c := range r.Children {
+		below := named("part", name, c.Name)
+		all = append(append(all, manifest.Qualified(c.Schema, below)), partIndexes(c, below)...)
+	}
+	return all
 }
 
 func (b *builder) partitionedIndex(r *schema.Relation, name string, columns []string, word, title string) {
 	full := manifest.Qualified(r.Schema, name)
 	if !slices.ContainsFunc(r.Indexes, func(x schema.Index) bool { return x.Name == name }) {
-		undo := [][]string{{"DROP INDEX IF EXISTS " + full}}
+		undo := [][]string{{"DROP INDEX IF EXISTS " + full}} // with those that are attached
+		for _, part := range partIndexes(r, name) {
+			undo[0] = append(undo[0], "DROP INDEX IF EXISTS "+part)
+		}
 		if r.Bound != "" {
-			undo = nil // goes with that of the table above
+			undo = nil
 		}
 		b.add(Step{ID: "index:" + full, Table: r.QualifiedName(), Title: title, SQL: []string{fmt.Sprintf("CREATE %s %s ON ONLY %s (%s)", word, manifest.Quote(name), r.QualifiedName(), quoted(columns))},
 			Lock: lockWrites + ", for a moment", Cost: catalogueOnly, Undo: undo, Back: "drops the index, with those of the partitions"})
@@ -122,7 +141,7 @@ func (b *builder) partitionedIndex(r *schema.Relation, name string, columns []st
 
 // foreignKeys puts keys with the tenant in the place of those without.
 func (b *builder) foreignKeys(r *schema.Relation) {
-	for _, w := range b.wide(r) {
+	for _, w := range b.wider[r] {
 		b.widen(r, w)
 	}
 }
@@ -132,13 +151,14 @@ func (b *builder) widen(r *schema.Relation, w widened) {
 	fresh := named("fk", r.Name, w.key.Name)
 	alter := "ALTER TABLE " + name + " "
 	definition := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)%s", quoted(w.columns), target, quoted(w.refers), actions(w.key))
+	find := fmt.Sprintf("SELECT %s FROM %s t JOIN %s p ON %s WHERE t.%s IS DISTINCT FROM p.%s", identity(r, "t."), name, target, equal("p.", w.key.Refers, "t.", w.key.Columns), manifest.Quote(w.columns[0]), manifest.Quote(w.refers[0]))
 	whole := r.Kind == manifest.KindPartitioned // PostgreSQL has no NOT VALID there
 	drop := [][]string{{alter + "DROP CONSTRAINT IF EXISTS " + manifest.Quote(fresh)}}
 	if w.here != nil {
 		fresh = w.here.Name
 	} else if whole {
 		b.add(Step{ID: "fk:" + name + "." + w.key.Name, Table: name, Title: "Let " + w.key.Name + " of " + name + " refer within one customer: " + strings.Join(w.columns, ", "),
-			SQL: []string{alter + "ADD CONSTRAINT " + manifest.Quote(fresh) + " " + definition}, Lock: lockWrites + ", on both tables while it reads", Cost: "reads the table once: " + size(r),
+			SQL: []string{alter + "ADD CONSTRAINT " + manifest.Quote(fresh) + " " + definition}, Find: find, Lock: lockWrites + ", on both tables while it reads", Cost: "reads the table once: " + size(r),
 			Undo: drop, Back: "drops it"})
 	} else {
 		b.add(Step{ID: "fk:" + name + "." + w.key.Name, Table: name, Title: "Let " + w.key.Name + " of " + name + " refer within one customer: " + strings.Join(w.columns, ", "),
@@ -147,7 +167,7 @@ func (b *builder) widen(r *schema.Relation, w widened) {
 	}
 	if !whole && (w.here == nil || !w.here.Validated) {
 		b.add(Step{ID: "fk-validate:" + name + "." + w.key.Name, Table: name, Title: "Hold that every row of " + name + " refers within its customer",
-			SQL: []string{alter + "VALIDATE CONSTRAINT " + manifest.Quote(fresh)}, Lock: lockAlongside + "; ROW SHARE on " + target, Cost: "reads the table once: " + size(r), Back: "nothing to take back"})
+			SQL: []string{alter + "VALIDATE CONSTRAINT " + manifest.Quote(fresh)}, Find: find, Lock: lockAlongside + "; ROW SHARE on " + target, Cost: "reads the table once: " + size(r), Back: "nothing to take back"})
 	}
 	if w.keep {
 		return

@@ -12,7 +12,10 @@ import (
 
 // The policies that apply makes.
 const (
-	PolicyTenant   = "garant_tenant"   // the application, within its tenant
+	PolicySelect   = "garant_select" // the application reads within its tenant
+	PolicyInsert   = "garant_insert" // and writes within it, unless its token is for reading
+	PolicyUpdate   = "garant_update"
+	PolicyDelete   = "garant_delete"
 	PolicyOwner    = "garant_owner"    // the owner's migrations, which FORCE would bind
 	PolicyDeclared = "garant_declared" // roles that the manifest lets around
 )
@@ -21,9 +24,8 @@ const (
 func (b *builder) policy(r *schema.Relation) {
 	t := b.tenant(r)
 	name := r.QualifiedName()
-	expression := b.m.Key.Policy(t.Column, b.typeOf(r, t))
 	var sql, undo []string
-	hold := func(p schema.Policy, create string) {
+	hold := func(p schema.Policy) {
 		i := slices.IndexFunc(r.Policies, func(o schema.Policy) bool { return o.Name == p.Name })
 		if i >= 0 {
 			if alike(r.Policies[i], p) {
@@ -32,22 +34,23 @@ func (b *builder) policy(r *schema.Relation) {
 			sql = append(sql, fmt.Sprintf("DROP POLICY %s ON %s", p.Name, name))
 			undo = append([]string{written(r.Policies[i], name)}, undo...)
 		}
-		sql = append(sql, create)
+		sql = append(sql, written(p, name))
 		undo = append([]string{fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", p.Name, name)}, undo...)
 	}
-	kind, permissive := "PERMISSIVE", true
-	if b.widening(r) {
-		kind, permissive = "RESTRICTIVE", false
+	reads, writes := b.m.Key.Policy(t.Column, b.typeOf(r, t)), b.m.Key.WritePolicy(t.Column, b.typeOf(r, t))
+	for _, p := range []schema.Policy{
+		{Name: PolicySelect, Command: "r", Using: reads},
+		{Name: PolicyInsert, Command: "a", Check: writes},
+		{Name: PolicyUpdate, Command: "w", Using: writes, Check: writes},
+		{Name: PolicyDelete, Command: "d", Using: writes},
+	} {
+		p.Permissive, p.Roles = !b.widening(r), b.m.App
+		hold(p)
 	}
-	hold(schema.Policy{Name: PolicyTenant, Permissive: permissive, Command: "*", Roles: b.m.App, Using: expression, Check: expression},
-		fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR ALL TO %s USING (%s) WITH CHECK (%s)", PolicyTenant, name, kind, quoted(b.m.App), expression, expression))
-	hold(schema.Policy{Name: PolicyOwner, Permissive: true, Command: "*", Roles: []string{r.Owner}, Using: "true", Check: "true"},
-		fmt.Sprintf("CREATE POLICY %s ON %s TO %s USING (true) WITH CHECK (true)", PolicyOwner, name, manifest.Quote(r.Owner)))
+	hold(schema.Policy{Name: PolicyOwner, Permissive: true, Command: "*", Roles: []string{r.Owner}, Using: "true", Check: "true"})
 	if declared := b.declared(r); len(declared) > 0 {
-		hold(schema.Policy{Name: PolicyDeclared, Permissive: true, Command: "*", Roles: declared, Using: "true", Check: "true"},
-			fmt.Sprintf("CREATE POLICY %s ON %s TO %s USING (true) WITH CHECK (true)", PolicyDeclared, name, quoted(declared)))
+		hold(schema.Policy{Name: PolicyDeclared, Permissive: true, Command: "*", Roles: declared, Using: "true", Check: "true"})
 	}
-	// Before the policies: what had none shows nothing for a moment rather than all.
 	var on []string
 	if !r.RLS {
 		on = append(on, "ENABLE ROW LEVEL SECURITY")
@@ -70,7 +73,7 @@ func (b *builder) policy(r *schema.Relation) {
 // widening reports whether the table has policies of somebody else that let the application in: ours then narrows them.
 func (b *builder) widening(r *schema.Relation) bool {
 	return slices.ContainsFunc(r.Policies, func(p schema.Policy) bool {
-		return p.Permissive && !strings.HasPrefix(p.Name, "garant_") && slices.ContainsFunc(p.Roles, func(role string) bool { return role == "public" || slices.Contains(b.applying(), role) })
+		return p.Permissive && !strings.HasPrefix(p.Name, "garant_") && slices.ContainsFunc(p.Roles, func(role string) bool { return role == "public" || slices.Contains(b.act, role) })
 	})
 }
 
@@ -109,7 +112,7 @@ func alike(have, want schema.Policy) bool {
 		same(have.Using, want.Using) && same(have.Check, want.Check)
 }
 
-var printed = regexp.MustCompile(` AS "?tenant_(uuid|bigint|text)"?|::[a-z]+( varying)?(\(\d+\))?|[\s()]`)
+var printed = regexp.MustCompile(` AS "?(tenant|writer)_(uuid|bigint|text)"?|::[a-z]+( varying)?(\(\d+\))?|[\s()]`)
 
 // same compares an expression with how PostgreSQL prints it: without its parentheses, casts and names.
 func same(a, b string) bool {

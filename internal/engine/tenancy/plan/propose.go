@@ -236,12 +236,19 @@ func (c *classifier) carrier(r *schema.Relation, column string) *manifest.Table 
 		}
 	}
 	if r == c.found.root {
-		reason = "one row for each customer"
+		reason = "one row for each customer; making and deleting customers is the work of another role"
 	} else if c.found.root == nil {
 		reason = column + " holds the customer's key"
 	}
 	t := c.entry(r, manifest.Tenant, reason)
 	t.Column = column
+	if r == c.found.root {
+		for _, k := range r.ForeignKeys {
+			if k.Target == r {
+				doubt(t, "%s refers to another customer: by its ON DELETE, what happens to one reaches the other", strings.Join(k.Columns, ", "))
+			}
+		}
+	}
 	if keyType(col.Base) != c.found.key.Type {
 		decide(t, "%s is %s, the key is %s: are they the same customers?", column, col.Type, c.found.key.Type)
 	}
@@ -267,6 +274,9 @@ func (c *classifier) follower(r *schema.Relation, w *way) *manifest.Table {
 	t.Column, t.Add, t.Via = c.column(r), true, w.via
 	if old := r.Column(t.Column); old != nil {
 		decide(t, "there is a column %s of type %s already: choose the name of the new one", t.Column, old.Type)
+	}
+	if len(w.named) > 0 {
+		decide(t, "no foreign key says so, only the names of the columns (%s). Apply stops at rows that lead nowhere", strings.Join(w.named, "; "))
 	}
 	if len(w.nullable) > 0 {
 		decide(t, "%s may be empty: such rows belong to no customer, and none will see them. Is that meant?", strings.Join(w.nullable, ", "))
@@ -304,18 +314,42 @@ func (c *classifier) unrelated(r *schema.Relation) *manifest.Table {
 	case len(pairs) > 0:
 		ask("the row belongs to what %s and %s name together, which no foreign key follows: add a column with the customer's key, fill it in the application, and write class tenant", pairs[0][0], pairs[0][1])
 	case len(joined) > 0 && len(people) > 0:
-		ask("its rows belong to several customers at once (by %s), and %s look personal. As private the application cannot read it; as shared every customer's login reads all of it", strings.Join(joined, ", "), some(people))
+		ask("its rows may belong to several customers at once (referred to by %s), and %s. As private the application cannot read it; as shared every customer's login reads all of it", strings.Join(joined, ", "), personalLooking(people))
+	case len(c.global(r)) > 0:
+		t.Reason = "belongs to " + strings.Join(c.global(r), ", ") + ", whose rows belong to no one customer"
+		ask("as private the application cannot reach it: let a login service with a role of its own do, or decide as for %s", c.global(r)[0])
 	case len(people) > 0:
-		ask("%s look personal, and no key leads to a customer", some(people))
+		ask("%s, and no key leads to a customer", personalLooking(people))
 	case c.lookup(r):
 		t.Class, t.Reason, t.Grants = manifest.Shared, "referred to by tables of customers, refers to none, nothing in it looks personal", []string{"SELECT"}
 		if writes := c.writes(r); len(writes) > 0 {
 			decide(t, "the application may write it today (%s): what one customer's login writes, all others read. Add the rights to grants if it has to", strings.Join(writes, ", "))
 		}
 	default:
-		ask("nothing refers to it and it refers to no customer: does the application read it?")
+		ask("nothing of a customer refers to it, and it refers to none: does the application read it?")
 	}
 	return t
+}
+
+// global lists the tables that a table refers to, none of which leads to a customer.
+func (c *classifier) global(r *schema.Relation) []string {
+	var all []string
+	for _, k := range r.ForeignKeys {
+		if k.Target != r && !k.Inherited && !slices.Contains(all, k.Target.QualifiedName()) {
+			all = append(all, k.Target.QualifiedName())
+		}
+	}
+	if c.lookup(r) {
+		return nil
+	}
+	return all
+}
+
+func personalLooking(columns []string) string {
+	if len(columns) == 1 {
+		return columns[0] + " looks personal"
+	}
+	return some(columns) + " look personal"
 }
 
 // joined lists the tables of customers that refer to this one together with a customer of their own.
@@ -396,7 +430,7 @@ func (c *classifier) view(r *schema.Relation) *manifest.Table {
 	}
 	if r.Kind == manifest.KindMatview {
 		if t.Class == manifest.Tenant && c.used(r) {
-			decide(t, "it holds rows of all customers and PostgreSQL holds no policy on materialised views: the application loses it. Put a security_barrier view over it, or a table")
+			decide(t, "it holds rows of all customers and PostgreSQL holds no policy on materialised views: the application loses it. Make it a table with the customer's column, or keep it from the application")
 		}
 		if t.Class == manifest.Tenant {
 			return t
@@ -430,12 +464,21 @@ func (c *classifier) may(r *schema.Relation, privilege string) bool {
 	return false
 }
 
-// granted are the rights that the application has today, or of a new role all.
+// granted are the rights that the application has today, or of a new role all; not those that
+// policies of somebody else leave without effect, nor that of deleting a customer.
 func (c *classifier) granted(r *schema.Relation) []string {
-	if c.fresh {
-		return manifest.GrantWords()
+	commands := map[string]string{"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
+	return slices.DeleteFunc(manifest.GrantWords(), func(g string) bool {
+		return !c.fresh && !c.may(r, g) || r == c.found.root && g == "DELETE" || r.RLS && !strings.HasPrefix(firstPolicy(r), "garant_") &&
+			!slices.ContainsFunc(r.Policies, func(p schema.Policy) bool { return p.Permissive && (p.Command == "*" || p.Command == commands[g]) })
+	})
+}
+
+func firstPolicy(r *schema.Relation) string {
+	if len(r.Policies) == 0 {
+		return ""
 	}
-	return slices.DeleteFunc(manifest.GrantWords(), func(g string) bool { return !c.may(r, g) })
+	return r.Policies[0].Name
 }
 
 func (c *classifier) writes(r *schema.Relation) []string {

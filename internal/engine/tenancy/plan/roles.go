@@ -86,7 +86,13 @@ func (c *classifier) around() []manifest.Path {
 			add(role.Name, "replication", "may stream the whole cluster: say what for")
 		}
 		if n := owners[role.Name]; n > 0 && !role.Super {
-			add(role.Name, "owner", "owns %d relations: migrations", n)
+			add(role.Name, "owner", "owner of %s: migrations", relations(n))
+		}
+		if i := slices.IndexFunc(role.MemberOf, func(m string) bool { return owners[m] > 0 }); i >= 0 && !role.Super {
+			add(role.Name, "owner", "member of %s: say what for", role.MemberOf[i])
+		}
+		if role.Create && !role.Super && c.db.Version < 160000 {
+			add(role.Name, "superuser", "has CREATEROLE, by which it can give itself every role but a superuser's: say what for")
 		}
 	}
 	definers := map[string]int{}
@@ -95,10 +101,24 @@ func (c *classifier) around() []manifest.Path {
 	}
 	for _, name := range sorted(definers) {
 		if role := c.db.Role(name); role != nil && !role.Super {
-			add(name, "definer", "owns %d functions that run with its rights: say what they show", definers[name])
+			add(name, "definer", "%s that run with its rights: say what they show", functions(definers[name]))
 		}
 	}
 	return all
+}
+
+func functions(n int) string {
+	if n == 1 {
+		return "owner of a function"
+	}
+	return fmt.Sprintf("owner of %d functions", n)
+}
+
+func relations(n int) string {
+	if n == 1 {
+		return "one relation"
+	}
+	return fmt.Sprintf("%d relations", n)
 }
 
 // Refusals are the reasons for which nothing can be applied: what no step mends.

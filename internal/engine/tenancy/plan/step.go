@@ -41,9 +41,12 @@ type Step struct {
 	SQL   []string   `json:"sql"`
 	Lock  string     `json:"lock"` // what it keeps others from, and for how long
 	Cost  string     `json:"cost"`
-	Undo  [][]string `json:"undo"` // what takes it back, each group a transaction; empty: goes with another step
-	Back  string     `json:"back"` // in words
-	Fill  *Fill      `json:"-"`    // of Batches
+	Undo  [][]string `json:"undo"`            // what takes it back, each group a transaction; empty: goes with another step
+	Back  string     `json:"back"`            // in words
+	Fill  *Fill      `json:"-"`               // of Batches
+	Find  string     `json:"find,omitempty"`  // lists the rows that keep the step from succeeding
+	Needs []string   `json:"needs,omitempty"` // roles that whoever runs it must be able to act as, beside the owners
+	Guard bool       `json:"-"`               // runs as garant_sec, who owns what it changes
 }
 
 // Fill is how a new column gets its values.
@@ -61,11 +64,10 @@ type Leaf struct {
 	OID  uint32
 }
 
-// Update is the statement of one batch: rows of a leaf whose place lies in a range of pages, $1
-// to $2, the second not included.
-func (f *Fill) Update(leaf string) string {
-	return fmt.Sprintf("UPDATE ONLY %s t SET %s = %s FROM %s WHERE %s AND t.%[2]s IS NULL AND t.ctid >= $1::pg_catalog.tid AND t.ctid < $2::pg_catalog.tid",
-		leaf, manifest.Quote(f.Column), f.Value, f.From, f.Where)
+// Update is the statement of one batch: the rows of a leaf on pages from to below.
+func (f *Fill) Update(leaf string, from, below int64) string {
+	return fmt.Sprintf("UPDATE ONLY %s t SET %s = %s FROM %s WHERE %s AND t.%[2]s IS NULL AND t.ctid >= '(%[6]d,0)'::pg_catalog.tid AND t.ctid < '(%[7]d,0)'::pg_catalog.tid",
+		leaf, manifest.Quote(f.Column), f.Value, f.From, f.Where, from, below)
 }
 
 // Locks, in words: what they keep others from.

@@ -17,11 +17,13 @@ type Version struct {
 
 // Steps gives what is missing for a database to be as the manifest says, in the order in which it
 // is done. filled tells of the steps of mode Batches, by id, that ran to their end; nil where that
-// is not known. Refusals says beforehand whether the steps may be done at all.
+// may not be seen. Refusals says beforehand whether the steps may be done at all.
 func Steps(db *schema.Database, m *manifest.Manifest, garant Version, filled map[string]bool) []Step {
-	b := &builder{db: db, m: m, garant: garant, filled: filled}
-	b.roles()
+	b := newBuilder(db, m)
+	b.garant, b.filled = garant, filled
 	b.install()
+	b.roles()
+	b.executes()
 	order := b.order()
 	for _, r := range order {
 		b.addColumn(r)
@@ -67,6 +69,27 @@ type builder struct {
 	garant Version
 	filled map[string]bool
 	steps  []Step
+	ids    map[string]bool                // of the steps
+	keyed  map[*schema.Relation]bool      // gets a unique key that begins with the tenant
+	wider  map[*schema.Relation][]widened // remembered: by the table that refers
+	to     map[*schema.Relation][]widened // by the table referred to
+	act    []string                       // remembered: applying
+	ways   map[*schema.Relation]bool      // remembered: neverEmptyWay
+}
+
+func newBuilder(db *schema.Database, m *manifest.Manifest) *builder {
+	b := &builder{db: db, m: m, ids: map[string]bool{}, keyed: map[*schema.Relation]bool{}, wider: map[*schema.Relation][]widened{}, to: map[*schema.Relation][]widened{},
+		ways: map[*schema.Relation]bool{}}
+	b.act = b.applying()
+	for _, r := range db.Relations {
+		if b.tenant(r) != nil {
+			b.wider[r] = b.wide(r)
+			for _, w := range b.wider[r] {
+				b.to[w.key.Target] = append(b.to[w.key.Target], w)
+			}
+		}
+	}
+	return b
 }
 
 func (b *builder) add(s Step) {
@@ -76,6 +99,12 @@ func (b *builder) add(s Step) {
 	if s.Phase == "" {
 		s.Phase = Prepare
 	}
+	for _, sql := range s.SQL {
+		if role, found := strings.CutPrefix(sql, actAs); found && !slices.Contains(s.Needs, role) {
+			s.Needs = append(s.Needs, role)
+		}
+	}
+	b.ids[s.ID] = true
 	b.steps = append(b.steps, s)
 }
 
@@ -128,7 +157,21 @@ type hop struct {
 // problem says why there is no such way.
 func trace(db *schema.Database, m *manifest.Manifest, r *schema.Relation, t *manifest.Table) (hops []hop, problem string) {
 	at := r
+	end := func(to *schema.Relation) bool {
+		entry := m.Table(to.Schema, to.Name)
+		return entry != nil && entry.Class == manifest.Tenant && entry.Column != "" && stored(to)
+	}
 	for _, step := range t.Via {
+		if l, named, ok := readLink(db, at, step); named {
+			if !ok {
+				return nil, fmt.Sprintf("via says %q: write it as column = schema.table(key), with columns that are there.", step)
+			}
+			hops = append(hops, hop{from: at, columns: l.columns, refers: l.refers, target: l.target})
+			if at = l.target; end(at) {
+				return hops, ""
+			}
+			continue
+		}
 		columns := strings.Split(step, ",")
 		i := slices.IndexFunc(at.ForeignKeys, func(k schema.ForeignKey) bool {
 			// After apply a key leads with the tenant's column.
@@ -149,11 +192,8 @@ func trace(db *schema.Database, m *manifest.Manifest, r *schema.Relation, t *man
 		}
 		hops = append(hops, h)
 		at = k.Target
-		if to := m.Table(at.Schema, at.Name); to != nil && to.Class == manifest.Tenant && to.Column != "" && stored(at) {
+		if end(at) {
 			return hops, ""
-		}
-		if len(hops) > 20 {
-			break
 		}
 	}
 	return nil, fmt.Sprintf("via leads to %s, which is no table of tenants.", at.QualifiedName())
@@ -187,7 +227,6 @@ func (b *builder) roles() {
 
 func (b *builder) install() {
 	if b.db.Design == b.m.Design && b.db.GarantVersion >= b.garant.Number {
-		b.executes()
 		return
 	}
 	title := "Install schema garant, design " + b.m.Design
@@ -196,7 +235,6 @@ func (b *builder) install() {
 	}
 	b.add(Step{ID: "install:" + b.m.Design, Mode: Install, Title: title, Lock: lockNone, Cost: catalogueOnly,
 		Back: "removes the schema at the end, with its keys"})
-	b.executes()
 }
 
 // executes lets those who fill a tenant's column execute the functions of schema garant, the
@@ -226,7 +264,7 @@ func (b *builder) executes() {
 		missing := slices.DeleteFunc(slices.Clone(functions), func(f string) bool { return has(f, role) })
 		if len(missing) > 0 {
 			list := strings.Join(missing, ", ")
-			b.add(Step{ID: "execute:" + role, Title: "Let " + role + " ask for the tenant of its transaction",
+			b.add(Step{ID: "execute:" + role, Guard: true, Title: "Let " + role + " ask for the tenant of its transaction",
 				SQL: []string{"GRANT EXECUTE ON FUNCTION " + list + " TO " + manifest.Quote(role)}, Lock: lockNone, Cost: catalogueOnly,
 				Undo: [][]string{{"REVOKE EXECUTE ON FUNCTION " + list + " FROM " + manifest.Quote(role)}}, Back: "revokes it"})
 		}
@@ -251,8 +289,11 @@ func sortedSet(set map[string]bool) []string {
 	return names
 }
 
-// FillTrigger is the trigger that fills a new column where a writer did not.
-const FillTrigger = "garant_fill"
+// The triggers of a column that apply adds.
+const (
+	FillTrigger   = "garant_fill"   // fills it where a writer did not
+	FollowTrigger = "garant_follow" // lets it follow the row that it was taken from to another
+)
 
 func (b *builder) addColumn(r *schema.Relation) {
 	t := b.tenant(r)
@@ -269,10 +310,19 @@ func (b *builder) addColumn(r *schema.Relation) {
 		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", name, column, b.typeOf(r, t)))
 		undo = []string{fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", name, column)}
 	}
-	if !slices.ContainsFunc(r.Triggers, func(g schema.Trigger) bool { return g.Name == FillTrigger }) {
-		sql = append(sql, fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW WHEN (NEW.%s IS NULL) EXECUTE FUNCTION garant.fill(%s, %s)",
-			FillTrigger, name, column, literal(t.Column), literal(b.query(hops))))
-		undo = append([]string{fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", FillTrigger, name)}, undo...)
+	var changed []string
+	for _, c := range hops[0].columns {
+		changed = append(changed, fmt.Sprintf("OLD.%[1]s IS DISTINCT FROM NEW.%[1]s", manifest.Quote(c)))
+	}
+	for _, g := range []struct{ name, on, when string }{
+		{FillTrigger, "INSERT OR UPDATE", fmt.Sprintf("NEW.%s IS NULL", column)},
+		{FollowTrigger, "UPDATE OF " + quoted(hops[0].columns), fmt.Sprintf("OLD.%[1]s IS NOT DISTINCT FROM NEW.%[1]s AND (%[2]s)", column, strings.Join(changed, " OR "))},
+	} {
+		if slices.ContainsFunc(r.Triggers, func(o schema.Trigger) bool { return o.Name == g.name }) {
+			continue
+		}
+		sql = append(sql, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION garant.fill(%s, %s)", g.name, g.on, name, g.when, literal(t.Column), literal(b.query(hops))))
+		undo = append([]string{fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", g.name, name)}, undo...)
 	}
 	if len(sql) == 0 {
 		return
@@ -313,7 +363,11 @@ func equal(left string, l []string, right string, r []string) string {
 func (b *builder) fill(r *schema.Relation) {
 	t := b.tenant(r)
 	id := "fill:" + r.QualifiedName()
-	if !t.Add || b.filled[id] || r.NeverEmpty([]string{t.Column}) {
+	if !t.Add || r.NeverEmpty([]string{t.Column}) {
+		return
+	}
+	// Where the record may not be read: the index comes after the filling.
+	if r.Column(t.Column) != nil && (b.filled[id] || b.filled == nil && r.LedBy(t.Column) != nil) {
 		return
 	}
 	hops, problem := trace(b.db, b.m, r, t)
@@ -334,7 +388,7 @@ func (b *builder) fill(r *schema.Relation) {
 	title := "Fill " + t.Column + " of " + r.QualifiedName() + " in batches"
 	var fires []string
 	for _, g := range r.Triggers {
-		if g.OnUpdate && g.Name != FillTrigger {
+		if g.OnUpdate && g.Name != FillTrigger && g.Name != FollowTrigger {
 			fires = append(fires, g.Name)
 		}
 	}
@@ -345,7 +399,7 @@ func (b *builder) fill(r *schema.Relation) {
 	if len(f.Leaves) > 0 {
 		leaf = f.Leaves[0].Name
 	}
-	b.add(Step{ID: id, Mode: Batches, Table: r.QualifiedName(), Title: title, SQL: []string{f.Update(leaf)}, Fill: f,
+	b.add(Step{ID: id, Mode: Batches, Table: r.QualifiedName(), Title: title, SQL: []string{f.Update(leaf, 0, 128)}, Fill: f,
 		Lock: "each batch locks its rows, for half a second at most", Cost: "writes each row once: " + size(r), Back: "goes with the column"})
 }
 
@@ -366,24 +420,47 @@ func (b *builder) notNull(r *schema.Relation) {
 		return
 	}
 	name, column := r.QualifiedName(), manifest.Quote(t.Column)
+	find := fmt.Sprintf("SELECT %s FROM %s WHERE %s IS NULL", identity(r, ""), name, column)
 	valid, exists := r.Checks[notNullCheck]
 	if !exists {
 		b.add(Step{ID: "notnull-check:" + name, Table: name, Title: "Ask of new rows of " + name + " that " + t.Column + " is filled",
 			SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", name, notNullCheck, column)},
-			Lock: lockBrief, Cost: catalogueOnly, Back: "goes with the column"})
+			Find: find, Lock: lockBrief, Cost: catalogueOnly, Back: "goes with the column"})
 	}
 	if !valid {
 		b.add(Step{ID: "notnull-validate:" + name, Table: name, Title: "Hold that no row of " + name + " was left out",
 			SQL:  []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", name, notNullCheck)},
-			Lock: lockAlongside, Cost: "reads the table once: " + size(r), Back: "goes with the column"})
+			Find: find, Lock: lockAlongside, Cost: "reads the table once: " + size(r), Back: "goes with the column"})
 	}
 	b.add(Step{ID: "notnull:" + name, Table: name, Title: "Make " + t.Column + " of " + name + " NOT NULL, by the check that was just held",
 		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", name, column), fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", name, notNullCheck)},
 		Lock: lockBrief, Cost: catalogueOnly, Back: "goes with the column"})
 }
 
+// identity lists the columns that tell a row from others.
+func identity(r *schema.Relation, prefix string) string {
+	columns := r.Primary()
+	if len(columns) == 0 {
+		return prefix + "ctid"
+	}
+	all := make([]string, len(columns))
+	for i, c := range columns {
+		all[i] = prefix + manifest.Quote(c)
+	}
+	return strings.Join(all, ", ")
+}
+
 // neverEmptyWay reports whether every row leads to a tenant: no column on the way may be empty.
 func (b *builder) neverEmptyWay(r *schema.Relation, t *manifest.Table) bool {
+	never, known := b.ways[r]
+	if !known {
+		never = b.followed(r, t)
+		b.ways[r] = never
+	}
+	return never
+}
+
+func (b *builder) followed(r *schema.Relation, t *manifest.Table) bool {
 	for range len(b.db.Relations) {
 		if c := r.Column(t.Column); c != nil && !t.Add {
 			return c.NotNull
