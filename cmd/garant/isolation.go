@@ -28,6 +28,9 @@ type isolationCmd struct {
 	Plan  isolationPlanCmd  `cmd:"" help:"Classify every table of a database and say what isolation needs of it; changes nothing in it."`
 	Apply isolationApplyCmd `cmd:"" help:"Isolate a live database as a reviewed manifest says."`
 	Undo  isolationUndoCmd  `cmd:"" help:"Take everything back that apply did."`
+
+	Verify isolationVerifyCmd `cmd:"" help:"Hold a database to its manifest and attack it; changes nothing in it."`
+	Checks isolationChecksCmd `cmd:"" help:"List what verify looks at, without a database."`
 }
 
 // guarded is how commands are told of a database.

@@ -118,6 +118,9 @@ func (c *Company) run(ctx context.Context) (err error) {
 	if err := c.save("ports.json", mustJSON(c.ports), 0o644); err != nil {
 		return err
 	}
+	if err := c.save(manifestFile, productionManifest, 0o644); err != nil {
+		return err
+	}
 	return c.save("garant.yaml", c.Config(), 0o644)
 }
 
@@ -387,6 +390,7 @@ databases:
     readers:
       - {role: app, service: Application}
       - {role: cs_reader, team: Customer Success}
+      - {role: backup, service: Backups}
     privileged:
       - {role: garant_superuser, holder: IT Operations, why: Runs and upgrades the cluster}
       - {role: app_owner, service: Application, why: Migrations of the schema}
@@ -401,6 +405,13 @@ databases:
       - {columns: customer.payment.*, class: Confidentiel}
       - {columns: customer.event.*, class: Confidentiel}
       - {columns: billing.invoice.*, class: Interne}
+    tenancy:
+      design: pinned
+      key: {type: bigint}
+      keeper: {{call $.File "keeper.url"}}
+      manifest: file:isolation.yaml
+      application: {{call $.File "app.url"}}
+      copy: {{call $.File "backup.url"}}
 checks:
   - name: password-storage
     measures: [OWN-2]
@@ -431,12 +442,14 @@ func (c *Company) Config() []byte {
 		Name, Protocol, Host, Environment, Audience, Pin string
 		Port, Plain                                      int
 	}
+	file := func(name string) string { return strconv.Quote("file:" + c.path(name)) }
 	data := struct {
 		Endpoints        []row
 		Authority, Every string
 		System, Address  string
 		Console, Annex   int
-	}{Authority: Authority, System: c.db.identifier(), Address: strconv.Quote("file:" + c.path(productionAddress)), Every: estate.FormatDuration(c.every),
+		File             func(string) string
+	}{Authority: Authority, System: c.db.identifier(), Address: file(productionAddress), File: file, Every: estate.FormatDuration(c.every),
 		Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
 	for _, e := range endpoints() {
 		pin, err := c.pin(e.name)
@@ -463,6 +476,9 @@ func (c *Company) pin(name string) (string, error) {
 	}
 	return pinned.Pin()
 }
+
+// dataDir is the directory that --data names: the example has its own in it.
+func (c *Company) dataDir() string { return filepath.Dir(c.dir) }
 
 func (c *Company) path(name string) string { return filepath.Join(c.dir, name) }
 

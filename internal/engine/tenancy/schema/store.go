@@ -12,7 +12,7 @@ import (
 )
 
 // own holds for schemas of the database's own.
-const own = `n.nspname NOT IN ('pg_catalog', 'information_schema', 'garant') AND n.nspname !~ '^pg_(toast|temp)'`
+const own = `n.nspname NOT IN ('pg_catalog', 'information_schema', 'garant', 'garant_move') AND n.nspname !~ '^pg_(toast|temp)'`
 
 // notOfExtension leaves out what an extension brought.
 const notOfExtension = `NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = c.oid AND x.deptype = 'e')`
