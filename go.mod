@@ -26,10 +26,13 @@ require (
 	golang.org/x/text v0.43.0
 )
 
+require github.com/coreos/go-oidc/v3 v3.21.0 // indirect
+
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.4 // indirect
+	github.com/garant-project/garant/examples/sponsorship v0.0.0
 	github.com/garant-project/garant/tenant v0.0.0
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect
@@ -60,4 +63,7 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/garant-project/garant/tenant => ./tenant
+replace (
+	github.com/garant-project/garant/examples/sponsorship => ./examples/sponsorship
+	github.com/garant-project/garant/tenant => ./tenant
+)

@@ -28,7 +28,7 @@ func databaseFacets() []databaseFacet {
 	reference := func(d Database) string { return d.URL.reference() }
 	database := func(d Database) string { return d.Database }
 	environment := func(d Database) string { return string(d.Environment) }
-	return []databaseFacet{
+	return append([]databaseFacet{
 		{"url", Replaced, reference, differs(reference), measuresOfDatabase,
 			func(to *Database, x Database) { to.URL = x.URL }},
 		{"database", Replaced, database, differs(database), measuresOfDatabase,
@@ -56,7 +56,7 @@ func databaseFacets() []databaseFacet {
 				return !within(judged(now.Labels, NotPersonal), judged(x.Labels, NotPersonal)) || !within(judged(x.Labels, IsPersonal), judged(now.Labels, IsPersonal))
 			}, on(accTeams, clsLabels),
 			func(to *Database, x Database) { to.Labels = x.Labels }},
-	}
+	}, tenancyFacets()...)
 }
 
 // databaseReductions tells what is taken away from the databases, by name.
@@ -105,6 +105,9 @@ func measuresOfDatabase(d Database) []string {
 	}
 	if d.Environment == Production {
 		measures = append(measures, segDevelopers)
+	}
+	if d.Tenancy != nil {
+		measures = append(measures, segApart, segLogin)
 	}
 	slices.Sort(measures)
 	return measures

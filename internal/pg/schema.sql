@@ -40,6 +40,10 @@ CREATE SCHEMA register;
 
 ALTER SCHEMA register OWNER TO garant_owner;
 
+CREATE SCHEMA tenancy;
+
+ALTER SCHEMA tenancy OWNER TO garant_owner;
+
 CREATE SCHEMA witness;
 
 ALTER SCHEMA witness OWNER TO garant_owner;
@@ -177,6 +181,140 @@ END
 $$;
 
 ALTER FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.add_partitions() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
+	month timestamptz;
+	made  integer := 0;
+BEGIN
+	FOR i IN 0..2 LOOP
+		month := date_trunc('month', clock_timestamp()) + make_interval(months => i);
+		CONTINUE WHEN to_regclass('tenancy.minting_' || to_char(month, 'YYYYMM')) IS NOT NULL
+			OR EXISTS (SELECT FROM tenancy.minting_other AS o WHERE o.at >= month AND o.at < month + interval '1 month');
+		EXECUTE format('CREATE TABLE tenancy.%I PARTITION OF tenancy.minting FOR VALUES FROM (%L) TO (%L)',
+			'minting_' || to_char(month, 'YYYYMM'), month, month + interval '1 month');
+		made := made + 1;
+	END LOOP;
+	RETURN made;
+END
+$$;
+
+ALTER FUNCTION tenancy.add_partitions() OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.check_job() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(hashtextextended('tenancy job ' || NEW.database || ' ' || NEW.name, 0));
+	IF NEW.ends_at <= clock_timestamp() THEN
+		RAISE EXCEPTION 'over already' USING ERRCODE = 'check_violation', CONSTRAINT = 'job_ends_later', TABLE = 'job';
+	END IF;
+	IF EXISTS (SELECT FROM tenancy.job AS j WHERE j.database = NEW.database AND j.name = NEW.name AND j.ends_at > clock_timestamp()
+		AND NOT EXISTS (SELECT FROM tenancy.job_withdrawal AS w WHERE w.job = j.id)
+		AND NOT EXISTS (SELECT FROM tenancy.job_decision AS d WHERE d.job = j.id AND d.outcome = 'refused')) THEN
+		RAISE EXCEPTION 'another is open' USING ERRCODE = 'check_violation', CONSTRAINT = 'job_open_once', TABLE = 'job';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION tenancy.check_job() OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.check_job_decision() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+	asked tenancy.job;
+BEGIN
+	PERFORM pg_advisory_xact_lock(hashtextextended('tenancy job ' || NEW.job::text, 0));
+	SELECT * INTO STRICT asked FROM tenancy.job AS j WHERE j.id = NEW.job;
+	IF asked.asked_by = NEW.decided_by THEN
+		RAISE EXCEPTION 'not a second person' USING ERRCODE = 'check_violation', CONSTRAINT = 'job_decision_second_person', TABLE = 'job_decision';
+	END IF;
+	IF EXISTS (SELECT FROM tenancy.job_withdrawal AS w WHERE w.job = NEW.job) OR asked.ends_at <= clock_timestamp() THEN
+		RAISE EXCEPTION 'not open' USING ERRCODE = 'check_violation', CONSTRAINT = 'job_decision_open', TABLE = 'job_decision';
+	END IF;
+	IF NEW.outcome = 'accepted' AND NEW.any_tenant <> asked.any_tenant THEN
+		RAISE EXCEPTION 'whatever tenant was not said' USING ERRCODE = 'check_violation', CONSTRAINT = 'job_decision_any_tenant', TABLE = 'job_decision';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION tenancy.check_job_decision() OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.check_job_withdrawal() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(hashtextextended('tenancy job ' || NEW.job::text, 0));
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION tenancy.check_job_withdrawal() OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.check_minting() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock_shared(hashtextextended('tenancy session ' || NEW.session::text, 0));
+	PERFORM FROM tenancy.revocation AS r WHERE r.database = NEW.database AND r.session = NEW.session;
+	IF FOUND THEN
+		RAISE EXCEPTION 'the session was ended' USING ERRCODE = 'check_violation', CONSTRAINT = 'minting_session_open', TABLE = 'minting';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION tenancy.check_minting() OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.check_revocation() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(hashtextextended('tenancy session ' || NEW.session::text, 0));
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION tenancy.check_revocation() OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.check_service_minting() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+	accepted tenancy.job;
+BEGIN
+	PERFORM pg_advisory_xact_lock_shared(hashtextextended('tenancy job ' || NEW.job::text, 0));
+	SELECT j.* INTO accepted FROM tenancy.job AS j JOIN tenancy.job_decision AS d ON d.job = j.id AND d.outcome = 'accepted'
+	WHERE j.id = NEW.job AND j.database = NEW.database AND j.ends_at > clock_timestamp() AND NEW.expires_at <= j.ends_at
+		AND NOT EXISTS (SELECT FROM tenancy.job_withdrawal AS w WHERE w.job = j.id);
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'no accepted job' USING ERRCODE = 'check_violation', CONSTRAINT = 'minting_job_accepted', TABLE = 'minting';
+	END IF;
+	IF NEW.access = 'w' AND accepted.access <> 'w' THEN
+		RAISE EXCEPTION 'the job reads only' USING ERRCODE = 'check_violation', CONSTRAINT = 'minting_job_access', TABLE = 'minting';
+	END IF;
+	IF NOT accepted.any_tenant AND NOT NEW.tenant = ANY (accepted.tenants) THEN
+		RAISE EXCEPTION 'not a tenant of the job' USING ERRCODE = 'check_violation', CONSTRAINT = 'minting_job_tenant', TABLE = 'minting';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION tenancy.check_service_minting() OWNER TO garant_owner;
 
 CREATE TABLE annex.document (
     id bigint NOT NULL,
@@ -943,6 +1081,178 @@ CREATE TABLE register.unique_value (
 
 ALTER TABLE register.unique_value OWNER TO garant_owner;
 
+CREATE TABLE tenancy.installation (
+    one boolean DEFAULT true NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    CONSTRAINT installation_one_check CHECK (one)
+);
+
+ALTER TABLE tenancy.installation OWNER TO garant_owner;
+
+CREATE TABLE tenancy.job (
+    id uuid NOT NULL,
+    database text NOT NULL,
+    name text NOT NULL,
+    why text NOT NULL,
+    access text NOT NULL,
+    tenants text[] NOT NULL,
+    any_tenant boolean NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    asked_by text NOT NULL,
+    CONSTRAINT job_access_check CHECK ((access = ANY (ARRAY['r'::text, 'w'::text]))),
+    CONSTRAINT job_asked_by_check CHECK ((asked_by ~ '^person:.'::text)),
+    CONSTRAINT job_check CHECK ((any_tenant = (cardinality(tenants) = 0))),
+    CONSTRAINT job_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+    CONSTRAINT job_tenants_check CHECK ((cardinality(tenants) <= 1000)),
+    CONSTRAINT job_why_check CHECK (((length(why) >= 1) AND (length(why) <= 1000)))
+);
+
+ALTER TABLE tenancy.job OWNER TO garant_owner;
+
+CREATE TABLE tenancy.job_decision (
+    job uuid NOT NULL,
+    outcome text NOT NULL,
+    any_tenant boolean NOT NULL,
+    reason text NOT NULL,
+    decided_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    decided_by text NOT NULL,
+    CONSTRAINT job_decision_check CHECK (((outcome <> 'refused'::text) OR (reason <> ''::text))),
+    CONSTRAINT job_decision_decided_by_check CHECK ((decided_by ~ '^person:.'::text)),
+    CONSTRAINT job_decision_outcome_check CHECK ((outcome = ANY (ARRAY['accepted'::text, 'refused'::text]))),
+    CONSTRAINT job_decision_reason_check CHECK ((length(reason) <= 1000))
+);
+
+ALTER TABLE tenancy.job_decision OWNER TO garant_owner;
+
+CREATE TABLE tenancy.job_withdrawal (
+    job uuid NOT NULL,
+    reason text NOT NULL,
+    withdrawn_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    withdrawn_by text NOT NULL,
+    CONSTRAINT job_withdrawal_reason_check CHECK ((length(reason) <= 1000)),
+    CONSTRAINT job_withdrawal_withdrawn_by_check CHECK ((withdrawn_by ~ '^(person|system):.'::text))
+);
+
+ALTER TABLE tenancy.job_withdrawal OWNER TO garant_owner;
+
+CREATE TABLE tenancy.key (
+    place uuid NOT NULL,
+    id smallint NOT NULL,
+    sealed bytea,
+    made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    made_by text NOT NULL,
+    installed_at timestamp with time zone,
+    retires_at timestamp with time zone,
+    retired_at timestamp with time zone,
+    longest interval DEFAULT '00:00:00'::interval NOT NULL,
+    CONSTRAINT key_id_check CHECK (((id >= 0) AND (id <= 255))),
+    CONSTRAINT key_made_by_check CHECK ((made_by ~ '^(person|system):.'::text))
+);
+
+ALTER TABLE tenancy.key OWNER TO garant_owner;
+
+CREATE TABLE tenancy.minting (
+    id uuid NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    database text NOT NULL,
+    place uuid NOT NULL,
+    key_id smallint NOT NULL,
+    kind text NOT NULL,
+    tenant_type text NOT NULL,
+    tenant text NOT NULL,
+    session uuid NOT NULL,
+    job uuid,
+    access text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    subject bytea,
+    actor_kind text NOT NULL,
+    actor_id text NOT NULL,
+    actor_session text,
+    CONSTRAINT minting_access_check CHECK ((access = ANY (ARRAY['r'::text, 'w'::text]))),
+    CONSTRAINT minting_actor_id_check CHECK ((actor_id <> ''::text)),
+    CONSTRAINT minting_check CHECK (((kind = 'service'::text) = (job IS NOT NULL))),
+    CONSTRAINT minting_check1 CHECK (((kind = 'login'::text) = (subject IS NOT NULL))),
+    CONSTRAINT minting_kind_check CHECK ((kind = ANY (ARRAY['login'::text, 'service'::text, 'probe'::text]))),
+    CONSTRAINT minting_tenant_check CHECK (((octet_length(tenant) >= 1) AND (octet_length(tenant) <= 38))),
+    CONSTRAINT minting_tenant_type_check CHECK ((tenant_type = ANY (ARRAY['uuid'::text, 'bigint'::text, 'text'::text])))
+)
+PARTITION BY RANGE (at);
+
+ALTER TABLE tenancy.minting OWNER TO garant_owner;
+
+CREATE TABLE tenancy.minting_other (
+    id uuid NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    database text NOT NULL,
+    place uuid NOT NULL,
+    key_id smallint NOT NULL,
+    kind text NOT NULL,
+    tenant_type text NOT NULL,
+    tenant text NOT NULL,
+    session uuid NOT NULL,
+    job uuid,
+    access text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    subject bytea,
+    actor_kind text NOT NULL,
+    actor_id text NOT NULL,
+    actor_session text,
+    CONSTRAINT minting_access_check CHECK ((access = ANY (ARRAY['r'::text, 'w'::text]))),
+    CONSTRAINT minting_actor_id_check CHECK ((actor_id <> ''::text)),
+    CONSTRAINT minting_check CHECK (((kind = 'service'::text) = (job IS NOT NULL))),
+    CONSTRAINT minting_check1 CHECK (((kind = 'login'::text) = (subject IS NOT NULL))),
+    CONSTRAINT minting_kind_check CHECK ((kind = ANY (ARRAY['login'::text, 'service'::text, 'probe'::text]))),
+    CONSTRAINT minting_tenant_check CHECK (((octet_length(tenant) >= 1) AND (octet_length(tenant) <= 38))),
+    CONSTRAINT minting_tenant_type_check CHECK ((tenant_type = ANY (ARRAY['uuid'::text, 'bigint'::text, 'text'::text])))
+);
+
+ALTER TABLE tenancy.minting_other OWNER TO garant_owner;
+
+CREATE TABLE tenancy.place (
+    id uuid NOT NULL,
+    database text NOT NULL,
+    seq integer NOT NULL,
+    system text NOT NULL,
+    datname text NOT NULL,
+    audience bytea NOT NULL,
+    opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    opened_by text NOT NULL,
+    settled_at timestamp with time zone,
+    CONSTRAINT place_audience_check CHECK ((octet_length(audience) = 16)),
+    CONSTRAINT place_opened_by_check CHECK ((opened_by ~ '^(person|system):.'::text)),
+    CONSTRAINT place_seq_check CHECK ((seq > 0))
+);
+
+ALTER TABLE tenancy.place OWNER TO garant_owner;
+
+CREATE TABLE tenancy.revocation (
+    database text NOT NULL,
+    session uuid NOT NULL,
+    until timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    revoked_by text NOT NULL,
+    reason text NOT NULL,
+    delivered_at timestamp with time zone,
+    settled_at timestamp with time zone,
+    CONSTRAINT revocation_reason_check CHECK ((length(reason) <= 1000)),
+    CONSTRAINT revocation_revoked_by_check CHECK ((revoked_by ~ '^(person|system):.'::text))
+);
+
+ALTER TABLE tenancy.revocation OWNER TO garant_owner;
+
+CREATE TABLE tenancy.status (
+    database text NOT NULL,
+    looked_at timestamp with time zone NOT NULL,
+    trouble text DEFAULT ''::text NOT NULL,
+    version integer DEFAULT 0 NOT NULL,
+    design text DEFAULT ''::text NOT NULL,
+    swept_at timestamp with time zone,
+    ended bigint DEFAULT 0 NOT NULL
+);
+
+ALTER TABLE tenancy.status OWNER TO garant_owner;
+
 CREATE TABLE witness.statement (
     id uuid NOT NULL,
     witness text NOT NULL,
@@ -961,6 +1271,8 @@ CREATE TABLE witness.statement (
 );
 
 ALTER TABLE witness.statement OWNER TO garant_owner;
+
+ALTER TABLE ONLY tenancy.minting ATTACH PARTITION tenancy.minting_other DEFAULT;
 
 ALTER TABLE ONLY annex.document
     ADD CONSTRAINT document_pkey PRIMARY KEY (id);
@@ -1127,6 +1439,42 @@ ALTER TABLE ONLY register.reference
 ALTER TABLE ONLY register.unique_value
     ADD CONSTRAINT unique_value_once PRIMARY KEY (register, field, value);
 
+ALTER TABLE ONLY tenancy.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (one);
+
+ALTER TABLE ONLY tenancy.job_decision
+    ADD CONSTRAINT job_decision_pkey PRIMARY KEY (job);
+
+ALTER TABLE ONLY tenancy.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tenancy.job_withdrawal
+    ADD CONSTRAINT job_withdrawal_pkey PRIMARY KEY (job);
+
+ALTER TABLE ONLY tenancy.key
+    ADD CONSTRAINT key_pkey PRIMARY KEY (place, id);
+
+ALTER TABLE ONLY tenancy.minting
+    ADD CONSTRAINT minting_pkey PRIMARY KEY (at, id);
+
+ALTER TABLE ONLY tenancy.minting_other
+    ADD CONSTRAINT minting_other_pkey PRIMARY KEY (at, id);
+
+ALTER TABLE ONLY tenancy.place
+    ADD CONSTRAINT place_audience_key UNIQUE (audience);
+
+ALTER TABLE ONLY tenancy.place
+    ADD CONSTRAINT place_database_seq_key UNIQUE (database, seq);
+
+ALTER TABLE ONLY tenancy.place
+    ADD CONSTRAINT place_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tenancy.revocation
+    ADD CONSTRAINT revocation_pkey PRIMARY KEY (database, session);
+
+ALTER TABLE ONLY tenancy.status
+    ADD CONSTRAINT status_pkey PRIMARY KEY (database);
+
 ALTER TABLE ONLY witness.statement
     ADD CONSTRAINT statement_pkey PRIMARY KEY (id);
 
@@ -1215,6 +1563,34 @@ CREATE INDEX reference_target ON register.reference USING btree (target_id);
 
 CREATE INDEX unique_value_entry ON register.unique_value USING btree (entry_id);
 
+CREATE INDEX job_database ON tenancy.job USING btree (database, name, asked_at DESC);
+
+CREATE UNIQUE INDEX key_coming ON tenancy.key USING btree (place) WHERE ((installed_at IS NULL) AND (retires_at IS NULL));
+
+CREATE INDEX minting_job ON ONLY tenancy.minting USING btree (job, at) WHERE (job IS NOT NULL);
+
+CREATE INDEX minting_tenant ON ONLY tenancy.minting USING btree (database, tenant, at);
+
+CREATE INDEX minting_other_database_tenant_at_idx ON tenancy.minting_other USING btree (database, tenant, at);
+
+CREATE INDEX minting_other_job_at_idx ON tenancy.minting_other USING btree (job, at) WHERE (job IS NOT NULL);
+
+CREATE INDEX minting_session ON ONLY tenancy.minting USING btree (session, at);
+
+CREATE INDEX minting_other_session_at_idx ON tenancy.minting_other USING btree (session, at);
+
+CREATE INDEX revocation_open ON tenancy.revocation USING btree (database) WHERE (settled_at IS NULL);
+
+CREATE INDEX revocation_session ON tenancy.revocation USING btree (session);
+
+ALTER INDEX tenancy.minting_tenant ATTACH PARTITION tenancy.minting_other_database_tenant_at_idx;
+
+ALTER INDEX tenancy.minting_job ATTACH PARTITION tenancy.minting_other_job_at_idx;
+
+ALTER INDEX tenancy.minting_pkey ATTACH PARTITION tenancy.minting_other_pkey;
+
+ALTER INDEX tenancy.minting_session ATTACH PARTITION tenancy.minting_other_session_at_idx;
+
 CREATE TRIGGER set_seat BEFORE INSERT OR UPDATE ON directory.person FOR EACH ROW EXECUTE FUNCTION directory.set_seat();
 
 CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
@@ -1224,6 +1600,18 @@ CREATE TRIGGER check_annex_decision BEFORE INSERT ON measure.annex_decision FOR 
 CREATE TRIGGER check_annex_draft BEFORE INSERT ON measure.annex_draft FOR EACH ROW EXECUTE FUNCTION measure.check_annex_draft();
 
 CREATE TRIGGER check_annex_proposal BEFORE INSERT ON measure.annex_proposal FOR EACH ROW EXECUTE FUNCTION measure.check_annex_proposal();
+
+CREATE TRIGGER check_job BEFORE INSERT ON tenancy.job FOR EACH ROW EXECUTE FUNCTION tenancy.check_job();
+
+CREATE TRIGGER check_job_decision BEFORE INSERT ON tenancy.job_decision FOR EACH ROW EXECUTE FUNCTION tenancy.check_job_decision();
+
+CREATE TRIGGER check_job_withdrawal BEFORE INSERT ON tenancy.job_withdrawal FOR EACH ROW EXECUTE FUNCTION tenancy.check_job_withdrawal();
+
+CREATE TRIGGER check_minting BEFORE INSERT ON tenancy.minting FOR EACH ROW EXECUTE FUNCTION tenancy.check_minting();
+
+CREATE TRIGGER check_revocation BEFORE INSERT ON tenancy.revocation FOR EACH ROW EXECUTE FUNCTION tenancy.check_revocation();
+
+CREATE TRIGGER check_service_minting BEFORE INSERT ON tenancy.minting FOR EACH ROW WHEN ((new.kind = 'service'::text)) EXECUTE FUNCTION tenancy.check_service_minting();
 
 ALTER TABLE ONLY audit.sample_item
     ADD CONSTRAINT sample_item_sample_id_fkey FOREIGN KEY (sample_id) REFERENCES audit.sample(id);
@@ -1294,6 +1682,15 @@ ALTER TABLE ONLY register.reference
 ALTER TABLE ONLY register.unique_value
     ADD CONSTRAINT unique_value_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES register.entry(id);
 
+ALTER TABLE ONLY tenancy.job_decision
+    ADD CONSTRAINT job_decision_job_fkey FOREIGN KEY (job) REFERENCES tenancy.job(id);
+
+ALTER TABLE ONLY tenancy.job_withdrawal
+    ADD CONSTRAINT job_withdrawal_job_fkey FOREIGN KEY (job) REFERENCES tenancy.job(id);
+
+ALTER TABLE ONLY tenancy.key
+    ADD CONSTRAINT key_place_fkey FOREIGN KEY (place) REFERENCES tenancy.place(id);
+
 GRANT USAGE ON SCHEMA annex TO garant_staff;
 GRANT USAGE ON SCHEMA annex TO garant_worker;
 GRANT USAGE ON SCHEMA annex TO garant_public;
@@ -1332,6 +1729,10 @@ GRANT USAGE ON SCHEMA register TO garant_staff;
 GRANT USAGE ON SCHEMA register TO garant_worker;
 GRANT USAGE ON SCHEMA register TO garant_checker;
 
+GRANT USAGE ON SCHEMA tenancy TO garant_staff;
+GRANT USAGE ON SCHEMA tenancy TO garant_worker;
+GRANT USAGE ON SCHEMA tenancy TO garant_checker;
+
 GRANT USAGE ON SCHEMA witness TO garant_staff;
 GRANT USAGE ON SCHEMA witness TO garant_worker;
 GRANT USAGE ON SCHEMA witness TO garant_checker;
@@ -1354,6 +1755,21 @@ REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION register.purge(entry uuid, today date, now timestamp with time zone) TO garant_worker;
+
+REVOKE ALL ON FUNCTION tenancy.add_partitions() FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.add_partitions() TO garant_worker;
+
+REVOKE ALL ON FUNCTION tenancy.check_job() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION tenancy.check_job_decision() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION tenancy.check_job_withdrawal() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION tenancy.check_minting() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION tenancy.check_revocation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION tenancy.check_service_minting() FROM PUBLIC;
 
 GRANT SELECT ON TABLE annex.document TO garant_staff;
 GRANT SELECT ON TABLE annex.document TO garant_worker;
@@ -1996,6 +2412,194 @@ GRANT SELECT ON TABLE register.reference TO garant_worker;
 GRANT SELECT ON TABLE register.reference TO garant_checker;
 
 GRANT SELECT,INSERT,DELETE ON TABLE register.unique_value TO garant_staff;
+
+GRANT SELECT ON TABLE tenancy.installation TO garant_staff;
+GRANT SELECT ON TABLE tenancy.installation TO garant_worker;
+GRANT SELECT ON TABLE tenancy.installation TO garant_checker;
+
+GRANT SELECT ON TABLE tenancy.job TO garant_staff;
+GRANT SELECT ON TABLE tenancy.job TO garant_worker;
+GRANT SELECT ON TABLE tenancy.job TO garant_checker;
+
+GRANT INSERT(id) ON TABLE tenancy.job TO garant_staff;
+
+GRANT INSERT(database) ON TABLE tenancy.job TO garant_staff;
+
+GRANT INSERT(name) ON TABLE tenancy.job TO garant_staff;
+
+GRANT INSERT(why) ON TABLE tenancy.job TO garant_staff;
+
+GRANT INSERT(access) ON TABLE tenancy.job TO garant_staff;
+
+GRANT INSERT(tenants) ON TABLE tenancy.job TO garant_staff;
+
+GRANT INSERT(any_tenant) ON TABLE tenancy.job TO garant_staff;
+
+GRANT INSERT(ends_at) ON TABLE tenancy.job TO garant_staff;
+
+GRANT INSERT(asked_by) ON TABLE tenancy.job TO garant_staff;
+
+GRANT SELECT ON TABLE tenancy.job_decision TO garant_staff;
+GRANT SELECT ON TABLE tenancy.job_decision TO garant_worker;
+GRANT SELECT ON TABLE tenancy.job_decision TO garant_checker;
+
+GRANT INSERT(job) ON TABLE tenancy.job_decision TO garant_staff;
+
+GRANT INSERT(outcome) ON TABLE tenancy.job_decision TO garant_staff;
+
+GRANT INSERT(any_tenant) ON TABLE tenancy.job_decision TO garant_staff;
+
+GRANT INSERT(reason) ON TABLE tenancy.job_decision TO garant_staff;
+
+GRANT INSERT(decided_by) ON TABLE tenancy.job_decision TO garant_staff;
+
+GRANT SELECT ON TABLE tenancy.job_withdrawal TO garant_staff;
+GRANT SELECT ON TABLE tenancy.job_withdrawal TO garant_worker;
+GRANT SELECT ON TABLE tenancy.job_withdrawal TO garant_checker;
+
+GRANT INSERT(job) ON TABLE tenancy.job_withdrawal TO garant_staff;
+
+GRANT INSERT(reason) ON TABLE tenancy.job_withdrawal TO garant_staff;
+
+GRANT INSERT(withdrawn_by) ON TABLE tenancy.job_withdrawal TO garant_staff;
+
+GRANT SELECT ON TABLE tenancy.key TO garant_staff;
+GRANT SELECT ON TABLE tenancy.key TO garant_worker;
+
+GRANT INSERT(place) ON TABLE tenancy.key TO garant_staff;
+GRANT INSERT(place) ON TABLE tenancy.key TO garant_worker;
+GRANT SELECT(place) ON TABLE tenancy.key TO garant_checker;
+
+GRANT INSERT(id) ON TABLE tenancy.key TO garant_staff;
+GRANT INSERT(id) ON TABLE tenancy.key TO garant_worker;
+GRANT SELECT(id) ON TABLE tenancy.key TO garant_checker;
+
+GRANT INSERT(sealed),UPDATE(sealed) ON TABLE tenancy.key TO garant_staff;
+GRANT INSERT(sealed),UPDATE(sealed) ON TABLE tenancy.key TO garant_worker;
+
+GRANT SELECT(made_at) ON TABLE tenancy.key TO garant_checker;
+
+GRANT INSERT(made_by) ON TABLE tenancy.key TO garant_staff;
+GRANT INSERT(made_by) ON TABLE tenancy.key TO garant_worker;
+
+GRANT UPDATE(installed_at) ON TABLE tenancy.key TO garant_staff;
+GRANT UPDATE(installed_at) ON TABLE tenancy.key TO garant_worker;
+GRANT SELECT(installed_at) ON TABLE tenancy.key TO garant_checker;
+
+GRANT UPDATE(retires_at) ON TABLE tenancy.key TO garant_staff;
+GRANT UPDATE(retires_at) ON TABLE tenancy.key TO garant_worker;
+GRANT SELECT(retires_at) ON TABLE tenancy.key TO garant_checker;
+
+GRANT UPDATE(retired_at) ON TABLE tenancy.key TO garant_staff;
+GRANT UPDATE(retired_at) ON TABLE tenancy.key TO garant_worker;
+GRANT SELECT(retired_at) ON TABLE tenancy.key TO garant_checker;
+
+GRANT UPDATE(longest) ON TABLE tenancy.key TO garant_staff;
+GRANT UPDATE(longest) ON TABLE tenancy.key TO garant_worker;
+
+GRANT SELECT ON TABLE tenancy.minting TO garant_staff;
+GRANT SELECT ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(id) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(id) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(database) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(database) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(place) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(place) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(key_id) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(key_id) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(kind) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(kind) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(tenant_type) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(tenant_type) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(tenant) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(tenant) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(session) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(session) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(job) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(job) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(access) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(access) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(expires_at) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(expires_at) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(subject) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(subject) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(actor_kind) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(actor_kind) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(actor_id) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(actor_id) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT INSERT(actor_session) ON TABLE tenancy.minting TO garant_staff;
+GRANT INSERT(actor_session) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT SELECT ON TABLE tenancy.place TO garant_staff;
+GRANT SELECT ON TABLE tenancy.place TO garant_worker;
+GRANT SELECT ON TABLE tenancy.place TO garant_checker;
+
+GRANT INSERT(id) ON TABLE tenancy.place TO garant_staff;
+GRANT INSERT(id) ON TABLE tenancy.place TO garant_worker;
+
+GRANT INSERT(database) ON TABLE tenancy.place TO garant_staff;
+GRANT INSERT(database) ON TABLE tenancy.place TO garant_worker;
+
+GRANT INSERT(seq) ON TABLE tenancy.place TO garant_staff;
+GRANT INSERT(seq) ON TABLE tenancy.place TO garant_worker;
+
+GRANT INSERT(system) ON TABLE tenancy.place TO garant_staff;
+GRANT INSERT(system) ON TABLE tenancy.place TO garant_worker;
+
+GRANT INSERT(datname) ON TABLE tenancy.place TO garant_staff;
+GRANT INSERT(datname) ON TABLE tenancy.place TO garant_worker;
+
+GRANT INSERT(audience) ON TABLE tenancy.place TO garant_staff;
+GRANT INSERT(audience) ON TABLE tenancy.place TO garant_worker;
+
+GRANT INSERT(opened_by) ON TABLE tenancy.place TO garant_staff;
+GRANT INSERT(opened_by) ON TABLE tenancy.place TO garant_worker;
+
+GRANT UPDATE(settled_at) ON TABLE tenancy.place TO garant_staff;
+GRANT UPDATE(settled_at) ON TABLE tenancy.place TO garant_worker;
+
+GRANT SELECT ON TABLE tenancy.revocation TO garant_staff;
+GRANT SELECT ON TABLE tenancy.revocation TO garant_worker;
+
+GRANT INSERT(database) ON TABLE tenancy.revocation TO garant_staff;
+GRANT INSERT(database) ON TABLE tenancy.revocation TO garant_worker;
+
+GRANT INSERT(session) ON TABLE tenancy.revocation TO garant_staff;
+GRANT INSERT(session) ON TABLE tenancy.revocation TO garant_worker;
+
+GRANT INSERT(until) ON TABLE tenancy.revocation TO garant_staff;
+GRANT INSERT(until) ON TABLE tenancy.revocation TO garant_worker;
+
+GRANT INSERT(revoked_by) ON TABLE tenancy.revocation TO garant_staff;
+GRANT INSERT(revoked_by) ON TABLE tenancy.revocation TO garant_worker;
+
+GRANT INSERT(reason) ON TABLE tenancy.revocation TO garant_staff;
+GRANT INSERT(reason) ON TABLE tenancy.revocation TO garant_worker;
+
+GRANT UPDATE(delivered_at) ON TABLE tenancy.revocation TO garant_staff;
+GRANT UPDATE(delivered_at) ON TABLE tenancy.revocation TO garant_worker;
+
+GRANT UPDATE(settled_at) ON TABLE tenancy.revocation TO garant_staff;
+GRANT UPDATE(settled_at) ON TABLE tenancy.revocation TO garant_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE tenancy.status TO garant_staff;
+GRANT SELECT,INSERT,UPDATE ON TABLE tenancy.status TO garant_worker;
+GRANT SELECT ON TABLE tenancy.status TO garant_checker;
 
 GRANT SELECT ON TABLE witness.statement TO garant_staff;
 GRANT SELECT ON TABLE witness.statement TO garant_worker;

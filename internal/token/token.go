@@ -56,7 +56,7 @@ type Installed struct {
 }
 
 // Here reports whether there is anything.
-func (i Installed) Here() bool { return i.Version > 0 }
+func (i Installed) Here() bool { return i.Design != "" }
 
 // Look tells what stands in a database. Anybody who may connect may ask.
 func Look(ctx context.Context, q pg.Querier) (Installed, error) {
@@ -157,8 +157,8 @@ const rights = `
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA garant FROM PUBLIC;
 GRANT USAGE ON SCHEMA garant TO PUBLIC;
 GRANT SELECT ON garant.installed TO PUBLIC;
-GRANT EXECUTE ON FUNCTION garant.version(), garant.design(), garant.session() TO PUBLIC;
-GRANT EXECUTE ON FUNCTION garant.keys(), garant.retire(smallint, timestamptz), garant.revoke(uuid, timestamptz), garant.sweep() TO garant_keeper;
+GRANT EXECUTE ON FUNCTION garant.version(), garant.design(), garant.session(), garant.keys() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION garant.retire(smallint, timestamptz), garant.revoke(uuid, timestamptz), garant.sweep() TO garant_keeper;
 `
 
 // Admit lets a role of the application enter with a token. It changes nothing else of the role.
@@ -215,8 +215,12 @@ WHERE p.oid = 'garant.enter(bytea)'::regprocedure AND a.grantee NOT IN (0, p.pro
 // PinnedNeeds is what a superuser runs once per cluster, so that design [Pinned] can be installed by who is none.
 const PinnedNeeds = `GRANT SET ON PARAMETER backtrace_functions TO garant_sec`
 
-// begin waits for others that install, and tells what is there.
+// begin waits for others that install, and tells what is there. Transactions of the application
+// are not made to wait behind ours for longer than a few seconds: then ours fails, and can be tried again.
 func begin(ctx context.Context, tx pgx.Tx) (Installed, error) {
+	if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '5s'`); err != nil {
+		return Installed{}, err
+	}
 	if _, err := tx.Exec(ctx, `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('schema garant', 0))`); err != nil {
 		return Installed{}, err
 	}

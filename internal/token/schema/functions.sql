@@ -31,7 +31,7 @@ END
 $$;
 CREATE OR REPLACE TRIGGER take_key BEFORE INSERT ON garant.key_inbox FOR EACH ROW EXECUTE FUNCTION garant.take_key();
 
--- keys tells the keeper which keys there are, and nothing of them.
+-- keys tells which keys there are, and nothing that a token does not show as well.
 CREATE OR REPLACE FUNCTION garant.keys() RETURNS TABLE (id smallint, audience bytea, database name, installed_at timestamptz, retires_at timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

@@ -4,8 +4,7 @@
 -- earlier transaction is therefore worth nothing. What is signed here is never what is signed in a token:
 -- that begins with 1, this with the high byte of a time, which is 0 until the year 4283.
 --
--- These MACs are compared as they are: who guesses has one transaction for it. Nothing of a ticket is
--- read before its MAC was found good.
+-- Nothing of a ticket is read before its MAC was found good, by its hash as in a token.
 
 -- mac tells the MAC of a pin in this transaction. The planner puts it in place of the call, so that the
 -- pads stay columns.
@@ -22,7 +21,7 @@ DECLARE
 BEGIN
 	SELECT nullif(split_part(ticket, mark, 2), '') INTO found_
 	FROM garant.key k
-	WHERE garant.mac(k.outer_pad, k.inner_pad, substr(ticket, 65)) = left(ticket, 64);
+	WHERE sha256(convert_to(garant.mac(k.outer_pad, k.inner_pad, substr(ticket, 65)), 'UTF8')) = sha256(convert_to(left(ticket, 64), 'UTF8'));
 	RETURN found_;
 END
 $$;
