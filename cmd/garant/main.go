@@ -43,6 +43,7 @@ type cli struct {
 	Estate   estateCmd   `cmd:"" help:"Validate, apply and read garant.yaml, the systems under guard."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to this build."`
 	Register registerCmd `cmd:"" help:"Import and export the registers."`
+	Token    tokenCmd    `cmd:"" help:"Keys and sessions of guarded databases; tokens for development."`
 	Person   personCmd   `cmd:"" help:"Add staff and give them links to sign in with."`
 	Witness  witnessCmd  `cmd:"" help:"Look from elsewhere at what a Garant announces, and sign what is so."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this program."`

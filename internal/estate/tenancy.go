@@ -146,7 +146,9 @@ func tenancyFacets() []databaseFacet {
 		}
 	}
 	both := func(reduced func(x, now *Tenancy) bool) func(x, now Database) bool {
-		return func(x, now Database) bool { return x.Tenancy != nil && now.Tenancy != nil && reduced(x.Tenancy, now.Tenancy) }
+		return func(x, now Database) bool {
+			return x.Tenancy != nil && now.Tenancy != nil && reduced(x.Tenancy, now.Tenancy)
+		}
 	}
 	differs := func(show func(*Tenancy) string) func(x, now Database) bool {
 		return both(func(x, now *Tenancy) bool { return show(x) != show(now) })
