@@ -36,6 +36,7 @@ require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.4 // indirect
+	github.com/garant-project/garant/examples/sponsorship v0.0.0
 	github.com/garant-project/garant/tenant v0.0.0
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect
@@ -66,4 +67,7 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/garant-project/garant/tenant => ./tenant
+replace (
+	github.com/garant-project/garant/examples/sponsorship => ./examples/sponsorship
+	github.com/garant-project/garant/tenant => ./tenant
+)

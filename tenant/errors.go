@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/garant-project/garant/tenant/internal/wire"
 )
 
 // What the database answers to a token. Each stands for one SQLSTATE of garant.enter.
@@ -14,6 +16,14 @@ var (
 	ErrOther    = errors.New("tenant: this transaction already belongs to another tenant or session: one transaction serves one login")
 	ErrCursor   = errors.New("tenant: a cursor is still open on this connection: close it, and let the pooler reset connections")
 	ErrSnapshot = errors.New("tenant: the snapshot of this transaction is too old: enter first, then read")
+	ErrMoved    = errors.New("tenant: this tenant lives in another database: ask where, and go on there")
+)
+
+// What the SDK says before it asks the database.
+var (
+	ErrNoToken = errors.New("tenant: there is no token: nothing is asked of the database without one")
+	// ErrSimple: parameters would travel within the text of the statement.
+	ErrSimple = wire.ErrSimple
 )
 
 // Explain turns what garant.enter raised into one of the errors above, which then wraps it; any other error is
@@ -37,6 +47,8 @@ func Explain(err error) error {
 		known = ErrCursor
 	case "GT006":
 		known = ErrSnapshot
+	case "GT007":
+		known = ErrMoved
 	default:
 		return err
 	}

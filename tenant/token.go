@@ -174,6 +174,11 @@ func (k Key) GoString() string { return k.String() }
 // LogValue redacts the key.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
+// MarshalJSON refuses: a key goes nowhere by accident.
+func (k Key) MarshalJSON() ([]byte, error) {
+	return nil, errors.New("tenant: a key is not written as JSON")
+}
+
 // Format redacts the key under every verb.
 func (k Key) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(k.String())) }
 

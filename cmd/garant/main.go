@@ -25,6 +25,7 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/app"
+	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 )
@@ -34,19 +35,20 @@ type cli struct {
 	Config  string `help:"Settings and estate (default: garant.yaml in the data directory)." placeholder:"FILE" type:"path" env:"GARANT_CONFIG"`
 	Verbose bool   `help:"Say more in the log." short:"v"`
 
-	Init     initCmd     `cmd:"" help:"Look at what you name and propose a garant.yaml that explains itself."`
-	Serve    serveCmd    `cmd:"" help:"Run the console, the public annex and the checks."`
-	Demo     demoCmd     `cmd:"" help:"Run Garant with the example company, whose endpoints really answer."`
-	Check    checkCmd    `cmd:"" help:"Run checks now and say what they saw."`
-	Annex    annexCmd    `cmd:"" help:"Read the annex."`
-	Evidence evidenceCmd `cmd:"" help:"Take reports of scanners as evidence."`
-	Estate   estateCmd   `cmd:"" help:"Validate, apply and read garant.yaml, the systems under guard."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to this build."`
-	Register registerCmd `cmd:"" help:"Import and export the registers."`
-	Token    tokenCmd    `cmd:"" help:"Keys and sessions of guarded databases; tokens for development."`
-	Person   personCmd   `cmd:"" help:"Add staff and give them links to sign in with."`
-	Witness  witnessCmd  `cmd:"" help:"Look from elsewhere at what a Garant announces, and sign what is so."`
-	Version  versionCmd  `cmd:"" help:"Print the version of this program."`
+	Init      initCmd      `cmd:"" help:"Look at what you name and propose a garant.yaml that explains itself."`
+	Serve     serveCmd     `cmd:"" help:"Run the console, the public annex and the checks."`
+	Demo      demoCmd      `cmd:"" help:"Run Garant with the example company, whose endpoints really answer."`
+	Check     checkCmd     `cmd:"" help:"Run checks now and say what they saw."`
+	Annex     annexCmd     `cmd:"" help:"Read the annex."`
+	Evidence  evidenceCmd  `cmd:"" help:"Take reports of scanners as evidence."`
+	Estate    estateCmd    `cmd:"" help:"Validate, apply and read garant.yaml, the systems under guard."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to this build."`
+	Isolation isolationCmd `cmd:"" help:"Let the database itself keep customers apart: plan, apply, verify, undo."`
+	Token     tokenCmd     `cmd:"" help:"Keys and sessions of guarded databases; tokens for development."`
+	Register  registerCmd  `cmd:"" help:"Import and export the registers."`
+	Person    personCmd    `cmd:"" help:"Add staff and give them links to sign in with."`
+	Witness   witnessCmd   `cmd:"" help:"Look from elsewhere at what a Garant announces, and sign what is so."`
+	Version   versionCmd   `cmd:"" help:"Print the version of this program."`
 }
 
 // console is what commands write to.
@@ -121,6 +123,11 @@ func report(con console, err error) int {
 	var list *estate.Problems
 	if errors.As(err, &list) {
 		_, _ = fmt.Fprintln(con.err, list.Error())
+		return errs.ExitCode(err)
+	}
+	var lines *manifest.Problems
+	if errors.As(err, &lines) {
+		_, _ = fmt.Fprintln(con.err, lines.Error())
 		return errs.ExitCode(err)
 	}
 	if lines := annexProblems(err); len(lines) > 0 {

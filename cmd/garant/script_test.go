@@ -12,6 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	asked()
 	if os.Getenv(asProgram) != "" {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}
@@ -27,7 +28,7 @@ func TestScripts(t *testing.T) {
 	// await runs a command until it succeeds, for as long as a slow machine may need.
 	commands["await"] = func(ts *testscript.TestScript, _ bool, args []string) {
 		var err error
-		for end := time.Now().Add(45 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 			if err = ts.Exec(args[0], args[1:]...); err == nil {
 				return
 			}

@@ -119,7 +119,7 @@ func (s *Site) changesJSON(w http.ResponseWriter, r *web.Request) error {
 // revision tells a change of the text in a language.
 func (s *Snapshot) revision(p *ui.Printer, r Revision) page.Revision {
 	lang := p.Lang()
-	v := page.Revision{Key: r.name() + "/" + strconv.FormatInt(r.ID, 10), Kind: string(r.Kind), ID: r.Measure, At: r.At, From: r.From, To: r.To}
+	v := page.Revision{Key: r.name() + "/" + strconv.FormatInt(r.ID, 10), Kind: string(r.Kind), ID: r.Measure, At: r.At, Effect: string(r.Effect), From: r.From, To: r.To}
 	if m, ok := s.find(r.Measure); ok {
 		v.Title = m.Title[lang]
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/annex"
+	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -204,6 +206,79 @@ func setWording(t *testing.T, h *house, before, after string) {
 		}
 	}
 	h.renew()
+}
+
+// A figure that promises less than before is shown as weakened to whoever reads the changes, the proof, the
+// feed or the data; one that promises more as strengthened; words alone as a change of the sentence.
+func TestWeakerIsCalledWeaker(t *testing.T) {
+	h := newHouse(t)
+	s, err := h.reader.Now()
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := func(change func(d *annex.Document, m *annex.Measure)) {
+		d := s.Document
+		d.Measures, d.Parameters = slices.Clone(d.Measures), maps.Clone(d.Parameters)
+		i := slices.IndexFunc(d.Measures, func(m annex.Measure) bool { return m.ID == "BAK-1" })
+		d.Measures[i].Sentence = map[string]string{"fr": "Les copies sont gardées {backup.database.retention}.", "en": "Copies are kept for {backup.database.retention}."}
+		change(&d, &d.Measures[i])
+		if err := annex.PutDocument(context.Background(), h.db.Pool(pg.Worker), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := func(days int) func(*annex.Document, *annex.Measure) {
+		return func(d *annex.Document, _ *annex.Measure) {
+			d.Parameters["backup.database.retention"] = measure.Span(time.Duration(days) * 24 * time.Hour)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		before func(*annex.Document, *annex.Measure)
+		after  func(*annex.Document, *annex.Measure)
+		effect string
+	}{
+		{"fewer days", kept(365), kept(30), "weakened"},
+		{"more days", kept(30), kept(90), "strengthened"},
+		{"no figure any more", kept(90), func(_ *annex.Document, m *annex.Measure) {
+			m.Sentence = map[string]string{"fr": "Les copies sont gardées.", "en": "Copies are kept."}
+		}, "weakened"},
+		{"other words", kept(90), func(d *annex.Document, m *annex.Measure) {
+			kept(90)(d, m)
+			m.Sentence = map[string]string{"fr": "Nous gardons les copies {backup.database.retention}.", "en": "We keep copies for {backup.database.retention}."}
+		}, ""},
+		{"excluded", kept(90), func(d *annex.Document, m *annex.Measure) {
+			kept(90)(d, m)
+			m.Exclusion = &annex.Exclusion{Reason: map[string]string{"fr": "Sans objet.", "en": "Not applicable."}}
+		}, "weakened"},
+	} {
+		document(c.before)
+		document(c.after)
+		h.renew()
+		last := h.revisions()[0]
+		if last.Measure != "BAK-1" || string(last.Effect) != c.effect {
+			t.Errorf("%s: %s of %s is called %q", c.name, last.Kind, last.Measure, last.Effect)
+		}
+		for lang, words := range map[string]map[string][2]string{
+			"fr": {"weakened": {"Engagement affaibli", "promet moins"}, "strengthened": {"Engagement renforcé", "promet plus"}, "": {"Phrase modifiée", ""}},
+			"en": {"weakened": {"Promise weakened", "promises less"}, "strengthened": {"Promise strengthened", "promises more"}, "": {"Sentence changed", ""}},
+		} {
+			for _, path := range []string{"/changes", "/m/BAK-1", "/changes.atom"} {
+				_, body := h.get(path + "?lang=" + lang)
+				for _, w := range words[c.effect] {
+					if !strings.Contains(body, w) {
+						t.Errorf("%s: %s in %s lacks %q", c.name, path, lang, w)
+					}
+				}
+			}
+		}
+		_, body := h.get("/changes.json")
+		var changes struct {
+			Revisions []struct{ Measure, Effect string }
+		}
+		if err := json.Unmarshal([]byte(body), &changes); err != nil || len(changes.Revisions) == 0 || changes.Revisions[0].Effect != c.effect {
+			t.Errorf("%s: the data tell %+v, %v", c.name, changes.Revisions, err)
+		}
+	}
 }
 
 // The page of a past moment has that moment's text, sub-processors and changes, and its links

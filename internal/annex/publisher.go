@@ -19,10 +19,12 @@ import (
 type Publisher struct {
 	DB       *pg.DB
 	Registry *measure.Registry // of the build
-	View     func(ctx context.Context) (measure.View, error)
-	Build    string
-	Now      func() time.Time
-	Log      *slog.Logger
+	// View is what is in force at the moment of asking, read anew: what is remembered from before another
+	// server published would take that back.
+	View  func(ctx context.Context) (measure.View, error)
+	Build string
+	Now   func() time.Time
+	Log   *slog.Logger
 	// Subprocessors lists the company's sub-processors; nil: none are declared here yet.
 	Subprocessors func(context.Context) ([]Subprocessor, error)
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
+	"github.com/garant-project/garant/internal/measure/tailoring"
 )
 
 // RevisionKind is what changed of what the annex says. The words are those of the database.
@@ -35,6 +36,9 @@ type Revision struct {
 	At      time.Time    `json:"at"`
 	Kind    RevisionKind `json:"kind"`
 	Measure string       `json:"measure,omitempty"`
+	// Effect is what the change means to readers: "weakened" or "strengthened", by the rules of the versions that
+	// the company reviews; empty where it cannot be said. It follows from the rest.
+	Effect tailoring.Effect `json:"effect,omitempty"`
 	RevisionDetail
 }
 
@@ -59,6 +63,48 @@ type Said struct {
 	Operator string                  `json:"operator"`
 	Values   map[string]measure.Fact `json:"values,omitempty"` // of the placeholders
 	Excluded *Exclusion              `json:"exclusion,omitempty"`
+}
+
+// effect tells whether less or more is promised. Who promises less in one thing promises less, whatever else
+// is better. Words alone tell nothing.
+func (d RevisionDetail) effect() tailoring.Effect {
+	if d.Before == nil || d.After == nil {
+		return ""
+	}
+	found := map[tailoring.Effect]bool{}
+	switch was, is := d.Before.Excluded != nil, d.After.Excluded != nil; {
+	case is && !was:
+		found[tailoring.Weakened] = true
+	case was && !is:
+		found[tailoring.Strengthened] = true
+	}
+	if d.Before.Kind != d.After.Kind {
+		found[tailoring.StrengthOfKind(d.Before.Kind, d.After.Kind)] = true
+	}
+	for name, was := range d.Before.Values {
+		switch is, still := d.After.Values[name]; {
+		case !still: // who no longer quotes a figure says less
+			found[tailoring.Weakened] = true
+		case !reflect.DeepEqual(was, is):
+			found[tailoring.Strength(parameter(name, was), parameter(name, is))] = true
+		}
+	}
+	for name := range d.After.Values {
+		if _, before := d.Before.Values[name]; !before {
+			found[tailoring.Strengthened] = true
+		}
+	}
+	for _, e := range []tailoring.Effect{tailoring.Weakened, tailoring.Strengthened} {
+		if found[e] {
+			return e
+		}
+	}
+	return ""
+}
+
+// parameter is a published figure as the catalogue has it. Kinds have the same names in both.
+func parameter(name string, f measure.Fact) catalogue.Parameter {
+	return catalogue.Parameter{Name: name, Kind: string(f.Kind), Count: f.Count, Duration: f.Duration, Text: f.Text, List: f.List}
 }
 
 // FieldChange is a change of one thing that is said of the company.

@@ -208,6 +208,7 @@ WHERE at >= $1 AND ($2::timestamptz IS NULL OR at <= $2) ORDER BY at DESC, id DE
 	}
 	s.Revisions, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r Revision, err error) {
 		err = row.Scan(&r.ID, &r.At, &r.Kind, &r.Measure, &r.RevisionDetail)
+		r.Effect = r.effect()
 		return r, err
 	})
 	return err

@@ -82,7 +82,7 @@ func (g *Garant) wire() (err error) {
 	g.Book = &tailoring.Book{DB: store.DB.Pool(pg.Staff), Base: reg.Catalogue}
 	g.views.db, g.views.now, g.views.build, g.views.book, g.views.subjects = store.DB, o.Now, reg, g.Book, g.subjects
 	g.Publisher = annex.NewPublisher(annex.Publisher{
-		DB: store.DB, Registry: reg, View: g.View, Subprocessors: g.subprocessors, Build: o.Build, Now: o.Now, Log: o.Log, Witnessed: g.witnessed,
+		DB: store.DB, Registry: reg, View: g.views.latest, Subprocessors: g.subprocessors, Build: o.Build, Now: o.Now, Log: o.Log, Witnessed: g.witnessed,
 	})
 	g.Runner.Registry, g.Runner.Stored = reg, g.Publisher.Wake
 	return nil

@@ -52,6 +52,19 @@ func (v *views) current(ctx context.Context) (measure.View, error) {
 	if age := v.now().Sub(v.readAt); age >= 0 && age < viewFor {
 		return v.view, nil
 	}
+	return v.renew(ctx)
+}
+
+// latest is current, of this moment and not of a little before: for who writes what others will read.
+// Another server may have published since.
+func (v *views) latest(ctx context.Context) (measure.View, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.renew(ctx)
+}
+
+// renew looks at what is in force now. Its caller holds the lock.
+func (v *views) renew(ctx context.Context) (measure.View, error) {
 	pool := v.db.Pool(pg.Worker)
 	at, err := v.marks(ctx, pool)
 	switch {

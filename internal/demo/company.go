@@ -118,11 +118,17 @@ func (c *Company) run(ctx context.Context) (err error) {
 	if err := c.save("ports.json", mustJSON(c.ports), 0o644); err != nil {
 		return err
 	}
+	if err := c.save(manifestFile, productionManifest, 0o644); err != nil {
+		return err
+	}
 	return c.save("garant.yaml", c.Config(), 0o644)
 }
 
 // ConfigPath is where the example's garant.yaml stands.
 func (c *Company) ConfigPath() string { return filepath.Join(c.dir, "garant.yaml") }
+
+// Outbox is the directory that gets the mail of the example's people, one .eml file for each message.
+func (c *Company) Outbox() string { return c.path(outbox) }
 
 func (c *Company) load() error {
 	cert, errCert := os.ReadFile(c.path("ca.pem"))
@@ -233,26 +239,31 @@ const (
 	consolePort = 8480
 	annexPort   = 8481
 	ownListener = "garant" // in ports.json
+
+	applicationPort     = 8482
+	loginPort           = 8483
+	applicationListener = "sponsorship"
 )
 
-// listeners chooses where Garant itself listens: the usual ports, or, when they are taken the
-// first time, any free ones, which are then kept.
+// listeners chooses where Garant itself and the example's application listen: the usual ports, or,
+// when they are taken the first time, any free ones, which are then kept.
 func (c *Company) listeners() error {
-	if _, known := c.ports[ownListener]; known {
-		return nil
-	}
-	ports := [2]int{consolePort, annexPort}
-	for i, usual := range ports {
-		if c.usual(usual) {
+	for name, ports := range map[string][2]int{ownListener: {consolePort, annexPort}, applicationListener: {applicationPort, loginPort}} {
+		if _, known := c.ports[name]; known {
 			continue
 		}
-		port, err := anyFree()
-		if err != nil {
-			return err
+		for i, usual := range ports {
+			if c.usual(usual) {
+				continue
+			}
+			port, err := anyFree()
+			if err != nil {
+				return err
+			}
+			ports[i] = port
 		}
-		ports[i] = port
+		c.ports[name] = ports
 	}
-	c.ports[ownListener] = ports
 	return nil
 }
 
@@ -379,16 +390,28 @@ databases:
     readers:
       - {role: app, service: Application}
       - {role: cs_reader, team: Customer Success}
+      - {role: backup, service: Backups}
     privileged:
       - {role: garant_superuser, holder: IT Operations, why: Runs and upgrades the cluster}
       - {role: app_owner, service: Application, why: Migrations of the schema}
       - {role: it_ops, holder: IT Operations, why: Watches the server and ends sessions that hang}
       - {role: backup, service: Backups, why: Copies the cluster}
+      - {role: cs_reader, holder: Customer Success, why: Answers the questions of every organisation and so reads them all}
+      - {role: garant_sec, service: Garant, why: Ends the transactions of sessions that were ended}
     developers: [developers, dev_1, dev_2]
     labels:
       - {columns: customer.applicant.*, class: Confidentiel}
       - {columns: customer.member.*, class: Confidentiel}
+      - {columns: customer.payment.*, class: Confidentiel}
+      - {columns: customer.event.*, class: Confidentiel}
       - {columns: billing.invoice.*, class: Interne}
+    tenancy:
+      design: pinned
+      key: {type: bigint}
+      keeper: {{call $.File "keeper.url"}}
+      manifest: file:isolation.yaml
+      application: {{call $.File "app.url"}}
+      copy: {{call $.File "backup.url"}}
 checks:
   - name: password-storage
     measures: [OWN-2]
@@ -405,7 +428,13 @@ policy:
 listen:
   console: 127.0.0.1:{{.Console}}
   annex: 127.0.0.1:{{.Annex}}
+mail: # reminders and digests, as files instead of by a server
+  from: Garant <garant@ardoise.example>
+  outbox: ` + outbox + `
 `
+
+// outbox is the directory, beside garant.yaml, into which the example's mail is written.
+const outbox = "outbox"
 
 // Config is the example's garant.yaml.
 func (c *Company) Config() []byte {
@@ -413,12 +442,14 @@ func (c *Company) Config() []byte {
 		Name, Protocol, Host, Environment, Audience, Pin string
 		Port, Plain                                      int
 	}
+	file := func(name string) string { return strconv.Quote("file:" + c.path(name)) }
 	data := struct {
 		Endpoints        []row
 		Authority, Every string
 		System, Address  string
 		Console, Annex   int
-	}{Authority: Authority, System: c.db.identifier(), Address: strconv.Quote("file:" + c.path(productionAddress)), Every: estate.FormatDuration(c.every),
+		File             func(string) string
+	}{Authority: Authority, System: c.db.identifier(), Address: file(productionAddress), File: file, Every: estate.FormatDuration(c.every),
 		Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
 	for _, e := range endpoints() {
 		pin, err := c.pin(e.name)
@@ -445,6 +476,9 @@ func (c *Company) pin(name string) (string, error) {
 	}
 	return pinned.Pin()
 }
+
+// dataDir is the directory that --data names: the example has its own in it.
+func (c *Company) dataDir() string { return filepath.Dir(c.dir) }
 
 func (c *Company) path(name string) string { return filepath.Join(c.dir, name) }
 

@@ -61,13 +61,25 @@ func TestSecondStartDeclaresTheSameEstate(t *testing.T) {
 	if d, ok := e.Database(productionName); !ok || !d.CustomerData || len(d.Readers) == 0 || d.System == "" {
 		t.Errorf("the database of customers is declared as %+v", e.Databases)
 	}
+	if server, err := estate.ParseServer(first, estate.Dir(dir)); err != nil || server.Mail.Outbox != c.Outbox() || !strings.HasPrefix(c.Outbox(), dir) {
+		t.Errorf("mail is written to %+v, not to %s: %v", server, c.Outbox(), err)
+	}
 	rows := count(t, c, `SELECT count(*) FROM customer.applicant`)
 	if err := c.Break(productionName, FaultSuperuser); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
 	c = open(t, dir)
+	// An example from before there was tenancy is made anew.
+	if err := (production{c.db}).exec(`DROP TABLE customer.event; UPDATE customer.applicant SET city = 'old'`); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	c = open(t, dir)
 	defer c.Close()
+	if n := count(t, c, `SELECT count(*) FROM customer.applicant WHERE city = 'old'`) + 1 - count(t, c, `SELECT count(*) FROM pg_class WHERE oid = 'customer.event'::regclass`); n != 0 {
+		t.Error("the old database is left")
+	}
 	if now := count(t, c, `SELECT count(*) FROM customer.applicant`); now != rows || rows == 0 {
 		t.Errorf("%d applicants, %d after a second start", rows, now)
 	}
@@ -80,7 +92,7 @@ func TestSecondStartDeclaresTheSameEstate(t *testing.T) {
 	if again := c.Config(); string(again) != string(first) {
 		t.Errorf("a second start declares another estate:\n%s\n%s", first, again)
 	}
-	for _, secret := range []string{"ca.key", "application.key", "database.key", productionAddress} {
+	for _, secret := range []string{"ca.key", "application.key", "database.key", productionAddress, appAddress, keeperAddress} {
 		if info, err := os.Stat(c.path(secret)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v %v", secret, info, err)
 		}
@@ -113,6 +125,13 @@ func TestProductionFaults(t *testing.T) {
 		FaultPublicSchema:   `SELECT count(*) FROM pg_roles WHERE rolname = 'cs_reader' AND has_schema_privilege('cs_reader', 'public', 'CREATE')`,
 		FaultHBATrust:       `SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'trust'`,
 		FaultUnlabelled:     `SELECT count(*) FROM information_schema.columns WHERE table_name = 'organisation' AND column_name = 'contact_email'`,
+
+		FaultDroppedPolicy:     `SELECT count(*) FROM pg_class c WHERE c.oid = 'customer.application'::regclass AND (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 6`,
+		FaultUnclassifiedTable: `SELECT count(*) FROM pg_class WHERE relname = 'survey' AND has_table_privilege('app', oid, 'SELECT')`,
+		FaultAppOwner:          `SELECT count(*) FROM pg_class WHERE oid = 'customer.application'::regclass AND pg_get_userbyid(relowner) = 'app'`,
+	}
+	if len(trace) != len(ProductionFaults()) {
+		t.Errorf("%d traces of %d faults", len(trace), len(ProductionFaults()))
 	}
 	for _, fault := range ProductionFaults() {
 		if err := c.Break(productionName, fault); err != nil {
@@ -131,6 +150,17 @@ func TestProductionFaults(t *testing.T) {
 		if n := count(t, c, sql); n != 0 {
 			t.Errorf("%s is left after mending", fault)
 		}
+	}
+	// What somebody took away by hand comes back too, and what they added goes.
+	const opened = `SELECT count(*) FROM pg_class c WHERE c.oid = 'customer.applicant'::regclass AND (NOT c.relrowsecurity OR (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 6)`
+	if err := (production{c.db}).exec(`ALTER TABLE customer.applicant DISABLE ROW LEVEL SECURITY; DROP POLICY garant_insert ON customer.applicant; CREATE POLICY everything ON customer.applicant USING (true); CREATE POLICY more ON customer.applicant USING (true)`); err != nil {
+		t.Fatal(err)
+	}
+	if count(t, c, opened) != 1 {
+		t.Error("the hole that was made by hand is not seen")
+	}
+	if err := c.Mend(productionName); err != nil || count(t, c, opened) != 0 {
+		t.Errorf("mending by hand: %v", err)
 	}
 	// The stopped server has no rights to break, and says how to go on.
 	if err := c.Break(databaseName, "down"); err != nil {

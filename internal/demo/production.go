@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/cluster"
+	"github.com/garant-project/garant/internal/token"
 )
 
 // The database of customers in the example's production cluster, as garant.yaml declares it.
@@ -26,7 +28,14 @@ const (
 	productionName     = "production"
 	productionDatabase = "ardoise"
 	productionReader   = "garant_reader"
+	productionApp      = "app"
+	productionKeeper   = "garant_keys"
+	productionBackup   = "backup"
 	productionAddress  = "production.url"    // the address with the reader's password
+	appAddress         = "app.url"           // with the application's
+	keeperAddress      = "keeper.url"        // with that of who puts keys in
+	backupAddress      = "backup.url"        // with that of who copies the schema
+	manifestFile       = "isolation.yaml"    // which rows are whose
 	productionSystem   = "production.system" // the cluster's identifier, known from its first start on
 )
 
@@ -39,9 +48,16 @@ const (
 	FaultUnlabelled     = "unlabelled"
 )
 
+// The faults of what holds its organisations apart.
+const (
+	FaultDroppedPolicy     = "dropped-policy"
+	FaultUnclassifiedTable = "unclassified-table"
+	FaultAppOwner          = "app-owner"
+)
+
 // ProductionFaults lists the faults that the database of customers knows.
 func ProductionFaults() []string {
-	return []string{FaultDeveloperGrant, FaultSuperuser, FaultPublicSchema, FaultHBATrust, FaultUnlabelled}
+	return []string{FaultDeveloperGrant, FaultSuperuser, FaultPublicSchema, FaultHBATrust, FaultUnlabelled, FaultDroppedPolicy, FaultUnclassifiedTable, FaultAppOwner}
 }
 
 //go:embed production/roles.sql
@@ -50,6 +66,12 @@ var productionRoles string
 //go:embed production/schema.sql
 var productionSchema string
 
+//go:embed production/isolation.sql
+var productionIsolation string
+
+//go:embed production/isolation.yaml
+var productionManifest []byte
+
 // breaks and mends are the faults as statements; mends does no harm to a sound database.
 func breaks(fault string) string {
 	return map[string]string{
@@ -57,6 +79,11 @@ func breaks(fault string) string {
 		FaultSuperuser:      `ALTER ROLE reporting SUPERUSER`,
 		FaultPublicSchema:   `GRANT CREATE ON SCHEMA public TO PUBLIC`,
 		FaultUnlabelled:     `ALTER TABLE customer.organisation ADD COLUMN IF NOT EXISTS contact_email text`,
+
+		FaultDroppedPolicy: `DROP POLICY garant_select ON customer.application`,
+		FaultUnclassifiedTable: `CREATE TABLE customer.survey (organisation_id bigint, answer text);
+ALTER TABLE customer.survey OWNER TO app_owner; GRANT SELECT, INSERT ON customer.survey TO app_rw`,
+		FaultAppOwner: `ALTER TABLE customer.application OWNER TO app`,
 	}[fault]
 }
 
@@ -64,30 +91,29 @@ const mends = `REVOKE app_rw FROM developers;
 REVOKE CONNECT ON DATABASE ardoise FROM developers;
 ALTER ROLE reporting NOSUPERUSER;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-ALTER TABLE customer.organisation DROP COLUMN IF EXISTS contact_email`
+ALTER TABLE customer.organisation DROP COLUMN IF EXISTS contact_email;
+DROP TABLE IF EXISTS customer.survey`
 
-// prepare makes the roles, the database with its rows and the reader's password, or finds them
-// there, and takes away what faults an earlier run left.
+// prepare makes the roles, the database with its rows, what holds the organisations apart and the
+// passwords, or finds them there, and takes away what faults an earlier run left.
 func (d *database) prepare(ctx context.Context) error {
-	super := func(name string, do func(*pgx.Conn) error) error {
-		conn, err := pgx.Connect(ctx, d.cluster.DSN(cluster.SuperUser, name))
-		if err != nil {
-			return pg.Wrap(err)
-		}
-		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-		return pg.Wrap(do(conn))
-	}
-	password, address, err := d.address()
-	if err != nil {
-		return err
-	}
-	err = super("postgres", func(conn *pgx.Conn) error {
+	logins := map[string]string{productionReader: productionAddress, productionApp: appAddress, productionKeeper: keeperAddress, productionBackup: backupAddress}
+	err := d.as(ctx, cluster.SuperUser, "postgres", func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, productionRoles); err != nil {
 			return err
 		}
-		// The password is of letters and digits; the cluster logs no statement.
-		if _, err := conn.Exec(ctx, `ALTER ROLE `+productionReader+` PASSWORD '`+password+`'`); err != nil {
-			return err
+		for _, role := range slices.Sorted(maps.Keys(logins)) {
+			password, address, err := d.address(role, logins[role])
+			if err != nil {
+				return err
+			}
+			// The password is of letters and digits; the cluster logs no statement.
+			if _, err := conn.Exec(ctx, `ALTER ROLE `+role+` PASSWORD '`+password+`'`); err != nil {
+				return err
+			}
+			if err := d.save(logins[role], []byte(address+"\n"), 0o600); err != nil {
+				return err
+			}
 		}
 		var there bool
 		if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, productionDatabase).Scan(&there); err != nil || there {
@@ -99,46 +125,70 @@ func (d *database) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = super(productionDatabase, func(conn *pgx.Conn) error {
-		return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
-			var there bool
-			if err := tx.QueryRow(ctx, `SELECT to_regclass('billing.invoice') IS NOT NULL`).Scan(&there); err != nil {
-				return err
-			}
-			if !there {
-				if _, err := tx.Exec(ctx, productionSchema); err != nil {
-					return err
-				}
-			}
-			_, err := tx.Exec(ctx, `RESET ROLE; `+mends)
-			return err
-		})
-	})
-	if err != nil {
+	if err := d.as(ctx, cluster.SuperUser, productionDatabase, func(conn *pgx.Conn) error { return d.fill(ctx, conn) }); err != nil {
 		return err
 	}
 	d.damage = ""
 	system := strconv.FormatUint(d.cluster.SystemIdentifier(), 10)
 	d.system.Store(system)
-	return errors.Join(d.save(productionAddress, []byte(address+"\n"), 0o600), d.save(productionSystem, []byte(system+"\n"), 0o644))
+	return d.save(productionSystem, []byte(system+"\n"), 0o644)
 }
 
-// address returns the reader's password, made once, and the address that holds it.
-func (d *database) address() (password, address string, err error) {
-	known, err := os.ReadFile(d.path(productionAddress))
+// as runs do on a connection of a role through the socket.
+func (d *database) as(ctx context.Context, role, name string, do func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, d.cluster.DSN(role, name))
+	if err != nil {
+		return pg.Wrap(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	return pg.Wrap(do(conn))
+}
+
+// fill puts schema garant, the tables with their rows and the policies into the database. A
+// database of an example before there was tenancy is made anew: all in it is invented.
+func (d *database) fill(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := token.Install(ctx, conn, token.Pinned); err != nil {
+		return err
+	}
+	for _, role := range []string{productionApp, "app_owner"} { // the default of a tenant column calls a function
+		if err := token.Admit(ctx, conn, role); err != nil {
+			return err
+		}
+	}
+	return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
+		var there bool
+		if err := tx.QueryRow(ctx, `SELECT to_regclass('customer.event') IS NOT NULL`).Scan(&there); err != nil {
+			return err
+		}
+		steps := []string{`GRANT garant_keeper TO ` + productionKeeper, mends, productionIsolation}
+		if !there {
+			steps = append([]string{`DROP SCHEMA IF EXISTS customer, billing CASCADE`, productionSchema, `RESET ROLE`}, steps...)
+		}
+		for _, sql := range steps {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// address returns a role's password, made once, and the address that holds it.
+func (d *database) address(role, file string) (password, address string, err error) {
+	known, err := os.ReadFile(d.path(file))
 	switch {
 	case err == nil:
 		if u, err := url.Parse(strings.TrimSpace(string(known))); err == nil {
 			password, _ = u.User.Password()
 		}
 	case !errors.Is(err, os.ErrNotExist):
-		return "", "", cannot("read "+productionAddress, err)
+		return "", "", cannot("read "+file, err)
 	}
 	if len(password) < 20 || strings.ContainsFunc(password, func(r rune) bool { return !(r >= 'A' && r <= 'Z' || r >= '2' && r <= '7') }) {
 		password = rand.Text()
 	}
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(productionReader, password), Host: loopback(d.options.TCP.Port), Path: "/" + productionDatabase,
+		Scheme: "postgres", User: url.UserPassword(role, password), Host: loopback(d.options.TCP.Port), Path: "/" + productionDatabase,
 		// The certificate bears the name of the host that does not exist; the authority is the example's own.
 		RawQuery: url.Values{"sslmode": {"verify-ca"}, "sslrootcert": {d.path("ca.pem")}}.Encode(),
 	}
@@ -179,13 +229,10 @@ func (p production) Break(fault string) error {
 	return nil
 }
 
-// Mend takes the way away again.
+// Mend takes the way away again, and puts back policies, owners and row security, whoever took them away.
 func (p production) Mend() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.damage == "" {
-		return nil
-	}
 	return p.restore()
 }
 
@@ -193,7 +240,7 @@ func (p production) restore() error {
 	if err := p.rules(""); err != nil {
 		return err
 	}
-	if err := p.exec(mends); err != nil {
+	if err := p.exec(mends + ";\n" + productionIsolation); err != nil {
 		return err
 	}
 	p.damage = ""
@@ -206,13 +253,10 @@ func (p production) exec(statements string) error {
 	if err := p.runs(); err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, p.cluster.DSN(cluster.SuperUser, productionDatabase))
-	if err != nil {
-		return pg.Wrap(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	_, err = conn.Exec(ctx, statements)
-	return pg.Wrap(err)
+	return p.as(ctx, cluster.SuperUser, productionDatabase, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `SET lock_timeout = '5s'; `+statements)
+		return err
+	})
 }
 
 func (p production) runs() error {

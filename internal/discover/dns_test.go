@@ -160,6 +160,28 @@ func TestDNSTellsWhatItSaw(t *testing.T) {
 	has(t, text, "this machine does not trust its issuer")
 }
 
+// Outside production the annex names the issuer of certificates, Let's Encrypt unless the estate says otherwise:
+// the draft names the one that was seen. In production any that is trusted will do, and the line stays behind #.
+func TestDNSNamesTheIssuerOutsideProduction(t *testing.T) {
+	h := discovertest.NewHosts(t)
+	h.Serve(t, "app."+domain)
+	h.Serve(t, "staging."+domain)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(h.CA.PEM())
+	_, text := find(t, h, func(a *discover.Ask) { a.Trust = pool })
+	e, _, err := estate.Validate([]byte(text), estate.Dir(t.TempDir()))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	issuers := map[string]string{}
+	for _, endpoint := range e.Endpoints {
+		issuers[endpoint.Name] = endpoint.Issuer
+	}
+	if issuers["app"] != "" || issuers["staging"] != discovertest.Authority || strings.Count(text, "# issuer: ") != 1 {
+		t.Errorf("issuers %v\n%s", issuers, text)
+	}
+}
+
 // Names lead to names: a certificate's, a redirect's, a mail server's; and no further than the
 // domains.
 func TestDNSFollowsWhatLiesBelow(t *testing.T) {

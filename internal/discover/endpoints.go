@@ -202,11 +202,11 @@ func (s *search) certificateLines(h *host, t *handshake) []Line {
 		lines = append(lines, Line{Key: "trust", Value: s.ask.TrustFile, Why: "the authorities you gave issued its certificate; this machine's did not"})
 	}
 	if name := issuer(t.leaf); name != "" && name == printable(name, maxShown) && t.trouble == "" {
-		why := "as seen; take the # away if no other issuer is right"
-		if certificateMeasure(h) == "CRT-2" && !strings.EqualFold(strings.ReplaceAll(name, "’", "'"), usualIssuer) {
-			why = "as seen; take the # away if it is the right one: outside production the annex says Let’s Encrypt, and CRT-2 is not met by another"
+		line := Line{Key: "issuer", Value: name, Off: true, Why: "as seen; take the # away if no other issuer is right"}
+		if certificateMeasure(h) == "CRT-2" && len(t.leaf.Issuer.Organization) > 0 && !strings.EqualFold(strings.ReplaceAll(name, "’", "'"), usualIssuer) {
+			line.Off, line.Why = false, "as seen; CRT-2 names it in the annex, and without this line says Let’s Encrypt: correct it if another is right"
 		}
-		lines = append(lines, Line{Key: "issuer", Value: name, Off: true, Why: why})
+		lines = append(lines, line)
 	}
 	return lines
 }

@@ -110,7 +110,7 @@ func (e *Estate) Declared(name string) any {
 		d.Line, d.URL.key = 0, ""
 		if d.Tenancy != nil {
 			t := *d.Tenancy
-			t.Keeper.key = ""
+			t.Keeper.key, t.Application.key, t.Copy.key = "", "", ""
 			d.Tenancy = &t
 		}
 		return d
@@ -165,10 +165,7 @@ func (p *parser) database(n *yaml.Node, at string) (Database, map[string]*yaml.N
 		d.Name = p.targetName(name, at+".name", v)
 	}
 	address := p.required(n, values, at, "url", "Write env:NAME or file:/PATH; the address holds a password, so that it stands elsewhere.")
-	d.URL = p.secret(address, at+".url", "")
-	if strings.HasPrefix(d.URL.reference(), "file:") && !strings.HasPrefix(d.URL.name, "/") {
-		p.add(address, at+".url", "The path of the file does not start at the root.", "Write file:/PATH: the estate is kept apart from garant.yaml.")
-	}
+	d.URL = p.connection(address, at+".url")
 	d.Database = p.identifier(p.required(n, values, at, "database", "Write its name within the cluster, as SELECT current_database() gives it."), at+".database")
 	system := p.required(n, values, at, "system", "Write what SELECT system_identifier FROM pg_control_system() gives, in quotes.")
 	d.System = p.systemIdentifier(system, at+".system")
@@ -186,7 +183,7 @@ func (p *parser) database(n *yaml.Node, at string) (Database, map[string]*yaml.N
 		}
 	}
 	d.Labels = p.labels(values["labels"], at+".labels")
-	d.Tenancy = p.tenancy(values["tenancy"], at+".tenancy")
+	d.Tenancy = p.tenancy(values["tenancy"], at+".tenancy", d.Database)
 	return d, values
 }
 

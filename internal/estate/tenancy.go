@@ -18,6 +18,14 @@ type Tenancy struct {
 	Rotate   time.Duration // age at which its key is replaced
 	Job      time.Duration // longest time that a service job is accepted for
 	Login    *OIDCLogin    // whose logins are exchanged; nil: nobody's
+	// Manifest is the content of isolation.yaml, which the database is held to; nil: nobody says
+	// which tables are whose.
+	Manifest []byte
+	// Application is the address as the application's role signs in, by which refusals are tried; empty: they are not.
+	Application Secret
+	// Copy is the address as a role that may copy the schema (pg_dump locks each table for reading),
+	// for trying writes on a copy; empty: they are not tried.
+	Copy Secret
 }
 
 // OIDCLogin is the login that the company already has: OpenID Connect.
@@ -57,20 +65,16 @@ func (e *Estate) Guarded() []Database {
 	return list
 }
 
-func (p *parser) tenancy(n *yaml.Node, at string) *Tenancy {
+func (p *parser) tenancy(n *yaml.Node, at, database string) *Tenancy {
 	if n == nil {
 		return nil
 	}
-	values := p.fields(n, at, "keeper", "design", "key", "lifetime", "rotate", "jobs", "login")
+	values := p.fields(n, at, "keeper", "design", "key", "lifetime", "rotate", "jobs", "login", "manifest", "application", "copy")
 	if values == nil {
 		return nil
 	}
 	t := &Tenancy{Lifetime: DefaultTokenLifetime, Rotate: DefaultKeyRotation, Job: DefaultJobDuration}
-	keeper := p.required(n, values, at, "keeper", "Write env:NAME or file:/PATH, with the address of a login there that is a member of garant_keeper.")
-	t.Keeper = p.secret(keeper, at+".keeper", "")
-	if strings.HasPrefix(t.Keeper.reference(), "file:") && !strings.HasPrefix(t.Keeper.name, "/") {
-		p.add(keeper, at+".keeper", "The path of the file does not start at the root.", "Write file:/PATH: the estate is kept apart from garant.yaml.")
-	}
+	t.Keeper = p.connection(p.required(n, values, at, "keeper", "Write env:NAME or file:/PATH, with the address of a login there that is a member of garant_keeper."), at+".keeper")
 	t.Design, _ = p.oneOf(p.required(n, values, at, "design", "Write pinned or statement, as isolation.yaml has it."), at+".design", "a design", "pinned", "statement")
 	if key := p.required(n, values, at, "key", "Write {type: uuid}, {type: bigint} or {type: text}: what names a tenant there."); key != nil {
 		if of := p.fields(key, at+".key", "type"); of != nil {
@@ -91,7 +95,25 @@ func (p *parser) tenancy(n *yaml.Node, at string) *Tenancy {
 		}
 	}
 	t.Login = p.login(values["login"], at+".login")
+	if v := values["manifest"]; v != nil {
+		t.Manifest = p.manifest(v, at+".manifest", database)
+	}
+	if v := values["application"]; v != nil {
+		t.Application = p.connection(v, at+".application")
+	}
+	if v := values["copy"]; v != nil {
+		t.Copy = p.connection(v, at+".copy")
+	}
 	return t
+}
+
+// connection reads where an address with its password stands.
+func (p *parser) connection(n *yaml.Node, key string) Secret {
+	s := p.secret(n, key, "")
+	if strings.HasPrefix(s.reference(), "file:") && !strings.HasPrefix(s.name, "/") {
+		p.add(n, key, "The path of the file does not start at the root.", "Write file:/PATH: the estate is kept apart from garant.yaml.")
+	}
+	return s
 }
 
 func (p *parser) login(n *yaml.Node, at string) *OIDCLogin {
@@ -162,6 +184,8 @@ func tenancyFacets() []databaseFacet {
 		}
 	}
 	keeper := func(t *Tenancy) string { return t.Keeper.reference() }
+	application := func(t *Tenancy) string { return t.Application.reference() }
+	copyOf := func(t *Tenancy) string { return t.Copy.reference() }
 	design := func(t *Tenancy) string { return t.Design }
 	keyType := func(t *Tenancy) string { return t.KeyType }
 	lifetime := func(t *Tenancy) string { return FormatDuration(t.Lifetime) }
@@ -197,6 +221,12 @@ func tenancyFacets() []databaseFacet {
 			keep(func(to, x *Tenancy) { to.Job = x.Job })},
 		{"tenancy.login", IssuerChanged, of(login), both(func(x, now *Tenancy) bool { return now.Login != nil && login(x) != login(now) }), on(segLogin),
 			keep(func(to, x *Tenancy) { to.Login = x.Login })},
+		{"tenancy.manifest", Weakened, of(shownManifest), both(manifestNarrowed), on(segApart, segLogin),
+			keep(func(to, x *Tenancy) { to.Manifest = x.Manifest })},
+		{"tenancy.application", Replaced, of(application), both(func(x, now *Tenancy) bool { return application(x) != "" && application(x) != application(now) }), on(segApart, segLogin),
+			keep(func(to, x *Tenancy) { to.Application = x.Application })},
+		{"tenancy.copy", Replaced, of(copyOf), both(func(x, now *Tenancy) bool { return copyOf(x) != "" && copyOf(x) != copyOf(now) }), on(segApart, segLogin),
+			keep(func(to, x *Tenancy) { to.Copy = x.Copy })},
 		{"tenancy.login.trust", TrustWidened, of(func(t *Tenancy) string { return describePEM(trust(t)) }), both(func(x, now *Tenancy) bool {
 			return now.Login != nil && login(x) == login(now) && !narrower(trust(x), trust(now))
 		}), on(segLogin),

@@ -146,6 +146,89 @@ func TestTenancyReductions(t *testing.T) {
 	}
 }
 
+// held is a manifest as garant isolation plan writes it, in short.
+const held = `isolation: 1
+database: ardoise
+design: pinned
+key: {table: customer.organisation, column: id, type: bigint}
+app: [app, worker]
+around: [{role: dba, kind: superuser, why: Runs the cluster}]
+tables:
+  customer.applicant: {class: tenant, column: organisation_id, reason: It has the key}
+  customer.application: {class: tenant, column: organisation_id, add: true, reason: By its applicant}
+  ref.country: {class: shared, reason: The same for all}
+  ops.job: {class: private, reason: Not the application's}
+`
+
+// A manifest that promises less waits for a second person; one that promises more does not.
+func TestManifestReductions(t *testing.T) {
+	source := company + "databases:\n" + guarded + "      manifest: file:isolation.yaml\n      application: env:GARANT_APP_URL\n      copy: env:GARANT_COPY_URL\n"
+	read := func(t *testing.T, source, manifest string) *estate.Estate {
+		t.Helper()
+		e, err := estate.Parse([]byte(source), estate.Files{"isolation.yaml": []byte(manifest)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	const was = "2 of tenants, 1 shared, 1 private, 1 ways around"
+	weaker := func(now string) string {
+		return "weakened databases.production.tenancy.manifest [" + was + " → " + now + "] SEG-1 SEG-2\n"
+	}
+	for _, c := range []struct{ name, from, to, want string }{
+		{"a table of tenants is shared now", "customer.applicant: {class: tenant, column: organisation_id,", "customer.applicant: {class: shared,", weaker("1 of tenants, 2 shared, 1 private, 1 ways around")},
+		{"a table of tenants is gone", "  customer.applicant: {class: tenant, column: organisation_id, reason: It has the key}\n", "", weaker("1 of tenants, 1 shared, 1 private, 1 ways around")},
+		{"told by another column", "customer.applicant: {class: tenant, column: organisation_id", "customer.applicant: {class: tenant, column: id", weaker(was)},
+		{"a private table is shared now", "ops.job: {class: private", "ops.job: {class: shared", weaker("2 of tenants, 2 shared, 0 private, 1 ways around")},
+		{"one way around more", "around: [", "around: [{role: bi, kind: bypass, why: x}, ", weaker("2 of tenants, 1 shared, 1 private, 2 ways around")},
+		{"a role of the application less", "app: [app, worker]", "app: [app]", weaker(was)},
+		{"a table of tenants is private now", "customer.applicant: {class: tenant, column: organisation_id,", "customer.applicant: {class: private,", ""},
+		{"a shared table is of tenants now", "ref.country: {class: shared", "ref.country: {class: tenant, column: id", ""},
+		{"a new table", "tables:\n", "tables:\n  customer.note: {class: tenant, column: organisation_id, reason: x}\n", ""},
+		{"another reason", "It has the key", "It bears the key", ""},
+		{"a way around less", "around: [{role: dba, kind: superuser, why: Runs the cluster}]\n", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			manifest := strings.Replace(held, c.from, c.to, 1)
+			if manifest == held {
+				t.Fatal("the case changes nothing")
+			}
+			before, after := read(t, source, held), read(t, source, manifest)
+			if diff := cmp.Diff(c.want, brief(estate.Reductions(before, after))); diff != "" {
+				t.Error(diff)
+			}
+			expected := estate.Expect(before, after)
+			if lost := estate.Reductions(before, expected); len(lost) > 0 {
+				t.Errorf("expecting forgets %s", brief(lost))
+			}
+		})
+	}
+	without := read(t, strings.Replace(source, "      manifest: file:isolation.yaml\n", "", 1), held)
+	if got := estate.Reductions(read(t, source, held), without); len(got) != 1 {
+		t.Errorf("without the manifest: %s", brief(got))
+	}
+	for _, key := range []string{"application", "copy"} {
+		changed := read(t, strings.Replace(source, "      "+key+": env:GARANT_", "      "+key+": env:OTHER_", 1), held)
+		if got := brief(estate.Reductions(read(t, source, held), changed)); !strings.HasPrefix(got, "replaced databases.production.tenancy."+key+" [") {
+			t.Errorf("%s replaced: %q", key, got)
+		}
+	}
+	for manifest, want := range map[string]string{
+		"isolation: 2\ndatabase: ardoise\ntables: {a.b: {class: tenant}}\n": "is not a manifest",
+		"tables: [\n":                       "is not a manifest",
+		"isolation: 1\ndatabase: ardoise\n": "is not a manifest",
+		strings.Replace(held, "database: ardoise", "database: other", 1): `The manifest is of the database "other"`,
+	} {
+		_, err := estate.Parse([]byte(source), estate.Files{"isolation.yaml": []byte(manifest)})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "garant.yaml:35:") {
+			t.Errorf("%q: %v", manifest, err)
+		}
+	}
+	if _, err := estate.Parse([]byte(source), estate.Files{}); err == nil || !strings.Contains(err.Error(), "there is no such file") {
+		t.Errorf("without the file: %v", err)
+	}
+}
+
 // What waits for a second person does not widen what tokens are minted by.
 func TestMintingWaits(t *testing.T) {
 	const whole = company + "databases:\n" + guarded

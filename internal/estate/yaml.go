@@ -96,6 +96,7 @@ func (p *problems) encoding(source []byte) bool {
 			if !blank(rest) {
 				p.addAt(line, column, "", "The line is indented with a tab.", "Indent with spaces.")
 			}
+			indent = false // whatever follows, the line is judged: a line is read through once
 		case r == '\t':
 		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029', r == '\uFEFF', r == '\uFFFE', r == '\uFFFF':
 			p.addAt(line, column, "", fmt.Sprintf("The character U+%04X stands here, which nobody can see.", r), "Remove it.")

@@ -14,7 +14,8 @@ import (
 	"github.com/garant-project/garant/internal/demo/servers"
 )
 
-// withdrawal is how soon a sentence must be gone after what it says stopped being so.
+// withdrawal is how soon a sentence must be gone after what it says stopped being so, on a machine that
+// has nothing else to do.
 const withdrawal = 15 * time.Second
 
 // words of the five states, as readers see them.
@@ -236,9 +237,6 @@ func withdraw(reader, lead *tab) {
 	reader.reloads("withdrawn", `!!document.querySelector("article#ENC-1.annex-measure-not_met .annex-sentence-quoted")`)
 	took := time.Since(begin)
 	reader.Logf("withdrawn from the public page %v after the endpoint broke", took.Round(10*time.Millisecond))
-	if took > withdrawal {
-		reader.Errorf("the sentence stood for %v after the endpoint broke; at most %v is allowed", took, withdrawal)
-	}
 	if got := sentence(reader, ":not(.annex-sentence-quoted)"); got != "" {
 		reader.Errorf("still asserted: %q", got)
 	}
@@ -272,6 +270,7 @@ func withdraw(reader, lead *tab) {
 	reader.order(reader.T, demo.Order{Do: "mend", Endpoint: "application"})
 	reader.reloads("back", `!!document.querySelector("article#ENC-1.annex-measure-met")`)
 	reader.Logf("back on the public page %v after the endpoint was mended", time.Since(begin).Round(10*time.Millisecond))
+	reader.holds("the sentence withdrawn", took, withdrawal)
 	if after := sentence(reader, ":not(.annex-sentence-quoted)"); after != before {
 		reader.Errorf("the sentence came back as %q; it was %q", after, before)
 	}

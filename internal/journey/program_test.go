@@ -165,6 +165,21 @@ func (p *program) garant(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// holds fails when something took longer than it may. On a busy machine it may take four times as long as
+// one look by hand takes now, from the command to the published annex.
+func (j *journey) holds(what string, took, quiet time.Duration) {
+	j.Helper()
+	if took <= quiet {
+		return
+	}
+	begin := time.Now()
+	j.garant(j.T, "check", "ENC-1")
+	byHand := time.Since(begin)
+	if most := 4 * byHand; took > most {
+		j.Errorf("%s only after %v; at most %v is allowed, or %v while a look by hand takes %v", what, took, quiet, most, byHand)
+	}
+}
+
 var oneTimeLink = regexp.MustCompile(`https?://\S+/link/\S+`)
 
 // link makes the one-time link by which somebody signs in.

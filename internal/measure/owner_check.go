@@ -22,6 +22,12 @@ const (
 	ProblemOwnersUnseen = "measure.owners_unseen" // it could not be read who answers for what
 )
 
+// The check of owners, and the measure that it proves.
+const (
+	OwnersCheck   = "measure.owners"
+	OwnersMeasure = "ORG-1"
+)
+
 // OwnersScope is what the check of owners examines: the measures of the company.
 const OwnersScope = "measures"
 
@@ -32,7 +38,7 @@ type OwnersChecks struct{ Owners Check }
 // and is still there. It reads the database as garant_checker, and the directory through People.
 func (o *Owners) Checks() OwnersChecks {
 	return OwnersChecks{Owners: Check{
-		ID: "measure.owners", Measures: []string{"ORG-1"}, Every: 5 * time.Minute, Valid: time.Hour, Timeout: 20 * time.Second, Self: true, OwnPace: true,
+		ID: OwnersCheck, Measures: []string{OwnersMeasure}, Every: 5 * time.Minute, Valid: time.Hour, Timeout: 20 * time.Second, Self: true, OwnPace: true,
 		Scope: func(e *estate.Estate) []string {
 			if e == nil || e.Company.Name == "" {
 				return nil

@@ -124,6 +124,43 @@ func TestEqualFindingsAreRolledUp(t *testing.T) {
 	}
 }
 
+// A look that began before a failure was seen, on another server, and ends after it does not clear it.
+func TestALatePassClearsNothing(t *testing.T) {
+	b := newBench(t)
+	b.run(t)
+	began, end := make(chan struct{}), make(chan struct{})
+	slow := checkOf("x.y", "ENC-1")
+	slow.Run = func(context.Context, measure.In) measure.Finding {
+		close(began)
+		<-end
+		return measure.Finding{Outcome: measure.Pass, Scope: []string{"a", "b"}}
+	}
+	other := &measure.Runner{Registry: registry(t, measure.Engine{Name: "x", Checks: []measure.Check{slow}}), DB: b.DB, View: b.View, Build: b.Build, Now: b.Now, Log: b.Log}
+	var late measure.Result
+	var failed error
+	var wg sync.WaitGroup
+	wg.Go(func() { late, failed = other.Run(context.Background(), scheduler, "x.y") })
+	<-began
+	b.set(measure.Finding{Outcome: measure.Fail, Scope: []string{"a", "b"}, Failed: []measure.Item{{Target: "a", Problem: "p"}}})
+	b.run(t)
+	close(end)
+	wg.Wait()
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	if cur := b.current(t); cur.Finding.Outcome != measure.Fail {
+		t.Errorf("the check is at %s, seen at %v", cur.Finding.Outcome, cur.ObservedAt)
+	}
+	if list := b.evidence(t); len(list) != 3 || list[0].ID != late.EvidenceID || list[0].Outcome != measure.Pass {
+		t.Errorf("the evidence is %+v", list)
+	}
+	b.set(measure.Finding{Outcome: measure.Pass, Scope: []string{"a", "b"}})
+	b.run(t)
+	if cur := b.current(t); cur.Finding.Outcome != measure.Pass {
+		t.Errorf("after a look that passed, the check is at %s", cur.Finding.Outcome)
+	}
+}
+
 func TestBlindnessKeepsWhatWasLastSeen(t *testing.T) {
 	b := newBench(t)
 	b.run(t)

@@ -103,6 +103,13 @@ func store(ctx context.Context, db *pg.DB, by actor.Actor, o observation) (evide
 			ValidUntil: at.Add(o.valid).Truncate(time.Microsecond), CatalogueHash: o.catalogue, EstateVersion: o.estate, Build: o.build,
 		}
 		hash := hexSum(source)
+		if outrun, err := last.outruns(ctx, tx, o, at); err != nil || outrun {
+			if err == nil {
+				err = insertEvidence(ctx, tx, by, ev, hash)
+			}
+			evidenceID = ev.ID
+			return err
+		}
 		if last != nil && last.continues(hash, o, at) {
 			ev.Kind, ev.FirstAt, ev.Observations = "rollup", last.firstAt, last.observations+1
 			if at.Sub(last.writtenAt) < rollup {
@@ -144,6 +151,18 @@ type run struct {
 
 func (l *run) continues(hash string, o observation, at time.Time) bool {
 	return l.hash == hash && l.estate == o.estate && l.catalogue == o.catalogue && l.build == o.build && !at.Before(l.observedAt)
+}
+
+// outruns reports whether a pass comes too late to be told: another server, or somebody by hand, has looked
+// later and not seen one. It is kept as evidence, and clears nothing. What comes late and is no pass is told: the
+// next look decides.
+func (l *run) outruns(ctx context.Context, tx pgx.Tx, o observation, at time.Time) (bool, error) {
+	if l == nil || o.check.Pushed || l.estate != o.estate || !at.Before(l.observedAt) || o.finding.Outcome != Pass {
+		return false, nil
+	}
+	var outcome Outcome
+	err := tx.QueryRow(ctx, "SELECT outcome FROM measure.evidence WHERE id = $1", l.evidenceID).Scan(&outcome)
+	return outcome != Pass, err
 }
 
 func lastRun(ctx context.Context, tx pgx.Tx, check string) (*run, error) {

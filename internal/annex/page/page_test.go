@@ -534,42 +534,6 @@ func TestPageIsNotChanged(t *testing.T) {
 	}
 }
 
-// The whole annex is written well below the 15 ms that a reader may wait for it.
-func TestSpeed(t *testing.T) {
-	pages, words := samplePages(t)
-	v, p := sampleAnnex(t, words, "fr"), samplePage(t, words, "fr", "/")
-	for i := range v.Sections { // the worst case: every measure is proven, with its strip
-		for j := range v.Sections[i].Measures {
-			m := v.Sections[i].Measures[j]
-			_, like := find(t, v, "ENC-1")
-			like.ID, like.Title, like.Sentence, like.Refs = m.ID, m.Title, m.Sentence, m.Refs
-			v.Sections[i].Measures[j] = like
-		}
-	}
-	best := time.Hour
-	for range 12 {
-		start := time.Now()
-		if err := pages.Annex(io.Discard, p, v); err != nil {
-			t.Fatal(err)
-		}
-		best = min(best, time.Since(start))
-	}
-	t.Logf("80 proven measures in %s", best)
-	if best > 60*time.Millisecond { // four times the aim, because test machines are busy
-		t.Errorf("the annex takes %s", best)
-	}
-}
-
-func BenchmarkAnnex(b *testing.B) {
-	pages, words := samplePages(b)
-	v, p := sampleAnnex(b, words, "fr"), samplePage(b, words, "fr", "/")
-	for b.Loop() {
-		if err := pages.Annex(io.Discard, p, v); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // Many measures that went one way in one minute are told at once, each of them named; others are
 // told one by one.
 func TestChangesAreGrouped(t *testing.T) {

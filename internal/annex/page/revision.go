@@ -25,6 +25,9 @@ func (t teller) merged(states []Change, revisions []Revision, when func(time.Tim
 func (t teller) revision(r Revision, when string) change {
 	out := change{ID: r.ID, Title: r.Title, Time: when, ISO: t.ISO(r.At), key: r.Key, at: r.At}
 	word := "annex.revision." + r.Kind
+	if r.Effect != "" {
+		word = "annex.revision." + r.Effect
+	}
 	if !t.Has(word) {
 		word = "annex.revision.other"
 	}

@@ -204,6 +204,7 @@ type Revision struct {
 	Title string
 	At    time.Time
 
+	Effect        string // "weakened" or "strengthened": what the change means to readers; empty: neither
 	Before, After string // the sentence; both empty: it is not what changed
 	From, To      int64  // versions, or numbers of systems
 	Fields        []Field

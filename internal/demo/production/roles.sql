@@ -9,12 +9,13 @@ BEGIN
     ('app',           'LOGIN'),              -- the application
     ('cs_reader',     'LOGIN'),              -- Customer Success
     ('it_ops',        'LOGIN'),              -- IT Operations
-    ('backup',        'LOGIN REPLICATION'),  -- copies the cluster
+    ('backup',        'LOGIN REPLICATION'),  -- copies the cluster, and the schema for Garant
     ('reporting',     'LOGIN'),              -- figures without persons
     ('developers',    'NOLOGIN'),            -- development team: no path leads from it here
     ('dev_1',         'LOGIN'),
     ('dev_2',         'LOGIN'),
-    ('garant_reader', 'LOGIN')               -- reads the catalogue, no table
+    ('garant_reader', 'LOGIN'),              -- reads the catalogue, no table
+    ('garant_keys',   'LOGIN')               -- puts keys in and ends sessions, reads no table
   ) AS w (name, options) LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.name) THEN
       EXECUTE format('CREATE ROLE %I %s', wanted.name, wanted.options);

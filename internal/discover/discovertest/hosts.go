@@ -21,6 +21,9 @@ import (
 	"github.com/garant-project/garant/internal/discover"
 )
 
+// Authority is the organisation that issues the hosts' certificates.
+const Authority = "Autorité d’exemple"
+
 // Hosts are servers on addresses of loopback of their own (127.0.0.0/8), all on the same three
 // ports, as real hosts are.
 type Hosts struct {
@@ -36,7 +39,7 @@ type Hosts struct {
 // NewHosts makes an empty company with a resolver.
 func NewHosts(t testing.TB) *Hosts {
 	t.Helper()
-	ca, err := servers.NewCA("Autorité d’exemple", time.Now())
+	ca, err := servers.NewCA(Authority, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func New(r *Registers) measure.Engine {
 func Checks(r *Registers) Set[measure.Check] {
 	return Set[measure.Check]{
 		r.check("register.office", "PHY-3", office, []string{Assets, Sites}, "examined", "sites"),
-		r.check("register.owners", "AST-1", owners, []string{Assets, Persons}, "examined"),
+		r.check(ownersCheck, ownersMeasure, owners, []string{Assets, Persons}, "examined"),
 		r.check("register.labels", "CLS-1", labels, []string{Assets, Documents}, "register.assets.labelled"),
 		r.check("register.media", "PHY-9", media, []string{Assets}, "examined", "media"),
 		r.policy("register.policy.clear_desk", "PHY-7"),

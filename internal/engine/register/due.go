@@ -3,6 +3,7 @@ package register
 import (
 	"context"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,13 +100,38 @@ func (h *pages) more(p *ui.Printer, lines []console.DueLine, total int) []consol
 	return lines
 }
 
+// The check that assets have owners who are present, and its measure.
+const (
+	ownersCheck   = "register.owners"
+	ownersMeasure = "AST-1"
+)
+
+// tells is that check, to who is told on the desk which assets have none.
+func (h *pages) tells(r *web.Request) ([]string, error) {
+	if !r.Actor.May(actor.ChangeRegisters) {
+		return nil, nil
+	}
+	n, err := h.r.counts.get(ownersCheck, r.Now, h.r.generation.Load(), func() (int, error) {
+		list, err := h.ownerless(r)
+		return len(list), err
+	})
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return []string{ownersCheck}, nil
+}
+
+func (h *pages) ownerless(r *web.Request) ([]called, error) {
+	return ownerless(r.Context(), h.r.DB.Pool(pg.Staff), h.r.today(r.Context(), r.Now))
+}
+
 func (h *pages) dueOwners(r *web.Request, p *ui.Printer) ([]console.Due, error) {
-	list, err := ownerless(r.Context(), h.r.DB.Pool(pg.Staff), h.r.today(r.Context(), r.Now))
+	list, err := h.ownerless(r)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
 	href := Path + "/" + Assets
-	d := console.Due{Tag: "AST-1", State: ui.NotMet, What: p.T("register.due.owners", "Count", len(list)), Href: href, Urgency: console.NotMet,
+	d := console.Due{Tag: ownersMeasure, State: ui.NotMet, What: p.T("register.due.owners", "Count", len(list)), Href: href, Urgency: console.NotMet, Whom: p.Role(actor.Operator),
 		Why: p.T("register.due.owners.why"), Next: p.T("register.due.owners.next"), Button: &ui.Button{Label: p.T("register.due.owners.button"), Href: href}}
 	for _, one := range list[:min(len(list), namedOnDesk)] {
 		d.Lines = append(d.Lines, console.DueLine{Target: one.Name})
@@ -120,8 +146,14 @@ func (h *pages) dueOwners(r *web.Request, p *ui.Printer) ([]console.Due, error) 
 
 func (h *pages) dueLeavers(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 	list, err := h.r.Leavers(r.Context(), r.Now)
-	if err != nil || len(list) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	// Who has gone and is named by nothing but assets is told of by these.
+	today := h.r.today(r.Context(), r.Now)
+	list = slices.DeleteFunc(list, func(l Leaver) bool { return l.Leaving.Before(today) && l.Entries == l.Assets })
+	if len(list) == 0 {
+		return nil, nil
 	}
 	shown := list[:min(len(list), namedOnDesk)]
 	var ids []uuid.UUID
@@ -137,7 +169,7 @@ func (h *pages) dueLeavers(r *web.Request, p *ui.Printer) ([]console.Due, error)
 	d := console.Due{What: p.T("register.due.leavers", "Count", len(list)), Href: href, Urgency: console.Decide,
 		Why: p.T("register.due.leavers.why"), Next: p.T("register.due.leavers.next"), Button: &ui.Button{Label: p.T("register.due.leavers.button"), Href: href}}
 	for _, l := range shown {
-		d.Lines = append(d.Lines, console.DueLine{Target: s.name(l.Person.String()), Text: p.T("register.due.leavers.line", "Count", l.Entries, "Day", p.OnDay(l.Leaving.Start(p.Zone())))})
+		d.Lines = append(d.Lines, console.DueLine{Target: s.name(Persons, l.Person.String()), Text: p.T("register.due.leavers.line", "Count", l.Entries, "Day", p.OnDay(l.Leaving.Start(p.Zone())))})
 	}
 	d.Lines = h.more(p, d.Lines, len(list))
 	return []console.Due{d}, nil
@@ -195,6 +227,7 @@ type Leaver struct {
 	Account uuid.UUID // in the directory; uuid.Nil: none
 	Leaving calendar.Date
 	Entries int // entries that name the person
+	Assets  int // of them, those that are assets of theirs
 }
 
 // leavingSoon is how long before the last day what a person answers for becomes due.

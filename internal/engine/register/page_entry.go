@@ -186,7 +186,7 @@ func (h *pages) published(r *web.Request, p *ui.Printer, d *Definition, e Entry,
 	}
 	s := &shower{p: p, names: names}
 	for _, id := range ids {
-		body.Read.Missing = append(body.Read.Missing, s.name(id.String()))
+		body.Read.Missing = append(body.Read.Missing, s.name(Persons, id.String()))
 	}
 	if more := ack.Asked - len(ack.Dated) - len(ids); more > 0 {
 		body.Read.Missing = append(body.Read.Missing, p.T("register.due.more", "Count", more))

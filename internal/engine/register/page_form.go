@@ -287,7 +287,7 @@ func (h *pages) reference(r *web.Request, p *ui.Printer, field Field, u *ui.Fiel
 		choose("", p.T("register.form.choose"))
 		seen := u.Value == ""
 		for _, o := range list {
-			choose(o.ID.String(), s.optionName(o))
+			choose(o.ID.String(), s.optionName(field.To, o))
 			seen = seen || o.ID.String() == u.Value
 		}
 		if !seen { // out of use, or gone: it stays chosen until somebody chooses another
@@ -296,7 +296,7 @@ func (h *pages) reference(r *web.Request, p *ui.Printer, field Field, u *ui.Fiel
 				return err
 			}
 			s.names = names
-			choose(u.Value, s.name(u.Value))
+			choose(u.Value, s.name(field.To, u.Value))
 		}
 		return nil
 	}

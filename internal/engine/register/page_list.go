@@ -1,6 +1,7 @@
 package register
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -150,7 +151,7 @@ func (h *pages) filters(r *web.Request, p *ui.Printer, d *Definition, q Query, s
 				return nil, err
 			}
 			for _, o := range options {
-				add(o.ID.String(), s.optionName(o))
+				add(o.ID.String(), s.optionName(f.To, o))
 			}
 			if chosen := q.Filters[key]; options == nil && chosen != "" && chosen != None {
 				named := s
@@ -159,7 +160,7 @@ func (h *pages) filters(r *web.Request, p *ui.Printer, d *Definition, q Query, s
 						return nil, err
 					}
 				}
-				add(chosen, named.name(chosen))
+				add(chosen, named.name(f.To, chosen))
 			}
 		}
 		if !f.Required {
@@ -178,12 +179,9 @@ func (h *pages) few(r *web.Request, key string) ([]Option, error) {
 	return h.r.atMost(r.Context(), r.Actor, key, maxFilterOptions)
 }
 
-// optionName is what an option is called.
-func (s *shower) optionName(o Option) string {
-	if o.Name != "" {
-		return o.Name
-	}
-	return s.p.T("register.nameless", "ID", console.ShortID(o.ID.String()))
+// optionName is what an option of a register is called.
+func (s *shower) optionName(register string, o Option) string {
+	return cmp.Or(o.Name, s.nameless(register, o.ID.String()))
 }
 
 func (h *pages) export(w http.ResponseWriter, r *web.Request) error {

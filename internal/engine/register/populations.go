@@ -207,7 +207,7 @@ FROM unnest($1::uuid[], $2::int[], $3::uuid[]) AS k (document_id, version, perso
 			return console.Record{}, err
 		}
 		who := names.Of(r.Context(), actor.Person, account.String())
-		title := s.name(a.document.String())
+		title := s.name(Documents, a.document.String())
 		return console.Record{
 			ID: a.String(), At: at, Href: Path + "/" + Documents + "/" + a.document.String(), Title: p.T("register.population.acknowledgement", "Who", who, "Title", title, "Version", a.version),
 			Digest: sample.DigestOf("acknowledgement", a.document, a.version, a.person, account, digest, at),

@@ -43,9 +43,9 @@ ORDER BY 2, 1`, today.String()))
 // leavers lists the persons whose last day is before a day and who are named by entries in use; over
 // are the states out of use, each with its register: "assets/disposed".
 func leavers(ctx context.Context, q pg.Querier, before calendar.Date, over []string) ([]Leaver, error) {
-	rows, err := q.Query(ctx, `SELECT p.id, coalesce((p.fields ->> 'account')::uuid, '00000000-0000-0000-0000-000000000000'), p.fields ->> 'leaving', named.n
+	rows, err := q.Query(ctx, `SELECT p.id, coalesce((p.fields ->> 'account')::uuid, '00000000-0000-0000-0000-000000000000'), p.fields ->> 'leaving', named.n, named.assets
 FROM register.entry p
-CROSS JOIN LATERAL (SELECT count(*) AS n FROM register.reference r JOIN register.entry e ON e.id = r.entry_id
+CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE e.register = 'assets' AND r.field = 'owner') AS assets FROM register.reference r JOIN register.entry e ON e.id = r.entry_id
 	WHERE r.target_id = p.id AND e.deleted_at IS NULL AND e.register || '/' || e.state <> ALL ($2)) AS named
 WHERE p.register = 'persons' AND p.deleted_at IS NULL AND p.fields ->> 'leaving' < $1 AND named.n > 0
 ORDER BY 3, 1`, before.String(), over)
@@ -54,7 +54,7 @@ ORDER BY 3, 1`, before.String(), over)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l Leaver, err error) {
 		var day string
-		if err := row.Scan(&l.Person, &l.Account, &day, &l.Entries); err != nil {
+		if err := row.Scan(&l.Person, &l.Account, &day, &l.Entries, &l.Assets); err != nil {
 			return l, err
 		}
 		l.Leaving, err = calendar.Parse(day)

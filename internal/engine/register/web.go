@@ -53,7 +53,7 @@ func Pages(c *console.Chrome, r *Registers) ([]web.Route, error) {
 		}
 		return append(before, h.items(r)...)
 	}
-	c.AddDue(console.DueSource{Count: h.countDue, List: h.due})
+	c.AddDue(console.DueSource{Count: h.countDue, List: h.due, Tells: h.tells})
 	h.addPopulations()
 	const entry = Path + "/{key}/{id}"
 	return []web.Route{
@@ -215,7 +215,7 @@ func (s *shower) text(d *Definition, f Field, value string) string {
 	case Choice:
 		return s.p.T(optionID(d, f, value))
 	case Reference:
-		return s.name(value)
+		return s.name(f.To, value)
 	case List:
 		return s.p.List(listWords(value))
 	case Number:
@@ -226,12 +226,21 @@ func (s *shower) text(d *Definition, f Field, value string) string {
 	return value
 }
 
-// name is what an entry is called; the end of its id for who may not know, or when it is gone.
-func (s *shower) name(id string) string {
+// name is what an entry of a register is called; the end of its id for who may not know, or when it is gone.
+func (s *shower) name(register, id string) string {
 	if parsed, err := uuid.Parse(id); err == nil && s.names[parsed] != "" {
 		return s.names[parsed]
 	}
-	return s.p.T("register.nameless", "ID", console.ShortID(id))
+	return s.nameless(register, id)
+}
+
+// nameless tells entries apart whose names the reader may not know: a person is called a colleague.
+func (s *shower) nameless(register, id string) string {
+	word := "register.nameless"
+	if register == Persons {
+		word = "register.nameless.person"
+	}
+	return s.p.T(word, "ID", console.ShortID(id))
 }
 
 // cell writes a value for a table.
@@ -273,7 +282,7 @@ func (d *Definition) over(state string) bool {
 
 // label is what an entry is called.
 func (s *shower) label(d *Definition, e Entry) string {
-	return cmp.Or(e.Values[d.Label], s.p.T("register.nameless", "ID", console.ShortID(e.ID.String())))
+	return cmp.Or(e.Values[d.Label], s.nameless(d.Key, e.ID.String()))
 }
 
 // at is an address with a query.

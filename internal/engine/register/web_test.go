@@ -332,3 +332,22 @@ func TestReferencesToMany(t *testing.T) {
 	page := h.get("/registers/persons")
 	consoletest.Wants(t, page, "1,001 entries", "[/registers/persons?after=")
 }
+
+// Who may not read persons sees that colleagues are meant, not entries; other registers have their names.
+func TestColleaguesWithoutNames(t *testing.T) {
+	w := open(t)
+	site := w.add(register.Sites, register.Values{"name": "Bureau (exemple)", "kind": "office"})
+	owner := w.person("Ana", nil)
+	asset := w.add(register.Assets, register.Values{"tag": "PC-1", "kind": "laptop", "owner": owner.ID.String(), "site": site.ID.String()})
+	h := w.site()
+	consoletest.Wants(t, h.get("/registers/assets"), "Ana")
+	h.auth.who = w.op
+	short := console.ShortID(owner.ID.String())
+	for _, page := range []string{"/registers/assets", "/registers/assets/" + asset.ID.String(), "/registers/assets/" + asset.ID.String() + "/edit"} {
+		text := h.get(page)
+		consoletest.Wants(t, text, "colleague "+short, "Bureau (exemple)")
+		consoletest.Lacks(t, text, "entry "+short, "Ana")
+		_, text = h.ask(http.MethodGet, page+"?lang=fr", "", nil)
+		consoletest.Wants(t, text, "collègue "+short)
+	}
+}

@@ -39,7 +39,7 @@ func stateOf(s measure.CheckStatus) string {
 
 // filtered reads the filter of the address and the statuses that it leaves.
 func (h *pages) filtered(r *web.Request) (all, left []measure.CheckStatus, state string, err error) {
-	state = r.URL.Query().Get("state")
+	state = strings.ToLower(r.URL.Query().Get("state"))
 	if state != "" && !slices.Contains(checkStates(), state) {
 		return nil, nil, "", errs.New(errs.Invalid, "console.check.state", "There is no such state.").WithFix("Choose one above the list of checks.")
 	}

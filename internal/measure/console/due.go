@@ -15,8 +15,21 @@ import (
 	"github.com/garant-project/garant/internal/web/ui"
 )
 
-// waits reports whether a check waits for somebody: it has something to look at and is not met.
-func waits(s measure.CheckStatus) bool { return s.State != "" && s.State != measure.Met }
+// waiting lists the checks that wait for somebody: they have something to look at and are not met. One whose
+// failure is told in other words is left out, unless it is blind: that is told by nobody else.
+func (h *pages) waiting(r *web.Request) ([]measure.CheckStatus, error) {
+	all, err := h.r.Statuses(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	told, err := h.c.Told(r)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(s measure.CheckStatus) bool {
+		return s.State == "" || s.State == measure.Met || told[s.Check.ID] && (s.Reason == measure.ReasonFail || s.Current == nil)
+	}), nil
+}
 
 func (h *pages) countDue(r *web.Request) (int, error) {
 	if !r.Actor.May(actor.ReadChecks) {
@@ -29,14 +42,8 @@ func (h *pages) countDue(r *web.Request) (int, error) {
 	if view.Estate == nil {
 		return 1, nil
 	}
-	n := len(h.steps(r, h.c.Printer(r), view))
-	all, err := h.r.Statuses(r.Context())
-	for _, s := range all {
-		if waits(s) {
-			n++
-		}
-	}
-	return n, err
+	waiting, err := h.waiting(r)
+	return len(h.steps(r, h.c.Printer(r), view)) + len(waiting), err
 }
 
 // due lists the first steps that are left and the checks that are not met; or, before any estate
@@ -57,17 +64,13 @@ func (h *pages) due(r *web.Request, p *ui.Printer) ([]console.Due, error) {
 			Button: &ui.Button{Label: p.T("console.due.estate.button"), Href: console.EstatePath, Primary: true},
 		}}, nil
 	}
-	all, err := h.r.Statuses(ctx)
+	waiting, err := h.waiting(r)
 	if err != nil {
 		return nil, err
 	}
-	var waiting []measure.CheckStatus
 	var measures []string
-	for _, s := range all {
-		if waits(s) {
-			waiting = append(waiting, s)
-			measures = append(measures, s.Check.Measures...)
-		}
+	for _, s := range waiting {
+		measures = append(measures, s.Check.Measures...)
 	}
 	published, err := measure.LastStates(ctx, h.staff(), measures)
 	if err != nil {

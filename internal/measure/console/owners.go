@@ -70,7 +70,7 @@ func OwnerPages(c *console.Chrome, d OwnerDeps) ([]web.Route, error) {
 	if h.one, err = ui.Parse("console", ownerTemplates, "templates/owners/measure.html"); err != nil {
 		return nil, err
 	}
-	c.AddDue(console.DueSource{Count: h.countDue, List: h.due})
+	c.AddDue(console.DueSource{Count: h.countDue, List: h.due, Tells: h.tells})
 	return []web.Route{
 		{Pattern: "GET /measures", Permission: actor.ReadAnnex, Handler: h.measures},
 		{Pattern: "GET /measures.csv", Permission: actor.ReadAnnex, Handler: h.csv},

@@ -27,6 +27,28 @@ func errNoMeasure() error {
 	return errs.New(errs.NotFound, "measure.no_measure", "The annex has no such measure.").WithFix("Look for it in the list of measures.")
 }
 
+// tells is the check of owners, to who is told on the desk which measures have none.
+func (h *ownerPages) tells(r *web.Request) ([]string, error) {
+	if !r.Actor.May(actor.AssignMeasures) {
+		return nil, nil
+	}
+	unowned, err := h.unowned(r)
+	if err != nil || len(unowned) == 0 {
+		return nil, err
+	}
+	return []string{measure.OwnersCheck}, nil
+}
+
+// unowned are the measures without somebody who answers for them, read once for a page.
+func (h *ownerPages) unowned(r *web.Request) ([]measure.Unowned, error) {
+	return web.Once(r.Context(), unownedKey{}, func() ([]measure.Unowned, error) {
+		list, _, err := h.Owners.Unowned(r.Context(), h.staff())
+		return list, err
+	})
+}
+
+type unownedKey struct{}
+
 func (h *ownerPages) countDue(r *web.Request) (int, error) {
 	p := h.c.Messages.For(r.Lang, nil)
 	list, err := h.dueFor(r, p, &names{h: h, p: p, quiet: true})
@@ -153,12 +175,12 @@ func (h *ownerPages) together(r *web.Request, p *ui.Printer, view measure.View, 
 // statements that a measure is no longer so, and words that others owe.
 func (h *ownerPages) dueOthers(r *web.Request, p *ui.Printer, view measure.View, tasks, own []measure.Task, people *names) ([]console.Due, error) {
 	var list []console.Due
-	unowned, _, err := h.Owners.Unowned(r.Context(), h.staff())
+	unowned, err := h.unowned(r)
 	if err != nil {
 		return nil, err
 	}
 	for _, problem := range []string{measure.ProblemUnowned, measure.ProblemOwnerAbsent} {
-		d := console.Due{Href: console.MeasuresPath + "?show=" + showUnowned, Urgency: console.Decide, Whom: p.Role(actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("measures.due.assign"), Href: console.MeasuresPath + "?show=" + showUnowned}}
+		d := console.Due{State: ui.NotMet, Tag: measure.OwnersMeasure, Href: console.MeasuresPath + "?show=" + showUnowned, Urgency: console.Decide, Whom: p.Role(actor.Lead), Mine: true, Button: &ui.Button{Label: p.T("measures.due.assign"), Href: console.MeasuresPath + "?show=" + showUnowned}}
 		n := 0
 		for _, u := range unowned {
 			if u.Problem != problem {

@@ -68,7 +68,7 @@ func (h *ownerPages) rows(r *web.Request) ([]row, measure.View, error) {
 	if err != nil {
 		return nil, view, err
 	}
-	unowned, _, err := h.Owners.Unowned(ctx, h.staff())
+	unowned, err := h.unowned(r)
 	if err != nil {
 		return nil, view, err
 	}
@@ -89,7 +89,7 @@ func (h *ownerPages) rows(r *web.Request) ([]row, measure.View, error) {
 
 // shown reads the filter of the address.
 func shown(r *web.Request) (string, error) {
-	what := r.URL.Query().Get("show")
+	what := strings.ToLower(r.URL.Query().Get("show")) // addresses are typed, too
 	if what != "" && !slices.Contains(shows(), what) {
 		return "", errs.New(errs.Invalid, "measures.list", "There is no such list.").WithFix("Choose one above the list of measures.")
 	}

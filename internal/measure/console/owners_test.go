@@ -189,7 +189,7 @@ func TestMeasurePages(t *testing.T) {
 	page = f.get("/")
 	consoletest.Wants(t, page, "1 item is due.", whole, "Anna Exemple", "[/measures/"+whole+"#attest]")
 	consoletest.Lacks(t, page, "Coverage of the annex")
-	page = f.get("/measures?show=mine")
+	page = f.get("/measures?show=Mine") // as somebody types it
 	consoletest.Wants(t, page, whole+" · ", "Anna Exemple")
 	consoletest.Lacks(t, page, "Name somebody for a whole team", perSite+" · ")
 	page = f.get("/measures/" + whole)

@@ -111,6 +111,7 @@ func TestChecks(t *testing.T) {
 	consoletest.Wants(t, page, "HTTPS required by browsers")
 	consoletest.Lacks(t, page, "Transport encryption")
 	consoletest.Wants(t, h.get("/checks?state=stale"), "No check is in this state")
+	consoletest.Wants(t, h.get("/checks?state=Not_Met"), "[/checks?state=not_met] not met 1")
 	if w, body := h.ask(http.MethodGet, "/checks?state=fine&lang=en"); w.Code != http.StatusUnprocessableEntity || !strings.Contains(consoletest.Text(t, body), "There is no such state.") {
 		t.Errorf("state=fine: %d", w.Code)
 	}

@@ -181,6 +181,15 @@ func Strength(before, after catalogue.Parameter) Effect {
 	return Changed
 }
 
+// StrengthOfKind tells whether a measure is proven more or less strongly than before.
+func StrengthOfKind(before, after catalogue.Kind) Effect {
+	kinds := []catalogue.Kind{catalogue.Attested, catalogue.Run, catalogue.Checked, catalogue.Enforced}
+	if slices.Index(kinds, after) > slices.Index(kinds, before) {
+		return Strengthened
+	}
+	return Weakened
+}
+
 func anySuffix(s string, suffixes ...string) bool {
 	return slices.ContainsFunc(suffixes, func(x string) bool { return s == x || strings.HasSuffix(s, "_"+x) })
 }
@@ -212,12 +221,7 @@ func (d *differ) measure(id string) {
 		return
 	}
 	d.excluded(a, b, langs)
-	kinds := []catalogue.Kind{catalogue.Attested, catalogue.Run, catalogue.Checked, catalogue.Enforced}
-	effect := Weakened
-	if slices.Index(kinds, b.Kind) > slices.Index(kinds, a.Kind) {
-		effect = Strengthened
-	}
-	d.add(Difference{Measure: id, Field: FieldKind, Before: string(a.Kind), After: string(b.Kind), Effect: effect})
+	d.add(Difference{Measure: id, Field: FieldKind, Before: string(a.Kind), After: string(b.Kind), Effect: StrengthOfKind(a.Kind, b.Kind)})
 	d.cadence(a, b)
 	d.add(Difference{Measure: id, Field: FieldOwner, Before: a.Owner, After: b.Owner, Effect: Changed})
 	d.add(Difference{Measure: id, Field: FieldOperator, Before: a.Operator, After: b.Operator, Effect: Changed})

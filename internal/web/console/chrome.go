@@ -111,6 +111,9 @@ const (
 type DueSource struct {
 	Count func(r *web.Request) (int, error) // as many as List has
 	List  func(r *web.Request, p *ui.Printer) ([]Due, error)
+	// Tells lists the checks whose failure List tells of in its own words, so that the same is not told by the
+	// check as well. May be nil: none.
+	Tells func(r *web.Request) ([]string, error)
 }
 
 // AddDue registers a source. Not safe once requests are served.
@@ -136,6 +139,26 @@ func (c *Chrome) Due(r *web.Request, p *ui.Printer) ([]Due, error) {
 	return all, nil
 }
 
+// Told are the checks whose failure some source tells the reader of in its own words.
+func (c *Chrome) Told(r *web.Request) (map[string]bool, error) {
+	return web.Once(r.Context(), toldKey{}, func() (map[string]bool, error) {
+		told := map[string]bool{}
+		for _, s := range c.due {
+			if s.Tells == nil {
+				continue
+			}
+			checks, err := s.Tells(r)
+			if err != nil {
+				return nil, err
+			}
+			for _, id := range checks {
+				told[id] = true
+			}
+		}
+		return told, nil
+	})
+}
+
 // waiting counts what is due. Where it cannot be told, nothing is counted: the number is a
 // courtesy of the navigation, and the desk itself fails when it cannot be told.
 func (c *Chrome) waiting(r *web.Request) int {
@@ -155,7 +178,10 @@ func (c *Chrome) waiting(r *web.Request) int {
 	return n
 }
 
-type dueKey struct{}
+type (
+	dueKey  struct{}
+	toldKey struct{}
+)
 
 // Printer writes in the reader's language and the company's zone.
 func (c *Chrome) Printer(r *web.Request) *ui.Printer {

@@ -1,0 +1,162 @@
+// Command sponsorship runs the example application by itself: against a database that Garant
+// guards, a Garant that gives tokens, and an OpenID issuer. See its -help, and README.md beside
+// its package.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/garant-project/garant/examples/sponsorship"
+	"github.com/garant-project/garant/examples/sponsorship/issuer"
+	"github.com/garant-project/garant/tenant"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "sponsorship:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	listen, origin, garant, database, issuer, client, users, keyType string
+	forms                                                            []string
+}
+
+func run(ctx context.Context, args []string, env func(string) string) error {
+	var o options
+	f := flag.NewFlagSet("sponsorship", flag.ContinueOnError)
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8482", "where to listen")
+	f.StringVar(&o.origin, "origin", "http://ardoise.localhost:8482", "where browsers find it")
+	f.StringVar(&o.garant, "garant", "", "where Garant gives tokens: https://admin.garant.example/api/v1/tenant/token")
+	f.StringVar(&o.database, "audience", "production", "what Garant's estate calls the database")
+	f.StringVar(&o.issuer, "issuer", "", "the OpenID issuer at which customers' staff sign in")
+	f.StringVar(&o.client, "client", "sponsorship", "what the issuer calls this application")
+	f.StringVar(&o.keyType, "key", "bigint", "type of the customers' key: uuid, bigint or text")
+	f.StringVar(&o.users, "development-users", "", "run an issuer for development at -issuer, with the users of this JSON file; it asks for no password")
+	f.Func("form", "a public form, as slug=customer's key=name; may be given several times", func(s string) error { o.forms = append(o.forms, s); return nil })
+	f.Usage = func() {
+		_, _ = fmt.Fprintf(f.Output(), "Runs the example application.\n\nIn the environment:\n  SPONSORSHIP_DATABASE  address of the customers' database, as the application's role\n  SPONSORSHIP_TOKEN     this application's API token at Garant, with the right to exchange\n\nFlags:\n")
+		f.PrintDefaults()
+	}
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	forms, err := parseForms(o.forms, o.keyType)
+	switch {
+	case err != nil:
+		return err
+	case f.NArg() > 0:
+		return fmt.Errorf("%q is no flag: see -help", f.Arg(0))
+	case env("SPONSORSHIP_DATABASE") == "" || env("SPONSORSHIP_TOKEN") == "" || o.garant == "" || o.issuer == "":
+		return errors.New("SPONSORSHIP_DATABASE and SPONSORSHIP_TOKEN in the environment, -garant and -issuer are needed: see -help")
+	}
+	pool, err := pgxpool.New(ctx, env("SPONSORSHIP_DATABASE"))
+	if err != nil {
+		return errors.New("the address in SPONSORSHIP_DATABASE cannot be read: write it as postgres://app:password@host/database?sslmode=verify-full")
+	}
+	defer pool.Close()
+	bearer := env("SPONSORSHIP_TOKEN")
+	app, err := sponsorship.New(sponsorship.Config{
+		Origin: o.origin, Pool: pool, Issuer: o.issuer, Client: o.client, Forms: forms, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Exchanger: &sponsorship.Garant{Database: o.database, Endpoint: tenant.Endpoint{URL: o.garant, APIToken: func(context.Context) (string, error) { return bearer, nil }}},
+	})
+	if err != nil {
+		return err
+	}
+	sites := map[string]http.Handler{o.listen: app}
+	if o.users != "" {
+		address, login, err := development(o)
+		if err != nil {
+			return err
+		}
+		sites[address] = login
+	}
+	return serve(ctx, sites)
+}
+
+// development makes the issuer for development.
+func development(o options) (address string, h http.Handler, err error) {
+	text, err := os.ReadFile(o.users)
+	if err != nil {
+		return "", nil, err
+	}
+	var users []issuer.User
+	if err := json.Unmarshal(text, &users); err != nil {
+		return "", nil, fmt.Errorf("%s is to hold a list of users: [{\"ID\": …, \"Name\": …, \"Email\": …, \"Organisation\": key, \"Customer\": name}]: %w", o.users, err)
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", nil, err
+	}
+	u, err := url.Parse(o.issuer)
+	if err != nil {
+		return "", nil, err
+	}
+	i, err := issuer.New(issuer.Config{URL: o.issuer, Client: o.client, Redirect: o.origin + "/callback", Users: users, Key: key})
+	if err != nil {
+		return "", nil, err
+	}
+	return "127.0.0.1:" + u.Port(), i.Handler(), nil
+}
+
+func parseForms(texts []string, keyType string) ([]sponsorship.Form, error) {
+	var forms []sponsorship.Form
+	for _, s := range texts {
+		parts := strings.SplitN(s, "=", 3)
+		if len(parts) != 3 {
+			return nil, fmt.Errorf("-form %q: write slug=key=name", s)
+		}
+		id, err := tenant.ParseID(keyType, parts[1])
+		if err != nil {
+			return nil, err
+		}
+		forms = append(forms, sponsorship.Form{Slug: parts[0], Customer: id, Name: parts[2]})
+	}
+	return forms, nil
+}
+
+// serve listens until ctx ends.
+func serve(ctx context.Context, sites map[string]http.Handler) error {
+	failed := make(chan error, len(sites))
+	var servers []*http.Server
+	for address, h := range sites {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return err
+		}
+		s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10}
+		servers = append(servers, s)
+		go func() { failed <- s.Serve(l) }()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	for _, s := range servers {
+		_ = s.Shutdown(ending)
+	}
+	return err
+}

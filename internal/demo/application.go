@@ -1,0 +1,178 @@
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/garant-project/garant/examples/sponsorship"
+	"github.com/garant-project/garant/examples/sponsorship/issuer"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/tenant"
+)
+
+// Client is what the example's login calls its application.
+const Client = "sponsorship"
+
+// issuerKey is the file with the key by which the example's login signs: kept, so that a second
+// start is the same issuer.
+const issuerKey = "issuer.key"
+
+// Customer is an organisation that uses the example's application.
+type Customer struct {
+	Key  int64 // customer.organisation.id
+	Slug string
+	Name string
+}
+
+// ID is the customer's key in a tenant token.
+func (c Customer) ID() tenant.ID { return tenant.Int(c.Key) }
+
+// Customers are the organisations in the example's database.
+func Customers() []Customer {
+	return []Customer{{1, "brasserie", "Brasserie de l’Exemple"}, {2, "assurances", "Assurances de l’Exemple"}}
+}
+
+// Users are the customers' staff that the example's login knows: each customer has somebody who
+// reviews, somebody who pays and somebody who reads. customer.member has the same.
+func Users() []issuer.User {
+	var users []issuer.User
+	for _, c := range Customers() {
+		for i, name := range []string{"Instruction", "Trésorerie", "Consultation"} {
+			mailbox := []string{"instruction", "tresorerie", "consultation"}[i]
+			users = append(users, issuer.User{
+				ID: fmt.Sprintf("00000000-0000-4000-8000-0000000000%d%d", c.Key, i+1), Name: name + " (exemple)",
+				Email: mailbox + "@" + c.Slug + ".example", Organisation: fmt.Sprint(c.Key), Customer: c.Name,
+			})
+		}
+	}
+	return users
+}
+
+// Application is the example's own software: the application that its customers use, and their login.
+type Application struct {
+	Origin string // of the application, for browsers
+	Issuer string // of the login
+	Login  *issuer.Issuer
+
+	pool    *pgxpool.Pool
+	servers []*http.Server
+}
+
+// applicationOrigin is where browsers find the application. Hosts below localhost are this machine's
+// own (RFC 6761, section 6.3); the login's is an address, because programs ask it too.
+func (c *Company) applicationOrigin() string {
+	return fmt.Sprintf("http://ardoise.localhost:%d", c.ports[applicationListener][0])
+}
+
+func (c *Company) issuerURL() string { return "http://" + loopback(c.ports[applicationListener][1]) }
+
+// OpenApplication starts the application and its login. Its database may be away: pages say so.
+func (c *Company) OpenApplication(ctx context.Context, tokens sponsorship.Exchanger) (*Application, error) {
+	a := &Application{Origin: c.applicationOrigin(), Issuer: c.issuerURL()}
+	if err := a.open(ctx, c, tokens); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.Exchanger) error {
+	key, err := c.signingKey()
+	if err != nil {
+		return err
+	}
+	if a.Login, err = issuer.New(issuer.Config{URL: a.Issuer, Client: Client, Redirect: a.Origin + "/callback", Users: Users(), Key: key}); err != nil {
+		return err
+	}
+	address, err := os.ReadFile(c.path(appAddress))
+	if err != nil {
+		return cannot("read "+appAddress, err)
+	}
+	config, err := pgxpool.ParseConfig(strings.TrimSpace(string(address)))
+	if err != nil {
+		return cannot("read "+appAddress, err)
+	}
+	config.MaxConns = 6
+	if a.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return pg.Wrap(err)
+	}
+	var forms []sponsorship.Form
+	for _, customer := range Customers() {
+		forms = append(forms, sponsorship.Form{Slug: customer.Slug, Customer: customer.ID(), Name: customer.Name})
+	}
+	handler, err := sponsorship.New(sponsorship.Config{
+		Origin: a.Origin, Pool: a.pool, Exchanger: tokens, Issuer: a.Issuer, Client: Client, Forms: forms, Log: c.log.With("service.name", "sponsorship"),
+	})
+	if err != nil {
+		return err
+	}
+	ports := c.ports[applicationListener]
+	for i, h := range []http.Handler{handler, a.Login.Handler()} {
+		if err := a.serve(ports[i], h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Application) serve(port int, h http.Handler) error {
+	l, err := net.Listen("tcp", loopback(port))
+	if err != nil {
+		return errs.New(errs.Unavailable, "demo.port", fmt.Sprintf("The example's application cannot listen on 127.0.0.1:%d.", port)).
+			WithFix("End the program that holds this port, or start with another --data directory.").Wrap(err)
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10}
+	a.servers = append(a.servers, s)
+	go func() { _ = s.Serve(l) }() // ends with Close
+	return nil
+}
+
+// Close stops both.
+func (a *Application) Close() {
+	for _, s := range a.servers {
+		_ = s.Close()
+	}
+	if a.pool != nil {
+		a.pool.Close()
+	}
+}
+
+// signingKey is the login's key, made once.
+func (c *Company) signingKey() (*rsa.PrivateKey, error) {
+	text, err := os.ReadFile(c.path(issuerKey))
+	if errors.Is(err, os.ErrNotExist) {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return nil, err
+		}
+		return key, c.save(issuerKey, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	}
+	if err != nil {
+		return nil, cannot("read "+issuerKey, err)
+	}
+	if block, _ := pem.Decode(text); block != nil {
+		if parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+			if key, ok := parsed.(*rsa.PrivateKey); ok {
+				return key, nil
+			}
+		}
+	}
+	return nil, errs.New(errs.Invalid, "demo.issuer_key", "The key of the example's login cannot be read.").WithFix("Remove " + issuerKey + " from the example's directory: a new one is made at the next start.")
+}

@@ -1,0 +1,265 @@
+package isolation
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
+	"github.com/garant-project/garant/internal/engine/tenancy/verify"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/measure"
+)
+
+// Deps is what the checks need from outside. The zero value looks with the usual bounds.
+type Deps struct {
+	Live  time.Duration // longest time spent on one database; 0: 60 s
+	Write time.Duration // longest time for one scratch copy; 0: 5 min
+}
+
+// New returns the checks as an engine.
+func New(deps Deps) measure.Engine {
+	return measure.Engine{Name: "isolation", Checks: Checks(deps).All(), Messages: Messages()}
+}
+
+// The bounds of a run. The kernel replaces every by the policy's.
+const (
+	every      = time.Minute
+	valid      = 5 * time.Minute
+	daily      = 24 * time.Hour
+	validDaily = 50 * time.Hour
+	maxItems   = 100
+	maxActual  = 240
+	maxRaw     = 48 << 10
+)
+
+// Set holds one T for each check. Its literals are written without keys, so that a new check does
+// not compile until it has a T everywhere one is due, fault injections included.
+type Set[T any] struct {
+	Live   T
+	Writes T
+}
+
+// All returns the set's members in the order of its fields.
+func (s Set[T]) All() []T { return []T{s.Live, s.Writes} }
+
+// Checks returns the checks.
+func Checks(deps Deps) Set[measure.Check] {
+	measures := []string{"SEG-1", "SEG-2"}
+	live := look{id: "isolation.live", time: cmp.Or(deps.Live, time.Minute), in: held}
+	writes := look{id: "isolation.writes", time: cmp.Or(deps.Write, 5*time.Minute), in: copied, scratch: true}
+	return Set[measure.Check]{
+		measure.Check{ID: live.id, Measures: measures, Every: every, Valid: valid, Timeout: live.time + 10*time.Second, Facts: live.facts(), Scope: live.scope, Run: live.run},
+		measure.Check{ID: writes.id, Measures: measures, Every: daily, Valid: validDaily, OwnPace: true, Timeout: 2*writes.time + 10*time.Second, Facts: writes.facts(), Scope: writes.scope, Run: writes.run},
+	}
+}
+
+// held reports whether a database is held to a manifest; copied, whether writes are tried on a copy.
+func held(d *estate.Database) bool   { return d.Tenancy != nil && d.Tenancy.Manifest != nil }
+func copied(d *estate.Database) bool { return held(d) && !d.Tenancy.Copy.IsZero() }
+
+// look is one way of looking at guarded databases.
+type look struct {
+	id      string
+	time    time.Duration // for one database
+	in      func(*estate.Database) bool
+	scratch bool
+}
+
+func (l look) targets(e *estate.Estate) []*estate.Database {
+	var list []*estate.Database
+	for i := range e.Databases {
+		if l.in(&e.Databases[i]) {
+			list = append(list, &e.Databases[i])
+		}
+	}
+	slices.SortFunc(list, func(a, b *estate.Database) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+func (l look) scope(e *estate.Estate) []string {
+	var names []string
+	for _, d := range l.targets(e) {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+func (l look) facts() []string {
+	return []string{l.id + ".examined", l.id + ".tables", l.id + ".checks"}
+}
+
+// run looks at one database after the other: each is as much as a server should carry at a time.
+func (l look) run(ctx context.Context, in measure.In) measure.Finding {
+	targets := l.targets(in.Estate)
+	if len(targets) == 0 {
+		return measure.Finding{Outcome: measure.NotApplicable}
+	}
+	f := measure.Finding{Outcome: measure.Pass}
+	raw := map[string]any{}
+	tables, checks := 0, 0
+	for _, d := range targets {
+		report, items := l.database(ctx, d, in.Now)
+		blind := slices.ContainsFunc(items, func(i measure.Item) bool { return Problem(i.Problem).Blind() })
+		failed := slices.ContainsFunc(items, func(i measure.Item) bool { return !Problem(i.Problem).Blind() })
+		if failed || !blind {
+			f.Scope = append(f.Scope, d.Name)
+		}
+		switch {
+		case failed:
+			f.Outcome = measure.Fail
+		case blind && f.Outcome != measure.Fail:
+			f.Outcome = measure.Error
+		}
+		if more := len(items) - maxItems; more > 0 {
+			items = append(items[:maxItems], measure.Item{Target: d.Name, Problem: items[0].Problem, Expected: "none", Actual: fmt.Sprintf("%d more are not listed", more)})
+		}
+		f.Failed = append(f.Failed, items...)
+		if report != nil {
+			raw[d.Name] = observed(report)
+			tables += report.Tables
+			passed, _ := report.Count(verify.Pass)
+			checks += passed
+		}
+	}
+	if len(f.Scope) > 0 {
+		f.Facts = map[string]measure.Fact{l.id + ".examined": measure.Count(len(f.Scope)), l.id + ".tables": measure.Count(tables), l.id + ".checks": measure.Count(checks)}
+	}
+	f.Raw = encoded(raw)
+	return f
+}
+
+// database looks at one; report is nil when nothing was seen.
+func (l look) database(ctx context.Context, d *estate.Database, now time.Time) (report *verify.Report, items []measure.Item) {
+	ctx, cancel := context.WithTimeout(ctx, l.time)
+	defer cancel()
+	item := func(p Problem, expected, actual string) {
+		items = append(items, measure.Item{Target: d.Name, Problem: string(p), Expected: expected, Actual: shorten(actual)})
+	}
+	defer func() {
+		if recover() != nil {
+			report, items = nil, nil
+			item(CheckBroken, "an observation", "the check itself failed")
+		}
+	}()
+	m, problems := manifest.Parse(d.Tenancy.Manifest)
+	if problems != nil {
+		first, _ := errs.Sentence(problems)
+		item(BadManifest, "a manifest", first)
+		return nil, items
+	}
+	options := verify.Options{Manifest: m, System: d.System, Scratch: l.scratch, Timeout: l.time, MaxKeyAge: 2 * d.Tenancy.Rotate, Now: func() time.Time { return now }}
+	source := d.URL
+	if l.scratch {
+		source = d.Tenancy.Copy
+	} else if d.Tenancy.Application.IsZero() {
+		item(NoApplication, "an address of the application", "none is declared")
+		return nil, items
+	}
+	var err error
+	if options.URL, err = source.Reveal(); err == nil && !d.Tenancy.Application.IsZero() && !l.scratch {
+		options.AppURL, err = d.Tenancy.Application.Reveal()
+	}
+	if err != nil {
+		item(BadAddress, "an address", "it cannot be read")
+		return nil, items
+	}
+	report, err = verify.Run(ctx, options)
+	if err != nil {
+		said, _ := errs.Sentence(err)
+		var e *errs.Error
+		switch {
+		case ctx.Err() != nil || errors.As(err, &e) && e.ID == "tenancy.verify.timeout":
+			item(OutOfTime, "a whole look", fmt.Sprintf("not over after %s", l.time))
+		case e != nil && (e.ID == "tenancy.verify.other_database" || e.ID == "tenancy.verify.other_system"):
+			item(Impostor, d.Database+" of "+d.System, said)
+		default:
+			item(Unreachable, "an answer", said)
+		}
+		return nil, items
+	}
+	return report, append(items, judged(d.Name, report)...)
+}
+
+// judged turns what was seen into items. What is of low severity is told in the observation only.
+func judged(target string, r *verify.Report) []measure.Item {
+	var items []measure.Item
+	for _, one := range r.Results {
+		switch {
+		case one.Outcome == verify.Error:
+			items = append(items, measure.Item{Target: target, Problem: string(Unseen), Expected: one.ID, Actual: shorten(one.Error)})
+		case one.Outcome == verify.Fail && one.Severity.AtLeast(verify.Medium):
+			for _, found := range one.Findings {
+				items = append(items, measure.Item{Target: target, Problem: string(problem(one)), Expected: one.ID, Actual: shorten(found.Object + ": " + found.Found)})
+			}
+		}
+	}
+	slices.SortStableFunc(items, func(a, b measure.Item) int {
+		return cmp.Or(strings.Compare(a.Problem, b.Problem), strings.Compare(a.Expected, b.Expected), strings.Compare(a.Actual, b.Actual))
+	})
+	return items
+}
+
+func problem(r verify.Result) Problem {
+	switch {
+	case r.ID == "tables.unclassified":
+		return Unclassified
+	case strings.HasPrefix(r.ID, "around.") && r.Severity.AtLeast(verify.Medium):
+		return Undeclared
+	case r.Kind == verify.Probe:
+		return Crossed
+	case r.Severity == verify.Critical:
+		return Open
+	case r.Severity == verify.High:
+		return Weak
+	}
+	return Shows
+}
+
+// observed is the report without the words that every report has.
+func observed(r *verify.Report) any {
+	type result struct {
+		Outcome  verify.Outcome   `json:"outcome"`
+		Examined int              `json:"examined"`
+		Findings []verify.Finding `json:"findings,omitempty"`
+		Error    string           `json:"error,omitempty"`
+	}
+	results := map[string]result{}
+	for _, one := range r.Results {
+		results[one.ID] = result{one.Outcome, one.Examined, one.Findings, one.Error}
+	}
+	return map[string]any{"design": r.Design, "looked": r.Looked, "tried": r.Tried, "tables": r.Tables, "results": results}
+}
+
+func encoded(raw map[string]any) json.RawMessage {
+	whole, err := json.Marshal(raw)
+	if err != nil {
+		return nil
+	}
+	if len(whole) <= maxRaw {
+		return whole
+	}
+	sum := sha256.Sum256(whole)
+	short, err := json.Marshal(map[string]any{"sha256": "sha256:" + hex.EncodeToString(sum[:]), "databases": len(raw), "bytes": len(whole)})
+	if err != nil {
+		return nil
+	}
+	return short
+}
+
+// shorten keeps what an item shows on one line.
+func shorten(s string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+	if runes := []rune(s); len(runes) > maxActual {
+		return string(runes[:maxActual-1]) + "…"
+	}
+	return s
+}

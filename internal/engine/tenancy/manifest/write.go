@@ -1,0 +1,160 @@
+package manifest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const head = `# Which rows of this database belong to whom. Written by garant isolation plan; read it, correct it,
+# keep it beside your migrations, and run garant isolation plan again after each change of the schema.
+#
+#   tenant    each row belongs to one customer, named by column: the application sees those of the
+#             token that it entered the transaction with, and no others
+#   shared    the same for all customers: the application reads it; more only where grants say so
+#   private   not for the application at all
+#
+# A table that is not in this file is not for the application either. A doubt is a question that
+# the catalogue could not answer: answer it, then remove the line. One that begins with
+# "decide:" keeps garant isolation apply from starting. Your words belong in reason: plan keeps
+# every decision and every reason, but writes comments anew.
+`
+
+// Write gives the manifest as sorted YAML: the same manifest, the same bytes. Parse reads it back.
+func (m *Manifest) Write(to io.Writer) error {
+	sorted := *m
+	sorted.App = append([]string(nil), m.App...)
+	sorted.Around = append([]Path(nil), m.Around...)
+	sorted.Tables = append([]Table(nil), m.Tables...)
+	for i := range sorted.Tables {
+		sorted.Tables[i].Grants = append([]string(nil), sorted.Tables[i].Grants...)
+	}
+	sorted.Sort()
+	_, err := to.Write(sorted.bytes())
+	return err
+}
+
+func (m *Manifest) bytes() []byte {
+	var b bytes.Buffer
+	b.WriteString(head)
+	fmt.Fprintf(&b, "isolation: 1\ndatabase: %s\n", scalar(m.Database))
+	b.WriteString("\n# How the database knows the customer of a transaction: pinned (the token is verified once) or\n# statement (in each statement; for managed PostgreSQL, where nobody is superuser).\n")
+	fmt.Fprintf(&b, "design: %s\n", scalar(m.Design))
+	b.WriteString("\n# What the customer in a token is.\n")
+	if m.Key.Table == "" {
+		fmt.Fprintf(&b, "key: {column: %s, type: %s}\n", scalar(m.Key.Column), scalar(m.Key.Type))
+	} else {
+		fmt.Fprintf(&b, "key: {table: %s, column: %s, type: %s}\n", scalar(m.Key.Table), scalar(m.Key.Column), scalar(m.Key.Type))
+	}
+	b.WriteString("\n# The roles that the application signs in as. They own nothing and get in with a token only.\n")
+	fmt.Fprintf(&b, "app: %s\n", flow(m.App))
+	b.WriteString("\n# The ways around all this: who sees every customer, and what for. garant isolation verify holds\n# the database to this list.\n")
+	if len(m.Around) == 0 {
+		b.WriteString("around: []\n")
+	} else {
+		b.WriteString("around:\n")
+	}
+	for _, p := range m.Around {
+		fmt.Fprintf(&b, "  - {role: %s, kind: %s, why: %s}\n", scalar(p.Role), scalar(p.Kind), scalar(p.Why))
+	}
+	m.summary(&b)
+	if len(m.Tables) == 0 {
+		b.WriteString("tables: {}\n")
+		return b.Bytes()
+	}
+	b.WriteString("tables:\n")
+	for _, t := range m.Tables {
+		t.write(&b)
+	}
+	return b.Bytes()
+}
+
+// summary counts what the list holds.
+func (m *Manifest) summary(b *bytes.Buffer) {
+	count := map[Class]int{}
+	doubts, blocking := 0, 0
+	for _, t := range m.Tables {
+		count[t.Class]++
+		doubts += len(t.Doubts)
+		blocking += len(t.Blocking())
+	}
+	fmt.Fprintf(b, "\n# %d relations: %d tenant, %d shared, %d private. Doubts left: %d, of which %d keep apply from starting.\n",
+		len(m.Tables), count[Tenant], count[Shared], count[Private], doubts, blocking)
+}
+
+func (t *Table) write(b *bytes.Buffer) {
+	fmt.Fprintf(b, "  %s:\n", scalar(t.QualifiedName()))
+	line := func(key, value string) { fmt.Fprintf(b, "    %s: %s\n", key, value) }
+	if t.Kind != "" && t.Kind != KindTable {
+		line("kind", scalar(t.Kind))
+	}
+	line("class", scalar(string(t.Class)))
+	if t.Column != "" {
+		line("column", scalar(t.Column))
+	}
+	if t.Add {
+		line("add", "true")
+	}
+	if len(t.Via) > 0 {
+		line("via", flow(t.Via))
+	}
+	if len(t.Grants) > 0 {
+		line("grants", flow(t.Grants))
+	}
+	if t.Reason != "" {
+		line("reason", scalar(t.Reason))
+	}
+	if len(t.Doubts) > 0 {
+		b.WriteString("    doubts:\n")
+	}
+	for _, d := range t.Doubts {
+		fmt.Fprintf(b, "      - %s\n", scalar(d))
+	}
+}
+
+func flow(words []string) string {
+	written := make([]string, len(words))
+	for i, w := range words {
+		written[i] = scalar(w)
+	}
+	return "[" + strings.Join(written, ", ") + "]"
+}
+
+var plainScalar = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./() -]*[A-Za-z0-9_.)]$|^[a-z_]$`)
+
+// scalar writes a text so that YAML reads the same text, wherever it stands.
+func scalar(s string) string {
+	if plainScalar.MatchString(s) {
+		var n yaml.Node
+		if yaml.Unmarshal([]byte(s), &n) == nil && len(n.Content) == 1 && n.Content[0].Tag == "!!str" && n.Content[0].Value == s {
+			return s
+		}
+	}
+	if !strings.ContainsFunc(s, func(c rune) bool {
+		return c < ' ' || c >= 0x7f && c <= 0x9f || c == '\u2028' || c == '\u2029' || c == '\ufeff' || c > 0xffff
+	}) {
+		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(c)
+		case c < ' ' || c >= 0x7f && c <= 0x9f:
+			fmt.Fprintf(&b, `\x%02x`, c)
+		case c > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, c)
+		case c > 0x7f:
+			fmt.Fprintf(&b, `\u%04x`, c)
+		default:
+			b.WriteRune(c)
+		}
+	}
+	return b.String() + `"`
+}
