@@ -129,6 +129,9 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a cluster and an application")
+	}
 	t.Setenv(PortsVariable, "free")
 	s := &stage{t: t, c: open(t, scratch(t))}
 	t.Cleanup(s.c.Close)
@@ -285,9 +288,16 @@ const (
 	reviews, pays, reads = 1, 2, 3
 )
 
-// The whole story: a stranger asks, one reviews, one pays, and the other customer sees nothing of it.
 func TestApplication(t *testing.T) {
 	s := newStage(t)
+	t.Run("users are members", func(t *testing.T) { testUsersAreMembers(t, s) })
+	t.Run("customers apart", func(t *testing.T) { testCustomersApart(t, s) })
+	t.Run("story", func(t *testing.T) { testStory(t, s) })
+	t.Run("around", func(t *testing.T) { testAround(t, s) })
+}
+
+// The whole story: a stranger asks, one reviews, one pays, and the other customer sees nothing of it.
+func testStory(t *testing.T, s *stage) {
 	stranger := s.browser()
 	if status, text := stranger.get("/"); status != 200 || !strings.Contains(text, "Brasserie de l’Exemple") || !strings.Contains(text, "Assurances de l’Exemple") {
 		t.Fatalf("%d %s", status, text)
@@ -376,8 +386,7 @@ func TestApplication(t *testing.T) {
 }
 
 // What goes wrong around the application ends in a page that says so.
-func TestApplicationAround(t *testing.T) {
-	s := newStage(t)
+func testAround(t *testing.T, s *stage) {
 	a := s.browser()
 	a.signIn(1, reviews)
 	// A job that a customer has not accepted opens no form; the other's stays open.
@@ -440,8 +449,7 @@ func TestApplicationAround(t *testing.T) {
 }
 
 // At the same time, through pages and through SQL: what each customer gets is what the owner knows to be theirs.
-func TestCustomersApart(t *testing.T) {
-	s := newStage(t)
+func testCustomersApart(t *testing.T, s *stage) {
 	truth := map[int64][]string{}
 	for _, c := range Customers() {
 		if truth[c.Key] = s.owner(`SELECT id::text FROM customer.application WHERE organisation_id = $1 ORDER BY id`, c.Key); len(truth[c.Key]) < 50 {
@@ -508,8 +516,7 @@ func TestCustomersApart(t *testing.T) {
 }
 
 // The login knows whom the database knows.
-func TestUsersAreMembers(t *testing.T) {
-	s := newStage(t)
+func testUsersAreMembers(t *testing.T, s *stage) {
 	for _, u := range Users() {
 		got := s.owner(`SELECT m.organisation_id || ' ' || o.name || ' ' || m.first_name || ' ' || m.last_name || ' ' || m.email FROM customer.member m JOIN customer.organisation o ON o.id = m.organisation_id WHERE m.id = $1`, u.ID)
 		if want := u.Organisation + " " + u.Customer + " " + u.Name + " " + u.Email; len(got) != 1 || got[0] != want {
