@@ -40,6 +40,7 @@ import (
 type minter struct {
 	key     tenant.Key
 	issuer  string
+	http    *http.Client
 	life    time.Duration
 	mu      sync.Mutex
 	accepts []tenant.ID
@@ -80,7 +81,7 @@ func (m *minter) mint(c tenant.Claims) (tenant.Token, error) {
 // verify holds a token to the issuer's key set, as whoever exchanges it has to.
 func (m *minter) verify(ctx context.Context, raw string) (tenant.ID, error) {
 	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, m.issuer+"/jwks", nil)
-	res, err := http.DefaultClient.Do(req)
+	res, err := m.http.Do(req)
 	if err != nil {
 		return tenant.ID{}, err
 	}
@@ -154,7 +155,7 @@ func newStage(t *testing.T) *stage {
 	if err := token.InstallKey(ctx, keeper, key, nil); err != nil {
 		t.Fatal(err)
 	}
-	s.minter = &minter{key: key, issuer: s.c.issuerURL(), life: 15 * time.Minute}
+	s.minter = &minter{key: key, issuer: s.c.issuerURL(), http: s.c.client(), life: 15 * time.Minute}
 	for _, c := range Customers() {
 		s.minter.accepts = append(s.minter.accepts, c.ID())
 	}
@@ -269,7 +270,7 @@ var hidden = regexp.MustCompile(`name="([a-z_]+)" value="([^"]*)"`)
 func (b *browser) signIn(customer int64, role int) {
 	b.s.t.Helper()
 	status, text, at := b.ask(http.MethodGet, "/signin", nil)
-	if status != 200 || !strings.HasPrefix(at.String(), b.s.app.Issuer+"/authorize") || !strings.Contains(text, "For development only") {
+	if status != 200 || !strings.HasPrefix(at.String(), b.s.app.Pages+"/authorize") || !strings.Contains(text, "For development only") {
 		b.s.t.Fatalf("sign in: %d at %s\n%s", status, at, text)
 	}
 	form := url.Values{"user": {fmt.Sprintf("00000000-0000-4000-8000-0000000000%d%d", customer, role)}}
@@ -278,7 +279,7 @@ func (b *browser) signIn(customer int64, role int) {
 			form.Set(m[1], strings.NewReplacer("&amp;", "&", "&#43;", "+").Replace(m[2]))
 		}
 	}
-	status, text, at = b.ask(http.MethodPost, b.s.app.Issuer+"/authorize", form)
+	status, text, at = b.ask(http.MethodPost, b.s.app.Pages+"/authorize", form)
 	if status != 200 || at.Path != "/applications" {
 		b.s.t.Fatalf("after the choice: %d at %s\n%s", status, at, text)
 	}
