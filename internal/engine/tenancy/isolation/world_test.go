@@ -47,6 +47,7 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = running.Close(context.Background()) }()
+	defer closeOwn()
 	return m.Run()
 }
 
