@@ -14,6 +14,9 @@ import (
 // TestProbeMutations breaks a scratch copy in every way that the probes claim to see, and expects
 // that probe red, and no other than those that the same fault has to turn red.
 func TestProbeMutations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a few seconds")
+	}
 	ctx := context.Background()
 	w := newWorld(t)
 	w.exec(w.super, `CREATE ROLE tester LOGIN`) // a role to be broken with
