@@ -86,10 +86,11 @@ Garant is running with its example company, Ardoise Mécénat (which does not ex
 
   Break something:  garant demo break application tls10
   Mend it:          garant demo mend application
+  Mail, as files:   %s
   Data:             %s
   Stop:             Ctrl-C
 
-`, a.Annex, a.Console, signIn, o.DataDir)
+`, a.Annex, a.Console, signIn, example.Company.Outbox(), o.DataDir)
 	})
 }
 
