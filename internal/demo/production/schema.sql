@@ -5,7 +5,7 @@
 -- Keys begin with the organisation: none is unique across organisations, so that a refusal never tells that
 -- another has such a row, and no reference leads from one organisation to another.
 REVOKE ALL ON DATABASE ardoise FROM PUBLIC;
-GRANT CONNECT ON DATABASE ardoise TO app, cs_reader, it_ops, reporting, garant_reader, garant_keys;
+GRANT CONNECT ON DATABASE ardoise TO app, cs_reader, it_ops, reporting, garant_reader, garant_keys, backup;
 GRANT SELECT ON pg_catalog.pg_hba_file_rules TO garant_reader;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO garant_reader;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
@@ -114,6 +114,10 @@ GRANT USAGE ON SCHEMA customer TO cs_reader;
 GRANT SELECT ON customer.organisation, customer.field, customer.applicant, customer.application TO cs_reader;
 GRANT USAGE ON SCHEMA billing TO reporting;
 GRANT SELECT ON billing.monthly TO reporting;
+-- pg_dump locks what it describes, for which SELECT is needed.
+GRANT USAGE ON SCHEMA customer, billing TO backup;
+GRANT SELECT ON ALL TABLES IN SCHEMA customer TO backup;
+GRANT SELECT ON billing.invoice TO backup;
 
 INSERT INTO customer.organisation (id, name, country, since) VALUES
   (1, 'Brasserie de l’Exemple', 'BE', '2024-02-24'),

@@ -20,6 +20,8 @@ type mutation struct {
 	during func(*world) func()
 	// with are checks that the same fault has to turn red as well.
 	with []string
+	// wide faults turn more red than is worth listing.
+	wide bool
 }
 
 func sql(check, breaks, mends string, with ...string) mutation {
