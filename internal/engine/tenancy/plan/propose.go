@@ -154,9 +154,10 @@ func (c *classifier) all() {
 		}
 	}
 	for _, r := range c.db.Relations {
-		if r.Kind == manifest.KindPartition {
+		switch r.Kind {
+		case manifest.KindPartition:
 			c.entries[r] = c.partition(r)
-		} else if r.Kind == manifest.KindForeign {
+		case manifest.KindForeign:
 			c.entries[r] = c.foreign(r)
 		}
 	}
