@@ -25,7 +25,6 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/app"
-	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 )
@@ -123,11 +122,6 @@ func report(con console, err error) int {
 	var list *estate.Problems
 	if errors.As(err, &list) {
 		_, _ = fmt.Fprintln(con.err, list.Error())
-		return errs.ExitCode(err)
-	}
-	var lines *manifest.Problems
-	if errors.As(err, &lines) {
-		_, _ = fmt.Fprintln(con.err, lines.Error())
 		return errs.ExitCode(err)
 	}
 	if lines := annexProblems(err); len(lines) > 0 {
