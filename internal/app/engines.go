@@ -11,6 +11,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/engine/tenancy"
+	"github.com/garant-project/garant/internal/engine/tenancy/isolation"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/pg"
@@ -24,6 +25,7 @@ func Engines() []measure.Engine {
 		access.New(access.Deps{}),
 		own.New(),
 		scanner.New(),
+		isolation.New(isolation.Deps{}),
 	}
 }
 
