@@ -90,8 +90,8 @@ FROM tenancy.minting AS m, generate_series(1, 28) AS n, generate_series(0, (n * 
 			}
 			evaluate(`document.fonts.ready.then(() => [])`)
 			if dir := os.Getenv("GARANT_SCREENSHOTS"); dir != "" {
-				if picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(80)); err == nil {
-					_ = os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%d.jpg", name, look.theme, look.width)), picture, 0o600)
+				if picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100)); err == nil {
+					_ = os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, look.theme, look.width)), picture, 0o600)
 				}
 			}
 			evaluate(axe + `; []`)

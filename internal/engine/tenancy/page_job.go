@@ -152,7 +152,7 @@ func (h *pages) showJob(w http.ResponseWriter, r *web.Request, status int, wrong
 		{Term: p.T("tenancy.ask.why"), Text: j.Why},
 		{Term: p.T("tenancy.job.access"), Text: accessWord(p, j.Write)},
 		{Term: p.T("tenancy.job.tenants"), Text: tenantsWord(p, j), Note: strings.Join(j.Tenants, ", ")},
-		{Term: p.T("tenancy.job.ends"), Time: j.EndsAt, Note: p.Instant(j.EndsAt)},
+		{Term: p.T("tenancy.job.ends"), Time: j.EndsAt},
 		{Term: p.T("tenancy.job.asked"), Time: j.AskedAt, Note: who(names, r, j.AskedBy)},
 	}
 	if j.DecidedAt != nil {
