@@ -12,6 +12,7 @@ import (
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
+	"github.com/garant-project/garant/internal/engine/tenancy"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/mail"
 	"github.com/garant-project/garant/internal/measure"
@@ -36,6 +37,7 @@ type Garant struct {
 	Runner    *measure.Runner
 	Owners    *measure.Owners
 	Registers *register.Registers
+	Tenancy   *tenancy.Tenancy
 	Publisher *annex.Publisher
 
 	post       *mail.Post // of the console; nil in commands

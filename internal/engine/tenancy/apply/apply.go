@@ -106,7 +106,11 @@ func (r *run) alone(ctx context.Context, fn func() error) error {
 		return errs.New(errs.Conflict, "tenancy.apply.running", "Another apply or undo is at work on this database.").WithFix("Let it end, then run this again.")
 	}
 	defer release(context.WithoutCancel(ctx), r.conn)
-	return fn()
+	err = fn()
+	if r.conn.IsClosed() { // the next run withdraws
+		return err
+	}
+	return errors.Join(err, withdraw(context.WithoutCancel(ctx), r.conn))
 }
 
 // Run brings a database to what the manifest says, and returns how many steps it did.

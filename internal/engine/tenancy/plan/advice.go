@@ -16,6 +16,12 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 	b := newBuilder(db, m)
 	say("Pooler: a connection must bring nothing of one customer to the next. pgbouncer: server_reset_query = DISCARD ALL, server_reset_query_always = 1. Elsewhere: DISCARD ALL when a connection is given back.")
 	say("Server: log_parameter_max_length = 0 and log_parameter_max_length_on_error = 0, and the extended protocol in the driver, so that no token stands in a log.")
+	if me := db.Role(db.Me); me == nil || !me.Super {
+		if b.makesLarge() {
+			say("Large objects: no policy holds them, and only a superuser can take the right to make them: REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC.")
+		}
+		say("Statements of the application's other connections show in pg_stat_activity: a superuser hides them with ALTER ROLE %s SET track_activities = off.", quoted(m.App))
+	}
 	for _, p := range db.Publications {
 		say("Publication %s sends rows of every customer without a filter: whoever subscribes goes around tenancy. Declare it under around (kind replication), or give it a WHERE.", p)
 	}
@@ -55,9 +61,9 @@ func (b *builder) keysLeft(r *schema.Relation, t *manifest.Table, say func(strin
 		switch {
 		case k.Target.QualifiedName() == b.m.Key.Table:
 			say("%s of %s (%s) names a customer beside %s: the application can name another's. Nothing of theirs is shown by it.", k.Name, r.QualifiedName(), strings.Join(k.Columns, ", "), t.Column)
-		case !b.certain(k.Target, to):
+		case !b.certain(k.Target, to) && !reaches(k):
 			say("%s of %s stays without the customer: %s of %s may be empty, and what belongs to nobody could not be referred to.", k.Name, r.QualifiedName(), to.Column, k.Target.QualifiedName())
-		case strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d":
+		case stays(k):
 			say("%s of %s stays without the customer: its ON UPDATE SET NULL or SET DEFAULT would empty %s too.", k.Name, r.QualifiedName(), t.Column)
 		}
 	}

@@ -14,7 +14,6 @@ import (
 type widened struct {
 	key             schema.ForeignKey
 	columns, refers []string
-	old             bool // the key without the tenant is still there
 	here            *schema.ForeignKey
 	keep            bool // the key without the tenant has to stay beside
 }
@@ -31,10 +30,10 @@ func (b *builder) wide(r *schema.Relation) []widened {
 		if slices.Contains(k.Refers, to.Column) || slices.Contains(k.Columns, t.Column) {
 			continue // has the tenant, or is the tenant
 		}
-		if !b.certain(k.Target, to) || strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d" {
+		if stays(k) || !b.certain(k.Target, to) && !reaches(k) {
 			continue
 		}
-		w := widened{key: k, old: true, keep: !b.certain(r, t),
+		w := widened{key: k, keep: !b.certain(r, t) && !b.source(r, t, k),
 			columns: append([]string{t.Column}, k.Columns...), refers: append([]string{to.Column}, k.Refers...)}
 		for i := range r.ForeignKeys {
 			o := &r.ForeignKeys[i]
@@ -45,6 +44,25 @@ func (b *builder) wide(r *schema.Relation) []widened {
 		all = append(all, w)
 	}
 	return all
+}
+
+// stays reports whether a key cannot have the tenant: what empties it would empty the tenant too.
+func stays(k schema.ForeignKey) bool {
+	return strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d"
+}
+
+// reaches reports whether what happens to the row referred to happens to the row that refers. Such a
+// key is widened even where rows referred to may be of nobody: what refers to those keeps apply from finishing.
+func reaches(k schema.ForeignKey) bool { return strings.ContainsAny(k.OnDelete+k.OnUpdate, "cn") }
+
+// source reports whether a table takes its tenant from the row that a key refers to, so that it is
+// empty only where the key is.
+func (b *builder) source(r *schema.Relation, t *manifest.Table, k schema.ForeignKey) bool {
+	if !t.Add {
+		return false
+	}
+	hops, problem := trace(b.db, b.m, r, t)
+	return problem == "" && len(hops) == 1 && hops[0].target == k.Target && slices.Equal(hops[0].columns, k.Columns)
 }
 
 // keys gives the tables that others refer to a unique key with the tenant in it.

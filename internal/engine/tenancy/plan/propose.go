@@ -236,17 +236,24 @@ func (c *classifier) carrier(r *schema.Relation, column string) *manifest.Table 
 		}
 	}
 	if r == c.found.root {
-		reason = "one row for each customer"
+		reason = "one row for each customer; making and deleting customers is the work of another role"
 	} else if c.found.root == nil {
 		reason = column + " holds the customer's key"
 	}
 	t := c.entry(r, manifest.Tenant, reason)
 	t.Column = column
+	if r == c.found.root {
+		for _, k := range r.ForeignKeys {
+			if k.Target == r {
+				doubt(t, "%s refers to another customer: by its ON DELETE, what happens to one reaches the other", strings.Join(k.Columns, ", "))
+			}
+		}
+	}
 	if keyType(col.Base) != c.found.key.Type {
 		decide(t, "%s is %s, the key is %s: are they the same customers?", column, col.Type, c.found.key.Type)
 	}
 	if !col.NotNull {
-		decide(t, "%s may be empty: no customer sees such rows, nor can write them. Is that meant?", column)
+		decide(t, "%s may be empty: no customer sees such rows, nor can write them. Make it NOT NULL if every row has a customer; else say in reason what they are", column)
 	}
 	if col.Generated {
 		doubt(t, "%s is generated: PostgreSQL fills it, apply gives it no default", column)
@@ -457,12 +464,21 @@ func (c *classifier) may(r *schema.Relation, privilege string) bool {
 	return false
 }
 
-// granted are the rights that the application has today, or of a new role all.
+// granted are the rights that the application has today, or of a new role all; not those that
+// policies of somebody else leave without effect, nor that of deleting a customer.
 func (c *classifier) granted(r *schema.Relation) []string {
-	if c.fresh {
-		return manifest.GrantWords()
+	commands := map[string]string{"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
+	return slices.DeleteFunc(manifest.GrantWords(), func(g string) bool {
+		return !c.fresh && !c.may(r, g) || r == c.found.root && g == "DELETE" || r.RLS && !strings.HasPrefix(firstPolicy(r), "garant_") &&
+			!slices.ContainsFunc(r.Policies, func(p schema.Policy) bool { return p.Permissive && (p.Command == "*" || p.Command == commands[g]) })
+	})
+}
+
+func firstPolicy(r *schema.Relation) string {
+	if len(r.Policies) == 0 {
+		return ""
 	}
-	return slices.DeleteFunc(manifest.GrantWords(), func(g string) bool { return !c.may(r, g) })
+	return r.Policies[0].Name
 }
 
 func (c *classifier) writes(r *schema.Relation) []string {

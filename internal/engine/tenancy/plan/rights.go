@@ -26,6 +26,7 @@ func (b *builder) rights() {
 	b.namespaces()
 	b.database()
 	b.defaults()
+	b.largeObjects()
 	b.activities()
 }
 
@@ -272,6 +273,27 @@ func publicOr(name string) string {
 		return "PUBLIC"
 	}
 	return manifest.Quote(name)
+}
+
+// largeObjects takes the right to make large objects, which no policy holds. Only a superuser may.
+func (b *builder) largeObjects() {
+	if me := b.db.Role(b.db.Me); me == nil || !me.Super {
+		return
+	}
+	for _, f := range b.db.Large {
+		g := &grantable{on: "FUNCTION " + f.Name, owner: f.Owner, acl: f.ACL}
+		if sql := b.narrow(g, nil, nil); len(sql) > 0 {
+			b.add(Step{ID: "large:" + f.Name, Phase: Switch, Title: "Let the application, and whoever has no right by name, make no large objects: no policy holds them (" + f.Name + ")", SQL: sql,
+				Lock: lockNone, Cost: catalogueOnly, Undo: b.restored(g), Back: "brings every right back that was there"})
+		}
+	}
+}
+
+// makesLarge reports whether the application may make large objects.
+func (b *builder) makesLarge() bool {
+	return slices.ContainsFunc(b.db.Large, func(f schema.Function) bool {
+		return len(b.narrow(&grantable{on: "FUNCTION " + f.Name, owner: f.Owner, acl: f.ACL}, nil, nil)) > 0
+	})
 }
 
 // activities hides the text of statements from other connections of the application's role, which

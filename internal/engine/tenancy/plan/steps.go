@@ -17,7 +17,7 @@ type Version struct {
 
 // Steps gives what is missing for a database to be as the manifest says, in the order in which it
 // is done. filled tells of the steps of mode Batches, by id, that ran to their end; nil where that
-// is not known. Refusals says beforehand whether the steps may be done at all.
+// may not be seen. Refusals says beforehand whether the steps may be done at all.
 func Steps(db *schema.Database, m *manifest.Manifest, garant Version, filled map[string]bool) []Step {
 	b := newBuilder(db, m)
 	b.garant, b.filled = garant, filled
@@ -363,7 +363,11 @@ func equal(left string, l []string, right string, r []string) string {
 func (b *builder) fill(r *schema.Relation) {
 	t := b.tenant(r)
 	id := "fill:" + r.QualifiedName()
-	if !t.Add || r.Column(t.Column) != nil && b.filled[id] || r.NeverEmpty([]string{t.Column}) {
+	if !t.Add || r.NeverEmpty([]string{t.Column}) {
+		return
+	}
+	// Where the record may not be read: the index comes after the filling.
+	if r.Column(t.Column) != nil && (b.filled[id] || b.filled == nil && r.LedBy(t.Column) != nil) {
 		return
 	}
 	hops, problem := trace(b.db, b.m, r, t)

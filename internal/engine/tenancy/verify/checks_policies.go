@@ -161,15 +161,11 @@ func (t *target) policy(p *policy) string { return "policy " + p.printed + " on 
 // prescribed is the expression that the manifest prescribes for a command.
 func (j *judge) prescribed(t *target, command string) string {
 	col := t.rel.column(t.entry.Column)
-	e := j.m.Key.Policy(col.name, col.typ)
-	if command != "r" {
-		e = strings.Replace(e, j.m.Key.Function(), j.writer(), 1)
+	if command == "r" {
+		return j.m.Key.Policy(col.name, col.typ)
 	}
-	return e
+	return j.m.Key.WritePolicy(col.name, col.typ)
 }
-
-// writer is the function that gives the tenant of a transaction that may write.
-func (j *judge) writer() string { return "garant.writer_" + j.m.Key.Type + "()" }
 
 // sidesSQL writes the expressions of a policy for a command.
 func (j *judge) sidesSQL(t *target, command string) string {

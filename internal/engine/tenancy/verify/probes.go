@@ -142,7 +142,7 @@ func liveStages(ctx context.Context, o Options, conn *pgx.Conn, j *judge) ([]*li
 
 // tryLive runs one probe as every login.
 func tryLive(ctx context.Context, check Check, j *judge, stages []*liveStage) Result {
-	j.findings, j.examined, j.blind = nil, 0, ""
+	j.begin()
 	for i, s := range stages {
 		a := &attempt{ctx: ctx, judge: j, live: s}
 		if s.become != "" {
@@ -157,7 +157,7 @@ func tryLive(ctx context.Context, check Check, j *judge, stages []*liveStage) Re
 	if len(stages) == 0 {
 		j.cannot("The cluster has no login role of the application.")
 	}
-	return result(check, j.examined, j.findings, j.blind)
+	return j.result(check)
 }
 
 // within runs fn in a transaction as the application that is rolled back. It changes nothing:
@@ -217,14 +217,14 @@ func scratchProbes() []Check { return slices.Concat(rowProbes(), tokenProbes(), 
 func (s *scratchStage) try(ctx context.Context, j *judge, checks []Check) []Result {
 	var results []Result
 	for _, check := range checks {
-		j.findings, j.examined, j.blind = nil, 0, ""
+		j.begin()
 		if len(j.apps) == 0 {
 			j.cannot("The cluster has no login role of the application.")
 		}
 		for _, app := range j.apps {
 			check.probe(&attempt{ctx: ctx, judge: j, app: app, copy: s})
 		}
-		results = append(results, result(check, j.examined, j.findings, j.blind))
+		results = append(results, j.result(check))
 	}
 	return results
 }

@@ -167,7 +167,7 @@ func contextSet(a *attempt) {
 func keysReadable(a *attempt) {
 	const mend = "See the findings token.table_acl and token.function_acl."
 	err := a.live.within(a.ctx, func(tx pgx.Tx) error {
-		for _, what := range []string{"garant.key", "garant.revocation", "garant.key_inbox", "garant.keys()"} {
+		for _, what := range []string{"garant.key", "garant.revocation", "garant.key_inbox"} {
 			a.refuses(tx, "SELECT count(*) FROM "+what, []string{denied, "42P01", "42883", "3F000"}, "The keys cannot be tried", func() {
 				a.found(a.here(what), "The application reads it.", mend)
 			})

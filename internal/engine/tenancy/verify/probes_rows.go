@@ -339,8 +339,8 @@ func foreignKey(a *attempt) {
 		}
 		a.references(func(t, to *target, k *constraint) {
 			values := a.foreignColumns(t, to, k, ofB)
-			if len(values) == 0 {
-				return // the tenant alone
+			if len(values) == 0 || a.keyTable(to.rel) && !k.acts() {
+				return // the tenant alone, or the name of another beside it
 			}
 			var sql string
 			switch {

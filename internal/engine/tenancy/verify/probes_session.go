@@ -226,7 +226,7 @@ func passedObject(a *attempt) {
 			return err
 		}
 		// There is no tenant in a large object: whoever is this role reads it.
-		a.found(a.here("large objects"), "A tenant left one that every session of the application reads.", "See the finding side.large_objects.")
+		a.limit(a.here("large objects"), "A tenant left one that every session of the application reads.", "See the finding side.large_objects.")
 		return nil
 	})
 }
@@ -242,7 +242,7 @@ func activity(a *attempt) {
 			var n int64
 			err := other.QueryRow(a.ctx, `SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%' || $1 || '%'`, said).Scan(&n)
 			if err == nil && n > 0 {
-				a.found(a.here(a.app.role.printed), "One of its sessions read the statement of another.", "ALTER ROLE "+a.app.role.printed+" SET track_activities = off; -- by a superuser")
+				a.limit(a.here(a.app.role.printed), "One of its sessions read the statement of another.", "ALTER ROLE "+a.app.role.printed+" SET track_activities = off; -- by a superuser")
 			}
 			return err
 		})
