@@ -342,21 +342,24 @@ func foreignKey(a *attempt) {
 			if len(values) == 0 || a.keyTable(to.rel) && !k.acts() {
 				return // the tenant alone, or the name of another beside it
 			}
-			var sql string
+			var set []string
+			for _, n := range sortedKeys(values) {
+				set = append(set, t.rel.number(n).printed+" = "+values[n])
+			}
+			update := "UPDATE " + t.rel.printed + " SET " + strings.Join(set, ", ")
+			sql := update
 			switch {
 			case a.may(a.app, t.rel, "INSERT"):
 				sql = a.copy.insert(t.rel, ofA, true, values)
 			case a.may(a.app, t.rel, "UPDATE"):
-				var set []string
-				for _, n := range sortedKeys(values) {
-					set = append(set, t.rel.number(n).printed+" = "+values[n])
-				}
-				sql = "UPDATE " + t.rel.printed + " SET " + strings.Join(set, ", ")
 			default:
 				return
 			}
 			a.see()
 			_, err := a.count(tx, sql)
+			if refusal(err, "23505") { // another key was in the way of a new row: whoever changes one meets the foreign key alone
+				_, err = a.truly(tx, update+" WHERE "+a.of(t, ofA))
+			}
 			switch {
 			case err == nil:
 				a.found("constraint "+k.printed+" on "+t.rel.printed, "A tenant’s row points at another tenant’s row of "+to.rel.printed+".", composite(t, to, k))
