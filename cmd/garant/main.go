@@ -43,6 +43,7 @@ type cli struct {
 	Estate    estateCmd    `cmd:"" help:"Validate, apply and read garant.yaml, the systems under guard."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to this build."`
 	Isolation isolationCmd `cmd:"" help:"Let the database itself keep customers apart: plan, apply, verify, undo."`
+	Token     tokenCmd     `cmd:"" help:"Keys and sessions of guarded databases; tokens for development."`
 	Register  registerCmd  `cmd:"" help:"Import and export the registers."`
 	Person    personCmd    `cmd:"" help:"Add staff and give them links to sign in with."`
 	Witness   witnessCmd   `cmd:"" help:"Look from elsewhere at what a Garant announces, and sign what is so."`
