@@ -44,6 +44,7 @@ type cli struct {
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to this build."`
 	Isolation isolationCmd `cmd:"" help:"Let the database itself keep customers apart: plan, apply, verify, undo."`
 	Token     tokenCmd     `cmd:"" help:"Keys and sessions of guarded databases; tokens for development."`
+	Tenant    tenantCmd    `cmd:"" help:"Move customers to databases of their own, and back."`
 	Register  registerCmd  `cmd:"" help:"Import and export the registers."`
 	Person    personCmd    `cmd:"" help:"Add staff and give them links to sign in with."`
 	Witness   witnessCmd   `cmd:"" help:"Look from elsewhere at what a Garant announces, and sign what is so."`

@@ -26,6 +26,7 @@ func Engines() []measure.Engine {
 		isolation.New(isolation.Deps{}),
 		own.New(),
 		scanner.New(),
+		isolation.New(isolation.Deps{}),
 	}
 }
 

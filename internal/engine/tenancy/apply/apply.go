@@ -180,7 +180,9 @@ func (r *run) keyed(ctx context.Context, db *schema.Database, m *manifest.Manife
 		return err
 	}
 	now := time.Now()
-	if slices.ContainsFunc(keys, func(k token.KeyState) bool { return k.Database == db.Name && (k.Retires == nil || k.Retires.After(now)) }) {
+	if slices.ContainsFunc(keys, func(k token.KeyState) bool {
+		return k.Database == db.Name && (k.Retires == nil || k.Retires.After(now))
+	}) {
 		return nil
 	}
 	for _, name := range m.App {
