@@ -23,9 +23,9 @@ func Engines() []measure.Engine {
 	return []measure.Engine{
 		endpoint.New(endpoint.Deps{}),
 		access.New(access.Deps{}),
+		isolation.New(isolation.Deps{}),
 		own.New(),
 		scanner.New(),
-		isolation.New(isolation.Deps{}),
 	}
 }
 

@@ -55,8 +55,8 @@ func (i *Issuer) Handler() http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		remote, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil || !net.ParseIP(remote).IsLoopback() || r.Host != i.host {
-			http.Error(w, "This issuer is for development: it serves its own machine only, at "+i.c.URL+".", http.StatusMisdirectedRequest)
+		if err != nil || !net.ParseIP(remote).IsLoopback() || !slices.Contains(i.hosts, r.Host) {
+			http.Error(w, "This issuer is for development: it serves its own machine only, at "+i.c.Pages+".", http.StatusMisdirectedRequest)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
@@ -136,7 +136,7 @@ func french(r *http.Request) bool {
 
 func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]any{
-		"issuer": i.c.URL, "authorization_endpoint": i.c.URL + "/authorize", "token_endpoint": i.c.URL + "/token", "jwks_uri": i.c.URL + "/jwks",
+		"issuer": i.c.URL, "authorization_endpoint": i.c.Pages + "/authorize", "token_endpoint": i.c.URL + "/token", "jwks_uri": i.c.URL + "/jwks",
 		"response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"}, "scopes_supported": []string{"openid", "offline_access"},
 		"token_endpoint_auth_methods_supported": []string{"none"}, "code_challenge_methods_supported": []string{"S256"},

@@ -6,8 +6,9 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/garant-project/garant/internal/errs"
-	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/tenant"
 )
 
@@ -83,13 +84,8 @@ func TestOddSchema(t *testing.T) {
 	if now := w.digest(w.shared, w.b); !maps.Equal(other, now) {
 		t.Errorf("another tenant's rows changed:\n%v\n%v", other, now)
 	}
-	for _, on := range []string{"shared", "own"} {
-		conn := map[string]bool{"shared": true}[on]
-		c := w.own
-		if conn {
-			c = w.shared
-		}
-		if n := w.one(c, "SELECT (SELECT count(*) FROM pg_trigger WHERE tgname ~ '^garant_move') + (SELECT count(*) FROM garant_move.journal) + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'garant_move'::regnamespace AND proname <> 'keep')"); n != 0 {
+	for on, conn := range map[string]*pgx.Conn{"shared": w.shared, "own": w.own} {
+		if n := w.one(conn, "SELECT (SELECT count(*) FROM pg_trigger WHERE tgname ~ '^garant_move') + (SELECT count(*) FROM garant_move.journal) + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'garant_move'::regnamespace AND proname <> 'keep')"); n != 0 {
 			t.Errorf("%s: %d things of the move are left", on, n)
 		}
 	}
@@ -116,5 +112,4 @@ func TestOddSchema(t *testing.T) {
 		t.Errorf("id %d, %v", id, err)
 	}
 	_ = tx.Rollback(ctx)
-	_ = cluster.SuperUser
 }

@@ -300,3 +300,5 @@ func (w *world) enter(c *cluster.Cluster, conn *pgx.Conn, id uuid.UUID) (pgx.Tx,
 	}
 	return tx, nil
 }
+
+func runningShared() *cluster.Cluster { return running.shared }

@@ -61,9 +61,9 @@ func (b *builder) keysLeft(r *schema.Relation, t *manifest.Table, say func(strin
 		switch {
 		case k.Target.QualifiedName() == b.m.Key.Table:
 			say("%s of %s (%s) names a customer beside %s: the application can name another's. Nothing of theirs is shown by it.", k.Name, r.QualifiedName(), strings.Join(k.Columns, ", "), t.Column)
-		case !b.certain(k.Target, to):
+		case !b.certain(k.Target, to) && !reaches(k):
 			say("%s of %s stays without the customer: %s of %s may be empty, and what belongs to nobody could not be referred to.", k.Name, r.QualifiedName(), to.Column, k.Target.QualifiedName())
-		case strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d":
+		case stays(k):
 			say("%s of %s stays without the customer: its ON UPDATE SET NULL or SET DEFAULT would empty %s too.", k.Name, r.QualifiedName(), t.Column)
 		}
 	}

@@ -253,7 +253,7 @@ func (c *classifier) carrier(r *schema.Relation, column string) *manifest.Table 
 		decide(t, "%s is %s, the key is %s: are they the same customers?", column, col.Type, c.found.key.Type)
 	}
 	if !col.NotNull {
-		decide(t, "%s may be empty: no customer sees such rows, nor can write them. Is that meant?", column)
+		decide(t, "%s may be empty: no customer sees such rows, nor can write them. Make it NOT NULL if every row has a customer; else say in reason what they are", column)
 	}
 	if col.Generated {
 		doubt(t, "%s is generated: PostgreSQL fills it, apply gives it no default", column)

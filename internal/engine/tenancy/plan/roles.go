@@ -160,8 +160,30 @@ func refuseTable(db *schema.Database, m *manifest.Manifest, t *manifest.Table, r
 	case t.Class == manifest.Tenant && t.Column != "" && r.Column(t.Column) != nil && keyType(r.Column(t.Column).Base) == "":
 		refuse("%s (line %d): the column %s is of type %s, in which no customer's key is held.", t.QualifiedName(), t.Line, t.Column, r.Column(t.Column).Type)
 	case t.Add && r.Column(t.Column) == nil:
-		if _, err := trace(db, m, r, t); err != "" {
+		hops, err := trace(db, m, r, t)
+		if err != "" {
 			refuse("%s (line %d): %s", t.QualifiedName(), t.Line, err)
+		}
+		refuseWriters(db, r, hops, refuse)
+	}
+}
+
+// refuseWriters holds that whoever writes a table may read those that its new column is filled
+// from: the trigger that fills it runs with the writer's rights.
+func refuseWriters(db *schema.Database, r *schema.Relation, hops []hop, refuse func(string, ...any)) {
+	var told []string
+	for _, right := range r.ACL {
+		role := db.Role(right.Grantee)
+		if right.Privilege != "INSERT" && right.Privilege != "UPDATE" || role == nil || role.Super || slices.Contains(told, role.Name) {
+			continue
+		}
+		as := append([]string{role.Name, ""}, role.MemberOf...)
+		for _, h := range hops {
+			if !slices.ContainsFunc(as, func(name string) bool { return name == h.target.Owner || h.target.Holds(name, "SELECT") }) {
+				told = append(told, role.Name)
+				refuse("%s writes %s and may not read %s, from which the new column is filled: its writing would fail. Run GRANT SELECT ON %s TO %s.", role.Name, r.QualifiedName(), h.target.QualifiedName(), h.target.QualifiedName(), manifest.Quote(role.Name))
+				break
+			}
 		}
 	}
 }
