@@ -169,6 +169,28 @@ func TestWithoutSuperuser(t *testing.T) {
 	}
 }
 
+// The other design is another word in the manifest.
+func TestChangeDesign(t *testing.T) {
+	super := tenancytest.Shop(t, tenancytest.Odd)
+	before := tenancytest.Dump(t, "shop")
+	m := decided(t, super)
+	applied(t, super, m)
+	m.Design = manifest.Statement
+	if n := applied(t, super, m); n == 0 || n > 5 {
+		t.Errorf("%d steps to change the design", n)
+	}
+	isolates(t, keyed(t))
+	if left := missing(t, super, m); len(left) > 0 {
+		t.Errorf("a second plan has steps: %v", left)
+	}
+	if _, err := apply.Undo(context.Background(), super, apply.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, tenancytest.Dump(t, "shop")); diff != "" {
+		t.Errorf("undo brings back something else:\n%s", diff)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	super := tenancytest.Shop(t, tenancytest.Odd)
 	good := decided(t, super)

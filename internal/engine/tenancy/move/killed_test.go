@@ -151,8 +151,8 @@ func TestKilledEverywhere(t *testing.T) {
 		t.Fatalf("the mover passes %d points only: %v", len(order), order)
 	}
 	for _, point := range order {
-		for _, nth := range []int{1, times[point]/2 + 1} {
-			if nth > 1 && times[point] < 3 || testing.Verbose() && t.Failed() {
+		for i, nth := range []int{1, times[point]/2 + 1} {
+			if i > 0 && times[point] < 3 {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s %d", point, nth), func(t *testing.T) {
@@ -249,8 +249,8 @@ DELETE FROM "Odd Schema"."T.x" WHERE "tenantId" = '%[1]s' AND ratio = 'NaN'; INS
 	}
 	order, times := places(trial(t, "", 0))
 	for _, point := range order {
-		for _, nth := range []int{1, times[point]/2 + 1} {
-			if nth > 1 && times[point] < 3 {
+		for i, nth := range []int{1, times[point]/2 + 1} {
+			if i > 0 && times[point] < 3 {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s %d", point, nth), func(t *testing.T) { trial(t, point, nth) })

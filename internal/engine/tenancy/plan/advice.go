@@ -25,11 +25,16 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 	for _, p := range db.Publications {
 		say("Publication %s sends rows of every customer without a filter: whoever subscribes goes around tenancy. Declare it under around (kind replication), or give it a WHERE.", p)
 	}
-	left := map[string]int{}
+	left, unique := map[string]int{}, 0
 	for _, r := range db.Relations {
 		t := b.tenant(r)
 		if t == nil {
 			continue
+		}
+		for _, x := range r.Indexes {
+			if x.Unique && x.Valid && !slices.Contains(x.Columns, t.Column) && !slices.ContainsFunc(x.Columns, func(name string) bool { c := r.Column(name); return c != nil && c.Base == "uuid" }) {
+				unique++
+			}
 		}
 		for _, role := range db.Roles {
 			if role.CanLogin && !unbound(role) && role.Name != r.Owner && !slices.Contains(m.App, role.Name) && r.Holds(role.Name, "SELECT") && !slices.Contains(b.declared(r), role.Name) {
@@ -37,6 +42,9 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 			}
 		}
 		b.keysLeft(r, t, say)
+	}
+	if unique > 0 {
+		say("%d unique keys hold over all customers: a refused insert tells that somebody has the value. Apply leaves them, because applications name them in ON CONFLICT; garant isolation verify lists them with what widens each (constraints.unique_without_tenant).", unique)
 	}
 	for _, name := range sorted(left) {
 		say("%s reads %d tables of customers today and is no role of the application: after apply it sees no row of them. Declare it under around (kind bypass, with why), or let it enter with a token (app).", name, left[name])

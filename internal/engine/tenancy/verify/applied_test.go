@@ -38,6 +38,9 @@ RESET ROLE;
 
 // What plan proposes and apply does is sound, checks and probes alike.
 func TestAppliedIsSound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a few seconds")
+	}
 	ctx := context.Background()
 	w := &world{t: t, now: nil}
 	root := w.connect(cluster.SuperUser, "postgres")

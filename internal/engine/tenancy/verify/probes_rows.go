@@ -427,7 +427,7 @@ func copyOut(a *attempt) {
 			var out strings.Builder
 			sub, err := tx.Begin(a.ctx)
 			if err == nil {
-				_, err = sub.Conn().PgConn().CopyTo(a.ctx, &out, "COPY "+t.rel.printed+" ("+strings.Join(a.visibleColumns(t.rel), ", ")+") TO STDOUT")
+				_, err = sub.Conn().PgConn().CopyTo(a.ctx, &out, "COPY "+t.rel.printed+" ("+strings.Join(a.copyable(t), ", ")+") TO STDOUT")
 				if err != nil {
 					_ = sub.Rollback(a.ctx)
 				} else {
@@ -443,6 +443,18 @@ func copyOut(a *attempt) {
 		})
 		return nil
 	})
+}
+
+// copyable are the columns that COPY can give: no generated ones.
+func (a *attempt) copyable(t *target) []string {
+	visible := a.visibleColumns(t.rel)
+	var list []string
+	for _, c := range a.copy.columns[t.rel.oid] {
+		if !c.generated && slices.Contains(visible, c.printed) {
+			list = append(list, c.printed)
+		}
+	}
+	return list
 }
 
 // scan reads relations whole, and looks for canaries that are not A's.
