@@ -59,7 +59,7 @@ func TestPagesOfARealDatabase(t *testing.T) {
 		"Policies do not bind TRUNCATE", "REVOKE ALL ON shop.export FROM PUBLIC, app;", "then classify it: garant isolation plan.")
 	french := consoletest.Text(t, h.page("/isolation/production", "fr"))
 	consoletest.Wants(t, french, "non tenu", "La sécurité au niveau des lignes est désactivée sur une table de clients", "non classée 1", "ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY;")
-	consoletest.Lacks(t, french, "Row-level security is off")
+	consoletest.Lacks(t, french, "Row-level security is off", "It is true of every row of")
 
 	only := consoletest.Text(t, h.page("/isolation/production?severity=high", "en"))
 	consoletest.Lacks(t, after(only, "Findings and repairs"), "REVOKE TRUNCATE")
