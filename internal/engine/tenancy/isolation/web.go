@@ -307,6 +307,7 @@ const sample = `databases:
   - name: production
     url: env:GARANT_READER_URL
     database: shop
+    system: "7412345678901234567" # SELECT system_identifier FROM pg_control_system()
     environment: production
     customer_data: true
     tenancy:

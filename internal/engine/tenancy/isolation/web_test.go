@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/internal/web/console/consoletest"
 )
@@ -126,6 +127,11 @@ func after(text, mark string) string {
 // Without a guarded database the page says how to have one.
 func TestNothingIsGuarded(t *testing.T) {
 	h := newHouse(t, Checks(Deps{}))
+	shop := []byte("isolation: 1\ndatabase: shop\ndesign: pinned\nkey: {column: id, type: uuid}\napp: [app]\ntables: {shop.customer: {class: tenant, column: id, reason: customers}}\n")
+	e, err := estate.Parse([]byte("company: {name: Test, country: BE, languages: [fr], time_zone: UTC, contact: a@company.example}\n"+sample), estate.Files{"isolation.yaml": shop})
+	if err != nil || len(e.Guarded()) != 1 {
+		t.Errorf("what the page says to write does not do: %v", err)
+	}
 	for _, lang := range []string{"fr", "en"} {
 		page := h.page("/isolation", lang)
 		consoletest.Sound(t, "/isolation", page)
