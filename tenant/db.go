@@ -17,7 +17,7 @@ type DB struct {
 }
 
 // For is the database for the login whose tokens a source gives. With a [Cached] source a token that the database finds
-// expired is replaced once, before anything was done.
+// expired is replaced once, and with [Places] a tenant that has moved is followed, before anything was done.
 func For(pools Router, tokens Source) *DB { return &DB{pools, tokens} }
 
 // Begin is [Begin].
@@ -72,25 +72,36 @@ func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return row{r}
 }
 
+// attempt does something where the tenant is, with a token; once more, at most, with the next token when the first has expired,
+// and once more where the tenant went when it has moved. Either was refused before anything was done.
 func (d *DB) attempt(ctx context.Context, do func(*pgxpool.Pool, Token) error) error {
 	t, err := d.tokens.Token(ctx)
 	if err != nil {
 		return err
 	}
-	err = d.at(ctx, t, do)
-	cache, keeps := d.tokens.(interface{ Forget(Token) })
-	if !keeps || !errors.Is(err, ErrExpired) {
-		return err
+	tokens, renews := d.tokens.(interface{ Forget(Token) })
+	pools, asks := d.pools.(interface{ Forget(ID) })
+	for {
+		err := d.at(ctx, t, do)
+		switch {
+		case renews && errors.Is(err, ErrExpired):
+			renews = false
+			tokens.Forget(t)
+			next, missing := d.tokens.Token(ctx)
+			if missing != nil {
+				return errors.Join(err, missing)
+			}
+			if next == t {
+				return err
+			}
+			t = next
+		case asks && errors.Is(err, ErrMoved):
+			asks = false
+			pools.Forget(t.Claims().Tenant)
+		default:
+			return err
+		}
 	}
-	cache.Forget(t)
-	next, renewed := d.tokens.Token(ctx)
-	if renewed != nil {
-		return errors.Join(err, renewed)
-	}
-	if next == t {
-		return err
-	}
-	return d.at(ctx, next, do)
 }
 
 func (d *DB) at(ctx context.Context, t Token, do func(*pgxpool.Pool, Token) error) error {

@@ -16,6 +16,7 @@ var (
 	ErrOther    = errors.New("tenant: this transaction already belongs to another tenant or session: one transaction serves one login")
 	ErrCursor   = errors.New("tenant: a cursor is still open on this connection: close it, and let the pooler reset connections")
 	ErrSnapshot = errors.New("tenant: the snapshot of this transaction is too old: enter first, then read")
+	ErrMoved    = errors.New("tenant: this tenant lives in another database: ask where, and go on there")
 )
 
 // What the SDK says before it asks the database.
@@ -46,6 +47,8 @@ func Explain(err error) error {
 		known = ErrCursor
 	case "GT006":
 		known = ErrSnapshot
+	case "GT007":
+		known = ErrMoved
 	default:
 		return err
 	}

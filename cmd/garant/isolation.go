@@ -28,6 +28,9 @@ type isolationCmd struct {
 	Plan  isolationPlanCmd  `cmd:"" help:"Classify every table of a database and say what isolation needs of it; changes nothing in it."`
 	Apply isolationApplyCmd `cmd:"" help:"Isolate a live database as a reviewed manifest says."`
 	Undo  isolationUndoCmd  `cmd:"" help:"Take everything back that apply did."`
+
+	Verify isolationVerifyCmd `cmd:"" help:"Hold a database to its manifest and attack it; changes nothing in it."`
+	Checks isolationChecksCmd `cmd:"" help:"List what verify looks at, without a database."`
 }
 
 // guarded is how commands are told of a database.
@@ -172,9 +175,14 @@ func (k *isolationPlanCmd) Run(ctx context.Context, con console) error {
 		return err
 	}
 	if !known {
-		out.Notes = append(out.Notes, "The record of what was applied (garant.applied) may not be read as "+db.Me+": columns that may be empty count as not filled.")
+		out.Notes = append(out.Notes, "The record of what was applied (garant.applied) may not be read as "+db.Me+": an added column counts as filled where an index begins with it.")
 	}
 	out.Steps = plan.Steps(db, p.Manifest, apply.Version(p.Manifest.Design), filled)
+	for _, list := range []*[]string{&out.Notes, &out.New, &out.Changed, &out.Gone, &out.Refusals, &out.Advice} {
+		if *list == nil {
+			*list = []string{} // a list in JSON, too
+		}
+	}
 	switch {
 	case k.JSON:
 		err = json.NewEncoder(con.out).Encode(out)

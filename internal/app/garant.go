@@ -12,6 +12,7 @@ import (
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
+	"github.com/garant-project/garant/internal/engine/tenancy"
 	"github.com/garant-project/garant/internal/engine/tenancy/isolation"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/mail"
@@ -37,6 +38,7 @@ type Garant struct {
 	Runner    *measure.Runner
 	Owners    *measure.Owners
 	Registers *register.Registers
+	Tenancy   *tenancy.Tenancy
 	Publisher *annex.Publisher
 
 	post       *mail.Post // of the console; nil in commands
@@ -91,7 +93,7 @@ func (g *Garant) wire() (err error) {
 func messages(engines []measure.Engine) (*ui.Messages, error) {
 	extra := []map[string][]byte{
 		document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages(), checks.OwnerMessages(), mail.Messages(), annexes.Messages(),
-		isolation.Messages(), isolation.PageMessages(),
+		isolation.PageMessages(),
 	}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)

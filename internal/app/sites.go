@@ -84,6 +84,7 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	g.Runner.AddAPI(api)
 	g.Owners.AddAPI(api)
 	g.Registers.AddAPI(api)
+	g.Tenancy.AddAPI(api)
 	g.Importer().AddAPI(api)
 	g.Statements().AddAPI(api)
 	reader.AddAPI(api, g.Messages)

@@ -118,11 +118,17 @@ func (c *Company) run(ctx context.Context) (err error) {
 	if err := c.save("ports.json", mustJSON(c.ports), 0o644); err != nil {
 		return err
 	}
+	if err := c.save(manifestFile, productionManifest, 0o644); err != nil {
+		return err
+	}
 	return c.save("garant.yaml", c.Config(), 0o644)
 }
 
 // ConfigPath is where the example's garant.yaml stands.
 func (c *Company) ConfigPath() string { return filepath.Join(c.dir, "garant.yaml") }
+
+// Outbox is the directory that gets the mail of the example's people, one .eml file for each message.
+func (c *Company) Outbox() string { return c.path(outbox) }
 
 func (c *Company) load() error {
 	cert, errCert := os.ReadFile(c.path("ca.pem"))
@@ -235,19 +241,21 @@ const (
 	ownListener = "garant" // in ports.json
 
 	applicationPort     = 8482
-	loginPort           = 8483
+	loginPort           = 8483 // of the login's page
 	applicationListener = "sponsorship"
+	issuerPort          = 8485 // where programs ask the login, over TLS
+	issuerListener      = "issuer"
 )
 
 // listeners chooses where Garant itself and the example's application listen: the usual ports, or,
 // when they are taken the first time, any free ones, which are then kept.
 func (c *Company) listeners() error {
-	for name, ports := range map[string][2]int{ownListener: {consolePort, annexPort}, applicationListener: {applicationPort, loginPort}} {
+	for name, ports := range map[string][2]int{ownListener: {consolePort, annexPort}, applicationListener: {applicationPort, loginPort}, issuerListener: {issuerPort, 0}} {
 		if _, known := c.ports[name]; known {
 			continue
 		}
 		for i, usual := range ports {
-			if c.usual(usual) {
+			if usual == 0 || c.usual(usual) {
 				continue
 			}
 			port, err := anyFree()
@@ -384,6 +392,7 @@ databases:
     readers:
       - {role: app, service: Application}
       - {role: cs_reader, team: Customer Success}
+      - {role: backup, service: Backups}
     privileged:
       - {role: garant_superuser, holder: IT Operations, why: Runs and upgrades the cluster}
       - {role: app_owner, service: Application, why: Migrations of the schema}
@@ -398,6 +407,14 @@ databases:
       - {columns: customer.payment.*, class: Confidentiel}
       - {columns: customer.event.*, class: Confidentiel}
       - {columns: billing.invoice.*, class: Interne}
+    tenancy:
+      design: pinned
+      key: {type: bigint}
+      keeper: {{call $.File "keeper.url"}}
+      manifest: file:isolation.yaml
+      application: {{call $.File "app.url"}}
+      copy: {{call $.File "backup.url"}}
+      login: {issuer: "{{$.Issuer}}", audience: sponsorship, tenant_claim: organisation, trust: file:ca.pem}
 checks:
   - name: password-storage
     measures: [OWN-2]
@@ -414,7 +431,13 @@ policy:
 listen:
   console: 127.0.0.1:{{.Console}}
   annex: 127.0.0.1:{{.Annex}}
+mail: # reminders and digests, as files instead of by a server
+  from: Garant <garant@ardoise.example>
+  outbox: ` + outbox + `
 `
+
+// outbox is the directory, beside garant.yaml, into which the example's mail is written.
+const outbox = "outbox"
 
 // Config is the example's garant.yaml.
 func (c *Company) Config() []byte {
@@ -422,12 +445,15 @@ func (c *Company) Config() []byte {
 		Name, Protocol, Host, Environment, Audience, Pin string
 		Port, Plain                                      int
 	}
+	file := func(name string) string { return strconv.Quote("file:" + c.path(name)) }
 	data := struct {
 		Endpoints        []row
 		Authority, Every string
 		System, Address  string
 		Console, Annex   int
-	}{Authority: Authority, System: c.db.identifier(), Address: strconv.Quote("file:" + c.path(productionAddress)), Every: estate.FormatDuration(c.every),
+		File             func(string) string
+		Issuer           string
+	}{Issuer: c.issuerURL(), Authority: Authority, System: c.db.identifier(), Address: file(productionAddress), File: file, Every: estate.FormatDuration(c.every),
 		Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
 	for _, e := range endpoints() {
 		pin, err := c.pin(e.name)
@@ -454,6 +480,9 @@ func (c *Company) pin(name string) (string, error) {
 	}
 	return pinned.Pin()
 }
+
+// dataDir is the directory that --data names: the example has its own in it.
+func (c *Company) dataDir() string { return filepath.Dir(c.dir) }
 
 func (c *Company) path(name string) string { return filepath.Join(c.dir, name) }
 

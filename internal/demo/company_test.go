@@ -61,6 +61,9 @@ func TestSecondStartDeclaresTheSameEstate(t *testing.T) {
 	if d, ok := e.Database(productionName); !ok || !d.CustomerData || len(d.Readers) == 0 || d.System == "" {
 		t.Errorf("the database of customers is declared as %+v", e.Databases)
 	}
+	if server, err := estate.ParseServer(first, estate.Dir(dir)); err != nil || server.Mail.Outbox != c.Outbox() || !strings.HasPrefix(c.Outbox(), dir) {
+		t.Errorf("mail is written to %+v, not to %s: %v", server, c.Outbox(), err)
+	}
 	rows := count(t, c, `SELECT count(*) FROM customer.applicant`)
 	if err := c.Break(productionName, FaultSuperuser); err != nil {
 		t.Fatal(err)
@@ -123,7 +126,7 @@ func TestProductionFaults(t *testing.T) {
 		FaultHBATrust:       `SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'trust'`,
 		FaultUnlabelled:     `SELECT count(*) FROM information_schema.columns WHERE table_name = 'organisation' AND column_name = 'contact_email'`,
 
-		FaultDroppedPolicy:     `SELECT count(*) FROM pg_class c WHERE c.oid = 'customer.application'::regclass AND (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 5`,
+		FaultDroppedPolicy:     `SELECT count(*) FROM pg_class c WHERE c.oid = 'customer.application'::regclass AND (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 6`,
 		FaultUnclassifiedTable: `SELECT count(*) FROM pg_class WHERE relname = 'survey' AND has_table_privilege('app', oid, 'SELECT')`,
 		FaultAppOwner:          `SELECT count(*) FROM pg_class WHERE oid = 'customer.application'::regclass AND pg_get_userbyid(relowner) = 'app'`,
 	}
@@ -149,7 +152,7 @@ func TestProductionFaults(t *testing.T) {
 		}
 	}
 	// What somebody took away by hand comes back too, and what they added goes.
-	const opened = `SELECT count(*) FROM pg_class c WHERE c.oid = 'customer.applicant'::regclass AND (NOT c.relrowsecurity OR (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 5)`
+	const opened = `SELECT count(*) FROM pg_class c WHERE c.oid = 'customer.applicant'::regclass AND (NOT c.relrowsecurity OR (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 6)`
 	if err := (production{c.db}).exec(`ALTER TABLE customer.applicant DISABLE ROW LEVEL SECURITY; DROP POLICY garant_insert ON customer.applicant; CREATE POLICY everything ON customer.applicant USING (true); CREATE POLICY more ON customer.applicant USING (true)`); err != nil {
 		t.Fatal(err)
 	}

@@ -15,9 +15,10 @@ import (
 
 // Order is what the control socket takes: one line of JSON, answered by another.
 type Order struct {
-	Do       string `json:"do"` // "break", "mend" or "list"
-	Endpoint string `json:"endpoint,omitempty"`
-	Fault    string `json:"fault,omitempty"`
+	Do        string `json:"do"` // "break", "mend", "list" or "shell"
+	Endpoint  string `json:"endpoint,omitempty"`
+	Fault     string `json:"fault,omitempty"`
+	Superuser bool   `json:"superuser,omitempty"` // of a shell
 }
 
 // Answer is what it says.
@@ -26,6 +27,8 @@ type Answer struct {
 	Fix       string            `json:"fix,omitempty"`
 	Kind      errs.Kind         `json:"kind,omitempty"`
 	Endpoints map[string]string `json:"endpoints,omitempty"` // name → fault
+	Connect   string            `json:"connect,omitempty"`   // of a shell: what psql is given
+	Password  string            `json:"password,omitempty"`  // of a shell; empty: none is needed
 }
 
 const socketName = "demo.sock"
@@ -62,16 +65,19 @@ func (c *Company) obey(conn net.Conn) {
 		return
 	}
 	var err error
+	var connect, password string
 	switch o.Do {
 	case "break":
 		err = c.Break(o.Endpoint, o.Fault)
 	case "mend":
 		err = c.Mend(o.Endpoint)
 	case "list":
+	case "shell":
+		connect, password, err = c.psql(o.Superuser)
 	default:
 		err = errs.New(errs.Invalid, "demo.order", "The example does not know this order.")
 	}
-	a := Answer{Endpoints: map[string]string{}}
+	a := Answer{Endpoints: map[string]string{}, Connect: connect, Password: password}
 	if err != nil {
 		a.Error, a.Fix = errs.Sentence(err)
 		a.Kind = errs.KindOf(err)

@@ -30,9 +30,12 @@ const (
 	productionReader   = "garant_reader"
 	productionApp      = "app"
 	productionKeeper   = "garant_keys"
+	productionBackup   = "backup"
 	productionAddress  = "production.url"    // the address with the reader's password
 	appAddress         = "app.url"           // with the application's
 	keeperAddress      = "keeper.url"        // with that of who puts keys in
+	backupAddress      = "backup.url"        // with that of who copies the schema
+	manifestFile       = "isolation.yaml"    // which rows are whose
 	productionSystem   = "production.system" // the cluster's identifier, known from its first start on
 )
 
@@ -66,6 +69,9 @@ var productionSchema string
 //go:embed production/isolation.sql
 var productionIsolation string
 
+//go:embed production/isolation.yaml
+var productionManifest []byte
+
 // breaks and mends are the faults as statements; mends does no harm to a sound database.
 func breaks(fault string) string {
 	return map[string]string{
@@ -91,7 +97,7 @@ DROP TABLE IF EXISTS customer.survey`
 // prepare makes the roles, the database with its rows, what holds the organisations apart and the
 // passwords, or finds them there, and takes away what faults an earlier run left.
 func (d *database) prepare(ctx context.Context) error {
-	logins := map[string]string{productionReader: productionAddress, productionApp: appAddress, productionKeeper: keeperAddress}
+	logins := map[string]string{productionReader: productionAddress, productionApp: appAddress, productionKeeper: keeperAddress, productionBackup: backupAddress}
 	err := d.as(ctx, cluster.SuperUser, "postgres", func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, productionRoles); err != nil {
 			return err

@@ -24,6 +24,10 @@ CREATE SCHEMA estate;
 
 ALTER SCHEMA estate OWNER TO garant_owner;
 
+CREATE SCHEMA hosting;
+
+ALTER SCHEMA hosting OWNER TO garant_owner;
+
 CREATE SCHEMA job;
 
 ALTER SCHEMA job OWNER TO garant_owner;
@@ -707,6 +711,45 @@ ALTER TABLE estate.version ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE hosting.residence (
+    database text NOT NULL,
+    tenant_type text NOT NULL,
+    tenant text NOT NULL,
+    place text NOT NULL,
+    paused boolean NOT NULL,
+    move uuid NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT residence_tenant_check CHECK (((octet_length(tenant) >= 1) AND (octet_length(tenant) <= 38))),
+    CONSTRAINT residence_tenant_type_check CHECK ((tenant_type = ANY (ARRAY['uuid'::text, 'bigint'::text, 'text'::text])))
+);
+
+ALTER TABLE hosting.residence OWNER TO garant_owner;
+
+CREATE TABLE hosting.told (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    database text NOT NULL,
+    tenant_type text NOT NULL,
+    tenant text NOT NULL,
+    place text NOT NULL,
+    paused boolean NOT NULL,
+    move uuid NOT NULL,
+    step text NOT NULL,
+    told_by text NOT NULL,
+    CONSTRAINT told_told_by_check CHECK ((told_by ~ '^(person|system):.'::text))
+);
+
+ALTER TABLE hosting.told OWNER TO garant_owner;
+
+ALTER TABLE hosting.told ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME hosting.told_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE job.outbox (
     id bigint NOT NULL,
     name text NOT NULL,
@@ -1146,6 +1189,7 @@ CREATE TABLE tenancy.key (
     retires_at timestamp with time zone,
     retired_at timestamp with time zone,
     longest interval DEFAULT '00:00:00'::interval NOT NULL,
+    urgent boolean DEFAULT false NOT NULL,
     CONSTRAINT key_id_check CHECK (((id >= 0) AND (id <= 255))),
     CONSTRAINT key_made_by_check CHECK ((made_by ~ '^(person|system):.'::text))
 );
@@ -1367,6 +1411,12 @@ ALTER TABLE ONLY estate.confirmation
 ALTER TABLE ONLY estate.version
     ADD CONSTRAINT version_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY hosting.residence
+    ADD CONSTRAINT residence_pkey PRIMARY KEY (database, tenant_type, tenant);
+
+ALTER TABLE ONLY hosting.told
+    ADD CONSTRAINT told_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY job.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 
@@ -1526,6 +1576,8 @@ CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
 CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_id, id);
 
 CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
+
+CREATE INDEX told_tenant ON hosting.told USING btree (database, tenant, at);
 
 CREATE INDEX message_failed ON mail.message USING btree (id) WHERE (state = 'failed'::text);
 
@@ -1712,6 +1764,10 @@ GRANT USAGE ON SCHEMA document TO garant_staff;
 GRANT USAGE ON SCHEMA estate TO garant_staff;
 GRANT USAGE ON SCHEMA estate TO garant_worker;
 GRANT USAGE ON SCHEMA estate TO garant_checker;
+
+GRANT USAGE ON SCHEMA hosting TO garant_staff;
+GRANT USAGE ON SCHEMA hosting TO garant_worker;
+GRANT USAGE ON SCHEMA hosting TO garant_checker;
 
 GRANT USAGE ON SCHEMA job TO garant_staff;
 GRANT USAGE ON SCHEMA job TO garant_worker;
@@ -2074,6 +2130,50 @@ GRANT INSERT(files) ON TABLE estate.version TO garant_staff;
 GRANT INSERT(applied_by) ON TABLE estate.version TO garant_staff;
 
 GRANT INSERT(reductions) ON TABLE estate.version TO garant_staff;
+
+GRANT SELECT,INSERT,DELETE ON TABLE hosting.residence TO garant_staff;
+GRANT SELECT,INSERT,DELETE ON TABLE hosting.residence TO garant_worker;
+GRANT SELECT ON TABLE hosting.residence TO garant_checker;
+
+GRANT UPDATE(place) ON TABLE hosting.residence TO garant_staff;
+GRANT UPDATE(place) ON TABLE hosting.residence TO garant_worker;
+
+GRANT UPDATE(paused) ON TABLE hosting.residence TO garant_staff;
+GRANT UPDATE(paused) ON TABLE hosting.residence TO garant_worker;
+
+GRANT UPDATE(move) ON TABLE hosting.residence TO garant_staff;
+GRANT UPDATE(move) ON TABLE hosting.residence TO garant_worker;
+
+GRANT UPDATE(since) ON TABLE hosting.residence TO garant_staff;
+GRANT UPDATE(since) ON TABLE hosting.residence TO garant_worker;
+
+GRANT SELECT ON TABLE hosting.told TO garant_staff;
+GRANT SELECT ON TABLE hosting.told TO garant_worker;
+GRANT SELECT ON TABLE hosting.told TO garant_checker;
+
+GRANT INSERT(database) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(database) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(tenant_type) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(tenant_type) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(tenant) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(tenant) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(place) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(place) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(paused) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(paused) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(move) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(move) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(step) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(step) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(told_by) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(told_by) ON TABLE hosting.told TO garant_worker;
 
 GRANT SELECT,DELETE,UPDATE ON TABLE job.outbox TO garant_worker;
 
@@ -2496,6 +2596,9 @@ GRANT SELECT(retired_at) ON TABLE tenancy.key TO garant_checker;
 
 GRANT UPDATE(longest) ON TABLE tenancy.key TO garant_staff;
 GRANT UPDATE(longest) ON TABLE tenancy.key TO garant_worker;
+
+GRANT INSERT(urgent),UPDATE(urgent) ON TABLE tenancy.key TO garant_staff;
+GRANT INSERT(urgent),UPDATE(urgent) ON TABLE tenancy.key TO garant_worker;
 
 GRANT SELECT ON TABLE tenancy.minting TO garant_staff;
 GRANT SELECT ON TABLE tenancy.minting TO garant_worker;

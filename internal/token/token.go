@@ -40,6 +40,9 @@ var tables string
 //go:embed schema/functions.sql
 var functions string
 
+//go:embed schema/enter.sql
+var entrance string
+
 //go:embed schema/pinned.sql
 var pinned string
 
@@ -74,7 +77,7 @@ func Look(ctx context.Context, q pg.Querier) (Installed, error) {
 // conn signs in as a superuser, or for [Statement] as a role that may create roles and schemas and,
 // once, for [Pinned], a superuser has run what [PinnedNeeds] returns.
 func Install(ctx context.Context, conn *pgx.Conn, d Design) (Installed, error) {
-	body := map[Design]string{Pinned: pinned, Statement: statement}[d]
+	body := d.body()
 	if body == "" {
 		return Installed{}, errs.New(errs.Invalid, "token.design", fmt.Sprintf("There is no design %q.", d)).WithFix("Choose pinned or statement.")
 	}
@@ -102,7 +105,7 @@ func Install(ctx context.Context, conn *pgx.Conn, d Design) (Installed, error) {
 		if was.Here() {
 			// Functions of one design call those of the same design only; those that are left over go.
 			steps = append(steps, map[Design]string{
-				Pinned: `DROP FUNCTION IF EXISTS garant.tenant(text); DROP FUNCTION IF EXISTS garant.pin()`,
+				Pinned: `DROP FUNCTION IF EXISTS garant.tenant(text); DROP FUNCTION IF EXISTS garant.mac(bytea, bytea, text)`,
 			}[d], `UPDATE garant.installed SET version = `+fmt.Sprint(Version)+`, design = '`+string(d)+`', at = pg_catalog.clock_timestamp()`)
 		} else {
 			steps = append([]string{tables, `INSERT INTO garant.installed (version, design) VALUES (` + fmt.Sprint(Version) + `, '` + string(d) + `')`}, steps...)
@@ -131,6 +134,21 @@ func Install(ctx context.Context, conn *pgx.Conn, d Design) (Installed, error) {
 		return Installed{}, err
 	}
 	return Installed{Version, d}, nil
+}
+
+// body is a design's SQL: its own functions, and enter, which ends in what the design does with a pin.
+func (d Design) body() string {
+	switch d {
+	case Pinned:
+		return pinned + strings.NewReplacer(
+			"{other}", `starts_with(current_setting('backtrace_functions'), 'garant_') AND current_setting('backtrace_functions') <> pin`,
+			"{hold}", `set_config('backtrace_functions', pin, true)`).Replace(entrance)
+	case Statement:
+		return statement + strings.NewReplacer(
+			"{other}", `current_setting('garant.context', true) <> '' AND garant.tenant(left(current_setting('garant.context', true), 64)) <> pin`,
+			"{hold}", `set_config('garant.context', garant.mac(k.outer_pad, k.inner_pad, pin) || pin, true)`).Replace(entrance)
+	}
+	return ""
 }
 
 // rights are given anew at each install: nobody else has any on what schema garant holds. What
@@ -184,7 +202,7 @@ func Functions(d Design) []string {
 	f := []string{"garant.enter(bytea)", "garant.tenant_uuid()", "garant.tenant_bigint()", "garant.tenant_text()",
 		"garant.writer_uuid()", "garant.writer_bigint()", "garant.writer_text()"}
 	if d == Statement {
-		f = append(f, "garant.tenant(text)", "garant.pin()")
+		f = append(f, "garant.tenant(text)")
 	}
 	return f
 }

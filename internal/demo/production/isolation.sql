@@ -23,8 +23,14 @@ BEGIN
     EXECUTE format('CREATE POLICY garant_delete ON %s FOR DELETE TO app USING (%I = (SELECT garant.writer_bigint()))', t.name, t.col);
     -- FORCE binds the owner too: migrations, and the view of totals, which has its owner's rights.
     EXECUTE format('CREATE POLICY garant_owner ON %s TO app_owner USING (true) WITH CHECK (true)', t.name);
+    EXECUTE format('CREATE POLICY garant_declared ON %s TO reporting USING (true) WITH CHECK (true)', t.name);
   END LOOP;
 END $$;
+-- The application's group asks for the tenant of its transaction too; its members alone can enter.
+GRANT EXECUTE ON FUNCTION garant.tenant_uuid(), garant.tenant_bigint(), garant.tenant_text(), garant.writer_uuid(), garant.writer_bigint(), garant.writer_text() TO app_rw;
+-- What Garant looks at: the age of keys, never a key; and the files of settings, in which a pin could stand.
+GRANT EXECUTE ON FUNCTION garant.keys(), pg_catalog.pg_show_all_file_settings() TO garant_reader, backup;
+GRANT SELECT ON pg_catalog.pg_file_settings TO garant_reader, backup;
 -- Customer Success reads for all organisations: a declared way around.
 ALTER ROLE cs_reader BYPASSRLS;
 -- Everybody's statements are signed in as the one role of the application: none sees another's in pg_stat_activity, or ends it.

@@ -9,7 +9,7 @@ BEGIN
     ('app',           'LOGIN'),              -- the application
     ('cs_reader',     'LOGIN'),              -- Customer Success
     ('it_ops',        'LOGIN'),              -- IT Operations
-    ('backup',        'LOGIN REPLICATION'),  -- copies the cluster
+    ('backup',        'LOGIN REPLICATION'),  -- copies the cluster, and the schema for Garant
     ('reporting',     'LOGIN'),              -- figures without persons
     ('developers',    'NOLOGIN'),            -- development team: no path leads from it here
     ('dev_1',         'LOGIN'),

@@ -4,8 +4,8 @@
 --   version 1 · key id 2 · audience 3–18 · type 19 · length 20 · tenant 21–58 · session 59–74 ·
 --   kind 75 · purpose 76–91 · access 92 · expiry 93–100 · MAC 101–132
 --
--- The pads appear only as columns in a query's condition: a variable would be printed with the plan
--- under debug_print_plan, and an ASSERT can be switched off. MACs are compared by their hashes, so
+-- The pads appear only as columns of a query: a variable would be printed with the plan under
+-- debug_print_plan, and an ASSERT can be switched off. MACs of tokens are compared by their hashes, so
 -- that the time it takes says nothing.
 
 CREATE OR REPLACE FUNCTION garant.version() RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -13,60 +13,6 @@ RETURN (SELECT i.version FROM garant.installed i);
 
 CREATE OR REPLACE FUNCTION garant.design() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN (SELECT i.design FROM garant.installed i);
-
--- verified tells the pin that a token stands for, or raises. What it takes locks on is how a
--- transaction is found when its session is ended (last 8 bytes of the session) or its token
--- expires (the second of the expiry, under a class of its own). The locks come before the look at
--- garant.revocation: whoever ends a session looks for them after the row is committed.
-CREATE OR REPLACE FUNCTION garant.verified(token bytea) RETURNS text
-LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	body     bytea;
-	mac      bytea;
-	sess     bytea;
-	expires  bigint;
-BEGIN
-	IF octet_length(token) <> 132 OR get_byte(token, 0) <> 1 THEN
-		RAISE EXCEPTION USING ERRCODE = 'GT001', MESSAGE = 'garant: this is no valid token for this database';
-	END IF;
-	body := substr(token, 1, 100);
-	mac := sha256(substr(token, 101, 32));
-	sess := substr(token, 59, 16);
-	expires := ('x' || encode(substr(token, 93, 8), 'hex'))::bit(64)::bigint;
-
-	PERFORM FROM garant.key k
-	WHERE k.id = get_byte(token, 1)
-		AND sha256(sha256(k.outer_pad || sha256(k.inner_pad || body))) = mac
-		AND k.audience = substr(token, 3, 16)
-		AND k.database = current_database()
-		AND (k.retires_at IS NULL OR k.retires_at > clock_timestamp());
-	IF NOT FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = 'GT001', MESSAGE = 'garant: this is no valid token for this database';
-	END IF;
-
-	IF to_timestamp(expires / 1000000.0) <= clock_timestamp() THEN
-		RAISE EXCEPTION USING ERRCODE = 'GT002', MESSAGE = 'garant: the token has expired', HINT = 'Ask for a new one.';
-	END IF;
-	IF current_setting('transaction_isolation') <> 'read committed' AND clock_timestamp() > transaction_timestamp() + interval '1 second' THEN
-		RAISE EXCEPTION USING ERRCODE = 'GT006', MESSAGE = 'garant: the snapshot of this transaction may be older than the end of a session',
-			HINT = 'Enter within a second of BEGIN, or use READ COMMITTED.';
-	END IF;
-	IF EXISTS (SELECT FROM pg_cursor() c WHERE c.name <> '') THEN
-		RAISE EXCEPTION USING ERRCODE = 'GT005', MESSAGE = 'garant: a cursor is open on this connection, which may belong to another tenant',
-			HINT = 'Close it, and let the pooler run DISCARD ALL between clients.';
-	END IF;
-
-	PERFORM pg_advisory_xact_lock_shared(('x' || encode(substr(token, 67, 8), 'hex'))::bit(64)::bigint);
-	PERFORM pg_advisory_xact_lock_shared(1197568609, least(expires / 1000000 - 1577836800, 2147483647)::int);
-	PERFORM FROM garant.revocation r WHERE r.session = encode(sess, 'hex')::uuid;
-	IF FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = 'GT003', MESSAGE = 'garant: this session was ended', HINT = 'Sign in again.';
-	END IF;
-
-	RETURN 'garant_' || chr(get_byte(token, 91)) || chr(get_byte(token, 18)) || encode(sess, 'hex') || '_'
-		|| encode(substr(token, 21, get_byte(token, 19)), 'hex');
-END
-$$;
 
 CREATE OR REPLACE FUNCTION garant.take_key() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -121,7 +67,7 @@ BEGIN
 		WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND l.granted
 			AND (l.objsubid = 2 AND l.classid = 1197568609 AND to_timestamp(l.objid::bigint + 1577836801) <= clock_timestamp()
 				OR l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) IN (
-					SELECT ('x' || right(replace(r.session::text, '-', ''), 16))::bit(64)::bigint FROM garant.revocation r))
+					SELECT hashtextextended(replace(r.session::text, '-', ''), 0) FROM garant.revocation r))
 			AND l.pid <> pg_backend_pid()
 			AND NOT EXISTS (SELECT FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid WHERE a.pid = l.pid AND u.rolsuper)
 	) o;

@@ -1,80 +1,48 @@
 -- Design S: where nobody is superuser. The context is a ticket in a setting that anybody may set,
--- so that each statement verifies it: pin, key id and an HMAC over them and the moment at which this
--- transaction began, which no statement can choose. A ticket left in a session by an earlier
--- transaction is therefore worth nothing.
+-- so that each statement verifies it: a MAC in hex (64 digits) and the pin. The MAC covers the pin and the
+-- moment at which this transaction began, which no statement can choose. A ticket left in a session by an
+-- earlier transaction is therefore worth nothing. What is signed here is never what is signed in a token:
+-- that begins with 1, this with the high byte of a time, which is 0 until the year 4283.
+--
+-- Nothing of a ticket is read before its MAC was found good, by its hash as in a token.
 
--- pin tells the pin of this transaction; NULL: it has none, or its ticket is not good.
-CREATE OR REPLACE FUNCTION garant.pin() RETURNS text
+-- mac tells the MAC of a pin in this transaction. The planner puts it in place of the call, so that the
+-- pads stay columns.
+CREATE OR REPLACE FUNCTION garant.mac(outer_pad bytea, inner_pad bytea, pin text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN encode(sha256(outer_pad || sha256(inner_pad || timestamptz_send(transaction_timestamp()) || convert_to(pin, 'UTF8'))), 'hex');
+
+-- tenant tells what stands behind a mark in the pin of this transaction; NULL: it has none, or its ticket
+-- is not good, or there is no such mark.
+CREATE OR REPLACE FUNCTION garant.tenant(mark text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	ticket text := current_setting('garant.context', true);
-	mac    bytea;
+	found_ text;
 BEGIN
-	IF ticket IS NULL OR ticket !~ '^[0-9a-f]{66}garant_[rw][uit][0-9a-f]{32}_([0-9a-f]{2}){1,38}$' THEN
-		RETURN NULL;
-	END IF;
-	mac := sha256(decode(left(ticket, 64), 'hex'));
-	PERFORM FROM garant.key k
-	WHERE k.id = ('x' || substr(ticket, 65, 2))::bit(8)::int
-		AND sha256(sha256(k.outer_pad || sha256(k.inner_pad || convert_to('context ' || substr(ticket, 67) || ' ' || (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint, 'UTF8')))) = mac;
-	IF NOT FOUND THEN
-		RETURN NULL;
-	END IF;
-	RETURN substr(ticket, 67);
-END
-$$;
-
-CREATE OR REPLACE FUNCTION garant.enter(token bytea) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	pin      text := garant.verified(token);
-	standing text := garant.pin();
-	ticket   text;
-BEGIN
-	IF pin IS NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'GT001', MESSAGE = 'garant: this is no valid token for this database';
-	END IF;
-	IF standing <> pin THEN
-		RAISE EXCEPTION USING ERRCODE = 'GT004', MESSAGE = 'garant: this transaction belongs to another tenant or session already',
-			HINT = 'One transaction serves one login: end it first.';
-	END IF;
-	SELECT encode(sha256(k.outer_pad || sha256(k.inner_pad || convert_to('context ' || pin || ' ' || (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint, 'UTF8'))), 'hex')
-		|| lpad(to_hex(k.id::int), 2, '0') || pin
-	INTO ticket FROM garant.key k WHERE k.id = get_byte(token, 1);
-	PERFORM set_config('garant.context', ticket, true);
-	IF substr(pin, 8, 1) = 'r' THEN
-		PERFORM set_config('transaction_read_only', 'on', true);
-	END IF;
-END
-$$;
-
--- tenant tells the tenant's key as hex, when the pin has that access and type.
-CREATE OR REPLACE FUNCTION garant.tenant(form text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	pin text := garant.pin();
-BEGIN
-	RETURN CASE WHEN substr(pin, 8, 2) LIKE form THEN substr(pin, 43) END;
+	SELECT nullif(split_part(ticket, mark, 2), '') INTO found_
+	FROM garant.key k
+	WHERE sha256(convert_to(garant.mac(k.outer_pad, k.inner_pad, substr(ticket, 65)), 'UTF8')) = sha256(convert_to(left(ticket, 64), 'UTF8'));
+	RETURN found_;
 END
 $$;
 
 CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-RETURN garant.tenant('_u')::uuid;
+RETURN garant.tenant('garant_u_')::uuid;
 
 CREATE OR REPLACE FUNCTION garant.writer_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-RETURN garant.tenant('wu')::uuid;
+RETURN garant.tenant('77garant_u_')::uuid;
 
 CREATE OR REPLACE FUNCTION garant.tenant_bigint() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
-RETURN ('x' || garant.tenant('_i'))::bit(64)::bigint;
+RETURN ('x' || garant.tenant('garant_i_'))::bit(64)::bigint;
 
 CREATE OR REPLACE FUNCTION garant.writer_bigint() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
-RETURN ('x' || garant.tenant('wi'))::bit(64)::bigint;
+RETURN ('x' || garant.tenant('77garant_i_'))::bit(64)::bigint;
 
 CREATE OR REPLACE FUNCTION garant.tenant_text() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-RETURN convert_from(decode(garant.tenant('_t'), 'hex'), 'UTF8');
+RETURN convert_from(decode(garant.tenant('garant_t_'), 'hex'), 'UTF8');
 
 CREATE OR REPLACE FUNCTION garant.writer_text() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-RETURN convert_from(decode(garant.tenant('wt'), 'hex'), 'UTF8');
+RETURN convert_from(decode(garant.tenant('77garant_t_'), 'hex'), 'UTF8');
 
 CREATE OR REPLACE FUNCTION garant.session() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-RETURN substr(garant.pin(), 10, 32)::uuid;
+RETURN left(garant.tenant('garant_'), 32)::uuid;

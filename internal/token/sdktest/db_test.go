@@ -3,12 +3,71 @@ package sdktest
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/token"
 	"github.com/garant-project/garant/tenant"
 )
+
+// A tenant that has moved is followed: the statement that meets the closed door asks where it went, waits, and runs there.
+func TestFollowsMove(t *testing.T) {
+	ctx := context.Background()
+	from, to := running.worlds[token.Pinned], running.worlds[token.Statement]
+	place, asked := "from", 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		if asked == 2 {
+			_, _ = w.Write([]byte(`{"paused":true}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"place":"` + place + `","max_age":300}`))
+	}))
+	defer s.Close()
+	places := &tenant.Places{
+		Endpoint: tenant.Endpoint{URL: s.URL, APIToken: func(context.Context) (string, error) { return "x", nil }},
+		Audience: "shop", Pools: map[string]*pgxpool.Pool{"from": from.one(t), "to": to.one(t)},
+	}
+	// Both databases know the key, as they do when a tenant moves; the second has rows of the tenant by then.
+	moved := from.key
+	moved.ID = 77
+	for _, w := range []*world{from, to} {
+		if err := token.InstallKey(ctx, w.super, moved, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := to.super.Exec(ctx, `INSERT INTO shop.item (tenant_id, name, n) SELECT $1, 'moved', n FROM generate_series(1, 4) AS n`, from.a); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = to.super.Exec(ctx, `DELETE FROM shop.item WHERE name = 'moved'`) })
+	tk, err := moved.Mint(from.claims(from.a))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := tenant.For(places, tenant.Fixed(tk))
+	if n := scalar[int](t, d.QueryRow(ctx, count)); n != 3 {
+		t.Errorf("%d rows before, want 3", n)
+	}
+	close := func(do func(context.Context, pgx.Tx, tenant.ID) error) {
+		if err := pg.InTx(ctx, from.super, func(tx pgx.Tx) error { return do(ctx, tx, tenant.UUID(from.a)) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(token.Close)
+	t.Cleanup(func() { close(token.Open) })
+	if _, err := tenant.Begin(ctx, places.Pools["from"], tk); !errors.Is(err, tenant.ErrMoved) {
+		t.Error("where it was:", err)
+	}
+	place = "to"
+	if n := scalar[int](t, d.QueryRow(ctx, count)); n != 4 || asked != 3 {
+		t.Errorf("%d rows after, asked %d times; want 4, 3", n, asked)
+	}
+}
 
 // A token that the database finds expired is replaced once, and the statement runs once.
 func TestRenewal(t *testing.T) {

@@ -88,12 +88,16 @@ func prepare(ctx context.Context, conn *pgx.Conn, installed *plan.Step) error {
 			return err
 		}
 		var me string
-		var fresh bool
-		if err := tx.QueryRow(ctx, `SELECT pg_catalog.quote_ident(current_user), pg_catalog.to_regclass('garant.applied') IS NULL`).Scan(&me, &fresh); err != nil {
+		var fresh, super bool
+		if err := tx.QueryRow(ctx, `SELECT pg_catalog.quote_ident(r.rolname), r.rolsuper, pg_catalog.to_regclass('garant.applied') IS NULL FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`).Scan(&me, &super, &fresh); err != nil {
 			return err
 		}
 		return asGuard(ctx, tx, func() error {
-			for _, sql := range []string{state, `GRANT SELECT, INSERT, UPDATE, DELETE ON garant.applied TO ` + me, `GRANT EXECUTE ON FUNCTION garant.fill() TO ` + me} {
+			sqls := []string{state}
+			if !super { // until the end of the run
+				sqls = append(sqls, `GRANT SELECT, INSERT, UPDATE, DELETE ON garant.applied TO `+me, `GRANT EXECUTE ON FUNCTION garant.fill() TO `+me)
+			}
+			for _, sql := range sqls {
 				if _, err := tx.Exec(ctx, sql); err != nil {
 					return err
 				}
@@ -111,6 +115,32 @@ func prepare(ctx context.Context, conn *pgx.Conn, installed *plan.Step) error {
 				return record(ctx, tx, step, "done")
 			}
 			return nil
+		})
+	})
+}
+
+// readable lets the role read the record, where there is one.
+func readable(ctx context.Context, conn *pgx.Conn) error {
+	var here bool
+	if err := conn.QueryRow(ctx, `SELECT pg_catalog.to_regclass('garant.applied') IS NOT NULL`).Scan(&here); err != nil || !here {
+		return pg.Wrap(err)
+	}
+	return prepare(ctx, conn, nil)
+}
+
+// withdraw takes back what prepare let the role that runs this do with the record: nobody has a
+// right in schema garant between runs.
+func withdraw(ctx context.Context, conn *pgx.Conn) error {
+	return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
+		var me string
+		var has bool
+		if err := tx.QueryRow(ctx, `SELECT pg_catalog.quote_ident(current_user), EXISTS (SELECT FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+	WHERE c.oid = pg_catalog.to_regclass('garant.applied') AND a.grantee = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user) AND a.grantee <> c.relowner)`).Scan(&me, &has); err != nil || !has {
+			return err
+		}
+		return asGuard(ctx, tx, func() error {
+			_, err := tx.Exec(ctx, `REVOKE ALL ON garant.applied FROM `+me+`; REVOKE ALL ON FUNCTION garant.fill() FROM `+me)
+			return err
 		})
 	})
 }

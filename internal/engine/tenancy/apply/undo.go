@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -20,7 +21,11 @@ type Taken struct {
 
 // Record lists what was applied, in the order in which undo takes it back.
 func Record(ctx context.Context, conn *pgx.Conn) ([]Taken, error) {
+	if err := readable(ctx, conn); err != nil {
+		return nil, err
+	}
 	entries, err := list(ctx, conn)
+	err = errors.Join(err, withdraw(ctx, conn))
 	all := make([]Taken, 0, len(entries))
 	for _, e := range entries {
 		all = append(all, Taken{e.step, e.title, e.undo[min(e.undone, len(e.undo)):]})
@@ -33,6 +38,9 @@ func Record(ctx context.Context, conn *pgx.Conn) ([]Taken, error) {
 func Undo(ctx context.Context, conn *pgx.Conn, o Options) (undone int, err error) {
 	r := newRun(conn, o)
 	err = r.alone(ctx, func() error {
+		if err := readable(ctx, conn); err != nil {
+			return err
+		}
 		entries, err := list(ctx, conn)
 		if err != nil {
 			return err

@@ -90,7 +90,11 @@ func (l look) scope(e *estate.Estate) []string {
 	return names
 }
 
+// facts are given by the look at the live database: a copy need not be declared, and the sentences must read well without.
 func (l look) facts() []string {
+	if l.scratch {
+		return nil
+	}
 	return []string{l.id + ".examined", l.id + ".tables", l.id + ".checks"}
 }
 
@@ -127,7 +131,7 @@ func (l look) run(ctx context.Context, in measure.In) measure.Finding {
 			checks += passed
 		}
 	}
-	if len(f.Scope) > 0 {
+	if len(f.Scope) > 0 && !l.scratch {
 		f.Facts = map[string]measure.Fact{l.id + ".examined": measure.Count(len(f.Scope)), l.id + ".tables": measure.Count(tables), l.id + ".checks": measure.Count(checks)}
 	}
 	f.Raw = observe(reports)

@@ -14,7 +14,6 @@ import (
 type widened struct {
 	key             schema.ForeignKey
 	columns, refers []string
-	old             bool // the key without the tenant is still there
 	here            *schema.ForeignKey
 	keep            bool // the key without the tenant has to stay beside
 }
@@ -31,10 +30,10 @@ func (b *builder) wide(r *schema.Relation) []widened {
 		if slices.Contains(k.Refers, to.Column) || slices.Contains(k.Columns, t.Column) {
 			continue // has the tenant, or is the tenant
 		}
-		if !b.certain(k.Target, to) || strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d" {
+		if stays(k) || !b.certain(k.Target, to) && !reaches(k) {
 			continue
 		}
-		w := widened{key: k, old: true, keep: !b.certain(r, t),
+		w := widened{key: k, keep: !b.certain(r, t) && !b.source(r, t, k),
 			columns: append([]string{t.Column}, k.Columns...), refers: append([]string{to.Column}, k.Refers...)}
 		for i := range r.ForeignKeys {
 			o := &r.ForeignKeys[i]
@@ -47,21 +46,35 @@ func (b *builder) wide(r *schema.Relation) []widened {
 	return all
 }
 
+// stays reports whether a key cannot have the tenant: what empties it would empty the tenant too.
+func stays(k schema.ForeignKey) bool {
+	return strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d"
+}
+
+// reaches reports whether what happens to the row referred to happens to the row that refers. Such a
+// key is widened even where rows referred to may be of nobody: what refers to those keeps apply from finishing.
+func reaches(k schema.ForeignKey) bool { return strings.ContainsAny(k.OnDelete+k.OnUpdate, "cn") }
+
+// source reports whether a table takes its tenant from the row that a key refers to, so that it is
+// empty only where the key is.
+func (b *builder) source(r *schema.Relation, t *manifest.Table, k schema.ForeignKey) bool {
+	if !t.Add {
+		return false
+	}
+	hops, problem := trace(b.db, b.m, r, t)
+	return problem == "" && len(hops) == 1 && hops[0].target == k.Target && slices.Equal(hops[0].columns, k.Columns)
+}
+
 // keys gives the tables that others refer to a unique key with the tenant in it.
 func (b *builder) keys(r *schema.Relation) {
 	t := b.tenant(r)
 	seen := map[string]bool{}
-	for _, o := range b.db.Relations {
-		if b.tenant(o) == nil {
-			continue
-		}
-		for _, w := range b.wide(o) {
-			id := strings.Join(w.refers, "\x00")
-			if w.key.Target == r && !seen[id] && w.here == nil && r.UniqueOn(w.refers) == nil {
-				seen[id] = true
-				b.createIndex(r, named("key", r.Name, strings.Join(w.key.Refers, "_"), t.Column), w.refers, true,
-					"Make "+strings.Join(w.refers, ", ")+" of "+r.QualifiedName()+" a key, for others to refer to the row within its customer")
-			}
+	for _, w := range b.to[r] {
+		id := strings.Join(w.refers, "\x00")
+		if !seen[id] && w.here == nil && r.UniqueOn(w.refers) == nil {
+			seen[id], b.keyed[r] = true, true
+			b.createIndex(r, named("key", r.Name, strings.Join(w.key.Refers, "_"), t.Column), w.refers, true,
+				"Make "+strings.Join(w.refers, ", ")+" of "+r.QualifiedName()+" a key, for others to refer to the row within its customer")
 		}
 	}
 }
@@ -69,9 +82,7 @@ func (b *builder) keys(r *schema.Relation) {
 // index sees that the rows of one tenant are found without reading those of others.
 func (b *builder) index(r *schema.Relation) {
 	t := b.tenant(r)
-	if r.LedBy(t.Column) != nil || slices.ContainsFunc(b.steps, func(s Step) bool {
-		return s.Table == r.QualifiedName() && strings.HasPrefix(s.ID, "index:") && strings.Contains(s.SQL[0], " UNIQUE ") // a key leads with it
-	}) {
+	if r.LedBy(t.Column) != nil || b.keyed[r] {
 		return
 	}
 	b.createIndex(r, named("tenant", r.Name, t.Column), []string{t.Column}, false, "Index "+t.Column+" of "+r.QualifiedName()+", to find a customer's rows without reading the others'")
@@ -139,7 +150,7 @@ func (b *builder) partitionedIndex(r *schema.Relation, name string, columns []st
 
 // foreignKeys puts keys with the tenant in the place of those without.
 func (b *builder) foreignKeys(r *schema.Relation) {
-	for _, w := range b.wide(r) {
+	for _, w := range b.wider[r] {
 		b.widen(r, w)
 	}
 }

@@ -73,7 +73,7 @@ func (b *builder) policy(r *schema.Relation) {
 // widening reports whether the table has policies of somebody else that let the application in: ours then narrows them.
 func (b *builder) widening(r *schema.Relation) bool {
 	return slices.ContainsFunc(r.Policies, func(p schema.Policy) bool {
-		return p.Permissive && !strings.HasPrefix(p.Name, "garant_") && slices.ContainsFunc(p.Roles, func(role string) bool { return role == "public" || slices.Contains(b.applying(), role) })
+		return p.Permissive && !strings.HasPrefix(p.Name, "garant_") && slices.ContainsFunc(p.Roles, func(role string) bool { return role == "public" || slices.Contains(b.act, role) })
 	})
 }
 

@@ -91,6 +91,9 @@ func (p *Proposal) keep(db *schema.Database, before *manifest.Manifest) {
 	for i := range m.Tables {
 		t := &m.Tables[i]
 		old := before.Table(t.Schema, t.Name)
+		if old == nil && covered(db.Relation(t.Schema, t.Name), before) {
+			continue // partitions come and go by themselves
+		}
 		if old == nil {
 			p.New = append(p.New, t.QualifiedName())
 			t.Doubts = append([]string{manifest.Blocks + " new since the manifest was reviewed; the application has no right on it until this line is removed"}, withoutBlocks(t.Doubts)...)
@@ -108,10 +111,17 @@ func (p *Proposal) keep(db *schema.Database, before *manifest.Manifest) {
 		*t = kept
 	}
 	for _, t := range before.Tables {
-		if db.Relation(t.Schema, t.Name) == nil {
+		if db.Relation(t.Schema, t.Name) == nil && t.Kind != manifest.KindPartition {
 			p.Gone = append(p.Gone, t.QualifiedName())
 		}
 	}
+}
+
+// covered reports whether a relation is a partition of a table that the manifest names: its rows
+// are reached through that table only, whose class it has.
+func covered(r *schema.Relation, m *manifest.Manifest) bool {
+	root := r.Root()
+	return root != r && m.Table(root.Schema, root.Name) != nil
 }
 
 func withoutBlocks(doubts []string) []string {
@@ -154,9 +164,10 @@ func (c *classifier) all() {
 		}
 	}
 	for _, r := range c.db.Relations {
-		if r.Kind == manifest.KindPartition {
+		switch r.Kind {
+		case manifest.KindPartition:
 			c.entries[r] = c.partition(r)
-		} else if r.Kind == manifest.KindForeign {
+		case manifest.KindForeign:
 			c.entries[r] = c.foreign(r)
 		}
 	}
@@ -236,17 +247,24 @@ func (c *classifier) carrier(r *schema.Relation, column string) *manifest.Table 
 		}
 	}
 	if r == c.found.root {
-		reason = "one row for each customer"
+		reason = "one row for each customer; making and deleting customers is the work of another role"
 	} else if c.found.root == nil {
 		reason = column + " holds the customer's key"
 	}
 	t := c.entry(r, manifest.Tenant, reason)
 	t.Column = column
+	if r == c.found.root {
+		for _, k := range r.ForeignKeys {
+			if k.Target == r {
+				doubt(t, "%s refers to another customer: by its ON DELETE, what happens to one reaches the other", strings.Join(k.Columns, ", "))
+			}
+		}
+	}
 	if keyType(col.Base) != c.found.key.Type {
 		decide(t, "%s is %s, the key is %s: are they the same customers?", column, col.Type, c.found.key.Type)
 	}
 	if !col.NotNull {
-		decide(t, "%s may be empty: no customer sees such rows, nor can write them. Is that meant?", column)
+		decide(t, "%s may be empty: no customer sees such rows, nor can write them. Make it NOT NULL if every row has a customer; else say in reason what they are", column)
 	}
 	if col.Generated {
 		doubt(t, "%s is generated: PostgreSQL fills it, apply gives it no default", column)
@@ -307,7 +325,7 @@ func (c *classifier) unrelated(r *schema.Relation) *manifest.Table {
 	case len(pairs) > 0:
 		ask("the row belongs to what %s and %s name together, which no foreign key follows: add a column with the customer's key, fill it in the application, and write class tenant", pairs[0][0], pairs[0][1])
 	case len(joined) > 0 && len(people) > 0:
-		ask("its rows may belong to several customers at once (%s refer to it), and %s. As private the application cannot read it; as shared every customer's login reads all of it", strings.Join(joined, ", "), personalLooking(people))
+		ask("its rows may belong to several customers at once (referred to by %s), and %s. As private the application cannot read it; as shared every customer's login reads all of it", strings.Join(joined, ", "), personalLooking(people))
 	case len(c.global(r)) > 0:
 		t.Reason = "belongs to " + strings.Join(c.global(r), ", ") + ", whose rows belong to no one customer"
 		ask("as private the application cannot reach it: let a login service with a role of its own do, or decide as for %s", c.global(r)[0])
@@ -423,7 +441,7 @@ func (c *classifier) view(r *schema.Relation) *manifest.Table {
 	}
 	if r.Kind == manifest.KindMatview {
 		if t.Class == manifest.Tenant && c.used(r) {
-			decide(t, "it holds rows of all customers and PostgreSQL holds no policy on materialised views: the application loses it. Put a security_barrier view over it, or a table")
+			decide(t, "it holds rows of all customers and PostgreSQL holds no policy on materialised views: the application loses it. Make it a table with the customer's column, or keep it from the application")
 		}
 		if t.Class == manifest.Tenant {
 			return t
@@ -457,12 +475,21 @@ func (c *classifier) may(r *schema.Relation, privilege string) bool {
 	return false
 }
 
-// granted are the rights that the application has today, or of a new role all.
+// granted are the rights that the application has today, or of a new role all; not those that
+// policies of somebody else leave without effect, nor that of deleting a customer.
 func (c *classifier) granted(r *schema.Relation) []string {
-	if c.fresh {
-		return manifest.GrantWords()
+	commands := map[string]string{"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
+	return slices.DeleteFunc(manifest.GrantWords(), func(g string) bool {
+		return !c.fresh && !c.may(r, g) || r == c.found.root && g == "DELETE" || r.RLS && !strings.HasPrefix(firstPolicy(r), "garant_") &&
+			!slices.ContainsFunc(r.Policies, func(p schema.Policy) bool { return p.Permissive && (p.Command == "*" || p.Command == commands[g]) })
+	})
+}
+
+func firstPolicy(r *schema.Relation) string {
+	if len(r.Policies) == 0 {
+		return ""
 	}
-	return slices.DeleteFunc(manifest.GrantWords(), func(g string) bool { return !c.may(r, g) })
+	return r.Policies[0].Name
 }
 
 func (c *classifier) writes(r *schema.Relation) []string {

@@ -26,6 +26,7 @@ func (b *builder) rights() {
 	b.namespaces()
 	b.database()
 	b.defaults()
+	b.largeObjects()
 	b.activities()
 }
 
@@ -71,7 +72,7 @@ func (b *builder) holds(r *schema.Relation, role, privilege string) bool {
 // narrow takes the rights that are not wanted: of PUBLIC, and of the application and its groups.
 func (b *builder) narrow(g *grantable, public, want []string) []string {
 	var sql []string
-	for _, grantee := range append([]string{""}, b.applying()...) {
+	for _, grantee := range append([]string{""}, b.act...) {
 		if grantee == g.owner {
 			continue
 		}
@@ -128,7 +129,7 @@ func (b *builder) restored(g *grantable) [][]string {
 			names = append(names, r.Grantee)
 		}
 	}
-	for _, name := range b.applying() {
+	for _, name := range b.act {
 		if !slices.Contains(names, name) && name != g.owner {
 			names = append(names, name)
 		}
@@ -188,7 +189,7 @@ func (b *builder) sequences(r *schema.Relation) {
 				sql = append(sql, fmt.Sprintf("GRANT USAGE ON %s TO %s", g.on, manifest.Quote(role)))
 			}
 		}
-		if len(sql) > 0 && !slices.ContainsFunc(b.steps, func(o Step) bool { return o.ID == "rights:"+g.on }) {
+		if len(sql) > 0 && !b.ids["rights:"+g.on] {
 			b.add(Step{ID: "rights:" + g.on, Table: r.QualifiedName(), Title: "Let the application take numbers from " + manifest.Qualified(s.Schema, s.Name),
 				SQL: sql, Lock: lockNone, Cost: catalogueOnly, Undo: b.restored(g), Back: "brings every right back that was there"})
 		}
@@ -243,7 +244,7 @@ func (b *builder) defaults() {
 		}
 		var sql, undo []string
 		for _, r := range d.ACL {
-			if r.Grantee != d.Role && (r.Grantee == "" || slices.Contains(b.applying(), r.Grantee)) {
+			if r.Grantee != d.Role && (r.Grantee == "" || slices.Contains(b.act, r.Grantee)) {
 				if s := in + " REVOKE ALL ON TABLES FROM " + publicOr(r.Grantee); !slices.Contains(sql, s) {
 					sql = append(sql, s)
 				}
@@ -272,6 +273,27 @@ func publicOr(name string) string {
 		return "PUBLIC"
 	}
 	return manifest.Quote(name)
+}
+
+// largeObjects takes the right to make large objects, which no policy holds. Only a superuser may.
+func (b *builder) largeObjects() {
+	if me := b.db.Role(b.db.Me); me == nil || !me.Super {
+		return
+	}
+	for _, f := range b.db.Large {
+		g := &grantable{on: "FUNCTION " + f.Name, owner: f.Owner, acl: f.ACL}
+		if sql := b.narrow(g, nil, nil); len(sql) > 0 {
+			b.add(Step{ID: "large:" + f.Name, Phase: Switch, Title: "Let the application, and whoever has no right by name, make no large objects: no policy holds them (" + f.Name + ")", SQL: sql,
+				Lock: lockNone, Cost: catalogueOnly, Undo: b.restored(g), Back: "brings every right back that was there"})
+		}
+	}
+}
+
+// makesLarge reports whether the application may make large objects.
+func (b *builder) makesLarge() bool {
+	return slices.ContainsFunc(b.db.Large, func(f schema.Function) bool {
+		return len(b.narrow(&grantable{on: "FUNCTION " + f.Name, owner: f.Owner, acl: f.ACL}, nil, nil)) > 0
+	})
 }
 
 // activities hides the text of statements from other connections of the application's role, which

@@ -17,38 +17,24 @@ type Version struct {
 
 // Steps gives what is missing for a database to be as the manifest says, in the order in which it
 // is done. filled tells of the steps of mode Batches, by id, that ran to their end; nil where that
-// is not known. Refusals says beforehand whether the steps may be done at all.
+// may not be seen. Refusals says beforehand whether the steps may be done at all.
 func Steps(db *schema.Database, m *manifest.Manifest, garant Version, filled map[string]bool) []Step {
-	b := &builder{db: db, m: m, garant: garant, filled: filled}
+	b := newBuilder(db, m)
+	b.garant, b.filled = garant, filled
 	b.install()
 	b.roles()
 	b.executes()
 	order := b.order()
-	for _, r := range order {
-		b.addColumn(r)
+	each := func(steps ...func(*schema.Relation)) {
+		for _, step := range steps {
+			for _, r := range order {
+				step(r)
+			}
+		}
 	}
-	for _, r := range order {
-		b.fill(r)
-	}
-	for _, r := range order {
-		b.notNull(r)
-	}
-	for _, r := range order {
-		b.keys(r)
-	}
-	for _, r := range order {
-		b.index(r)
-	}
-	for _, r := range order {
-		b.foreignKeys(r)
-	}
-	for _, r := range order {
-		b.fallback(r)
-	}
+	each(b.addColumn, b.fill, b.notNull, b.keys, b.index, b.foreignKeys, b.fallback)
 	b.views()
-	for _, r := range order {
-		b.policy(r)
-	}
+	each(b.policy)
 	b.rights()
 	// What the application notices comes last, in the order found.
 	slices.SortStableFunc(b.steps, func(x, y Step) int { return rank(x.Phase) - rank(y.Phase) })
@@ -68,6 +54,27 @@ type builder struct {
 	garant Version
 	filled map[string]bool
 	steps  []Step
+	ids    map[string]bool                // of the steps
+	keyed  map[*schema.Relation]bool      // gets a unique key that begins with the tenant
+	wider  map[*schema.Relation][]widened // remembered: by the table that refers
+	to     map[*schema.Relation][]widened // by the table referred to
+	act    []string                       // remembered: applying
+	ways   map[*schema.Relation]bool      // remembered: neverEmptyWay
+}
+
+func newBuilder(db *schema.Database, m *manifest.Manifest) *builder {
+	b := &builder{db: db, m: m, ids: map[string]bool{}, keyed: map[*schema.Relation]bool{}, wider: map[*schema.Relation][]widened{}, to: map[*schema.Relation][]widened{},
+		ways: map[*schema.Relation]bool{}}
+	b.act = b.applying()
+	for _, r := range db.Relations {
+		if b.tenant(r) != nil {
+			b.wider[r] = b.wide(r)
+			for _, w := range b.wider[r] {
+				b.to[w.key.Target] = append(b.to[w.key.Target], w)
+			}
+		}
+	}
+	return b
 }
 
 func (b *builder) add(s Step) {
@@ -82,6 +89,7 @@ func (b *builder) add(s Step) {
 			s.Needs = append(s.Needs, role)
 		}
 	}
+	b.ids[s.ID] = true
 	b.steps = append(b.steps, s)
 }
 
@@ -340,7 +348,11 @@ func equal(left string, l []string, right string, r []string) string {
 func (b *builder) fill(r *schema.Relation) {
 	t := b.tenant(r)
 	id := "fill:" + r.QualifiedName()
-	if !t.Add || r.Column(t.Column) != nil && b.filled[id] || r.NeverEmpty([]string{t.Column}) {
+	if !t.Add || r.NeverEmpty([]string{t.Column}) {
+		return
+	}
+	// Where the record may not be read: the index comes after the filling.
+	if r.Column(t.Column) != nil && (b.filled[id] || b.filled == nil && r.LedBy(t.Column) != nil) {
 		return
 	}
 	hops, problem := trace(b.db, b.m, r, t)
@@ -425,6 +437,15 @@ func identity(r *schema.Relation, prefix string) string {
 
 // neverEmptyWay reports whether every row leads to a tenant: no column on the way may be empty.
 func (b *builder) neverEmptyWay(r *schema.Relation, t *manifest.Table) bool {
+	never, known := b.ways[r]
+	if !known {
+		never = b.followed(r, t)
+		b.ways[r] = never
+	}
+	return never
+}
+
+func (b *builder) followed(r *schema.Relation, t *manifest.Table) bool {
 	for range len(b.db.Relations) {
 		if c := r.Column(t.Column); c != nil && !t.Add {
 			return c.NotNull

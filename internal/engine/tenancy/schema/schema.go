@@ -20,9 +20,10 @@ type Database struct {
 	Relations     []*Relation // of the database's own schemas, sorted by schema and name
 	Defaults      []DefaultRights
 	Definers      []Definer
-	Publications  []string // that send rows of own tables without a filter
-	SetsPin       bool     // garant_sec may set backtrace_functions here
-	Design        string   // of schema garant here; empty: not installed
+	Large         []Function // PostgreSQL's own that make large objects
+	Publications  []string   // that send rows of own tables without a filter
+	SetsPin       bool       // garant_sec may set backtrace_functions here
+	Design        string     // of schema garant here; empty: not installed
 	GarantVersion int
 	Executes      []Right  // EXECUTE on the functions of schema garant: Object names them
 	Extensions    []string // whose relations are left out
@@ -63,6 +64,13 @@ type DefaultRights struct {
 // Definer is a function of the database's own that runs with its owner's rights.
 type Definer struct {
 	Schema, Name, Arguments, Owner string
+}
+
+// Function is one of PostgreSQL's own.
+type Function struct {
+	Name  string // pg_catalog.name(types)
+	Owner string
+	ACL   []Right
 }
 
 // Relation is a table, view, materialised view or foreign table.

@@ -12,7 +12,7 @@ import (
 )
 
 // own holds for schemas of the database's own.
-const own = `n.nspname NOT IN ('pg_catalog', 'information_schema', 'garant') AND n.nspname !~ '^pg_(toast|temp)'`
+const own = `n.nspname NOT IN ('pg_catalog', 'information_schema', 'garant', 'garant_move') AND n.nspname !~ '^pg_(toast|temp)'`
 
 // notOfExtension leaves out what an extension brought.
 const notOfExtension = `NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = c.oid AND x.deptype = 'e')`
@@ -28,7 +28,7 @@ func Read(ctx context.Context, conn *pgx.Conn) (*Database, error) {
 		}
 		for _, part := range []func(context.Context, pgx.Tx) error{
 			r.database, r.roles, r.namespaces, r.relations, r.columns, r.indexes, r.foreignKeys, r.policies, r.triggers, r.tree, r.views,
-			r.sequences, r.defaults, r.definers, r.publications, r.guard,
+			r.sequences, r.defaults, r.definers, r.large, r.publications, r.guard,
 		} {
 			if err := part(ctx, tx); err != nil {
 				return err
@@ -385,6 +385,23 @@ WHERE p.prosecdef AND `+own+` AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.cl
 		var d Definer
 		err := f.Scan(&d.Schema, &d.Name, &d.Arguments, &d.Owner)
 		r.db.Definers = append(r.db.Definers, d)
+		return err
+	})
+}
+
+func (r *reading) large(ctx context.Context, tx pgx.Tx) error {
+	return rows(ctx, tx, `SELECT 'pg_catalog.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', pg_get_userbyid(p.proowner),
+	CASE WHEN a.grantee = 0 THEN '' ELSE pg_get_userbyid(a.grantee) END, pg_get_userbyid(a.grantor), a.privilege_type, a.is_grantable
+FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) WITH ORDINALITY a(grantor, grantee, privilege_type, is_grantable, nr)
+WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea') ORDER BY 1, a.nr`, func(f pgx.Rows) error {
+		var fn Function
+		var g Right
+		err := f.Scan(&fn.Name, &fn.Owner, &g.Grantee, &g.Grantor, &g.Privilege, &g.Grantable)
+		if n := len(r.db.Large); n == 0 || r.db.Large[n-1].Name != fn.Name {
+			r.db.Large = append(r.db.Large, fn)
+		}
+		last := &r.db.Large[len(r.db.Large)-1]
+		last.ACL = append(last.ACL, g)
 		return err
 	})
 }

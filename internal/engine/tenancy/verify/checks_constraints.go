@@ -121,8 +121,8 @@ func (j *judge) crossing(each func(t, to *target, k *constraint)) {
 			}
 			j.see()
 			own, theirs := t.rel.column(t.entry.Column), to.rel.column(to.entry.Column)
-			if theirs == nil {
-				continue
+			if theirs == nil || j.keyTable(to.rel) && !k.acts() {
+				continue // naming another tenant beside one's own shows nothing of it
 			}
 			carried := false
 			for i := range k.columns {

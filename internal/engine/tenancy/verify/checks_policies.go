@@ -3,6 +3,8 @@ package verify
 import (
 	"slices"
 	"strings"
+
+	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 )
 
 func policyChecks() []Check {
@@ -57,7 +59,14 @@ type judged struct {
 
 // says reads one side of a policy.
 func (j *judge) says(t *target, text string) reading {
-	return expression(text, t.rel.column(t.entry.Column).printed, j.m.Key.Type)
+	column := t.rel.column(t.entry.Column).printed
+	key := column + "\x00" + text
+	r, ok := j.readings[key]
+	if !ok {
+		r = expression(text, column, j.m.Key.Type)
+		j.readings[key] = r
+	}
+	return r
 }
 
 // policyReading judges one side of a policy: a function called once a row is slow, not open, and one
@@ -159,15 +168,11 @@ func (t *target) policy(p *policy) string { return "policy " + p.printed + " on 
 // prescribed is the expression that the manifest prescribes for a command.
 func (j *judge) prescribed(t *target, command string) string {
 	col := t.rel.column(t.entry.Column)
-	e := j.m.Key.Policy(col.name, col.typ)
-	if command != "r" {
-		e = strings.Replace(e, j.m.Key.Function(), j.writer(), 1)
+	if command == "r" {
+		return j.m.Key.Policy(col.name, col.typ)
 	}
-	return e
+	return j.m.Key.WritePolicy(col.name, col.typ)
 }
-
-// writer is the function that gives the tenant of a transaction that may write.
-func (j *judge) writer() string { return "garant.writer_" + j.m.Key.Type + "()" }
 
 // sidesSQL writes the expressions of a policy for a command.
 func (j *judge) sidesSQL(t *target, command string) string {
@@ -188,6 +193,9 @@ func (j *judge) policySQL(t *target, rights ...string) string {
 	}
 	if len(rights) == 0 {
 		rights = t.entry.Grants
+	}
+	if len(rights) == 0 {
+		rights = manifest.GrantWords()
 	}
 	var to, steps []string
 	for _, a := range j.apps {

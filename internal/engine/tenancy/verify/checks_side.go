@@ -79,7 +79,7 @@ func largeObjects(j *judge) {
 		j.see()
 		for _, a := range j.apps {
 			if id, ok := through(f.acl, f.owner, a.reach, "EXECUTE"); ok {
-				j.found(f.printed, a.role.printed+" may call it, by "+j.c.nameOf(id)+".", "REVOKE EXECUTE ON FUNCTION "+f.printed+" FROM "+j.c.nameOf(id)+";")
+				j.limit(f.printed, a.role.printed+" may call it, by "+j.c.nameOf(id)+".", "REVOKE EXECUTE ON FUNCTION "+f.printed+" FROM "+j.c.nameOf(id)+";")
 			}
 		}
 	}
@@ -127,7 +127,7 @@ func sharedActivity(j *judge) {
 	for _, a := range j.apps {
 		j.see()
 		if !off(j.effective(a.role, "track_activities")) {
-			j.found(a.role.printed, "Its sessions show their statements to each other.", "ALTER ROLE "+a.role.printed+" SET track_activities = off; -- by a superuser")
+			j.limit(a.role.printed, "Its sessions show their statements to each other.", "ALTER ROLE "+a.role.printed+" SET track_activities = off; -- by a superuser")
 		}
 	}
 }

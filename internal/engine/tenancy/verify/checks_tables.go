@@ -237,7 +237,7 @@ func columnNullable(j *judge) {
 
 func columnDefault(j *judge) {
 	j.columned(func(t *target, col *column) {
-		if col.value == "" || j.keyTable(t.rel) || (strings.Contains(mask(col.value), j.m.Key.Function()) || strings.Contains(mask(col.value), j.writer())) && !strings.Contains(mask(strings.ToUpper(col.value)), "COALESCE(") {
+		if col.value == "" || j.keyTable(t.rel) || (strings.Contains(mask(col.value), j.m.Key.Function()) || strings.Contains(mask(col.value), j.m.Key.Writer())) && !strings.Contains(mask(strings.ToUpper(col.value)), "COALESCE(") {
 			return
 		}
 		j.found(t.rel.printed, "Its column "+col.printed+" has a default that does not come from the tenant context.", "ALTER TABLE "+t.rel.printed+" ALTER COLUMN "+col.printed+" DROP DEFAULT;")

@@ -138,7 +138,9 @@ func schemaOwner(j *judge) {
 	}
 	wrong("SCHEMA", s.printed, s.owner)
 	for _, rel := range j.guardTables() {
-		wrong("TABLE", rel.printed, rel.owner)
+		if rel.kind != sequence { // which goes with its table
+			wrong("TABLE", rel.printed, rel.owner)
+		}
 	}
 	for _, f := range j.guardFunctions() {
 		wrong("FUNCTION", f.printed, f.owner)
@@ -178,7 +180,8 @@ func tableACL(j *judge) {
 			for _, g := range acl {
 				keeps := rel.name == "key_inbox" && g.privilege == "INSERT" && j.c.nameOf(g.grantee) == keeperRole
 				tells := rel.name == "installed" && g.privilege == "SELECT"
-				if g.grantee != rel.owner && !keeps && !tells && !slices.Contains(by[g.grantee], g.privilege) {
+				applies := strings.HasPrefix(rel.name, "applied") && g.grantee != everybody && !j.app(g.grantee) // apply's record, for who runs it
+				if g.grantee != rel.owner && !keeps && !tells && !applies && !slices.Contains(by[g.grantee], g.privilege) {
 					by[g.grantee] = append(by[g.grantee], g.privilege)
 				}
 			}
@@ -219,9 +222,9 @@ func signature(f *function) string {
 // callers says who may execute a function of schema garant besides its owner.
 func (j *judge) callers(f *function) (public, keeper, apps bool) {
 	switch f.name {
-	case "version", "design", "session":
+	case "version", "design", "session", "keys": // of keys only their ages
 		return true, true, true
-	case "keys", "retire", "revoke", "sweep":
+	case "retire", "revoke", "sweep":
 		return false, true, false
 	}
 	return false, false, slices.Contains(token.Functions(token.Design(j.m.Design)), signature(f))
@@ -232,7 +235,7 @@ func functionACL(j *judge) {
 		j.see()
 		public, keeps, apps := j.callers(f)
 		for _, id := range j.extra(f.acl, f.owner, "EXECUTE", func(id uint32) bool {
-			return public || keeps && j.c.nameOf(id) == keeperRole || f.name == "keys" && id != everybody && !j.app(id) || apps && id != everybody
+			return public || keeps && j.c.nameOf(id) == keeperRole || f.name == "fill" && id != everybody && !j.app(id) || apps && id != everybody
 		}) {
 			j.found(f.printed, j.c.nameOf(id)+" may call it.", "REVOKE EXECUTE ON FUNCTION "+f.printed+" FROM "+j.c.nameOf(id)+";")
 		}
@@ -297,14 +300,19 @@ func functionChanged(j *judge) {
 		}
 	}
 	for _, s := range sortedKeys(known) {
-		if !there[s] {
+		if !there[s] && s != fillFunction { // which apply makes when it needs it
 			j.found(s, "The function is not there.", j.reinstall()+" --reinstall")
 		}
 	}
 }
 
-// guardTableNames are the tables of schema garant.
-func guardTableNames() []string { return []string{"installed", "key", "key_inbox", "revocation"} }
+// fillFunction fills columns that apply added.
+const fillFunction = "garant.fill()"
+
+// guardTableNames are the tables of schema garant, with the record that apply keeps there.
+func guardTableNames() []string {
+	return []string{"applied", "applied_id_seq", "installed", "key", "key_inbox", "revocation"}
+}
 
 func stranger(j *judge) {
 	if j.c.tenancy.version != token.Version || j.c.tenancy.design != j.m.Design {
@@ -429,6 +437,9 @@ func standingPin(j *judge) {
 
 func standingPinFile(j *judge) {
 	if why := j.c.hidden["pg_file_settings"]; why != "" {
+		if j.m.Design == string(token.Statement) {
+			return // a ticket in a file is worth nothing: it is bound to a transaction
+		}
 		j.cannot(why + " GRANT SELECT ON pg_file_settings TO it, and EXECUTE ON FUNCTION pg_show_all_file_settings().")
 		return
 	}

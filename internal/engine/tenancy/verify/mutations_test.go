@@ -20,6 +20,8 @@ type mutation struct {
 	during func(*world) func()
 	// with are checks that the same fault has to turn red as well.
 	with []string
+	// wide faults turn more red than is worth listing.
+	wide bool
 }
 
 func sql(check, breaks, mends string, with ...string) mutation {
@@ -33,6 +35,9 @@ func declared(check string, change func(*manifest.Manifest), with ...string) mut
 // TestMutations breaks a real database in every way that the checks claim to see, and expects that
 // check red, and no other.
 func TestMutations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a few seconds")
+	}
 	w := newWorld(t)
 	wants(t, w.red())
 	all := slices.Concat(roleMutations(), aroundMutations(), tableMutations(), policyMutations(), codeMutations(), constraintMutations(), sideMutations(), tokenMutations())

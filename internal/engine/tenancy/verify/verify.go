@@ -171,21 +171,28 @@ func (j *judge) static(checks []Check) []Result {
 		if check.Kind != Static {
 			continue
 		}
-		j.findings, j.examined, j.blind = nil, 0, ""
+		j.begin()
 		check.look(j)
-		results = append(results, result(check, j.examined, j.findings, j.blind))
+		results = append(results, j.result(check))
 	}
 	return results
 }
 
+// begin clears what the check before found.
+func (j *judge) begin() { j.findings, j.examined, j.blind, j.limited = nil, 0, "", false }
+
 // result puts together what a check found, sorted, each thing once.
-func result(check Check, examined int, findings []Finding, blind string) Result {
+func (j *judge) result(check Check) Result {
+	findings := j.findings
 	slices.SortFunc(findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Found, b.Found), cmp.Compare(a.Mend, b.Mend))
 	})
-	r := Result{Check: check, Outcome: Pass, Examined: examined, Findings: slices.Compact(findings), Error: blind}
+	if j.limited {
+		check.Severity = Low
+	}
+	r := Result{Check: check, Outcome: Pass, Examined: j.examined, Findings: slices.Compact(findings), Error: j.blind}
 	switch {
-	case blind != "":
+	case j.blind != "":
 		r.Outcome = Error
 	case len(findings) > 0:
 		r.Outcome = Fail
@@ -203,6 +210,7 @@ func connect(ctx context.Context, url, option string) (*pgx.Conn, error) {
 		return nil, errs.New(errs.Invalid, "tenancy.verify.url", "The address of the database cannot be read.").
 			WithFix("Write " + option + " as postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full.")
 	}
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // behind a pooler no prepared statement stays
 	cfg.RuntimeParams["application_name"] = "garant isolation verify"
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garant-project/garant/internal/engine/tenancy/apply"
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/internal/token"
@@ -269,6 +270,9 @@ func TestFunctionsAreKnown(t *testing.T) {
 	for _, d := range []token.Design{token.Pinned, token.Statement} {
 		t.Run(string(d), func(t *testing.T) {
 			w := newWorldOf(t, d)
+			if _, err := apply.Run(context.Background(), w.super, w.manifest, apply.Options{}); err != nil { // brings garant.fill
+				t.Fatal(err)
+			}
 			c, err := catalogueOf(context.Background(), w.super)
 			if err != nil {
 				t.Fatal(err)

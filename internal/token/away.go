@@ -1,0 +1,81 @@
+package token
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/tenant"
+)
+
+// standsFor names a tenant in garant.revocation, where a row of it refuses every token of the
+// tenant: its token's field of 40 bytes, hashed.
+func standsFor(id tenant.ID) [16]byte {
+	var value []byte
+	switch id.Type() {
+	case "uuid":
+		value, _ = hex.DecodeString(strings.ReplaceAll(id.String(), "-", "")) // it was printed by us
+	case "bigint":
+		n, _ := strconv.ParseInt(id.String(), 10, 64)
+		value = binary.BigEndian.AppendUint64(nil, uint64(n)) //nolint:gosec // two's complement, as the token has it
+	default:
+		value = []byte(id.String())
+	}
+	form := map[string]byte{"uuid": 'u', "bigint": 'i', "text": 't'}[id.Type()]
+	field := make([]byte, 40)
+	field[0], field[1] = form, byte(len(value)) //nolint:gosec // at most 38
+	copy(field[2:], value)
+	sum := sha256.Sum256(append([]byte("tenant "), field...))
+	return [16]byte(sum[:16])
+}
+
+// Close lets no token of a tenant in any more: its rows live in another database. It holds when
+// tx commits; [Sweep] then ends the transactions that were open. conn of tx signs in as for [Install].
+func Close(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
+	return guarding(ctx, tx, `INSERT INTO garant.revocation (session, until) VALUES ($1, 'infinity') ON CONFLICT ON CONSTRAINT revocation_pkey DO UPDATE SET until = 'infinity'`, id)
+}
+
+// Open takes back what [Close] did, when tx commits.
+func Open(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
+	return guarding(ctx, tx, `DELETE FROM garant.revocation WHERE session = $1`, id)
+}
+
+// Closed reports whether [Close] holds for a tenant.
+func Closed(ctx context.Context, tx pgx.Tx, id tenant.ID) (closed bool, err error) {
+	err = asOwner(ctx, tx, func() error {
+		return tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM garant.revocation WHERE session = $1)`, standsFor(id)).Scan(&closed)
+	})
+	return closed, err
+}
+
+func guarding(ctx context.Context, tx pgx.Tx, sql string, id tenant.ID) error {
+	return asOwner(ctx, tx, func() error {
+		_, err := tx.Exec(ctx, sql, standsFor(id))
+		return err
+	})
+}
+
+// asOwner runs fn within tx as the owner of schema garant.
+func asOwner(ctx context.Context, tx pgx.Tx, fn func() error) error {
+	is, err := begin(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if is.Version != Version {
+		return errs.New(errs.Conflict, "token.absent", "This database has no schema garant of this program's version.").WithFix("Install it first: garant isolation apply does.")
+	}
+	member, err := become(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := fn(); err != nil {
+		return err
+	}
+	return leave(ctx, tx, member)
+}
