@@ -102,6 +102,7 @@ func (e *entry) into() []any { return []any{&e.id, &e.project, &e.at, &e.amount,
 type draw struct {
 	tenant int
 	ids    []int64
+	first  int64 // of the tenant's
 	base   time.Time
 	rows   int64
 }
@@ -146,7 +147,11 @@ var works = []work{
 	{name: "10 joins of 4 tables", goal: 1.12, do: inTx(10, func(ctx context.Context, tx pgx.Tx, o on, d draw, i int) (int64, error) {
 		var id int64
 		var p, m, c string
-		sql, args := o.of(join, []any{max(d.ids[i]-d.ids[i]%10, 10)})
+		commented := d.ids[i] - d.ids[i]%10
+		if commented < d.first {
+			commented += 10
+		}
+		sql, args := o.of(join, []any{commented})
 		err := tx.QueryRow(ctx, sql, args...).Scan(&id, &p, &m, &c, new(int))
 		return id + int64(len(p)+len(m)+len(c)), err
 	})},
@@ -196,7 +201,7 @@ func read(rows pgx.Rows) (sum int64, err error) {
 	return sum, rows.Err()
 }
 
-// draws picks a tenant, and entries of it. The aggregate is of the first tenant, which is large.
+// draw picks a tenant, and entries of it. The aggregate is of the first tenant, which is large.
 func (s *stand) draw(dice *rand.Rand, w work) draw {
 	d := draw{tenant: 1, base: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), rows: int64(s.size.rows)}
 	entries, tenants := int64(s.size.rows), int64(s.size.tenants)
@@ -211,6 +216,7 @@ func (s *stand) draw(dice *rand.Rand, w work) draw {
 			d.tenant, first, last = 1, 1, entries/100
 		}
 	}
+	d.first = first
 	for range 20 {
 		d.ids = append(d.ids, first+dice.Int64N(last-first+1))
 	}

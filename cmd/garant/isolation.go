@@ -180,6 +180,11 @@ func (k *isolationPlanCmd) Run(ctx context.Context, con console) error {
 		out.Notes = append(out.Notes, "The record of what was applied (garant.applied) may not be read as "+db.Me+": an added column counts as filled where an index begins with it.")
 	}
 	out.Steps = plan.Steps(db, p.Manifest, apply.Version(p.Manifest.Design), filled)
+	for _, list := range []*[]string{&out.Notes, &out.New, &out.Changed, &out.Gone, &out.Refusals, &out.Advice} {
+		if *list == nil {
+			*list = []string{} // a list in JSON, too
+		}
+	}
 	switch {
 	case k.JSON:
 		err = json.NewEncoder(con.out).Encode(out)

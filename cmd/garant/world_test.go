@@ -41,31 +41,53 @@ func worlds(t *testing.T) map[string]func(*testscript.TestScript, bool, []string
 		// production starts a PostgreSQL with personal data and says in the environment how to reach
 		// it, with a password that means nothing to it.
 		"production": func(ts *testscript.TestScript, _ bool, _ []string) {
-			dir, err := os.MkdirTemp("", "garant-init-")
-			ts.Check(err)
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-			defer cancel()
-			c, err := pgtest.Start(ctx, filepath.Join(dir, "pg"))
-			ts.Check(err)
-			t.Cleanup(func() {
-				_ = c.Close(context.Background())
-				_ = os.RemoveAll(dir)
-			})
-			conn, err := pgx.Connect(ctx, c.DSN(cluster.SuperUser, "postgres"))
-			ts.Check(err)
-			defer func() { _ = conn.Close(ctx) }()
+			conn, address := postgres(t, ts)
 			for _, sql := range []string{
 				"CREATE ROLE ardoise_app LOGIN", "CREATE ROLE dev_anna LOGIN",
 				"CREATE TABLE public.applicant (first_name text, email text)",
 				"GRANT SELECT ON public.applicant TO ardoise_app",
 			} {
-				_, err := conn.Exec(ctx, sql)
+				_, err := conn.Exec(context.Background(), sql)
 				ts.Check(err)
 			}
-			config := conn.Config()
-			ts.Setenv("PRODUCTION_URL", fmt.Sprintf("postgres://%s:hunter2@/postgres?host=%s&port=%d", config.User, url.QueryEscape(config.Host), config.Port))
+			ts.Setenv("PRODUCTION_URL", address)
+		},
+		// shop runs the statements of a file in a PostgreSQL, which it starts the first time, and says
+		// in the environment how to reach it.
+		"shop": func(ts *testscript.TestScript, _ bool, args []string) {
+			conn, err := pgx.Connect(context.Background(), ts.Getenv("SHOP_URL"))
+			if ts.Getenv("SHOP_URL") == "" {
+				var address string
+				conn, address = postgres(t, ts)
+				ts.Setenv("SHOP_URL", address)
+			} else {
+				ts.Check(err)
+			}
+			_, err = conn.Exec(context.Background(), ts.ReadFile(args[0]))
+			ts.Check(err)
+			ts.Check(conn.Close(context.Background()))
 		},
 	}
+}
+
+// postgres starts a PostgreSQL that goes with the test, and returns a connection of its superuser
+// and the URL of it, with a password that means nothing to it.
+func postgres(t *testing.T, ts *testscript.TestScript) (conn *pgx.Conn, address string) {
+	dir, err := os.MkdirTemp("", "garant-init-")
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := pgtest.Start(ctx, filepath.Join(dir, "pg"))
+	ts.Check(err)
+	t.Cleanup(func() {
+		_ = c.Close(context.Background())
+		_ = os.RemoveAll(dir)
+	})
+	conn, err = pgx.Connect(ctx, c.DSN(cluster.SuperUser, "postgres"))
+	ts.Check(err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	config := conn.Config()
+	return conn, fmt.Sprintf("postgres://%s:hunter2@/postgres?host=%s&port=%d", config.User, url.QueryEscape(config.Host), config.Port)
 }
 
 // Ctrl-C while hosts are asked leaves nothing: no file, no directory.

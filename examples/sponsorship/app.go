@@ -118,11 +118,7 @@ func (a *app) guard(host string, next http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, errCrossOrigin) }))
 	inner := cross.Handler(next)
-	issuer := "'self'"
-	if u, err := url.Parse(a.Issuer); err == nil {
-		issuer += " " + u.Scheme + "://" + u.Host
-	}
-	policy := "default-src 'none'; style-src 'self'; img-src 'self'; form-action " + issuer + "; base-uri 'none'; frame-ancestors 'none'"
+	const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)

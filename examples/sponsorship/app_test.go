@@ -240,7 +240,7 @@ func TestGuard(t *testing.T) {
 		}
 	}
 	policy := w.Header().Get("Content-Security-Policy")
-	if !strings.HasPrefix(policy, "default-src 'none'; style-src 'self'; img-src 'self'; form-action ") || strings.Contains(policy, "unsafe") {
+	if !strings.HasPrefix(policy, "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; ") || strings.Contains(policy, "unsafe") {
 		t.Error(policy)
 	}
 	form := []string{"Content-Type", "application/x-www-form-urlencoded"}

@@ -37,6 +37,12 @@ const (
 	AssignMeasures  Permission = "measures:assign"  // who answers for a measure
 	ImportEvidence  Permission = "evidence:import"  // results of scanners, statements of a witness
 	SampleRecords   Permission = "audit:sample"     // to draw samples of records and keep them
+
+	ReadTenancy   Permission = "tenancy:read"   // keys' ages, what was minted, service jobs, sessions
+	MintTokens    Permission = "tenancy:mint"   // to have tokens of tenants minted, for proven logins and accepted jobs: an application's API token
+	ChangeTenancy Permission = "tenancy:change" // to end sessions, and to ask for service jobs and withdraw them
+	AcceptJobs    Permission = "tenancy:accept" // to decide on the service jobs that others ask for
+	KeepKeys      Permission = "tenancy:keys"   // to replace the keys of guarded databases
 )
 
 // Role is a named set of permissions.
@@ -53,7 +59,7 @@ const (
 
 // Permissions returns what a role may do; nothing for an unknown role.
 func (r Role) Permissions() []Permission {
-	read := []Permission{ReadChecks, ReadAnnex, ReadAudit, ReadEstate, ReadRegisters, OwnAccount}
+	read := []Permission{ReadChecks, ReadAnnex, ReadAudit, ReadEstate, ReadRegisters, ReadTenancy, OwnAccount}
 	switch r {
 	case Member:
 		return []Permission{ReadAnnex, OwnAccount, OwnTasks}
@@ -62,10 +68,10 @@ func (r Role) Permissions() []Permission {
 	case Auditor:
 		return append(read, SampleRecords)
 	case Operator:
-		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence)
+		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence, MintTokens, ChangeTenancy)
 	case Lead:
 		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence, ChangeEstate, ReadPersons, ChangePersons,
-			ChangeAnnex, ReviewAnnex, AssignMeasures, SampleRecords)
+			ChangeAnnex, ReviewAnnex, AssignMeasures, SampleRecords, MintTokens, ChangeTenancy, AcceptJobs, KeepKeys)
 	}
 	return nil
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/garant-project/garant/internal/engine/own"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
+	"github.com/garant-project/garant/internal/engine/tenancy"
+	"github.com/garant-project/garant/internal/engine/tenancy/hosting"
+	"github.com/garant-project/garant/internal/engine/tenancy/isolation"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/pg"
@@ -21,6 +24,8 @@ func Engines() []measure.Engine {
 	return []measure.Engine{
 		endpoint.New(endpoint.Deps{}),
 		access.New(access.Deps{}),
+		isolation.New(isolation.Deps{}),
+		hosting.New(),
 		own.New(),
 		scanner.New(),
 	}
@@ -40,9 +45,13 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if g.Tenancy, err = tenancy.Open(tenancy.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log}); err != nil {
+		return nil, err
+	}
 	return append(Engines(),
 		measure.Engine{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
 		register.New(g.Registers),
+		tenancy.New(g.Tenancy),
 		witness.New(),
 	), nil
 }

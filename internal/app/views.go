@@ -108,7 +108,8 @@ func (v *views) read(ctx context.Context, on pg.Querier) (measure.View, error) {
 		return measure.View{}, err
 	}
 	view := measure.View{Estate: version.Estate, Version: version.ID, Past: v.earlier}
-	for _, r := range version.Pending() {
+	view.Pending = version.Pending()
+	for _, r := range view.Pending {
 		view.Reduced = append(view.Reduced, r.Measures...)
 	}
 	return view, v.annex(ctx, on, &view)

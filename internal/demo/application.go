@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -64,7 +65,8 @@ func Users() []issuer.User {
 // Application is the example's own software: the application that its customers use, and their login.
 type Application struct {
 	Origin string // of the application, for browsers
-	Issuer string // of the login
+	Issuer string // of the login, for programs
+	Pages  string // of the login, for browsers
 	Login  *issuer.Issuer
 
 	pool    *pgxpool.Pool
@@ -72,16 +74,25 @@ type Application struct {
 }
 
 // applicationOrigin is where browsers find the application. Hosts below localhost are this machine's
-// own (RFC 6761, section 6.3); the login's is an address, because programs ask it too.
+// own (RFC 6761, section 6.3).
 func (c *Company) applicationOrigin() string {
 	return fmt.Sprintf("http://ardoise.localhost:%d", c.ports[applicationListener][0])
 }
 
-func (c *Company) issuerURL() string { return "http://" + loopback(c.ports[applicationListener][1]) }
+// issuerURL is where programs ask the login: over TLS, as Garant demands of every issuer, with a
+// certificate of the example's own authority. Browsers do not trust that one, and find the page of
+// the login without TLS on this machine.
+func (c *Company) issuerURL() string {
+	return fmt.Sprintf("https://localhost:%d", c.ports[issuerListener][0])
+}
+
+func (c *Company) loginPages() string {
+	return fmt.Sprintf("http://login.localhost:%d", c.ports[applicationListener][1])
+}
 
 // OpenApplication starts the application and its login. Its database may be away: pages say so.
 func (c *Company) OpenApplication(ctx context.Context, tokens sponsorship.Exchanger) (*Application, error) {
-	a := &Application{Origin: c.applicationOrigin(), Issuer: c.issuerURL()}
+	a := &Application{Origin: c.applicationOrigin(), Issuer: c.issuerURL(), Pages: c.loginPages()}
 	if err := a.open(ctx, c, tokens); err != nil {
 		a.Close()
 		return nil, err
@@ -94,7 +105,7 @@ func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.E
 	if err != nil {
 		return err
 	}
-	if a.Login, err = issuer.New(issuer.Config{URL: a.Issuer, Client: Client, Redirect: a.Origin + "/callback", Users: Users(), Key: key}); err != nil {
+	if a.Login, err = issuer.New(issuer.Config{URL: a.Issuer, Pages: a.Pages, Client: Client, Redirect: a.Origin + "/callback", Users: Users(), Key: key}); err != nil {
 		return err
 	}
 	address, err := os.ReadFile(c.path(appAddress))
@@ -114,21 +125,37 @@ func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.E
 		forms = append(forms, sponsorship.Form{Slug: customer.Slug, Customer: customer.ID(), Name: customer.Name})
 	}
 	handler, err := sponsorship.New(sponsorship.Config{
-		Origin: a.Origin, Pool: a.pool, Exchanger: tokens, Issuer: a.Issuer, Client: Client, Forms: forms, Log: c.log.With("service.name", "sponsorship"),
+		Origin: a.Origin, Pool: a.pool, Exchanger: tokens, Issuer: a.Issuer, Client: Client, HTTP: c.client(), Forms: forms, Log: c.log.With("service.name", "sponsorship"),
 	})
 	if err != nil {
 		return err
 	}
-	ports := c.ports[applicationListener]
-	for i, h := range []http.Handler{handler, a.Login.Handler()} {
-		if err := a.serve(ports[i], h); err != nil {
-			return err
-		}
+	tlsKey, err := c.key("login")
+	if err != nil {
+		return err
 	}
-	return nil
+	now := time.Now()
+	cert, err := c.ca.IssueFor(tlsKey, "localhost", now.Add(-time.Hour), now.Add(certLife), "Ardoise Mécénat SRL")
+	if err != nil {
+		return err
+	}
+	login := a.Login.Handler()
+	return errors.Join(
+		a.serve(c.ports[applicationListener][0], handler, nil),
+		a.serve(c.ports[applicationListener][1], login, nil),
+		a.serve(c.ports[issuerListener][0], login, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}),
+	)
 }
 
-func (a *Application) serve(port int, h http.Handler) error {
+// client trusts the example's own authority, and nobody else.
+func (c *Company) client() *http.Client {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(c.ca.PEM())
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, IdleConnTimeout: time.Minute}}
+}
+
+// serve listens on loopback; secure is nil for plain HTTP.
+func (a *Application) serve(port int, h http.Handler, secure *tls.Config) error {
 	l, err := net.Listen("tcp", loopback(port))
 	if err != nil {
 		return errs.New(errs.Unavailable, "demo.port", fmt.Sprintf("The example's application cannot listen on 127.0.0.1:%d.", port)).
@@ -136,6 +163,9 @@ func (a *Application) serve(port int, h http.Handler) error {
 	}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10}
 	a.servers = append(a.servers, s)
+	if secure != nil {
+		l = tls.NewListener(l, secure)
+	}
 	go func() { _ = s.Serve(l) }() // ends with Close
 	return nil
 }

@@ -40,6 +40,7 @@ import (
 type minter struct {
 	key     tenant.Key
 	issuer  string
+	http    *http.Client
 	life    time.Duration
 	mu      sync.Mutex
 	accepts []tenant.ID
@@ -80,7 +81,7 @@ func (m *minter) mint(c tenant.Claims) (tenant.Token, error) {
 // verify holds a token to the issuer's key set, as whoever exchanges it has to.
 func (m *minter) verify(ctx context.Context, raw string) (tenant.ID, error) {
 	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, m.issuer+"/jwks", nil)
-	res, err := http.DefaultClient.Do(req)
+	res, err := m.http.Do(req)
 	if err != nil {
 		return tenant.ID{}, err
 	}
@@ -129,6 +130,9 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a cluster and an application")
+	}
 	t.Setenv(PortsVariable, "free")
 	s := &stage{t: t, c: open(t, scratch(t))}
 	t.Cleanup(s.c.Close)
@@ -151,7 +155,7 @@ func newStage(t *testing.T) *stage {
 	if err := token.InstallKey(ctx, keeper, key, nil); err != nil {
 		t.Fatal(err)
 	}
-	s.minter = &minter{key: key, issuer: s.c.issuerURL(), life: 15 * time.Minute}
+	s.minter = &minter{key: key, issuer: s.c.issuerURL(), http: s.c.client(), life: 15 * time.Minute}
 	for _, c := range Customers() {
 		s.minter.accepts = append(s.minter.accepts, c.ID())
 	}
@@ -266,7 +270,7 @@ var hidden = regexp.MustCompile(`name="([a-z_]+)" value="([^"]*)"`)
 func (b *browser) signIn(customer int64, role int) {
 	b.s.t.Helper()
 	status, text, at := b.ask(http.MethodGet, "/signin", nil)
-	if status != 200 || !strings.HasPrefix(at.String(), b.s.app.Issuer+"/authorize") || !strings.Contains(text, "For development only") {
+	if status != 200 || !strings.HasPrefix(at.String(), b.s.app.Pages+"/authorize") || !strings.Contains(text, "For development only") {
 		b.s.t.Fatalf("sign in: %d at %s\n%s", status, at, text)
 	}
 	form := url.Values{"user": {fmt.Sprintf("00000000-0000-4000-8000-0000000000%d%d", customer, role)}}
@@ -275,7 +279,7 @@ func (b *browser) signIn(customer int64, role int) {
 			form.Set(m[1], strings.NewReplacer("&amp;", "&", "&#43;", "+").Replace(m[2]))
 		}
 	}
-	status, text, at = b.ask(http.MethodPost, b.s.app.Issuer+"/authorize", form)
+	status, text, at = b.ask(http.MethodPost, b.s.app.Pages+"/authorize", form)
 	if status != 200 || at.Path != "/applications" {
 		b.s.t.Fatalf("after the choice: %d at %s\n%s", status, at, text)
 	}
@@ -285,9 +289,16 @@ const (
 	reviews, pays, reads = 1, 2, 3
 )
 
-// The whole story: a stranger asks, one reviews, one pays, and the other customer sees nothing of it.
 func TestApplication(t *testing.T) {
 	s := newStage(t)
+	t.Run("users are members", func(t *testing.T) { testUsersAreMembers(t, s) })
+	t.Run("customers apart", func(t *testing.T) { testCustomersApart(t, s) })
+	t.Run("story", func(t *testing.T) { testStory(t, s) })
+	t.Run("around", func(t *testing.T) { testAround(t, s) })
+}
+
+// The whole story: a stranger asks, one reviews, one pays, and the other customer sees nothing of it.
+func testStory(t *testing.T, s *stage) {
 	stranger := s.browser()
 	if status, text := stranger.get("/"); status != 200 || !strings.Contains(text, "Brasserie de l’Exemple") || !strings.Contains(text, "Assurances de l’Exemple") {
 		t.Fatalf("%d %s", status, text)
@@ -376,8 +387,7 @@ func TestApplication(t *testing.T) {
 }
 
 // What goes wrong around the application ends in a page that says so.
-func TestApplicationAround(t *testing.T) {
-	s := newStage(t)
+func testAround(t *testing.T, s *stage) {
 	a := s.browser()
 	a.signIn(1, reviews)
 	// A job that a customer has not accepted opens no form; the other's stays open.
@@ -440,8 +450,7 @@ func TestApplicationAround(t *testing.T) {
 }
 
 // At the same time, through pages and through SQL: what each customer gets is what the owner knows to be theirs.
-func TestCustomersApart(t *testing.T) {
-	s := newStage(t)
+func testCustomersApart(t *testing.T, s *stage) {
 	truth := map[int64][]string{}
 	for _, c := range Customers() {
 		if truth[c.Key] = s.owner(`SELECT id::text FROM customer.application WHERE organisation_id = $1 ORDER BY id`, c.Key); len(truth[c.Key]) < 50 {
@@ -508,8 +517,7 @@ func TestCustomersApart(t *testing.T) {
 }
 
 // The login knows whom the database knows.
-func TestUsersAreMembers(t *testing.T) {
-	s := newStage(t)
+func testUsersAreMembers(t *testing.T, s *stage) {
 	for _, u := range Users() {
 		got := s.owner(`SELECT m.organisation_id || ' ' || o.name || ' ' || m.first_name || ' ' || m.last_name || ' ' || m.email FROM customer.member m JOIN customer.organisation o ON o.id = m.organisation_id WHERE m.id = $1`, u.ID)
 		if want := u.Organisation + " " + u.Customer + " " + u.Name + " " + u.Email; len(got) != 1 || got[0] != want {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/garant-project/garant/examples/sponsorship"
@@ -28,6 +29,7 @@ type Arena struct {
 	wall *wall
 	site Application // its listener
 	stop context.CancelFunc
+	once sync.Once
 	done chan struct{}
 }
 
@@ -62,7 +64,7 @@ func (c *Company) OpenArena(ctx context.Context, a *Application, tokens sponsors
 		out.wall.close()
 		return nil, err
 	}
-	if err := out.site.serve(port, out.Handler()); err != nil {
+	if err := out.site.serve(port, out.Handler(), nil); err != nil {
 		out.wall.close()
 		return nil, err
 	}
@@ -76,10 +78,12 @@ func (c *Company) OpenArena(ctx context.Context, a *Application, tokens sponsors
 
 // Close ends the arena; what it has counted stays.
 func (a *Arena) Close() {
-	a.stop()
-	<-a.done
-	a.site.Close()
-	a.wall.close()
+	a.once.Do(func() {
+		a.stop()
+		<-a.done
+		a.site.Close()
+		a.wall.close()
+	})
 }
 
 // arenaPort is the port the arena had, the usual one, or a free one that is then kept.

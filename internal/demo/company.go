@@ -241,19 +241,21 @@ const (
 	ownListener = "garant" // in ports.json
 
 	applicationPort     = 8482
-	loginPort           = 8483
+	loginPort           = 8483 // of the login's page
 	applicationListener = "sponsorship"
+	issuerPort          = 8485 // where programs ask the login, over TLS
+	issuerListener      = "issuer"
 )
 
 // listeners chooses where Garant itself and the example's application listen: the usual ports, or,
 // when they are taken the first time, any free ones, which are then kept.
 func (c *Company) listeners() error {
-	for name, ports := range map[string][2]int{ownListener: {consolePort, annexPort}, applicationListener: {applicationPort, loginPort}} {
+	for name, ports := range map[string][2]int{ownListener: {consolePort, annexPort}, applicationListener: {applicationPort, loginPort}, issuerListener: {issuerPort, 0}} {
 		if _, known := c.ports[name]; known {
 			continue
 		}
 		for i, usual := range ports {
-			if c.usual(usual) {
+			if usual == 0 || c.usual(usual) {
 				continue
 			}
 			port, err := anyFree()
@@ -412,6 +414,7 @@ databases:
       manifest: file:isolation.yaml
       application: {{call $.File "app.url"}}
       copy: {{call $.File "backup.url"}}
+      login: {issuer: "{{$.Issuer}}", audience: sponsorship, tenant_claim: organisation, trust: file:ca.pem}
 checks:
   - name: password-storage
     measures: [OWN-2]
@@ -449,7 +452,8 @@ func (c *Company) Config() []byte {
 		System, Address  string
 		Console, Annex   int
 		File             func(string) string
-	}{Authority: Authority, System: c.db.identifier(), Address: file(productionAddress), File: file, Every: estate.FormatDuration(c.every),
+		Issuer           string
+	}{Issuer: c.issuerURL(), Authority: Authority, System: c.db.identifier(), Address: file(productionAddress), File: file, Every: estate.FormatDuration(c.every),
 		Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
 	for _, e := range endpoints() {
 		pin, err := c.pin(e.name)

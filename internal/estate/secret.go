@@ -26,6 +26,15 @@ type Secret struct {
 	key        string // of garant.yaml, for messages
 }
 
+// ReadReference reads what a reference (env:NAME, file:PATH) that somebody typed leads to.
+func ReadReference(reference string) (string, error) {
+	kind, name, ok := strings.Cut(strings.TrimSpace(reference), ":")
+	if !ok || kind != "env" && kind != "file" || kind == "env" && !variableForm.MatchString(name) || strings.TrimSpace(name) == "" {
+		return "", errs.New(errs.Invalid, "estate.reference", "This is not a reference to a secret.").WithFix("Write env:NAME or file:PATH: what stands on a command line is read by others on the machine.")
+	}
+	return Secret{kind: kind, name: name}.Reveal()
+}
+
 // Path returns where the file of a secret stands; "" of one that is not in a file.
 func (s Secret) Path() string {
 	if s.kind != "file" {

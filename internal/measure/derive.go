@@ -99,6 +99,8 @@ type View struct {
 	// Reduced lists the measures whose scope, threshold or cadence was reduced and whose
 	// reduction no second person has confirmed yet.
 	Reduced []string
+	// Pending are those reductions themselves.
+	Pending []estate.Reduction
 }
 
 // same reports whether evidence made under an earlier version still speaks of the same targets

@@ -1189,6 +1189,7 @@ CREATE TABLE tenancy.key (
     retires_at timestamp with time zone,
     retired_at timestamp with time zone,
     longest interval DEFAULT '00:00:00'::interval NOT NULL,
+    urgent boolean DEFAULT false NOT NULL,
     CONSTRAINT key_id_check CHECK (((id >= 0) AND (id <= 255))),
     CONSTRAINT key_made_by_check CHECK ((made_by ~ '^(person|system):.'::text))
 );
@@ -2595,6 +2596,9 @@ GRANT SELECT(retired_at) ON TABLE tenancy.key TO garant_checker;
 
 GRANT UPDATE(longest) ON TABLE tenancy.key TO garant_staff;
 GRANT UPDATE(longest) ON TABLE tenancy.key TO garant_worker;
+
+GRANT INSERT(urgent),UPDATE(urgent) ON TABLE tenancy.key TO garant_staff;
+GRANT INSERT(urgent),UPDATE(urgent) ON TABLE tenancy.key TO garant_worker;
 
 GRANT SELECT ON TABLE tenancy.minting TO garant_staff;
 GRANT SELECT ON TABLE tenancy.minting TO garant_worker;

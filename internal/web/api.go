@@ -144,6 +144,26 @@ func Stream(a *API, op Operation, maxBody int64, query map[string]string, fn fun
 	})
 }
 
+// Form adds a call whose body is a form, for protocols that say so and how errors look: fail answers with
+// every error, that who calls lacks the permission included. fields says what the fields of the form
+// are. It panics as Handle does.
+func Form(a *API, op Operation, fields map[string]string, fn Handler, fail ErrorPage) {
+	if op.Permission == "" {
+		panic("web: the operation " + op.ID + " names no permission")
+	}
+	properties := map[string]*huma.Schema{}
+	for name, about := range fields {
+		properties[name] = &huma.Schema{Type: "string", Description: about}
+	}
+	a.huma.OpenAPI().AddOperation(&huma.Operation{
+		OperationID: op.ID, Method: op.Method, Path: op.Path, Summary: op.Summary,
+		Description: "Needs the permission " + string(op.Permission) + ".",
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/x-www-form-urlencoded": {Schema: &huma.Schema{Type: "object", Properties: properties}}}},
+		Responses:   map[string]*huma.Response{strconv.Itoa(cmp.Or(op.Status, http.StatusOK)): {Description: "Taken"}, "default": {Description: "Error"}},
+	})
+	a.streams = append(a.streams, Route{Pattern: op.Method + " " + APIPath + op.Path, Permission: op.Permission, Handler: fn, Fail: fail})
+}
+
 // streamTime is how long a body of Stream may take to arrive.
 const streamTime = 10 * time.Minute
 

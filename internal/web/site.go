@@ -55,6 +55,8 @@ type Route struct {
 	CrossOrigin bool
 	// MaxBody is the largest body in bytes; 0: 64 KiB.
 	MaxBody int64
+	// Fail answers with an error where a protocol says how errors look; nil: as the site does.
+	Fail ErrorPage
 }
 
 // Authenticator tells who sends a request; the anonymous actor when nobody is signed in. An
@@ -241,7 +243,7 @@ func (s *Site) route(route Route) http.Handler {
 		req := s.request(w, r)
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		if err := s.identify(req); err != nil {
-			s.fail(w, req, err)
+			s.failRoute(w, req, route, err)
 			return
 		}
 		if route.Permission != Public && !req.Actor.May(route.Permission) {
@@ -249,7 +251,7 @@ func (s *Site) route(route Route) http.Handler {
 			return
 		}
 		if err := route.Handler(w, req); err != nil {
-			s.fail(w, req, err)
+			s.failRoute(w, req, route, err)
 		}
 	})
 }
@@ -279,7 +281,7 @@ func (s *Site) refuse(w http.ResponseWriter, r *Request, route Route) {
 		return
 	}
 	r.refused(route.Permission)
-	s.fail(w, r, errs.New(errs.Denied, "web.denied", "You are not allowed to do this.").
+	s.failRoute(w, r, route, errs.New(errs.Denied, "web.denied", "You are not allowed to do this.").
 		WithFix("Ask the security lead for the permission.").With("Permission", string(route.Permission)))
 }
 
@@ -292,6 +294,26 @@ func (r *Request) refused(needed actor.Permission) {
 }
 
 func (s *Site) fail(w http.ResponseWriter, r *Request, err error) {
+	status, err := s.failure(r, err)
+	if WantsJSON(r.Request) || s.cfg.ErrorPage == nil {
+		WriteProblem(w, status, err)
+		return
+	}
+	s.cfg.ErrorPage(w, r, status, err)
+}
+
+// failRoute is fail for a route that may have answers of its own.
+func (s *Site) failRoute(w http.ResponseWriter, r *Request, route Route, err error) {
+	if route.Fail == nil {
+		s.fail(w, r, err)
+		return
+	}
+	status, err := s.failure(r, err)
+	route.Fail(w, r, status, err)
+}
+
+// failure decides the status of an error, and logs what is our fault.
+func (s *Site) failure(r *Request, err error) (int, error) {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		err = errs.New(errs.Invalid, "web.too_large", "What was sent is larger than this address accepts.").Wrap(err)
@@ -300,11 +322,7 @@ func (s *Site) fail(w http.ResponseWriter, r *Request, err error) {
 	if status >= 500 && r.Context().Err() == nil {
 		s.cfg.Log.Error("request failed", "site", s.cfg.Name, "trace.id", r.ID, "http.request.method", r.Method, "url.path", r.URL.Path, "error.message", err.Error())
 	}
-	if WantsJSON(r.Request) || s.cfg.ErrorPage == nil {
-		WriteProblem(w, status, err)
-		return
-	}
-	s.cfg.ErrorPage(w, r, status, err)
+	return status, err
 }
 
 // recorder remembers what was answered.

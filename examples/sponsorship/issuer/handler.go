@@ -55,8 +55,8 @@ func (i *Issuer) Handler() http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		remote, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil || !net.ParseIP(remote).IsLoopback() || r.Host != i.host {
-			http.Error(w, "This issuer is for development: it serves its own machine only, at "+i.c.URL+".", http.StatusMisdirectedRequest)
+		if err != nil || !net.ParseIP(remote).IsLoopback() || !slices.Contains(i.hosts, r.Host) {
+			http.Error(w, "This issuer is for development: it serves its own machine only, at "+i.c.Pages+".", http.StatusMisdirectedRequest)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
@@ -70,7 +70,7 @@ func (i *Issuer) Handler() http.Handler {
 
 // parameters of an authorization request that come back with the form.
 func parameters() []string {
-	return []string{"client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method"}
+	return []string{"client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "ui_locales"}
 }
 
 // asked reads an authorization request, and says what is wrong with it.
@@ -121,9 +121,10 @@ func (i *Issuer) show(w http.ResponseWriter, r *http.Request, page *template.Tem
 	_ = page.Execute(w, data) // the client may have gone
 }
 
-// french reports whether the browser would rather read French than English.
+// french reports whether the application or the browser would rather have French than English.
 func french(r *http.Request) bool {
-	for _, tag := range strings.Split(r.Header.Get("Accept-Language"), ",") {
+	wanted := strings.Join(strings.Fields(r.FormValue("ui_locales")), ",") + "," + r.Header.Get("Accept-Language")
+	for _, tag := range strings.Split(wanted, ",") {
 		switch tag = strings.ToLower(strings.TrimSpace(tag)); {
 		case strings.HasPrefix(tag, "fr"):
 			return true
@@ -136,7 +137,7 @@ func french(r *http.Request) bool {
 
 func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]any{
-		"issuer": i.c.URL, "authorization_endpoint": i.c.URL + "/authorize", "token_endpoint": i.c.URL + "/token", "jwks_uri": i.c.URL + "/jwks",
+		"issuer": i.c.URL, "authorization_endpoint": i.c.Pages + "/authorize", "token_endpoint": i.c.URL + "/token", "jwks_uri": i.c.URL + "/jwks",
 		"response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"}, "scopes_supported": []string{"openid", "offline_access"},
 		"token_endpoint_auth_methods_supported": []string{"none"}, "code_challenge_methods_supported": []string{"S256"},

@@ -35,7 +35,8 @@ type User struct {
 
 // Config is what an issuer needs.
 type Config struct {
-	URL       string // where it answers, without a slash at the end; the iss of its tokens
+	URL       string // where programs ask it, without a slash at the end; the iss of its tokens
+	Pages     string // where browsers find its page, when that is elsewhere; empty: URL
 	Client    string // the one application it serves
 	Redirect  string // where that application takes codes
 	Users     []User
@@ -46,10 +47,9 @@ type Config struct {
 
 // Issuer signs ID tokens for whichever of its users somebody chooses to be.
 type Issuer struct {
-	c      Config
-	kid    string
-	origin string
-	host   string
+	c     Config
+	kid   string
+	hosts []string
 
 	mu      sync.Mutex
 	codes   map[string]grant
@@ -68,15 +68,24 @@ type grant struct {
 
 // New makes an issuer.
 func New(c Config) (*Issuer, error) {
-	u, err := url.Parse(c.URL)
-	switch {
-	case err != nil || u.Host == "" || strings.HasSuffix(c.URL, "/"):
-		return nil, errors.New("issuer: the address is to be of the form http://127.0.0.1:8483")
-	case !loopback(u.Hostname()):
-		return nil, errors.New("issuer: this issuer asks for no password, and answers on 127.0.0.1 or localhost only")
-	case c.Client == "" || c.Redirect == "" || len(c.Users) == 0:
+	if c.Pages == "" {
+		c.Pages = c.URL
+	}
+	var hosts []string
+	for _, address := range []string{c.URL, c.Pages} {
+		u, err := url.Parse(address)
+		switch {
+		case err != nil || u.Host == "" || u.Path != "":
+			return nil, errors.New("issuer: the address is to be of the form http://127.0.0.1:8483")
+		case !loopback(u.Hostname()):
+			return nil, errors.New("issuer: this issuer asks for no password, and answers on 127.0.0.1 or localhost only")
+		}
+		hosts = append(hosts, u.Host)
+	}
+	if c.Client == "" || c.Redirect == "" || len(c.Users) == 0 {
 		return nil, errors.New("issuer: it needs a client, where to send codes, and at least one user")
 	}
+	var err error
 	if c.Key == nil {
 		if c.Key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 			return nil, err
@@ -88,7 +97,7 @@ func New(c Config) (*Issuer, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	i := &Issuer{c: c, origin: u.Scheme + "://" + u.Host, host: u.Host, codes: map[string]grant{}, refresh: map[string]grant{}}
+	i := &Issuer{c: c, hosts: hosts, codes: map[string]grant{}, refresh: map[string]grant{}}
 	thumb, err := json.Marshal(struct { // RFC 7638, section 3.2: these members, in this order
 		E   string `json:"e"`
 		Kty string `json:"kty"`

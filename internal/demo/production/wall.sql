@@ -1,31 +1,30 @@
 -- What guards the rows of the example's database, as one digest, and how many superusers other
 -- than Garant's own programs are signed in: people at a shell. $1: what the arena's connections are called.
 WITH parts (what) AS (
-  SELECT 'table ' || n.nspname || '.' || c.relname || ' ' || c.relkind || ' ' || c.relowner::regrole || ' ' || c.relrowsecurity || c.relforcerowsecurity || ' ' || coalesce(c.relacl::text, '') || coalesce(c.reloptions::text, '')
+  SELECT concat_ws(' ', 'table', c.oid::regclass, c.relkind, c.relowner::regrole, c.relrowsecurity, c.relforcerowsecurity, c.relacl, c.reloptions)
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg\_temp%' AND n.nspname NOT LIKE 'pg\_toast%' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   UNION ALL
-  SELECT 'policy ' || polrelid::regclass || ' ' || polname || ' ' || polcmd::text || polpermissive || ' ' || polroles::regrole[]::text || ' '
-    || coalesce(pg_catalog.pg_get_expr(polqual, polrelid), '') || ' ' || coalesce(pg_catalog.pg_get_expr(polwithcheck, polrelid), '')
+  SELECT concat_ws(' ', 'policy', polrelid::regclass, polname, polcmd, polpermissive, polroles::regrole[], pg_catalog.pg_get_expr(polqual, polrelid), pg_catalog.pg_get_expr(polwithcheck, polrelid))
   FROM pg_catalog.pg_policy
   UNION ALL
-  SELECT 'function ' || p.oid::regprocedure || ' ' || p.proowner::regrole || p.prosecdef || ' ' || coalesce(p.proacl::text, '') || pg_catalog.md5(coalesce(p.prosqlbody::text, p.prosrc))
+  SELECT concat_ws(' ', 'function', p.oid::regprocedure, p.proowner::regrole, p.prosecdef, p.proacl, pg_catalog.md5(coalesce(p.prosqlbody::text, p.prosrc)))
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
   UNION ALL
-  SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname || tgenabled::text FROM pg_catalog.pg_trigger WHERE NOT tgisinternal
+  SELECT concat_ws(' ', 'trigger', tgrelid::regclass, tgname, tgenabled) FROM pg_catalog.pg_trigger WHERE NOT tgisinternal
   UNION ALL
-  SELECT 'view ' || c.oid::regclass || pg_catalog.md5(pg_catalog.pg_get_viewdef(c.oid)) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  SELECT concat_ws(' ', 'view', c.oid::regclass, pg_catalog.md5(pg_catalog.pg_get_viewdef(c.oid)))
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   UNION ALL
-  SELECT 'role ' || rolname || ' ' || rolsuper || rolinherit || rolcreaterole || rolreplication || rolbypassrls || rolcanlogin || coalesce(rolconfig::text, '') FROM pg_catalog.pg_roles
+  SELECT concat_ws(' ', 'role', rolname, rolsuper, rolinherit, rolcreaterole, rolreplication, rolbypassrls, rolcanlogin, rolconfig) FROM pg_catalog.pg_roles
   UNION ALL
-  SELECT 'member ' || roleid::regrole || ' ' || member::regrole FROM pg_catalog.pg_auth_members
+  SELECT concat_ws(' ', 'member', roleid::regrole, member::regrole) FROM pg_catalog.pg_auth_members
   UNION ALL
-  SELECT 'setting ' || setdatabase || ' ' || setrole || ' ' || setconfig::text FROM pg_catalog.pg_db_role_setting
+  SELECT concat_ws(' ', 'setting', setdatabase, setrole, setconfig) FROM pg_catalog.pg_db_role_setting
   UNION ALL
-  SELECT 'parameter ' || parname || ' ' || paracl::text FROM pg_catalog.pg_parameter_acl
+  SELECT concat_ws(' ', 'parameter', parname, paracl) FROM pg_catalog.pg_parameter_acl
   UNION ALL
-  SELECT 'schema ' || nspname || ' ' || nspowner::regrole || ' ' || coalesce(nspacl::text, '') FROM pg_catalog.pg_namespace WHERE nspname NOT LIKE 'pg\_%'
+  SELECT concat_ws(' ', 'schema', nspname, nspowner::regrole, nspacl) FROM pg_catalog.pg_namespace WHERE nspname NOT LIKE 'pg\_%'
 )
 SELECT pg_catalog.md5(pg_catalog.string_agg(what, E'\n' ORDER BY what COLLATE "C")),
   (SELECT count(*)::integer FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid

@@ -5,13 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/pg"
 )
 
 // read connects to a database as the role of its declared address and reads its catalogue in
@@ -29,7 +29,7 @@ func (k *looker) read(ctx context.Context, d *estate.Database) (*snapshot, *item
 	if err != nil || !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") && !strings.Contains(address, "=") {
 		return cannot(BadAddress, "postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full", "not an address of PostgreSQL")
 	}
-	if !verified(cfg) {
+	if !pg.Verified(cfg) {
 		return cannot(Unverified, "sslmode=verify-full", "the server’s certificate is not verified")
 	}
 	// Nothing is prepared by name, so that a pooler between us does no harm.
@@ -57,29 +57,6 @@ func (k *looker) read(ctx context.Context, d *estate.Database) (*snapshot, *item
 		return cannot(Impostor, "system "+d.System+", database "+d.Database, "system "+s.system+", database "+s.name)
 	}
 	return s, nil
-}
-
-// verified reports whether the server's certificate is verified on every way to it that leaves
-// this machine: a server that only repeats the identifiers must not pass.
-func verified(cfg *pgx.ConnConfig) bool {
-	safe := func(host string, c *tls.Config) bool {
-		if strings.HasPrefix(host, "/") || host == "localhost" {
-			return true
-		}
-		if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
-			return true
-		}
-		return c != nil && (!c.InsecureSkipVerify || c.VerifyPeerCertificate != nil || c.VerifyConnection != nil)
-	}
-	if !safe(cfg.Host, cfg.TLSConfig) {
-		return false
-	}
-	for _, f := range cfg.Fallbacks {
-		if !safe(f.Host, f.TLSConfig) {
-			return false
-		}
-	}
-	return true
 }
 
 // connection says why a database did not let us in, in words that hold no part of the address.

@@ -182,6 +182,8 @@ func TestFactsOfTheChecksThatExist(t *testing.T) {
 	want := map[string][]string{
 		"ACC-2": {"access.readers.examined", "access.readers.roles", "access.readers.tables"},
 		"ACC-5": {"access.privileged.examined", "access.privileged.roles"},
+		"SEG-1": {"isolation.live.tables", "isolation.live.examined"},
+		"SEG-2": {"isolation.live.checks"},
 		"SEG-3": {"hosting.dedicated", "hosting.places"},
 		"SEG-5": {"access.developers.examined", "access.developers.roles"},
 		"CLS-1": {"access.labels.examined", "access.labels.columns", "register.assets.labelled"},

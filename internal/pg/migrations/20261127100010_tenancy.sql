@@ -42,10 +42,11 @@ CREATE TABLE tenancy.key (
 	retires_at   timestamptz,                -- from then on the database accepts no token of it
 	retired_at   timestamptz,                -- it was told so, and the moment is past
 	longest      interval NOT NULL DEFAULT '0', -- the longest life of a token that it minted
+	urgent       boolean NOT NULL DEFAULT false, -- the one before it retires at once
 	PRIMARY KEY (place, id)
 );
 CREATE UNIQUE INDEX key_coming ON tenancy.key (place) WHERE installed_at IS NULL AND retires_at IS NULL;
-GRANT SELECT, INSERT (place, id, sealed, made_by), UPDATE (installed_at, retires_at, retired_at, longest, sealed) ON tenancy.key TO garant_staff, garant_worker;
+GRANT SELECT, INSERT (place, id, sealed, made_by, urgent), UPDATE (installed_at, retires_at, retired_at, longest, urgent, sealed) ON tenancy.key TO garant_staff, garant_worker;
 GRANT SELECT (place, id, made_at, installed_at, retires_at, retired_at) ON tenancy.key TO garant_checker;
 
 -- What was last seen of each guarded database by who looks after it.

@@ -45,7 +45,7 @@ func TestStdNeedsToken(t *testing.T) {
 		defer func() { _ = held.Close() }()
 		attempts := map[string]func() error{
 			"Exec":             func() error { _, err := db.Exec(count); return err },
-			"Query":            func() error { _, err := db.Query(count); return err }, //nolint:rowserrcheck // there are none
+			"Query":            func() error { _, err := db.Query(count); return err }, //nolint:rowserrcheck,sqlclosecheck // there are none
 			"QueryRow":         func() error { return db.QueryRow(count).Scan(new(int)) },
 			"ExecContext":      func() error { _, err := db.ExecContext(ctx, count); return err },
 			"Begin":            func() error { _, err := db.Begin(); return err },

@@ -5,8 +5,8 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -38,8 +38,8 @@ func main() {
 }
 
 type options struct {
-	listen, origin, garant, database, issuer, client, users, keyType string
-	forms                                                            []string
+	listen, origin, garant, database, issuer, client, users, pages, certificate, authority, keyType string
+	forms                                                                                           []string
 }
 
 func run(ctx context.Context, args []string, env func(string) string) error {
@@ -53,6 +53,9 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	f.StringVar(&o.client, "client", "sponsorship", "what the issuer calls this application")
 	f.StringVar(&o.keyType, "key", "bigint", "type of the customers' key: uuid, bigint or text")
 	f.StringVar(&o.users, "development-users", "", "run an issuer for development at -issuer, with the users of this JSON file; it asks for no password")
+	f.StringVar(&o.pages, "development-pages", "", "where browsers find that issuer's page, when not at -issuer: http://127.0.0.1:8483")
+	f.StringVar(&o.certificate, "development-certificate", "", "PEM file with that issuer's certificate and key, when -issuer begins with https (Garant takes no other)")
+	f.StringVar(&o.authority, "issuer-authority", "", "PEM file of the authority that issued the issuer's certificate, when it is one of your own")
 	f.Func("form", "a public form, as slug=customer's key=name; may be given several times", func(s string) error { o.forms = append(o.forms, s); return nil })
 	f.Usage = func() {
 		_, _ = fmt.Fprintf(f.Output(), "Runs the example application.\n\nIn the environment:\n  SPONSORSHIP_DATABASE  address of the customers' database, as the application's role\n  SPONSORSHIP_TOKEN     this application's API token at Garant, with the right to exchange\n\nFlags:\n")
@@ -76,47 +79,82 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	}
 	defer pool.Close()
 	bearer := env("SPONSORSHIP_TOKEN")
+	client, err := trusting(o.authority)
+	if err != nil {
+		return err
+	}
 	app, err := sponsorship.New(sponsorship.Config{
-		Origin: o.origin, Pool: pool, Issuer: o.issuer, Client: o.client, Forms: forms, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Origin: o.origin, Pool: pool, Issuer: o.issuer, Client: o.client, HTTP: client, Forms: forms, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 		Exchanger: &sponsorship.Garant{Database: o.database, Endpoint: tenant.Endpoint{URL: o.garant, APIToken: func(context.Context) (string, error) { return bearer, nil }}},
 	})
 	if err != nil {
 		return err
 	}
-	sites := map[string]http.Handler{o.listen: app}
+	sites := []site{{address: o.listen, handler: app}}
 	if o.users != "" {
-		address, login, err := development(o)
+		more, err := development(o)
 		if err != nil {
 			return err
 		}
-		sites[address] = login
+		sites = append(sites, more...)
 	}
 	return serve(ctx, sites)
 }
 
+// site is what answers at an address.
+type site struct {
+	address string
+	handler http.Handler
+	secure  *tls.Config // nil: plain HTTP
+}
+
+// trusting is a client that believes an authority of one's own; nil: the usual one.
+func trusting(file string) (*http.Client, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file) //nolint:gosec // where the operator says
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate", file)
+	}
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}, nil
+}
+
 // development makes the issuer for development.
-func development(o options) (address string, h http.Handler, err error) {
+func development(o options) ([]site, error) {
 	text, err := os.ReadFile(o.users)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	var users []issuer.User
 	if err := json.Unmarshal(text, &users); err != nil {
-		return "", nil, fmt.Errorf("%s is to hold a list of users: [{\"ID\": …, \"Name\": …, \"Email\": …, \"Organisation\": key, \"Customer\": name}]: %w", o.users, err)
+		return nil, fmt.Errorf("%s is to hold a list of users: [{\"ID\": …, \"Name\": …, \"Email\": …, \"Organisation\": key, \"Customer\": name}]: %w", o.users, err)
 	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	i, err := issuer.New(issuer.Config{URL: o.issuer, Pages: o.pages, Client: o.client, Redirect: o.origin + "/callback", Users: users})
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	u, err := url.Parse(o.issuer)
-	if err != nil {
-		return "", nil, err
+	var sites []site
+	for _, address := range []string{o.issuer, o.pages} {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" {
+			continue // no pages of its own
+		}
+		s := site{address: "127.0.0.1:" + u.Port(), handler: i.Handler()}
+		if u.Scheme == "https" {
+			cert, err := tls.LoadX509KeyPair(o.certificate, o.certificate)
+			if err != nil {
+				return nil, fmt.Errorf("-development-certificate is to name a PEM file with a certificate and its key: %w", err)
+			}
+			s.secure = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		}
+		sites = append(sites, s)
 	}
-	i, err := issuer.New(issuer.Config{URL: o.issuer, Client: o.client, Redirect: o.origin + "/callback", Users: users, Key: key})
-	if err != nil {
-		return "", nil, err
-	}
-	return "127.0.0.1:" + u.Port(), i.Handler(), nil
+	return sites, nil
 }
 
 func parseForms(texts []string, keyType string) ([]sponsorship.Form, error) {
@@ -136,15 +174,18 @@ func parseForms(texts []string, keyType string) ([]sponsorship.Form, error) {
 }
 
 // serve listens until ctx ends.
-func serve(ctx context.Context, sites map[string]http.Handler) error {
+func serve(ctx context.Context, sites []site) error {
 	failed := make(chan error, len(sites))
 	var servers []*http.Server
-	for address, h := range sites {
-		l, err := net.Listen("tcp", address)
+	for _, one := range sites {
+		l, err := net.Listen("tcp", one.address)
 		if err != nil {
 			return err
 		}
-		s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10}
+		if one.secure != nil {
+			l = tls.NewListener(l, one.secure)
+		}
+		s := &http.Server{Handler: one.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10}
 		servers = append(servers, s)
 		go func() { failed <- s.Serve(l) }()
 	}

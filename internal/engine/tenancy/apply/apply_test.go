@@ -22,7 +22,7 @@ var counts = map[string][2]int{
 	`customer.organisation`: {1, 2}, `customer."Member"`: {3, 5}, `customer.invoice`: {120, 200}, `customer.invoice_line`: {360, 600}, `"Odd Schema"."T.x y"`: {120, 200},
 	`customer.event`: {60, 120}, `customer.event_note`: {60, 120}, `customer.metric`: {60, 100}, `customer.team`: {1, 2}, `customer.player`: {1, 2},
 	`customer.document`: {2, 4}, `customer.contract`: {1, 2}, `customer.room`: {1, 2}, `customer.booking`: {1, 2}, `customer.legacy`: {1, 2},
-	`customer.template`: {1, 2}, `customer.template_use`: {1, 2}, `customer.transfer`: {1, 1}, `customer.membership`: {0, 0}, `customer.mails`: {3, 5},
+	`customer.template`: {1, 2}, `customer.template_use`: {1, 2}, `customer.template_step`: {1, 1}, `customer.transfer`: {1, 1}, `customer.membership`: {0, 0}, `customer.mails`: {3, 5},
 }
 
 // isolates holds a database to which everything was applied to what was promised.
@@ -162,6 +162,28 @@ func TestWithoutSuperuser(t *testing.T) {
 		t.Error("dba stayed a member of garant_sec")
 	}
 	if _, err := apply.Undo(context.Background(), dba, apply.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, tenancytest.Dump(t, "shop")); diff != "" {
+		t.Errorf("undo brings back something else:\n%s", diff)
+	}
+}
+
+// The other design is another word in the manifest.
+func TestChangeDesign(t *testing.T) {
+	super := tenancytest.Shop(t, tenancytest.Odd)
+	before := tenancytest.Dump(t, "shop")
+	m := decided(t, super)
+	applied(t, super, m)
+	m.Design = manifest.Statement
+	if n := applied(t, super, m); n == 0 || n > 5 {
+		t.Errorf("%d steps to change the design", n)
+	}
+	isolates(t, keyed(t))
+	if left := missing(t, super, m); len(left) > 0 {
+		t.Errorf("a second plan has steps: %v", left)
+	}
+	if _, err := apply.Undo(context.Background(), super, apply.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, tenancytest.Dump(t, "shop")); diff != "" {

@@ -3,6 +3,7 @@ package isolation
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/apply"
@@ -18,6 +20,8 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/pg/cluster"
+	"github.com/garant-project/garant/internal/token"
+	"github.com/garant-project/garant/tenant"
 )
 
 // running is the cluster of this test binary. Roles belong to all of it, so that no test is parallel.
@@ -47,6 +51,7 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = running.Close(context.Background()) }()
+	defer closeOwn()
 	return m.Run()
 }
 
@@ -122,6 +127,11 @@ func newWorld(t testing.TB) *world {
 	}
 	if _, err := apply.Run(ctx, w.super, m, apply.Options{}); err != nil {
 		t.Fatalf("%v\n%s", err, w.manifest)
+	}
+	key := tenant.Key{ID: 1, Audience: token.Audience(uuid.New(), uuid.New())}
+	_, _ = rand.Read(key.Secret[:]) // never fails
+	if err := token.InstallKey(ctx, w.super, key, nil); err != nil {
+		t.Fatal(err)
 	}
 	w.declare(w.manifest)
 	return w

@@ -25,11 +25,16 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 	for _, p := range db.Publications {
 		say("Publication %s sends rows of every customer without a filter: whoever subscribes goes around tenancy. Declare it under around (kind replication), or give it a WHERE.", p)
 	}
-	left := map[string]int{}
+	left, unique := map[string]int{}, 0
 	for _, r := range db.Relations {
 		t := b.tenant(r)
 		if t == nil {
 			continue
+		}
+		for _, x := range r.Indexes {
+			if x.Unique && x.Valid && !slices.Contains(x.Columns, t.Column) && !slices.ContainsFunc(x.Columns, func(name string) bool { c := r.Column(name); return c != nil && c.Base == "uuid" }) {
+				unique++
+			}
 		}
 		for _, role := range db.Roles {
 			if role.CanLogin && !unbound(role) && role.Name != r.Owner && !slices.Contains(m.App, role.Name) && r.Holds(role.Name, "SELECT") && !slices.Contains(b.declared(r), role.Name) {
@@ -37,6 +42,9 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 			}
 		}
 		b.keysLeft(r, t, say)
+	}
+	if unique > 0 {
+		say("%d unique keys hold over all customers: a refused insert tells that somebody has the value. Apply leaves them, because applications name them in ON CONFLICT; garant isolation verify lists them with what widens each (constraints.unique_without_tenant).", unique)
 	}
 	for _, name := range sorted(left) {
 		say("%s reads %d tables of customers today and is no role of the application: after apply it sees no row of them. Declare it under around (kind bypass, with why), or let it enter with a token (app).", name, left[name])
@@ -61,9 +69,9 @@ func (b *builder) keysLeft(r *schema.Relation, t *manifest.Table, say func(strin
 		switch {
 		case k.Target.QualifiedName() == b.m.Key.Table:
 			say("%s of %s (%s) names a customer beside %s: the application can name another's. Nothing of theirs is shown by it.", k.Name, r.QualifiedName(), strings.Join(k.Columns, ", "), t.Column)
-		case !b.certain(k.Target, to):
+		case !b.certain(k.Target, to) && !reaches(k):
 			say("%s of %s stays without the customer: %s of %s may be empty, and what belongs to nobody could not be referred to.", k.Name, r.QualifiedName(), to.Column, k.Target.QualifiedName())
-		case strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d":
+		case stays(k):
 			say("%s of %s stays without the customer: its ON UPDATE SET NULL or SET DEFAULT would empty %s too.", k.Name, r.QualifiedName(), t.Column)
 		}
 	}

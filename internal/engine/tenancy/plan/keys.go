@@ -30,7 +30,7 @@ func (b *builder) wide(r *schema.Relation) []widened {
 		if slices.Contains(k.Refers, to.Column) || slices.Contains(k.Columns, t.Column) {
 			continue // has the tenant, or is the tenant
 		}
-		if !b.certain(k.Target, to) || strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d" {
+		if stays(k) || !b.certain(k.Target, to) && !reaches(k) {
 			continue
 		}
 		w := widened{key: k, keep: !b.certain(r, t) && !b.source(r, t, k),
@@ -45,6 +45,15 @@ func (b *builder) wide(r *schema.Relation) []widened {
 	}
 	return all
 }
+
+// stays reports whether a key cannot have the tenant: what empties it would empty the tenant too.
+func stays(k schema.ForeignKey) bool {
+	return strings.ContainsAny(k.OnUpdate, "nd") || k.OnDelete == "d"
+}
+
+// reaches reports whether what happens to the row referred to happens to the row that refers. Such a
+// key is widened even where rows referred to may be of nobody: what refers to those keeps apply from finishing.
+func reaches(k schema.ForeignKey) bool { return strings.ContainsAny(k.OnDelete+k.OnUpdate, "cn") }
 
 // source reports whether a table takes its tenant from the row that a key refers to, so that it is
 // empty only where the key is.

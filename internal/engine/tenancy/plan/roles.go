@@ -129,7 +129,7 @@ func Refusals(db *schema.Database, m *manifest.Manifest) []string {
 		refuse("The manifest is of database %s, and this is %s: write database: %s if that is meant.", m.Database, db.Name, db.Name)
 	}
 	for _, r := range db.Relations {
-		if m.Table(r.Schema, r.Name) == nil {
+		if m.Table(r.Schema, r.Name) == nil && !covered(r, m) {
 			refuse("%s is not classified: run garant isolation plan, which adds it.", r.QualifiedName())
 		}
 	}
@@ -149,6 +149,7 @@ func Refusals(db *schema.Database, m *manifest.Manifest) []string {
 func refuseTable(db *schema.Database, m *manifest.Manifest, t *manifest.Table, refuse func(string, ...any)) {
 	r := db.Relation(t.Schema, t.Name)
 	switch {
+	case r == nil && t.Kind == manifest.KindPartition: // dropped with its rows
 	case r == nil:
 		refuse("%s (line %d) is not in the database: run garant isolation plan, which removes it.", t.QualifiedName(), t.Line)
 	case r.Kind != t.Kind:
@@ -160,8 +161,30 @@ func refuseTable(db *schema.Database, m *manifest.Manifest, t *manifest.Table, r
 	case t.Class == manifest.Tenant && t.Column != "" && r.Column(t.Column) != nil && keyType(r.Column(t.Column).Base) == "":
 		refuse("%s (line %d): the column %s is of type %s, in which no customer's key is held.", t.QualifiedName(), t.Line, t.Column, r.Column(t.Column).Type)
 	case t.Add && r.Column(t.Column) == nil:
-		if _, err := trace(db, m, r, t); err != "" {
+		hops, err := trace(db, m, r, t)
+		if err != "" {
 			refuse("%s (line %d): %s", t.QualifiedName(), t.Line, err)
+		}
+		refuseWriters(db, r, hops, refuse)
+	}
+}
+
+// refuseWriters holds that whoever writes a table may read those that its new column is filled
+// from: the trigger that fills it runs with the writer's rights.
+func refuseWriters(db *schema.Database, r *schema.Relation, hops []hop, refuse func(string, ...any)) {
+	var told []string
+	for _, right := range r.ACL {
+		role := db.Role(right.Grantee)
+		if right.Privilege != "INSERT" && right.Privilege != "UPDATE" || role == nil || role.Super || slices.Contains(told, role.Name) {
+			continue
+		}
+		as := append([]string{role.Name, ""}, role.MemberOf...)
+		for _, h := range hops {
+			if !slices.ContainsFunc(as, func(name string) bool { return name == h.target.Owner || h.target.Holds(name, "SELECT") }) {
+				told = append(told, role.Name)
+				refuse("%s writes %s and may not read %s, from which the new column is filled: its writing would fail. Run GRANT SELECT ON %s TO %s.", role.Name, r.QualifiedName(), h.target.QualifiedName(), h.target.QualifiedName(), manifest.Quote(role.Name))
+				break
+			}
 		}
 	}
 }

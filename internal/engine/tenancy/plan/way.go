@@ -69,9 +69,17 @@ func links(r *schema.Relation, named map[string][]*schema.Relation) []link {
 		if held[c.Name] || len(w) < 2 || w[len(w)-1] != "id" {
 			continue
 		}
-		for _, target := range named[strings.Join(w[:len(w)-1], "")] {
-			if l, ok := alikeKey(r, target, strings.Join(w[:len(w)-1], "")); ok && target != r {
-				all = append(all, l)
+		stem := strings.Join(w[:len(w)-1], "")
+		own := entity(r.Name)
+		for _, name := range []string{stem + " " + own[len(own)-1], stem} { // tables of one family first
+			before := len(all)
+			for _, target := range named[name] {
+				if l, ok := alikeKey(r, target, stem); ok && target != r {
+					all = append(all, l)
+				}
+			}
+			if len(all) > before {
+				break
 			}
 		}
 	}
@@ -94,18 +102,25 @@ func alikeKey(r, target *schema.Relation, stem string) (link, bool) {
 	return l, len(l.columns) > 0
 }
 
-// byEntity finds tables by what one row of them is called, with and without a version before it:
-// v1_dag is a dag.
+// byEntity finds tables by what one row of them is called, with and without a version before it, and
+// with a family after it apart: v1_dag is a dag, v1_dags_olap is a "dag olap" too.
 func byEntity(db *schema.Database) map[string][]*schema.Relation {
 	all := map[string][]*schema.Relation{}
 	for _, r := range db.Relations {
-		if !stored(r) {
+		w := entity(r.Name)
+		if !stored(r) || len(w) == 0 {
 			continue
 		}
-		w := entity(r.Name)
-		all[strings.Join(w, "")] = append(all[strings.Join(w, "")], r)
+		names := [][]string{w}
 		if len(w) > 1 && len(w[0]) == 2 && w[0][0] == 'v' && w[0][1] >= '0' && w[0][1] <= '9' {
-			all[strings.Join(w[1:], "")] = append(all[strings.Join(w[1:], "")], r)
+			names = append(names, w[1:])
+		}
+		for _, n := range names {
+			all[strings.Join(n, "")] = append(all[strings.Join(n, "")], r)
+			if last := len(n) - 1; last > 0 {
+				name := strings.Join(n[:last-1], "") + singular(n[last-1]) + " " + n[last]
+				all[name] = append(all[name], r)
+			}
 		}
 	}
 	return all

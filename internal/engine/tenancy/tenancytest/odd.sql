@@ -51,6 +51,7 @@ CREATE TABLE customer.booking (id uuid PRIMARY KEY, building text NOT NULL, nr i
 CREATE TABLE customer.legacy (id int PRIMARY KEY, organisation_id text NOT NULL);
 CREATE TABLE customer.template (id int PRIMARY KEY, organisation_id uuid REFERENCES customer.organisation);
 CREATE TABLE customer.template_use (id int PRIMARY KEY, organisation_id uuid NOT NULL, template_id int NOT NULL REFERENCES customer.template);
+CREATE TABLE customer.template_step (id int PRIMARY KEY, organisation_id uuid NOT NULL, template_id int NOT NULL REFERENCES customer.template ON DELETE CASCADE);
 CREATE TABLE customer.transfer (id int PRIMARY KEY, organisation_id uuid NOT NULL REFERENCES customer.organisation, to_organisation uuid NOT NULL REFERENCES customer.organisation);
 -- What leads nowhere: a polymorphic pair, people of no one customer, a name like a key.
 CREATE TABLE customer.remark (id int PRIMARY KEY, subject_type text NOT NULL, subject_id bigint NOT NULL, body text);
@@ -107,6 +108,7 @@ INSERT INTO customer.booking VALUES (gen_random_uuid(), 'x', 1), (gen_random_uui
 INSERT INTO customer.legacy VALUES (1, 'aaaaaaaa-0000-4000-8000-000000000001'), (2, 'bbbbbbbb-0000-4000-8000-000000000002');
 INSERT INTO customer.template VALUES (1, NULL), (2, 'aaaaaaaa-0000-4000-8000-000000000001');
 INSERT INTO customer.template_use VALUES (1, 'aaaaaaaa-0000-4000-8000-000000000001', 1), (2, 'bbbbbbbb-0000-4000-8000-000000000002', 1);
+INSERT INTO customer.template_step VALUES (1, 'aaaaaaaa-0000-4000-8000-000000000001', 2);
 INSERT INTO customer.transfer VALUES (1, 'aaaaaaaa-0000-4000-8000-000000000001', 'bbbbbbbb-0000-4000-8000-000000000002');
 INSERT INTO customer.reminder SELECT row_number() OVER (), id FROM customer.invoice LIMIT 50;
 INSERT INTO customer.guarded VALUES (1, 'aaaaaaaa-0000-4000-8000-000000000001', true), (2, 'bbbbbbbb-0000-4000-8000-000000000002', true), (3, 'aaaaaaaa-0000-4000-8000-000000000001', false);

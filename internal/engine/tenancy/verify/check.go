@@ -84,6 +84,8 @@ type judge struct {
 	gone    []*manifest.Table
 	byOID   map[uint32]*target
 
+	readings map[string]reading // of policy expressions, which many checks ask for
+
 	findings  []Finding
 	examined  int
 	now       time.Time
@@ -93,7 +95,7 @@ type judge struct {
 }
 
 func newJudge(c *catalogue, m *manifest.Manifest, now time.Time, maxKeyAge time.Duration) *judge {
-	j := &judge{c: c, m: m, now: now, maxKeyAge: maxKeyAge, byOID: map[uint32]*target{}}
+	j := &judge{c: c, m: m, now: now, maxKeyAge: maxKeyAge, byOID: map[uint32]*target{}, readings: map[string]reading{}}
 	for _, name := range m.App {
 		if r := c.byName[name]; r != nil {
 			j.apps = append(j.apps, login{r, c.reach(r.oid)})

@@ -59,7 +59,14 @@ type judged struct {
 
 // says reads one side of a policy.
 func (j *judge) says(t *target, text string) reading {
-	return expression(text, t.rel.column(t.entry.Column).printed, j.m.Key.Type)
+	column := t.rel.column(t.entry.Column).printed
+	key := column + "\x00" + text
+	r, ok := j.readings[key]
+	if !ok {
+		r = expression(text, column, j.m.Key.Type)
+		j.readings[key] = r
+	}
+	return r
 }
 
 // policyReading judges one side of a policy: a function called once a row is slow, not open, and one

@@ -94,14 +94,12 @@ func tokenMutations() []mutation {
 		sql("token.table_acl", `GRANT INSERT ON garant.key_inbox TO PUBLIC`, `REVOKE INSERT ON garant.key_inbox FROM PUBLIC`),
 		sql("token.table_policy", `ALTER TABLE garant.key NO FORCE ROW LEVEL SECURITY`, `ALTER TABLE garant.key FORCE ROW LEVEL SECURITY`),
 		sql("token.table_policy", `CREATE POLICY wide ON garant.revocation USING (true)`, `DROP POLICY wide ON garant.revocation`),
-		sql("token.function_acl", `GRANT EXECUTE ON FUNCTION garant.verified(bytea) TO app`, `REVOKE EXECUTE ON FUNCTION garant.verified(bytea) FROM app`),
+		sql("token.function_acl", `GRANT EXECUTE ON FUNCTION garant.take_key() TO app`, `REVOKE EXECUTE ON FUNCTION garant.take_key() FROM app`),
 		sql("token.function_acl", `GRANT EXECUTE ON FUNCTION garant.revoke(uuid, timestamptz) TO PUBLIC`, `REVOKE EXECUTE ON FUNCTION garant.revoke(uuid, timestamptz) FROM PUBLIC`),
 		sql("token.admitted", `GRANT EXECUTE ON FUNCTION garant.enter(bytea) TO visitor`, `REVOKE EXECUTE ON FUNCTION garant.enter(bytea) FROM visitor`),
 		sql("token.not_admitted", `REVOKE EXECUTE ON FUNCTION garant.writer_uuid() FROM app`, `GRANT EXECUTE ON FUNCTION garant.writer_uuid() TO app`),
 		sql("token.function_changed", `CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(current_setting('backtrace_functions'), '')::uuid`,
-			`CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-RETURN CASE WHEN starts_with(current_setting('backtrace_functions'), 'garant_') AND substr(current_setting('backtrace_functions'), 9, 1) = 'u'
-	THEN substr(current_setting('backtrace_functions'), 43)::uuid END`),
+			`CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(split_part(current_setting('backtrace_functions'), 'garant_u_', 2), '')::uuid`),
 		sql("token.function_changed", `ALTER FUNCTION garant.enter(bytea) RESET search_path`, `ALTER FUNCTION garant.enter(bytea) SET search_path = pg_catalog, pg_temp`),
 		sql("token.function_changed", `ALTER FUNCTION garant.enter(bytea) SECURITY INVOKER`, `ALTER FUNCTION garant.enter(bytea) SECURITY DEFINER`),
 		sql("token.stranger", `CREATE FUNCTION garant.enter(text) RETURNS void LANGUAGE sql AS ''; ALTER FUNCTION garant.enter(text) OWNER TO garant_sec; REVOKE ALL ON FUNCTION garant.enter(text) FROM PUBLIC`, `DROP FUNCTION garant.enter(text)`),

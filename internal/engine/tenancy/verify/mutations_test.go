@@ -35,6 +35,9 @@ func declared(check string, change func(*manifest.Manifest), with ...string) mut
 // TestMutations breaks a real database in every way that the checks claim to see, and expects that
 // check red, and no other.
 func TestMutations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a few seconds")
+	}
 	w := newWorld(t)
 	wants(t, w.red())
 	all := slices.Concat(roleMutations(), aroundMutations(), tableMutations(), policyMutations(), codeMutations(), constraintMutations(), sideMutations(), tokenMutations())

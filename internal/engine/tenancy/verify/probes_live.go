@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -114,12 +115,13 @@ func forgedToken(a *attempt) {
 	}
 }
 
-// pins are pins of the canary tenant in design P, and of nobody; tickets the same in design S.
+// pins are what would be the context of canary B, in design P and S; schema garant's enter.sql says
+// how they are written.
 func (a *attempt) pins() []string {
 	form := map[string]string{manifest.TypeUUID: "u", manifest.TypeBigint: "i", manifest.TypeText: "t"}[a.m.Key.Type]
 	key := map[string]string{manifest.TypeUUID: "0b00000000004000800000000000000b", manifest.TypeBigint: "0000000000007532", manifest.TypeText: "6761"}[a.m.Key.Type]
-	pin := "garant_w" + form + "00000000000000000000000000000001_" + key
-	return []string{pin, "0000000000000000000000000000000000000000000000000000000000000000" + "01" + pin}
+	pin := "garant_" + strings.Repeat("0", 31) + "1" + "70" + strings.Repeat("0", 32) + "77" + "garant_" + form + "_" + key
+	return []string{pin, strings.Repeat("0", 64) + pin}
 }
 
 func contextSet(a *attempt) {
@@ -174,7 +176,7 @@ func keysReadable(a *attempt) {
 		}
 		// These are not called: they end sessions.
 		a.see()
-		n, err := a.count(tx, `SELECT count(*) FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'garant' AND p.proname IN ('sweep', 'retire', 'revoke', 'verified')
+		n, err := a.count(tx, `SELECT count(*) FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'garant' AND p.proname IN ('sweep', 'retire', 'revoke')
 	AND has_function_privilege(p.oid, 'EXECUTE')`)
 		if err == nil && n > 0 {
 			a.found(a.here("schema garant"), "The application may call functions that are the keeper’s.", mend)

@@ -342,21 +342,24 @@ func foreignKey(a *attempt) {
 			if len(values) == 0 || a.keyTable(to.rel) && !k.acts() {
 				return // the tenant alone, or the name of another beside it
 			}
-			var sql string
+			var set []string
+			for _, n := range sortedKeys(values) {
+				set = append(set, t.rel.number(n).printed+" = "+values[n])
+			}
+			update := "UPDATE " + t.rel.printed + " SET " + strings.Join(set, ", ")
+			sql := update
 			switch {
 			case a.may(a.app, t.rel, "INSERT"):
 				sql = a.copy.insert(t.rel, ofA, true, values)
 			case a.may(a.app, t.rel, "UPDATE"):
-				var set []string
-				for _, n := range sortedKeys(values) {
-					set = append(set, t.rel.number(n).printed+" = "+values[n])
-				}
-				sql = "UPDATE " + t.rel.printed + " SET " + strings.Join(set, ", ")
 			default:
 				return
 			}
 			a.see()
 			_, err := a.count(tx, sql)
+			if refusal(err, "23505") { // another key was in the way of a new row: whoever changes one meets the foreign key alone
+				_, err = a.truly(tx, update+" WHERE "+a.of(t, ofA))
+			}
 			switch {
 			case err == nil:
 				a.found("constraint "+k.printed+" on "+t.rel.printed, "A tenant’s row points at another tenant’s row of "+to.rel.printed+".", composite(t, to, k))
@@ -427,7 +430,7 @@ func copyOut(a *attempt) {
 			var out strings.Builder
 			sub, err := tx.Begin(a.ctx)
 			if err == nil {
-				_, err = sub.Conn().PgConn().CopyTo(a.ctx, &out, "COPY "+t.rel.printed+" ("+strings.Join(a.visibleColumns(t.rel), ", ")+") TO STDOUT")
+				_, err = sub.Conn().PgConn().CopyTo(a.ctx, &out, "COPY "+t.rel.printed+" ("+strings.Join(a.copyable(t), ", ")+") TO STDOUT")
 				if err != nil {
 					_ = sub.Rollback(a.ctx)
 				} else {
@@ -443,6 +446,18 @@ func copyOut(a *attempt) {
 		})
 		return nil
 	})
+}
+
+// copyable are the columns that COPY can give: no generated ones.
+func (a *attempt) copyable(t *target) []string {
+	visible := a.visibleColumns(t.rel)
+	var list []string
+	for _, c := range a.copy.columns[t.rel.oid] {
+		if !c.generated && slices.Contains(visible, c.printed) {
+			list = append(list, c.printed)
+		}
+	}
+	return list
 }
 
 // scan reads relations whole, and looks for canaries that are not A's.

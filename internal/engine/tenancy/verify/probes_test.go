@@ -25,6 +25,9 @@ func (w *world) whole(change func(*Options)) *Report {
 }
 
 func TestWhole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a few seconds")
+	}
 	for _, d := range []token.Design{token.Pinned, token.Statement} {
 		t.Run(string(d), func(t *testing.T) {
 			w := newWorldOf(t, d)

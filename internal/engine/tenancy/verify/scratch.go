@@ -91,7 +91,7 @@ func copyOf(ctx context.Context, address string, c *catalogue, apps []login, d t
 	if err != nil {
 		return nil, err
 	}
-	first, err := open(ctx, s.cluster.DSN(super, "postgres"))
+	first, err := open(ctx, s.cluster.DSN(super, "template1"))
 	if err != nil {
 		return nil, noCopy(err, "its cluster does not answer", "Try again.")
 	}
@@ -182,7 +182,8 @@ func (c *catalogue) recreateRoles(apps []login) []string {
 			}
 		}
 	}
-	list = append(list, "CREATE DATABASE "+c.printed+" TEMPLATE template0 OWNER "+c.nameOf(c.owner), "REVOKE ALL ON DATABASE "+c.printed+" FROM PUBLIC")
+	list = append(list, "DROP DATABASE IF EXISTS "+c.printed+" WITH (FORCE)", // the copy's own is called postgres
+		"CREATE DATABASE "+c.printed+" TEMPLATE template0 OWNER "+c.nameOf(c.owner), "REVOKE ALL ON DATABASE "+c.printed+" FROM PUBLIC")
 	for _, g := range c.acl {
 		if g.grantee != c.owner {
 			list = append(list, "GRANT "+g.privilege+" ON DATABASE "+c.printed+" TO "+c.grantee(g.grantee))

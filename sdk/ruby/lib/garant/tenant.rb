@@ -1,0 +1,70 @@
+# frozen_string_literal: true
+
+require "pg"
+require_relative "tenant/token"
+require_relative "tenant/source"
+require_relative "tenant/wire"
+
+module Garant
+  # Lets an application work under a login of its customer, held apart from every other customer by PostgreSQL itself.
+  # A source is anything with a method token, or a Token.
+  module Tenant
+    LEVELS = {
+      nil => "", read_committed: " ISOLATION LEVEL READ COMMITTED",
+      repeatable_read: " ISOLATION LEVEL REPEATABLE READ", serializable: " ISOLATION LEVEL SERIALIZABLE"
+    }.freeze
+    private_constant :LEVELS
+
+    module_function
+
+    # Does something in a transaction under a login: entered in the round trip of BEGIN, committed when the block is done, and
+    # rolled back when it raises.
+    def transaction(connection, source, isolation: nil, read_only: false)
+      level = LEVELS.fetch(isolation) { raise ArgumentError, "tenant: there is no isolation level #{isolation.inspect}" }
+      under(source) { |token| Wire.begin(connection, "BEGIN#{level}#{" READ ONLY" if read_only}", token) }
+      begin
+        result = yield connection
+        if connection.transaction_status == PG::PQTRANS_INERROR
+          raise Error.new("ROLLBACK", "a statement of the transaction had failed: it was rolled back")
+        end
+        connection.exec("COMMIT")
+        result
+      rescue Exception => e # rubocop:disable Lint/RescueException -- whatever ends the block ends the transaction
+        Wire.undo(connection)
+        raise Tenant.explain(e)
+      end
+    end
+
+    # Asks one thing under a login: one statement, which is a transaction by itself, in one round trip.
+    def query(connection, source, sql, params = [])
+      under(source) { |token| Wire.query(connection, token, sql, params) }
+    end
+
+    # Turns what garant.enter raised into an Error; any other error is returned as it is.
+    def explain(error)
+      state = error.result&.error_field(PG::PG_DIAG_SQLSTATE) if error.is_a?(PG::Error)
+      Error::SENTENCES.key?(state) ? Error.new(state) : error
+    end
+
+    # Does something with the source's token; with the next, once, when the first has expired.
+    def under(source)
+      return yield(source) if source.is_a?(Token)
+      raise Error.new("NO_TOKEN") unless source.respond_to?(:token)
+
+      token = source.token
+      raise Error.new("NO_TOKEN") unless token.is_a?(Token)
+
+      begin
+        yield token
+      rescue Error => e
+        raise unless e.code == "GT002" && source.respond_to?(:forget)
+
+        source.forget(token)
+        renewed = source.token
+        raise if renewed.equal?(token) || !renewed.is_a?(Token)
+
+        yield renewed
+      end
+    end
+  end
+end

@@ -1,0 +1,97 @@
+# frozen_string_literal: true
+
+require "active_record"
+require "active_record/connection_adapters/postgresql_adapter"
+require "garant/tenant"
+
+module Garant
+  module Tenant
+    # Lets ActiveRecord work under a login:
+    #
+    #   Garant::Tenant::ActiveRecord.with(source) { Item.where(done: false).to_a }
+    #
+    # Each transaction enters in the round trip of its BEGIN, and a statement outside of transactions, which would see no row, is
+    # given one of its own. Outside of with, statements are refused: what needs no login (tables that all share, migrations as
+    # the tables' owner) says so by without.
+    module ActiveRecord
+      unless Gem::Requirement.new(">= 6.1", "< 7.1").satisfied_by?(::ActiveRecord.version)
+        raise LoadError, "garant-tenant knows the inside of ActiveRecord 6.1 and 7.0, not of #{::ActiveRecord.version}: see its README for what to do"
+      end
+
+      KEY = :garant_tenant_source
+      NOBODY = Object.new.freeze
+      private_constant :KEY, :NOBODY
+
+      class << self
+        # Runs a block under a login. A transaction that is open belongs to the login it was begun under.
+        def with(source, &block)
+          raise Error.new("NO_TOKEN") unless source.is_a?(Token) || source.respond_to?(:token)
+
+          as(source, &block)
+        end
+
+        # Runs a block without a login: the database shows it what belongs to nobody.
+        def without(&block) = as(NOBODY, &block)
+
+        # The login that runs; nil: none is needed. It raises when nobody said anything.
+        def current
+          source = Thread.current[KEY] or raise Error.new("NO_TOKEN")
+          source.equal?(NOBODY) ? nil : source
+        end
+
+        private
+
+        # Results that were remembered under one login are not those of another.
+        def as(source)
+          before = Thread.current[KEY]
+          return yield if before.equal?(source)
+
+          begin
+            Thread.current[KEY] = source
+            ::ActiveRecord::Base.clear_query_caches_for_current_thread
+            yield
+          ensure
+            Thread.current[KEY] = before
+            ::ActiveRecord::Base.clear_query_caches_for_current_thread
+          end
+        end
+      end
+
+      # What is changed of ActiveRecord's adapter for PostgreSQL.
+      module Adapter
+        def begin_db_transaction = garant_begin("BEGIN")
+
+        def begin_isolated_db_transaction(isolation)
+          garant_begin("BEGIN ISOLATION LEVEL #{transaction_isolation_levels.fetch(isolation)}")
+        end
+
+        def execute(sql, name = nil, **options) = garant_guard(name) { super }
+        def query(sql, name = nil) = garant_guard(name) { super }
+        def execute_and_clear(sql, name, binds, **options, &block) = garant_guard(name) { super }
+
+        private
+
+        def garant_begin(sql)
+          @garant_source = ActiveRecord.current
+          return @connection.async_exec(sql) unless @garant_source
+
+          Tenant.under(@garant_source) { |token| Wire.begin(@connection, sql, token) }
+        end
+
+        # SCHEMA is what ActiveRecord asks of the catalogue, TRANSACTION what ends one.
+        def garant_guard(name)
+          return yield if name == "SCHEMA" || name == "TRANSACTION"
+
+          source = ActiveRecord.current
+          return yield unless source
+          return transaction { yield } if open_transactions.zero?
+          raise Error.new("GT004") if current_transaction.materialized? && !@garant_source.equal?(source)
+
+          yield
+        end
+      end
+
+      ::ActiveRecord::ConnectionAdapters::PostgreSQLAdapter.prepend(Adapter)
+    end
+  end
+end

@@ -1,0 +1,118 @@
+# frozen_string_literal: true
+
+require "tmpdir"
+
+class TenantTest < Minitest::Test
+  include Helpers
+
+  def setup
+    @connection = PG.connect(host: GIVEN["host"], port: GIVEN["port"], user: GIVEN["user"], dbname: GIVEN["database"])
+  end
+
+  def teardown = @connection.finished? || @connection.finish
+
+  def query(name, sql, params = []) = Garant::Tenant.query(@connection, token(name), sql, params)
+  def transaction(name, **options, &block) = Garant::Tenant.transaction(@connection, token(name), **options, &block)
+  def count(on) = on.exec(COUNT).getvalue(0, 0).to_i
+
+  def test_each_tenant_sees_its_own_rows
+    [["a", 3], ["b", 5]].each do |name, n|
+      assert_equal n, query(name, COUNT).getvalue(0, 0).to_i
+      assert_equal (2..n).map(&:to_s), query(name, "SELECT n FROM shop.item WHERE n > $1 ORDER BY n", [1]).column_values(0)
+      assert_equal 1, query(name, "UPDATE shop.item SET name = name WHERE n = $1", [1]).cmd_tuples
+      assert_equal n, transaction(name) { |c| count(c) }
+      assert_equal 0, count(@connection)
+    end
+    assert_raises(PG::InsufficientPrivilege) { query(:a, "INSERT INTO shop.item (tenant_id, name) VALUES ($1, 'theirs')", [GIVEN["b"]]) }
+    @connection.type_map_for_results = PG::BasicTypeMapForResults.new(@connection)
+    assert_equal 3, query(:a, COUNT).getvalue(0, 0)
+  end
+
+  def test_nothing_is_asked_without_a_token_and_refusals_are_explained
+    [nil, "text", GIVEN["tokens"]["a"], Object.new, Struct.new(:token).new(nil)].each do |none|
+      code("NO_TOKEN") { Garant::Tenant.query(@connection, none, COUNT) }
+      code("NO_TOKEN") { Garant::Tenant.transaction(@connection, none) { flunk } }
+    end
+    { "forged" => "GT001", "expired" => "GT002", "revoked" => "GT003" }.each do |name, wanted|
+      code(wanted) { query(name, COUNT) }
+      code(wanted) { transaction(name) { flunk } }
+      assert_equal PG::PQTRANS_IDLE, @connection.transaction_status
+    end
+    code("GT004") { transaction(:a) { |c| c.exec_params("SELECT garant.enter($1)", [token(:b).parameter]) } }
+    query(:a, "SELECT 1")
+    transaction(:a) { assert_raises(ArgumentError) { query(:a, COUNT) } }
+  end
+
+  def test_errors_are_told_and_leave_nothing_open
+    twice = "INSERT INTO shop.item (name, n) VALUES ('twice', 1)" # refused at the end of the transaction
+    { twice => PG::UniqueViolation, "SELEC" => PG::SyntaxError, "SELECT 1 / (n - n) FROM shop.item" => PG::DivisionByZero }.each do |sql, error|
+      assert_raises(error) { query(:a, sql) }
+      assert_raises(error) { transaction(:a) { |c| c.exec(sql) } }
+      assert_equal PG::PQTRANS_IDLE, @connection.transaction_status
+    end
+    code("ROLLBACK") { transaction(:a) { |c| assert_raises(PG::Error) { c.exec("SELEC") } } }
+    assert_raises(Interrupt) do
+      transaction(:a) do |c|
+        c.exec("DELETE FROM shop.item")
+        raise Interrupt
+      end
+    end
+    assert_raises(ArgumentError) { transaction(:a, isolation: "chaos; DROP TABLE shop.item") { flunk } }
+    assert_equal "serializable", transaction(:a, isolation: :serializable, read_only: true) { |c| c.exec("SHOW transaction_isolation").getvalue(0, 0) }
+    assert_equal 3, query(:a, COUNT).getvalue(0, 0).to_i
+    assert_raises(PG::Error) { query(:a, "SELECT pg_terminate_backend(pg_backend_pid())") }
+    assert_raises(PG::Error) { query(:a, COUNT) }
+  end
+
+  def test_a_cursor_of_one_tenant_is_not_read_by_the_next
+    transaction(:a) { |c| c.exec("DECLARE kept CURSOR WITH HOLD FOR SELECT name FROM shop.item") }
+    code("GT005") { query(:b, "FETCH ALL FROM kept") }
+    @connection.exec("DISCARD ALL")
+    assert_equal 5, query(:b, COUNT).getvalue(0, 0).to_i
+  end
+
+  # What the server sends back after the client has sent once: one ReadyForQuery each.
+  def test_entering_costs_no_round_trip_of_its_own
+    File.open(File.join(Dir.mktmpdir, "trace"), "w+") do |f|
+      @connection.trace(f)
+      query(:a, COUNT)
+      @connection.untrace
+      f.rewind
+      assert_equal 1, f.read.scan("ReadyForQuery").size
+      f.truncate(0)
+      @connection.trace(f)
+      transaction(:a) { @connection.untrace }
+      f.rewind
+      assert_equal 1, f.read.scan("ReadyForQuery").size
+    end
+  end
+
+  def test_an_expired_token_is_replaced_once
+    [[0, 1, nil], [1, 2, nil], [2, 2, "GT002"]].each do |late, asks, wanted|
+      asked = 0
+      source = Garant::Tenant::Cache.new(Fetch.new { (asked += 1) <= late ? token(:expired) : token(:a) })
+      attempt = -> { Garant::Tenant.query(@connection, source, COUNT) }
+      wanted ? code(wanted, &attempt) : attempt.call
+      assert_equal asks, asked
+    end
+  end
+
+  def test_a_token_prints_as_nothing
+    error = code("GT002") { query(:expired, COUNT) }
+    said = [TOKENS.inspect, TOKENS.to_s, JSON.generate(TOKENS), error.full_message, error.inspect, error.cause&.full_message.to_s]
+    said << transaction(:a) { |c| c.exec("SELECT string_agg(query, ' ') FROM pg_stat_activity").getvalue(0, 0) }
+    assert_raises(TypeError) { Marshal.dump(token(:a)) }
+    GIVEN["tokens"].each_value do |text|
+      raw = text.tr("-_", "+/").unpack1("m0").byteslice(100..)
+      [text[-20..], raw.unpack1("H*"), raw.inspect[1..-2], raw.bytes.inspect[1..-2]].each { |form| refute_includes said.join("\n").b, form.b }
+    end
+    ["", "x", GIVEN["tokens"]["a"][1..], "#{GIVEN["tokens"]["a"]}A", "B#{GIVEN["tokens"]["a"][1..]}", nil, 7].each do |bad|
+      code("GT001") { Garant::Tenant::Token.parse(bad) }
+    end
+  end
+end
+
+Fetch = Class.new do
+  def initialize(&block) = @block = block
+  def token = @block.call
+end
