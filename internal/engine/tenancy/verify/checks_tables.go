@@ -75,6 +75,9 @@ func unclassified(j *judge) {
 		if rel.kind == sequence || rel.extension || rel.schema.name == "pg_catalog" || rel.schema.name == tenancyName {
 			continue
 		}
+		if rel.schema.name == movesName && !j.exposed(rel) { // what moves of tenants keep, of which the application sees nothing
+			continue
+		}
 		j.see()
 		if j.byOID[rel.oid] == nil {
 			text := "The manifest does not name it."

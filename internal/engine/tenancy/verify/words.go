@@ -13,7 +13,8 @@ import (
 
 // Names of Garant's own in a guarded cluster.
 const (
-	tenancyName = "garant" // the schema
+	tenancyName = "garant"      // the schema
+	movesName   = "garant_move" // of package move
 	secRole     = "garant_sec"
 	keeperRole  = "garant_keeper"
 )
