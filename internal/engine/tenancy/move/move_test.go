@@ -89,6 +89,10 @@ func TestOddSchema(t *testing.T) {
 			t.Errorf("%s: %d things of the move are left", on, n)
 		}
 	}
+	moves, err := List(ctx, w.out().From)
+	if err != nil || len(moves) != 1 || moves[0].Step != Done || moves[0].Restore != "backup of tonight" || moves[0].Pause == 0 || moves[0].FinishedAt == nil {
+		t.Errorf("%+v, %v", moves, err)
+	}
 	// And back, beside the other tenant.
 	was = w.digest(w.own, w.a)
 	m = w.run(w.back())

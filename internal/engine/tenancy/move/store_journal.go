@@ -164,19 +164,40 @@ func (m *Mover) unwatch(ctx context.Context, e *end) error {
 	})
 }
 
-// watched sees that every table of the tenant still has its triggers, and that they fire.
+// watched sees that every table of the tenant still has its triggers, that they fire, and that they
+// write the keys by which rows are carried over.
 func (m *Mover) watched(ctx context.Context, e *end) error {
+	rows, err := e.conn.Query(ctx, `SELECT t.tgrelid::regclass::text, t.tgenabled = 'A', p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE t.tgname ~ $1 AND t.tgparentid = 0`, "^garant_move_"+m.short()+"_[iud]$")
+	if err != nil {
+		return e.named(err)
+	}
+	type trigger struct {
+		table string
+		fires bool
+		body  string
+	}
+	all, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (trigger, error) {
+		var x trigger
+		err := r.Scan(&x.table, &x.fires, &x.body)
+		return x, err
+	})
+	if err != nil {
+		return e.named(err)
+	}
 	for _, t := range m.tables {
 		if !t.tenant() {
 			continue
 		}
-		var n int
-		if err := e.conn.QueryRow(ctx, `SELECT count(*) FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname ~ $2 AND tgenabled = 'A'`, t.qualified(), "^garant_move_"+m.short()+"_[iud]$").Scan(&n); err != nil {
-			return e.named(err)
+		n := 0
+		for _, x := range all {
+			if x.table == t.qualified() && x.fires && x.body == m.triggerBody(e, t) {
+				n++
+			}
 		}
 		if n != 3 {
-			return errs.New(errs.Conflict, "move.unwatched", fmt.Sprintf("The move's triggers on %s at the %s are gone or switched off: changes may be lost.", t.qualified(), e.word)).
-				WithFix("Find out who did that, undo the move, begin again.")
+			return errs.New(errs.Conflict, "move.unwatched", fmt.Sprintf("The move's triggers on %s at the %s are gone, switched off or of another key: changes may be lost.", t.qualified(), e.word)).
+				WithFix("Find out who did that, undo the move, begin again. A move goes on as the role that began it.")
 		}
 	}
 	return nil

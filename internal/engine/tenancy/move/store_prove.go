@@ -3,6 +3,7 @@ package move
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -87,8 +88,8 @@ func (m *Mover) sameShape(ctx context.Context) error {
 		return err
 	}
 	_, bad := differences(tables, m.dst.db)
-	if len(tables) != len(before) {
-		bad = append(bad, "there are other tables than when the move began")
+	if !slices.EqualFunc(tables, before, func(a, b *table) bool { return a.qualified() == b.qualified() && slices.Equal(a.key, b.key) }) {
+		bad = append(bad, "there are other tables, or other keys, than when the move began")
 	}
 	if len(bad) > 0 {
 		return errs.New(errs.Conflict, "move.changed", "The tables were altered during the move: "+strings.Join(bad, "; ")+".").

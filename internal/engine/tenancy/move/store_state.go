@@ -122,7 +122,8 @@ func List(ctx context.Context, p Place) ([]State, error) {
 	}
 	all, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (State, error) {
 		var s State
-		return s, scanMove(r, &s)
+		err := scanMove(r, &s)
+		return s, err
 	})
 	return all, e.named(err)
 }

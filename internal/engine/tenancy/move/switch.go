@@ -38,6 +38,9 @@ func (m *Mover) change(ctx context.Context) error {
 		if err := m.sameShape(ctx); err != nil {
 			return err
 		}
+		if err := m.watched(ctx, m.dst); err != nil {
+			return err
+		}
 		fires := ""
 		if m.st.Fresh {
 			var err error

@@ -453,4 +453,7 @@ func TestTampering(t *testing.T) {
 	tamper(string(Copied), fmt.Sprintf("ALTER TABLE shop.item DISABLE TRIGGER ALL; UPDATE shop.item SET price = 77 WHERE tenant_id = '%s'; ALTER TABLE shop.item ENABLE TRIGGER USER", w.a), "differ in shop.item", "")
 	tamper(string(Copied), "ALTER TABLE shop.note ADD COLUMN late int", "late", "ALTER TABLE shop.note DROP COLUMN late")
 	tamper(string(Equal), "ALTER TABLE shop.note DISABLE TRIGGER ALL", "switched off", "")
+	tamper(string(Copied), "ALTER TABLE shop.trail DROP CONSTRAINT trail_pkey", "other keys", "ALTER TABLE shop.trail ADD PRIMARY KEY (id)")
+	tamper(string(Equal), `DO $$ DECLARE f regprocedure; BEGIN FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'garant_move'::regnamespace AND proname ~ '^t_' LOOP
+	EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql AS ''BEGIN RETURN NULL; END''', f); END LOOP; END $$`, "another key", "")
 }
