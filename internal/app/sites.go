@@ -7,7 +7,7 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/audit"
-	"github.com/garant-project/garant/internal/engine/tenancy/move"
+	"github.com/garant-project/garant/internal/engine/tenancy/residence"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -87,7 +87,7 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	g.Owners.AddAPI(api)
 	g.Registers.AddAPI(api)
 	g.Tenancy.AddAPI(api)
-	move.AddAPI(api, actor.MintTokens, g.DB, g.tenantKey)
+	residence.AddAPI(api, actor.MintTokens, g.DB, g.tenantKey)
 	g.Importer().AddAPI(api)
 	g.Statements().AddAPI(api)
 	reader.AddAPI(api, g.Messages)
