@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/demo"
+	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
 )
 
@@ -18,11 +22,13 @@ type demoCmd struct {
 	Break  demoBreakCmd `cmd:"" help:"Give an endpoint of the running example a fault, and watch its sentence withdraw itself."`
 	Mend   demoMendCmd  `cmd:"" help:"Make an endpoint of the running example sound again."`
 	Status demoListCmd  `cmd:"" help:"Say which endpoints of the running example are broken."`
+	Shell  demoShellCmd `cmd:"" help:"Open psql on the running example's database of customers, as its application or as a superuser."`
 }
 
 type demoRunCmd struct {
-	Once bool `help:"Run every check once, print what the annex says, and end."`
-	JSON bool `help:"With --once: print JSON and nothing else." name:"json"`
+	Once  bool `help:"Run every check once, print what the annex says, and end."`
+	JSON  bool `help:"With --once: print JSON and nothing else." name:"json"`
+	Arena bool `help:"Also open the arena: the application's database password, a login of one customer, a prize of the other."`
 }
 
 // Help is shown below the flags.
@@ -34,6 +40,8 @@ Garant that guards it. One endpoint has a deliberate fault, which the annex show
   garant demo break application tls10
   garant demo mend application
   garant demo break production developer-grant
+  garant demo --arena                let anybody attack it
+  garant demo shell                  psql, as the application
   garant demo --once --json --data DIR
 
 GARANT_DEMO_PORTS=free in the environment makes a new example choose free ports instead of the usual.`
@@ -68,6 +76,18 @@ func (d *demoRunCmd) Run(ctx context.Context, c *cli, con console) error {
 	if err := example.Control(); err != nil {
 		return err
 	}
+	application, err := example.OpenApplication(ctx)
+	if err != nil {
+		return err
+	}
+	attack := ""
+	if d.Arena {
+		open, err := example.OpenArena(ctx)
+		if err != nil {
+			return err
+		}
+		attack = fmt.Sprintf("\n  Arena          %s\n                 %s\n", open.Origin, open.Recipe)
+	}
 	link, err := example.SignInLink(ctx)
 	if err != nil {
 		return err
@@ -83,14 +103,16 @@ Garant is running with its example company, Ardoise Mécénat (which does not ex
   Public annex   %s
   Console        %s
   Sign in once   %s
-
+  Application    %s   (two customers; its login, %s, asks for no password)
+%s
   Break something:  garant demo break application tls10
   Mend it:          garant demo mend application
+  Take a wall down: garant demo break production dropped-policy
   Mail, as files:   %s
   Data:             %s
   Stop:             Ctrl-C
 
-`, a.Annex, a.Console, signIn, example.Company.Outbox(), o.DataDir)
+`, a.Annex, a.Console, signIn, application.Origin, application.Pages, attack, example.Company.Outbox(), o.DataDir)
 	})
 }
 
@@ -129,6 +151,44 @@ type demoMendCmd struct {
 
 func (m *demoMendCmd) Run(c *cli, con console) error {
 	return order(c, con, demo.Order{Do: "mend", Endpoint: m.Endpoint})
+}
+
+type demoShellCmd struct {
+	Superuser bool     `help:"As the cluster's superuser, for whom no row is hidden; else as the application, with its password."`
+	Args      []string `arg:"" optional:"" passthrough:"" help:"Further arguments of psql."`
+}
+
+// Help is shown below the flags.
+func (*demoShellCmd) Help() string {
+	return `Runs psql, which comes with PostgreSQL.
+
+Examples:
+  garant demo shell
+  garant demo shell --superuser
+  garant demo shell -- -c 'SELECT count(*) FROM customer.application'`
+}
+
+// Run lets psql take this terminal, and ends as it does.
+func (s *demoShellCmd) Run(ctx context.Context, c *cli, con console) error {
+	a, err := demo.Send(app.DemoDir(c.options(con, demoDir()).DataDir), demo.Order{Do: "shell", Superuser: s.Superuser})
+	if err != nil {
+		return err
+	}
+	psql, err := exec.LookPath("psql")
+	if err != nil {
+		return errs.New(errs.Unavailable, "demo.no_psql", "psql is not there.").WithFix("Install PostgreSQL's client (Debian: postgresql-client), or connect with: " + a.Connect).Wrap(err)
+	}
+	cmd := exec.CommandContext(ctx, psql, append([]string{a.Connect}, slices.DeleteFunc(s.Args, func(arg string) bool { return arg == "--" })...)...) //nolint:gosec // what the running example says, and what was typed
+	cmd.Env = os.Environ()
+	if a.Password != "" {
+		cmd.Env = append(cmd.Env, "PGPASSWORD="+a.Password)
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, con.out, con.err
+	cmd.Cancel = func() error { return nil } // Ctrl-C is psql's
+	if err := cmd.Run(); err != nil {
+		return errs.New(errs.Unavailable, "demo.psql", "psql ended with an error.").WithFix("It said why above.").Wrap(err)
+	}
+	return nil
 }
 
 type demoListCmd struct{}

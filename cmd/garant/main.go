@@ -25,7 +25,6 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/app"
-	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 )
@@ -45,6 +44,7 @@ type cli struct {
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to this build."`
 	Isolation isolationCmd `cmd:"" help:"Let the database itself keep customers apart: plan, apply, verify, undo."`
 	Token     tokenCmd     `cmd:"" help:"Keys and sessions of guarded databases; tokens for development."`
+	Tenant    tenantCmd    `cmd:"" help:"Move customers to databases of their own, and back."`
 	Register  registerCmd  `cmd:"" help:"Import and export the registers."`
 	Person    personCmd    `cmd:"" help:"Add staff and give them links to sign in with."`
 	Witness   witnessCmd   `cmd:"" help:"Look from elsewhere at what a Garant announces, and sign what is so."`
@@ -123,11 +123,6 @@ func report(con console, err error) int {
 	var list *estate.Problems
 	if errors.As(err, &list) {
 		_, _ = fmt.Fprintln(con.err, list.Error())
-		return errs.ExitCode(err)
-	}
-	var lines *manifest.Problems
-	if errors.As(err, &lines) {
-		_, _ = fmt.Fprintln(con.err, lines.Error())
 		return errs.ExitCode(err)
 	}
 	if lines := annexProblems(err); len(lines) > 0 {

@@ -128,7 +128,7 @@ func (*tokenRevokeCmd) Help() string {
 func (t *tokenRevokeCmd) Run(ctx context.Context, c *cli, con console) error {
 	session, err := uuid.Parse(t.Session)
 	if err != nil {
-		return errs.New(errs.Invalid, "tenancy.session", "This is not the id of a session.").WithFix("Copy it from the list of sessions of the database.")
+		return errs.New(errs.Invalid, "tenancy.session_id", "This is not the id of a session.").WithFix("Copy it from the list of sessions of the database.")
 	}
 	return c.withGarant(ctx, con, func(g *app.Garant) error {
 		r, err := g.Tenancy.Revoke(ctx, shell(), session, t.Database, t.Reason)

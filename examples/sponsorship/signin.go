@@ -69,14 +69,14 @@ func (l *login) discover(ctx context.Context) (endpoints, error) {
 }
 
 // start gives the address to send somebody to.
-func (l *login) start(ctx context.Context, p pending) (string, error) {
+func (l *login) start(ctx context.Context, p pending, lang string) (string, error) {
 	e, err := l.discover(ctx)
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256([]byte(p.verifier))
 	q := url.Values{
-		"response_type": {"code"}, "client_id": {l.client}, "redirect_uri": {l.redirect}, "scope": {"openid offline_access"}, "state": {p.state}, "nonce": {p.nonce},
+		"response_type": {"code"}, "client_id": {l.client}, "redirect_uri": {l.redirect}, "scope": {"openid offline_access"}, "state": {p.state}, "nonce": {p.nonce}, "ui_locales": {lang},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}
 	return e.Authorization + "?" + q.Encode(), nil
@@ -194,7 +194,7 @@ func parsePending(s string) (pending, bool) {
 
 func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 	p := pending{rand.Text(), rand.Text(), rand.Text() + rand.Text()} // a verifier has 43 characters or more
-	to, err := a.login.start(r.Context(), p)
+	to, err := a.login.start(r.Context(), p, a.lang(r))
 	if err != nil {
 		a.fail(w, r, err)
 		return

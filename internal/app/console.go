@@ -7,6 +7,8 @@ import (
 
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/engine/register"
+	"github.com/garant-project/garant/internal/engine/tenancy"
+	"github.com/garant-project/garant/internal/engine/tenancy/isolation"
 	"github.com/garant-project/garant/internal/measure"
 	checks "github.com/garant-project/garant/internal/measure/console"
 	annexes "github.com/garant-project/garant/internal/measure/tailoring/console"
@@ -69,7 +71,9 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 	}
 	for _, pages := range []func() ([]web.Route, error){
 		func() ([]web.Route, error) { return checks.Pages(c, g.Runner) },
+		func() ([]web.Route, error) { return isolation.Pages(c, g.Runner) },
 		func() ([]web.Route, error) { return annexes.Pages(c, g.tailoringPages(dir)) },
+		func() ([]web.Route, error) { return tenancy.Pages(c, g.Tenancy) },
 		func() ([]web.Route, error) { return register.Pages(c, g.Registers) },
 		func() ([]web.Route, error) { return g.ownerRoutes(c, dir) },
 	} {

@@ -25,6 +25,9 @@ type Demo struct {
 	*Garant
 	Company *demo.Company
 	stop    func()
+
+	application *demo.Application
+	arena       *demo.Arena
 }
 
 // OpenDemo starts the example's endpoints and opens Garant on them.
@@ -59,6 +62,10 @@ func (d *Demo) open(ctx context.Context, o Options, every time.Duration) (err er
 	if _, err = d.ApplyEstate(ctx, actor.NewSystem("demo")); err != nil {
 		return err
 	}
+	// The key goes in now: the first look of the checks finds it.
+	if err := d.Tenancy.Tend(ctx, guardedDatabase); err != nil {
+		return err
+	}
 	return d.tell(ctx)
 }
 
@@ -66,6 +73,12 @@ func (d *Demo) open(ctx context.Context, o Options, every time.Duration) (err er
 func (d *Demo) Close(ctx context.Context) {
 	if d.stop != nil {
 		d.stop()
+	}
+	if d.arena != nil {
+		d.arena.Close()
+	}
+	if d.application != nil {
+		d.application.Close()
 	}
 	if d.Garant != nil {
 		d.Garant.Close(ctx)

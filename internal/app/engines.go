@@ -11,6 +11,8 @@ import (
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/engine/tenancy"
+	"github.com/garant-project/garant/internal/engine/tenancy/hosting"
+	"github.com/garant-project/garant/internal/engine/tenancy/isolation"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/pg"
@@ -22,6 +24,8 @@ func Engines() []measure.Engine {
 	return []measure.Engine{
 		endpoint.New(endpoint.Deps{}),
 		access.New(access.Deps{}),
+		isolation.New(isolation.Deps{}),
+		hosting.New(),
 		own.New(),
 		scanner.New(),
 	}

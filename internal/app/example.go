@@ -16,7 +16,8 @@ import (
 )
 
 // tell plays the example's story, by the same operations that people use and in their names: staff
-// arrive, one drafts the annex, another publishes it, and owners confirm what is theirs. Each step
+// arrive, one drafts the annex, another publishes it, owners confirm what is theirs, and two accept the
+// job of the application's public forms. Each step
 // is left out when it was taken before, so that a start which was cut off goes on where it was.
 func (d *Demo) tell(ctx context.Context) error {
 	staff, err := d.hire(ctx)
@@ -29,7 +30,10 @@ func (d *Demo) tell(ctx context.Context) error {
 	if err := d.publish(ctx, staff); err != nil {
 		return err
 	}
-	return d.confirm(ctx, staff)
+	if err := d.confirm(ctx, staff); err != nil {
+		return err
+	}
+	return d.accept(ctx, staff)
 }
 
 // hire adds the staff and returns each as somebody who acts.

@@ -13,6 +13,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/engine/tenancy"
+	"github.com/garant-project/garant/internal/engine/tenancy/isolation"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/mail"
 	"github.com/garant-project/garant/internal/measure"
@@ -92,6 +93,7 @@ func (g *Garant) wire() (err error) {
 func messages(engines []measure.Engine) (*ui.Messages, error) {
 	extra := []map[string][]byte{
 		document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages(), checks.OwnerMessages(), mail.Messages(), annexes.Messages(),
+		isolation.PageMessages(),
 	}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)

@@ -22,6 +22,7 @@ type Database struct {
 	Developers   []string    // roles of development teams, logins and groups; none may have a path to it
 	Labels       []Label     // which columns are classified, and how
 	Tenancy      *Tenancy    // nil: it does not hold tenants apart
+	Dedicated    *Dedicated  // nil: it is nobody's own
 	Line         int         // in garant.yaml
 }
 
@@ -113,6 +114,11 @@ func (e *Estate) Declared(name string) any {
 			t.Keeper.key, t.Application.key, t.Copy.key = "", "", ""
 			d.Tenancy = &t
 		}
+		if d.Dedicated != nil {
+			own := *d.Dedicated
+			own.Counter.key, own.SharedCounter.key = "", ""
+			d.Dedicated = &own
+		}
 		return d
 	}
 	for _, c := range e.Checks {
@@ -138,6 +144,7 @@ func (p *parser) databases(n *yaml.Node) []Database {
 	items := p.list(n, at, "List each database with a name, a url, a database, a system, an environment and customer_data, or remove the section.")
 	databases := make([]Database, 0, len(items))
 	addresses := map[string]int{}
+	var owns []*yaml.Node
 	for i, item := range items {
 		key := fmt.Sprintf("%s[%d]", at, i)
 		d, values := p.database(item, key)
@@ -150,13 +157,15 @@ func (p *parser) databases(n *yaml.Node) []Database {
 			addresses[address] = item.Line
 		}
 		databases = append(databases, d)
+		owns = append(owns, values["dedicated"])
 	}
+	p.dedicatedOf(databases, owns)
 	return databases
 }
 
 func (p *parser) database(n *yaml.Node, at string) (Database, map[string]*yaml.Node) {
 	d := Database{Line: n.Line}
-	values := p.fields(n, at, "name", "url", "database", "system", "environment", "customer_data", "readers", "privileged", "developers", "labels", "tenancy")
+	values := p.fields(n, at, "name", "url", "database", "system", "environment", "customer_data", "readers", "privileged", "developers", "labels", "tenancy", "dedicated")
 	if values == nil {
 		return d, nil
 	}
@@ -184,6 +193,7 @@ func (p *parser) database(n *yaml.Node, at string) (Database, map[string]*yaml.N
 	}
 	d.Labels = p.labels(values["labels"], at+".labels")
 	d.Tenancy = p.tenancy(values["tenancy"], at+".tenancy", d.Database)
+	d.Dedicated = p.dedicated(values["dedicated"], at+".dedicated")
 	return d, values
 }
 

@@ -56,7 +56,7 @@ func databaseFacets() []databaseFacet {
 				return !within(judged(now.Labels, NotPersonal), judged(x.Labels, NotPersonal)) || !within(judged(x.Labels, IsPersonal), judged(now.Labels, IsPersonal))
 			}, on(accTeams, clsLabels),
 			func(to *Database, x Database) { to.Labels = x.Labels }},
-	}, tenancyFacets()...)
+	}, slices.Concat(tenancyFacets(), dedicatedFacets())...)
 }
 
 // databaseReductions tells what is taken away from the databases, by name.
@@ -108,6 +108,9 @@ func measuresOfDatabase(d Database) []string {
 	}
 	if d.Tenancy != nil {
 		measures = append(measures, segApart, segLogin)
+	}
+	if d.Dedicated != nil {
+		measures = append(measures, segDedicated)
 	}
 	slices.Sort(measures)
 	return measures

@@ -2,18 +2,17 @@ package journey
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/garant-project/garant/internal/web/browsertest"
 )
 
 // patience is how long the browser may take over one thing on a slow machine.
@@ -25,7 +24,6 @@ type journey struct {
 	*program
 	whole   *testing.T
 	browser context.Context
-	axe     string
 	shots   string // directory for pictures; empty: none
 	looks   int    // pages looked at, each in one language
 	spent   struct{ axe, shots time.Duration }
@@ -49,38 +47,11 @@ func (j *journey) step(name string, walk func()) {
 
 // of is the journey through another program, with the browser there is.
 func (j *journey) of(t *testing.T, p *program) *journey {
-	return &journey{T: t, whole: t, program: p, browser: j.browser, axe: j.axe, shots: j.shots}
+	return &journey{T: t, whole: t, program: p, browser: j.browser, shots: j.shots}
 }
 
-// open starts Chromium, with names below localhost leading to this machine.
-func (j *journey) open() {
-	path := ""
-	for _, p := range []string{"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"} {
-		if _, err := os.Stat(p); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		j.Fatal("no Chromium here: apt-get install chromium")
-	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("host-resolver-rules", "MAP *.localhost 127.0.0.1"))...)
-	browser, end := chromedp.NewContext(allocator)
-	j.Cleanup(func() {
-		if err := chromedp.Cancel(browser); err != nil { // waits until it has ended
-			j.Errorf("the browser does not end: %v", err)
-		}
-		end()
-		stop()
-	})
-	// The browser lives as long as the context of its first run: no deadline here.
-	if err := chromedp.Do(browser); err != nil {
-		j.Fatal(err)
-	}
-	j.browser = browser
-}
+// open starts Chromium.
+func (j *journey) open() { j.browser = browsertest.Start(j).Ctx }
 
 // tab is one page before one reader.
 type tab struct {
@@ -159,20 +130,14 @@ func (b *tab) silent() {
 	b.wrong = nil
 }
 
-// authenticator gives the tab a device that verifies its user and keeps passkeys.
-func (b *tab) authenticator() {
-	b.Helper()
-	b.command("WebAuthn.enable", map[string]any{})
-	b.command("WebAuthn.addVirtualAuthenticator", map[string]any{"options": map[string]any{
-		"protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true,
-	}})
-}
+// page is the tab as tests of other packages have it, in the step that is under way.
+func (b *tab) page() *browsertest.Tab { return &browsertest.Tab{TB: b.T, Ctx: b.ctx, Site: b.site} }
 
-// command sends a command of the DevTools protocol and returns its answer.
-func (b *tab) command(method string, params map[string]any) (answer map[string]any) {
+func (b *tab) authenticator() { b.Helper(); b.page().Authenticator(true) }
+
+func (b *tab) command(method string, params map[string]any) map[string]any {
 	b.Helper()
-	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error { return t.Call(ctx, method, params, &answer) }))
-	return answer
+	return b.page().Command(method, params)
 }
 
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -185,11 +150,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 }
 
 // try evaluates a script; a page on its way to another is no answer.
-func try[T any](b *tab, script string) (T, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
-}
+func try[T any](b *tab, script string) (T, error) { return browsertest.Try[T](b.page(), script) }
 
 func eval[T any](b *tab, script string) T {
 	b.Helper()
@@ -201,17 +162,7 @@ func eval[T any](b *tab, script string) T {
 }
 
 // where is the address and the text of the page, for a failure.
-func (b *tab) where() string {
-	text, err := try[string](b, `location.href + "\n" + document.body.innerText`)
-	if err != nil {
-		return "a page that does not answer: " + err.Error()
-	}
-	const most = 3000
-	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + " …"
-	}
-	return text
-}
+func (b *tab) where() string { return b.page().Where() }
 
 // visit opens an address of the tab's site, or of another when it is whole.
 func (b *tab) visit(address string) {
@@ -285,13 +236,7 @@ func (b *tab) reloads(what string, script string) time.Duration {
 
 func (b *tab) path() string { return eval[string](b, "location.pathname") }
 
-func quote(s string) string {
-	b, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // of a string
-	}
-	return string(b)
-}
+func quote(s string) string { return browsertest.Quote(s) }
 
 // look visits a page in both languages and examines it in each.
 func (b *tab) look(name, address string) {
@@ -370,7 +315,7 @@ func (b *tab) examineIn(name string, less bool) {
 	if strings.Contains(eval[string](b, "document.documentElement.outerHTML"), "⟦") {
 		b.Errorf("%s %s: a text is missing", name, lang)
 	}
-	eval[bool](b, b.axe+"; document.fonts.ready.then(() => true)")
+	b.page().LoadAxe()
 	held, rest := views(lang, less)
 	for _, v := range held {
 		b.dress(v)
@@ -384,7 +329,7 @@ func (b *tab) examineIn(name string, less bool) {
 			b.fits(what + ", unfolded")
 		}
 		begin := time.Now()
-		for _, v := range eval[[]string](b, axeRun) {
+		for _, v := range b.page().Violations() {
 			b.Errorf("%s: %s", what, v)
 		}
 		b.spent.axe += time.Since(begin)
@@ -410,42 +355,22 @@ const (
 	fold   = `document.querySelectorAll("main details[data-unfolded]").forEach(d => { d.open = false; delete d.dataset.unfolded }); true`
 )
 
-// axeRun asks axe-core, for two frames after the last change.
-const axeRun = `new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))
-	.then(() => axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}))
-	.then(r => r.violations.map(v => v.id + ": " + v.nodes.map(n => n.target + " " + n.failureSummary).join("; ")))`
-
 func (b *tab) dress(v view) {
 	b.Helper()
-	b.do(chromedp.EmulateViewport(v.width, map[bool]int64{true: 900, false: 740}[v.width > 1000]))
-	b.command("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{
-		{"name": "prefers-color-scheme", "value": v.theme}, {"name": "prefers-reduced-motion", "value": "reduce"}}})
+	b.page().Dress(browsertest.Look{Theme: v.theme, Width: v.width})
 }
 
 // fits fails when the page scrolls sideways.
 func (b *tab) fits(what string) {
 	b.Helper()
-	if over := eval[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
-		b.Errorf("%s: %d pixels wider than the window: %s", what, over, eval[string](b, stickingOut))
+	if over, which := b.page().Overflow(); over > 0 {
+		b.Errorf("%s: %d pixels wider than the window: %s", what, over, which)
 	}
 }
-
-// stickingOut names the elements that end outside the window, the innermost of each.
-const stickingOut = `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-	.filter((e, _, all) => !all.some(o => o !== e && e.contains(o)))
-	.slice(0, 5).map(e => e.tagName.toLowerCase() + "." + e.className + " " + Math.round(e.getBoundingClientRect().right) + " " + e.textContent.trim().slice(0, 40)).join(" | ")`
 
 // shoot writes a picture of the whole page.
 func (b *tab) shoot(path string) {
 	b.Helper()
 	defer func(begin time.Time) { b.spent.shots += time.Since(begin) }(time.Now())
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-	if err == nil {
-		err = os.WriteFile(path, png, 0o600)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+	b.page().Picture(path)
 }

@@ -30,11 +30,7 @@ func TestJourney(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the whole program and a browser")
 	}
-	axe, err := os.ReadFile(filepath.Join("..", "web", "ui", "testdata", "axe.min.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := &journey{T: t, whole: t, axe: string(axe), shots: os.Getenv("GARANT_SHOTS_DIR")}
+	j := &journey{T: t, whole: t, shots: os.Getenv("GARANT_SHOTS_DIR")}
 	if j.shots != "" {
 		if err := os.MkdirAll(j.shots, 0o750); err != nil {
 			t.Fatal(err)
@@ -71,18 +67,18 @@ func walk(j *journey) {
 func instruments(b *tab) {
 	b.visit("/")
 	b.silent()
-	eval[bool](b, b.axe+"; document.fonts.ready.then(() => true)")
-	if found := eval[[]string](b, axeRun); len(found) > 0 {
+	b.page().LoadAxe()
+	if found := b.page().Violations(); len(found) > 0 {
 		b.Errorf("before anything was spoilt, axe found %q", found)
 	}
 	eval[bool](b, `document.head.append(Object.assign(document.createElement("style"), {textContent: "body { color: red }"}))
 		document.querySelector("main").append(Object.assign(document.createElement("img"), {src: "data:image/gif;base64,R0lGODlhAQABAAAAACw="}))
 		document.querySelector("main").style.width = "200vw"; true`)
-	if found := strings.Join(eval[[]string](b, axeRun), "\n"); !strings.Contains(found, "image-alt") {
+	if found := strings.Join(b.page().Violations(), "\n"); !strings.Contains(found, "image-alt") {
 		b.Errorf("a picture without words is not seen: %q", found)
 	}
-	if !strings.Contains(eval[string](b, stickingOut), "annex") {
-		b.Errorf("what is wider than the window is not seen: %q", eval[string](b, stickingOut))
+	if out := b.page().StickingOut(); !strings.Contains(out, "annex") {
+		b.Errorf("what is wider than the window is not seen: %q", out)
 	}
 	b.until("hears of a style that the policy refuses", func() bool {
 		b.mu.Lock()

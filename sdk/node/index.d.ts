@@ -8,7 +8,7 @@ export class Token {
   readonly expires: Date
 }
 
-/** What is said of a token: GT001 to GT006 are the SQLSTATEs of garant.enter. */
+/** What is said of a token: GT001 to GT007 are the SQLSTATEs of garant.enter. */
 export class TenantError extends Error {
   readonly code: string
 }

@@ -51,6 +51,7 @@ const sentences = {
   GT004: 'this transaction already belongs to another tenant or session: one transaction serves one login',
   GT005: 'a cursor is still open on this connection: close it, and let the pooler reset connections',
   GT006: 'the snapshot of this transaction is too old: enter first, then read',
+  GT007: 'this tenant lives in another database: ask where, and go on there',
 }
 
 /** What is said of a token. The code is the SQLSTATE of garant.enter, NO_TOKEN, or what Garant answered. */

@@ -70,7 +70,7 @@ func (i *Issuer) Handler() http.Handler {
 
 // parameters of an authorization request that come back with the form.
 func parameters() []string {
-	return []string{"client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method"}
+	return []string{"client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "ui_locales"}
 }
 
 // asked reads an authorization request, and says what is wrong with it.
@@ -121,9 +121,10 @@ func (i *Issuer) show(w http.ResponseWriter, r *http.Request, page *template.Tem
 	_ = page.Execute(w, data) // the client may have gone
 }
 
-// french reports whether the browser would rather read French than English.
+// french reports whether the application or the browser would rather have French than English.
 func french(r *http.Request) bool {
-	for _, tag := range strings.Split(r.Header.Get("Accept-Language"), ",") {
+	wanted := strings.Join(strings.Fields(r.FormValue("ui_locales")), ",") + "," + r.Header.Get("Accept-Language")
+	for _, tag := range strings.Split(wanted, ",") {
 		switch tag = strings.ToLower(strings.TrimSpace(tag)); {
 		case strings.HasPrefix(tag, "fr"):
 			return true

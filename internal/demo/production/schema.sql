@@ -114,10 +114,6 @@ GRANT USAGE ON SCHEMA customer TO cs_reader;
 GRANT SELECT ON customer.organisation, customer.field, customer.applicant, customer.application TO cs_reader;
 GRANT USAGE ON SCHEMA billing TO reporting;
 GRANT SELECT ON billing.monthly TO reporting;
--- pg_dump locks what it describes, for which SELECT is needed.
-GRANT USAGE ON SCHEMA customer, billing TO backup;
-GRANT SELECT ON ALL TABLES IN SCHEMA customer TO backup;
-GRANT SELECT ON billing.invoice TO backup;
 
 INSERT INTO customer.organisation (id, name, country, since) VALUES
   (1, 'Brasserie de l’Exemple', 'BE', '2024-02-24'),
@@ -131,10 +127,10 @@ INSERT INTO customer.member (organisation_id, id, first_name, last_name, email, 
   FROM generate_series(1, 2) AS o, generate_series(1, 3) AS r;
 INSERT INTO customer.applicant (organisation_id, id, first_name, last_name, email, phone, date_of_birth, street, postal_code, city, iban, motivation)
   SELECT 1 + n % 2, md5('applicant ' || n)::uuid, 'Prénom', 'Exemple ' || n, 'personne' || n || '@mail.example', '+32 000 00 00 ' || lpad(n::text, 2, '0'), date '1970-01-01' + n * 97,
-    'Rue de l’Exemple ' || n, '0000', 'Ville exemple', 'XX00' || lpad(n::text, 12, '0'), 'Nous en avons besoin pour l’exemple no ' || n || '.' FROM generate_series(1, 60) AS n;
+    'Rue de l’Exemple ' || n, '0000', 'Ville exemple', 'XX00' || lpad(n::text, 12, '0'), 'Nous en avons besoin pour l’exemple n° ' || n || '.' FROM generate_series(1, 60) AS n;
 INSERT INTO customer.application (organisation_id, id, applicant_id, field, subject, description, amount, status, submitted_at, decided_at, decided_by)
   SELECT 1 + n % 2, md5('application ' || n)::uuid, md5('applicant ' || 1 + (n - 1) % 60)::uuid, (ARRAY['sport', 'culture', 'education', 'environment'])[1 + k % 4],
-    (ARRAY['Tournoi des jeunes', 'Concert de quartier', 'Ateliers de lecture', 'Potager partagé', 'Maillots de l’équipe', 'Fanfare du village', 'Cartes pour la classe', 'Haies le long du canal'])[1 + k % 8] || ' no ' || n,
+    (ARRAY['Tournoi des jeunes', 'Concert de quartier', 'Ateliers de lecture', 'Potager partagé', 'Maillots de l’équipe', 'Fanfare du village', 'Cartes pour la classe', 'Haies le long du canal'])[1 + k % 8] || ' n° ' || n,
     'Une demande inventée, pour que l’application ait de quoi montrer. Elle porte le numéro ' || n || '.', 250 + n * 15, s, at, CASE WHEN s <> 'submitted' THEN at + interval '3 days' END,
     CASE WHEN s <> 'submitted' THEN ('00000000-0000-4000-8000-0000000000' || 1 + n % 2 || '1')::uuid END
   FROM generate_series(1, 120) AS n, LATERAL (SELECT (n - 1) / 2 AS k) AS pair,

@@ -20,24 +20,23 @@ import (
 // Set holds one T for each check of this engine. Its literals are written without keys, so that a
 // new check does not compile until it has a T everywhere one is due, fault injections included.
 type Set[T any] struct {
-	Keys      T
-	Isolation T
+	Keys T
 }
 
 // All returns the set's members in the order of its fields.
-func (s Set[T]) All() []T { return []T{s.Keys, s.Isolation} }
+func (s Set[T]) All() []T { return []T{s.Keys} }
 
 const (
 	every     = time.Minute
 	valid     = 5 * time.Minute
 	timeout   = 30 * time.Second
-	proofTime = 90 * time.Second
 	atOnce    = 4
 	keyGrace  = 24 * time.Hour // how late a rotation may be
 	sweepLate = time.Minute    // how long ago the last look for ended sessions may be
 )
 
-// Checks returns the checks of this engine.
+// Checks returns the checks of this engine. That tenants are held apart is proven by package
+// isolation, for the same measures.
 func (t *Tenancy) Checks() Set[measure.Check] {
 	scope := func(e *estate.Estate) []string {
 		var names []string
@@ -49,25 +48,7 @@ func (t *Tenancy) Checks() Set[measure.Check] {
 	}
 	return Set[measure.Check]{
 		measure.Check{ID: "tenancy.keys", Measures: []string{"SEG-2"}, Every: every, Valid: valid, Timeout: timeout, Scope: scope, Run: t.lookAtKeys},
-		measure.Check{ID: "tenancy.isolation", Measures: []string{"SEG-1", "SEG-2"}, Every: every, Valid: valid, Timeout: proofTime, Scope: scope, Run: t.proveApart},
 	}
-}
-
-// proveApart lets whoever was joined prove that tenants are held apart. Without them nothing is
-// proven.
-func (t *Tenancy) proveApart(ctx context.Context, in measure.In) measure.Finding {
-	guarded := in.Estate.Guarded()
-	if len(guarded) == 0 {
-		return measure.Finding{Outcome: measure.NotApplicable}
-	}
-	if t.Verify != nil {
-		return t.Verify(ctx, in)
-	}
-	f := measure.Finding{Outcome: measure.Error}
-	for _, d := range guarded {
-		f.Failed = append(f.Failed, measure.Item{Target: d.Name, Problem: string(Unjoined), Expected: "a proof", Actual: "none in this build"})
-	}
-	return f
 }
 
 // rawKeys is what was observed of a database.

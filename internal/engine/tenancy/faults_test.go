@@ -52,7 +52,7 @@ func (w *world) declared(name string, want measure.Outcome, p Problem, change fu
 // faults is every way in which a guarded database is broken, for each check. The literal has no
 // keys: a check without faults does not compile.
 func (w *world) faults() Set[[]measuretest.Fault] {
-	return Set[[]measuretest.Fault]{w.keyFaults(), w.isolationFaults()}
+	return Set[[]measuretest.Fault]{w.keyFaults()}
 }
 
 func (w *world) keyFaults() []measuretest.Fault {
@@ -67,7 +67,8 @@ func (w *world) keyFaults() []measuretest.Fault {
 		w.address("a database that is not there", Refused, running.cluster.DSN("keeper", "gone")),
 		w.address("a neighbour", Impostor, running.cluster.DSN("keeper", "neighbour")),
 		w.declared("another system", measure.Error, Impostor, func(d *estate.Database) { d.System = "7312345678901234567" }),
-		w.fault("not a member of the keepers", measure.Error, Unreadable, func() { exec(w.t, w.super, `REVOKE garant_keeper FROM keeper`) }, func() { exec(w.t, w.super, `GRANT garant_keeper TO keeper`) }),
+		w.fault("a schema that may not be used", measure.Error, Unreadable, func() { exec(w.t, w.super, `REVOKE USAGE ON SCHEMA garant FROM PUBLIC`) }, func() { exec(w.t, w.super, `GRANT USAGE ON SCHEMA garant TO PUBLIC`) }),
+		w.sql("not a member of the keepers", CannotSweep, `REVOKE garant_keeper FROM keeper`, `GRANT garant_keeper TO keeper`),
 		w.sql("no schema", Absent, `ALTER SCHEMA garant RENAME TO hidden`, `ALTER SCHEMA hidden RENAME TO garant`),
 		w.sql("another version", OtherSchema, sec+`UPDATE garant.installed SET version = 99; RESET ROLE`, sec+`UPDATE garant.installed SET version = 1; RESET ROLE`),
 		w.declared("another design", measure.Fail, OtherDesign, func(d *estate.Database) { d.Tenancy.Design = "statement" }),
@@ -97,30 +98,10 @@ func (w *world) keyFaults() []measuretest.Fault {
 	}
 }
 
-// isolationFaults are of the join: the proof itself has its own.
-func (w *world) isolationFaults() []measuretest.Fault {
-	proof := w.tenancy.Verify
-	return []measuretest.Fault{
-		w.fault("nobody proves it", measure.Error, Unjoined, func() { w.tenancy.Verify = nil }, func() { w.tenancy.Verify = proof }),
-		w.sql("a table that is not forced", "test.open", `ALTER TABLE shop.item NO FORCE ROW LEVEL SECURITY`, `ALTER TABLE shop.item FORCE ROW LEVEL SECURITY`),
-	}
-}
-
 // TestFaults breaks a real database in every way that the checks claim to see.
 func TestFaults(t *testing.T) {
 	w := newWorld(t)
 	w.tend()
-	w.tenancy.Verify = func(ctx context.Context, in measure.In) measure.Finding {
-		f := measure.Finding{Outcome: measure.Pass}
-		for _, d := range in.Estate.Guarded() {
-			f.Scope = append(f.Scope, d.Name)
-			var n int
-			if err := w.super.QueryRow(ctx, `SELECT count(*) FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind = 'r' AND NOT relforcerowsecurity`).Scan(&n); err != nil || n > 0 {
-				f.Outcome, f.Failed = measure.Fail, append(f.Failed, measure.Item{Target: d.Name, Problem: "test.open"})
-			}
-		}
-		return f
-	}
 	root := w.connect(cluster.SuperUser, "postgres")
 	exec(t, root, `CREATE DATABASE neighbour`)
 	t.Cleanup(func() { exec(t, w.connect(cluster.SuperUser, "postgres"), `DROP DATABASE neighbour WITH (FORCE)`) })

@@ -172,12 +172,10 @@ func TestChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, idp: &idp{}}
 	e, err := parseWith(c.Source, c.CA)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.estate = e
 	x, err := Open(Deps{DB: db, Box: box, Now: time.Now, View: func(context.Context) (measure.View, error) { return measure.View{Estate: e}, nil }})
 	if err != nil {
 		t.Fatal(err)

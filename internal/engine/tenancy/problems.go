@@ -16,14 +16,13 @@ const (
 	Unreadable  Problem = "tenancy.unreadable"
 	CheckBroken Problem = "tenancy.check_broken"
 	Unknown     Problem = "tenancy.unknown"
-	Unjoined    Problem = "tenancy.unjoined"
 )
 
 // The problems that a database really has. They make a finding Fail.
 const (
 	Absent      Problem = "tenancy.absent"
-	OtherSchema Problem = "tenancy.version"
-	OtherDesign Problem = "tenancy.design"
+	OtherSchema Problem = "tenancy.other_version"
+	OtherDesign Problem = "tenancy.other_design"
 	Unkeyed     Problem = "tenancy.unkeyed"
 	ForeignKey  Problem = "tenancy.foreign_key"
 	Moved       Problem = "tenancy.moved"
@@ -37,7 +36,7 @@ const (
 )
 
 func blind() []Problem {
-	return []Problem{BadAddress, Unverified, Unreachable, Refused, Impostor, Unreadable, CheckBroken, Unknown, Unjoined}
+	return []Problem{BadAddress, Unverified, Unreachable, Refused, Impostor, Unreadable, CheckBroken, Unknown}
 }
 
 func proven() []Problem {

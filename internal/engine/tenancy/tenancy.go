@@ -23,9 +23,6 @@ type Deps struct {
 	View func(ctx context.Context) (measure.View, error)
 	Now  func() time.Time
 	Log  *slog.Logger
-	// Verify looks whether the guarded databases hold tenants apart. nil: nobody can tell, and what
-	// leans on it is not proven.
-	Verify func(ctx context.Context, in measure.In) measure.Finding
 }
 
 // Tenancy mints, and keeps what that takes.

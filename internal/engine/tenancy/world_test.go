@@ -36,7 +36,7 @@ var running struct {
 	next    atomic.Int64
 }
 
-const template = "garant_template"
+const garantTemplate = "garant_template"
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
@@ -58,11 +58,11 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = running.cluster.Close(context.Background()) }()
-	if err := pg.Bootstrap(ctx, running.cluster.DSN(cluster.SuperUser, "postgres"), template); err != nil {
+	if err := pg.Bootstrap(ctx, running.cluster.DSN(cluster.SuperUser, "postgres"), garantTemplate); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if _, err := pg.Migrate(ctx, running.cluster.DSN(string(pg.Owner), template)); err != nil {
+	if _, err := pg.Migrate(ctx, running.cluster.DSN(string(pg.Owner), garantTemplate)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -191,7 +191,7 @@ func (w *world) openGarant() {
 	name := fmt.Sprintf("garant_%d", running.next.Add(1))
 	w.name = name
 	super := w.connect(cluster.SuperUser, "postgres")
-	exec(w.t, super, `CREATE DATABASE `+w.name+` TEMPLATE `+template+` OWNER garant_owner`)
+	exec(w.t, super, `CREATE DATABASE `+w.name+` TEMPLATE `+garantTemplate+` OWNER garant_owner`)
 	if err := pg.Secure(ctx, super, w.name); err != nil {
 		w.t.Fatal(err)
 	}

@@ -184,6 +184,7 @@ func TestFactsOfTheChecksThatExist(t *testing.T) {
 		"ACC-5": {"access.privileged.examined", "access.privileged.roles"},
 		"SEG-1": {"isolation.live.tables", "isolation.live.examined"},
 		"SEG-2": {"isolation.live.checks"},
+		"SEG-3": {"hosting.dedicated", "hosting.places"},
 		"SEG-5": {"access.developers.examined", "access.developers.roles"},
 		"CLS-1": {"access.labels.examined", "access.labels.columns", "register.assets.labelled"},
 		"NET-1": {"access.network.examined", "reach.examined", "reach.refused"},

@@ -2,24 +2,17 @@ package console_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/web/browsertest"
 	"github.com/garant-project/garant/internal/web/console"
 )
 
@@ -92,106 +85,25 @@ func sample(t *testing.T) (h *house, pages map[string]string) {
 	}
 }
 
-// browser opens a browser on the site, under its own policy.
-func browser(t *testing.T, h *house) (ctx context.Context, address string) {
-	t.Helper()
-	program := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			program = found
-			break
-		}
-	}
-	if program == "" {
-		t.Skip("needs Chromium: apt-get install chromium")
-	}
-	if testing.Short() {
-		t.Skip("starts a browser")
-	}
-	server := httptest.NewServer(http.Handler(h.site))
-	t.Cleanup(server.Close)
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.Headless)
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx)
-	t.Cleanup(stop)
-	ctx, stop = context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(stop)
-	return ctx, server.URL
-}
-
-// visit opens a page and waits for its fonts.
-func visit(ctx context.Context, t *testing.T, address, lang, theme string, width int64) {
-	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("lang", lang)
-	u.RawQuery = q.Encode()
-	_, err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}},
-	})
-	if err == nil {
-		err = chromedp.Do(ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(u.String()))
-	}
-	if err != nil {
-		t.Fatal(address, err)
-	}
-	if !evaluate[bool](ctx, t, `document.fonts.ready.then(() => true)`) {
-		t.Fatal("no fonts")
-	}
-}
-
-func evaluate[T any](ctx context.Context, t *testing.T, script string) T {
-	t.Helper()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 // axe finds nothing to say, in either theme, on a wide window and on a phone; and no page is
 // wider than its window (WCAG 2.2, 1.4.10).
 func TestAccessibility(t *testing.T) {
-	axe, err := os.ReadFile("../../web/ui/testdata/axe.min.js")
-	if err != nil {
-		t.Fatal(err)
-	}
 	h, pages := sample(t)
-	ctx, address := browser(t, h)
-	for _, look := range []struct {
-		theme, lang string
-		width       int64
-	}{{"light", "fr", 1280}, {"dark", "en", 360}} {
-		for name, path := range pages {
-			visit(ctx, t, address+path, look.lang, look.theme, look.width)
-			evaluate[bool](ctx, t, string(axe)+"; true")
-			found := evaluate[[]string](ctx, t, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r =>
-				r.passes.length < 15 ? ["axe looked at too little"] : r.violations.map(v => v.id + ": " + v.nodes.map(n => n.target + " " + n.failureSummary).join("; ")))`)
-			for _, f := range found {
-				t.Errorf("%s, %s, %s, %d px: %s", name, look.lang, look.theme, look.width, f)
-			}
-			if wide := evaluate[int64](ctx, t, `document.documentElement.scrollWidth`); wide > look.width {
-				t.Errorf("%s, %d px: the page is %d px wide", name, look.width, wide)
-			}
-		}
-	}
+	browsertest.Open(t, h.site).Accessible(pages, browsertest.Looks()...)
 }
 
 // A run that somebody waits for tells by itself that it has finished, and then asks no more.
 func TestRunIsFollowed(t *testing.T) {
 	h, pages := sample(t)
-	ctx, address := browser(t, h)
-	visit(ctx, t, address+pages["run-waiting"], "en", "light", 1280)
-	if s := evaluate[string](ctx, t, `document.querySelector("#run").innerText`); !strings.Contains(s, "Waiting") {
+	tab := browsertest.Open(t, h.site)
+	tab.Visit(pages["run-waiting"], browsertest.Look{Theme: "light", Lang: "en", Width: 1280})
+	if s := browsertest.Eval[string](tab, `document.querySelector("#run").innerText`); !strings.Contains(s, "Waiting") {
 		t.Fatalf("the page says %q", s)
 	}
 	if err := h.work("test.certificate", strings.TrimPrefix(pages["run-waiting"], "/runs/")); err != nil {
 		t.Fatal(err)
 	}
-	said := evaluate[string](ctx, t, `new Promise(done => {
+	said := browsertest.Eval[string](tab, `new Promise(done => {
 		const until = Date.now() + 8000;
 		const look = () => {
 			const run = document.querySelector("#run");
@@ -202,30 +114,5 @@ func TestRunIsFollowed(t *testing.T) {
 	})`)
 	if !strings.Contains(said, "Everything is as it should be") || !strings.HasSuffix(said, "|false|1") {
 		t.Errorf("after the run: %q", said)
-	}
-}
-
-// With GARANT_PREVIEW_DIR set, pictures of every page are left there, for whoever designs them.
-func TestPreview(t *testing.T) {
-	dir := os.Getenv("GARANT_PREVIEW_DIR")
-	if dir == "" {
-		t.Skip("GARANT_PREVIEW_DIR is not set")
-	}
-	h, pages := sample(t)
-	ctx, address := browser(t, h)
-	for _, look := range []struct {
-		theme, lang string
-		width       int64
-	}{{"light", "fr", 1280}, {"dark", "en", 1280}, {"light", "fr", 360}} {
-		for name, path := range pages {
-			visit(ctx, t, address+path, look.lang, look.theme, look.width)
-			picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%s-%d.png", name, look.lang, look.theme, look.width)), picture, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
 }

@@ -29,15 +29,14 @@ BEGIN
 			OR pg_advisory_xact_lock_shared(1197568609, greatest(0, least(expires / 1000000 - 1577836800, 2147483647))::int) IS NULL THEN
 			RETURN; -- never: they wait, or raise
 		END IF;
-		SELECT CASE
+		SELECT coalesce(CASE
 			WHEN to_timestamp(expires::float8 / 1000000) <= clock_timestamp() THEN 'GT002'
 			WHEN current_setting('transaction_isolation') <> 'read committed' AND clock_timestamp() > transaction_timestamp() + interval '1 second' THEN 'GT006'
 			WHEN EXISTS (SELECT FROM pg_cursor() c WHERE c.name <> '') THEN 'GT005'
-			WHEN EXISTS (SELECT FROM garant.revocation r WHERE r.session IN (substr(pin, 8, 32)::uuid, lives::uuid))
-				THEN CASE WHEN EXISTS (SELECT FROM garant.revocation r WHERE r.session = lives::uuid) THEN 'GT007' ELSE 'GT003' END
-			WHEN {other} THEN 'GT004'
-			ELSE {hold}
-		END INTO verdict
+			END,
+			(SELECT CASE r.session WHEN lives::uuid THEN 'GT007' ELSE 'GT003' END FROM garant.revocation r WHERE r.session IN (substr(pin, 8, 32)::uuid, lives::uuid) LIMIT 1),
+			CASE WHEN {other} THEN 'GT004' ELSE {hold} END
+		) INTO verdict
 		FROM garant.key k
 		WHERE k.id::int = get_byte(token, 1)
 			AND sha256(sha256(k.outer_pad || sha256(k.inner_pad || substr(token, 1, 100)))) = sha256(substr(token, 101, 32))

@@ -27,6 +27,8 @@ const (
 	AccountPath  = "/account"
 	SignOutPath  = "/sign-out"
 	MeasuresPath = "/measures"
+
+	IsolationPath = "/isolation" // guarded databases, of engine tenancy
 )
 
 // Chrome is the frame of the console. Its fields are set before the first request.
@@ -247,6 +249,7 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 	}
 	add(actor.ReadAnnex, MeasuresPath, "shield", "console.nav.measures", "", 0)
 	add(actor.ReadChecks, ChecksPath, "radar", "console.nav.checks", "", 0)
+	add(actor.ReadChecks, IsolationPath, "cells", "console.nav.isolation", "", 0)
 	if c.Items != nil {
 		items = append(items, c.Items(r)...)
 	}

@@ -146,6 +146,8 @@ func (n *Names) object(ctx context.Context, o audit.Object) (label, href string)
 			}
 			return n.person(ctx, o.ID), href
 		}
+	case "database":
+		return o.ID, "" // a name from garant.yaml
 	case "estate":
 		if version, err := strconv.ParseInt(o.ID, 10, 64); err == nil {
 			return n.p.T("console.estate.version", "Version", strconv.FormatInt(version, 10)), EstatePath + "/" + o.ID

@@ -2,8 +2,6 @@ package ui
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math"
@@ -17,10 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
-	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/garant-project/garant/internal/web/browsertest"
 )
 
 // Every class that a template writes has a rule, so that a renamed one is found.
@@ -211,14 +208,6 @@ func samples(t *testing.T, lang string) map[string][]byte {
 // 360 px: axe finds nothing, nothing reaches beyond the screen, nothing breaks the policy. With
 // GARANT_PREVIEW_DIR it leaves the pictures and a printed page there.
 func TestInBrowser(t *testing.T) {
-	program := "/usr/bin/chromium"
-	if _, err := os.Stat(program); err != nil {
-		t.Skip("chromium is not installed")
-	}
-	axe, err := os.ReadFile("testdata/axe.min.js")
-	if err != nil {
-		t.Fatal(err)
-	}
 	pages := map[string][]byte{}
 	for _, lang := range languages() {
 		for name, page := range samples(t, lang) {
@@ -228,7 +217,7 @@ func TestInBrowser(t *testing.T) {
 			pages["/"+lang+"/parts-"+layout] = []byte(render(t, layout, samplePage(messages(t).For(lang, time.UTC), time.Date(2026, 11, 12, 20, 4, 0, 0, time.UTC))))
 		}
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	tab := browsertest.Open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		if page, ok := pages[r.URL.Path]; ok {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -237,84 +226,33 @@ func TestInBrowser(t *testing.T) {
 		}
 		Static().ServeHTTP(w, r)
 	}))
-	defer server.Close()
-	allocator, stop := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.Flag("disable-background-networking", true))...)
-	defer stop()
-	ctx, cancel := chromedp.NewContext(allocator)
-	defer cancel()
-	previews := os.Getenv("GARANT_PREVIEW_DIR")
+	previews := os.Getenv(browsertest.PreviewVariable)
 	for path := range pages {
 		for _, theme := range []string{"light", "dark"} {
 			for _, width := range []int64{1280, 360} {
-				look(t, ctx, server.URL, path, theme, width, string(axe), previews)
+				name := fmt.Sprintf("%s %s %d", path, theme, width)
+				tab.Visit(path, browsertest.Look{Theme: theme, Width: width})
+				tab.Holds(name)
+				if previews != "" {
+					save(tab, filepath.Join(previews, strings.ReplaceAll(strings.Trim(strings.ReplaceAll(name, "/", "-"), "-"), " ", "-")), theme == "light" && width == 1280)
+				}
 			}
 		}
 	}
 }
 
-func look(t *testing.T, ctx context.Context, origin, path, theme string, width int64, axe, previews string) {
-	t.Helper()
-	name := fmt.Sprintf("%s %s %d", path, theme, width)
-	err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 900),
-		chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
-			return err
-		}), chromedp.Navigate(origin+path))
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.fonts.ready.then(() => true)", chromedp.EvalAwaitPromise)); err != nil {
-		t.Fatal(err)
-	}
-	over, err := chromedp.Run(ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
-	if err != nil || over > 0 {
-		t.Errorf("%s: reaches %d px beyond the screen (%v)", name, over, err)
-	}
-	if previews != "" {
-		save(t, ctx, previews, strings.Trim(strings.ReplaceAll(name, "/", "-"), "-"), theme == "light" && width == 1280)
-	}
-	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](axe+"; true")); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	found, err := chromedp.Run(ctx, chromedp.Evaluate[string](`axe.run().then(r => JSON.stringify({passes: r.passes.length, violations: r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 160) + " " + n.failureSummary.slice(0, 200)).join(" | "))}))`, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	var result struct {
-		Passes     int
-		Violations []string
-	}
-	if err := json.Unmarshal([]byte(found), &result); err != nil || result.Passes < 10 {
-		t.Errorf("%s: axe looked at %d rules (%v)", name, result.Passes, err)
-	}
-	for _, v := range result.Violations {
-		t.Errorf("%s: %s", name, v)
-	}
-}
-
-func save(t *testing.T, ctx context.Context, dir, name string, printed bool) {
-	t.Helper()
-	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-	if err != nil {
-		t.Fatal(err)
-	}
-	name = strings.ReplaceAll(name, " ", "-")
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600); err != nil {
-		t.Fatal(err)
-	}
+// save leaves a picture of a page, and the page as it is printed.
+func save(tab *browsertest.Tab, file string, printed bool) {
+	tab.Helper()
+	tab.Picture(file + ".png")
 	if !printed {
 		return
 	}
-	err = chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		res, err := cdp.Call(ctx, target, cdppage.PrintToPDF, cdppage.PrintToPDFParams{PreferCSSPageSize: new(true), PrintBackground: new(false)})
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(dir, name+".pdf"), res.Data, 0o600)
-	}))
+	pdf, err := chromedp.Run(tab.Ctx, chromedp.PrintToPDF(chromedp.PDFPreferCSSPageSize()))
+	if err == nil {
+		err = os.WriteFile(file+".pdf", pdf, 0o600)
+	}
 	if err != nil {
-		t.Fatal(err)
+		tab.Fatal(err)
 	}
 }

@@ -154,6 +154,11 @@ func (r *run) apply(ctx context.Context, m *manifest.Manifest) (done int, err er
 		r.of = len(steps)
 		for i, s := range steps {
 			r.step, r.n = s, i+1
+			if s.Phase == plan.Switch && (i == 0 || steps[i-1].Phase == plan.Prepare) {
+				if err := r.keyed(ctx, db, m); err != nil {
+					return done, err
+				}
+			}
 			r.tell(Begins, "%s", s.Title)
 			if err := r.do(ctx, m, s); err != nil {
 				return done, err
@@ -165,6 +170,28 @@ func (r *run) apply(ctx context.Context, m *manifest.Manifest) (done int, err er
 			}
 		}
 	}
+}
+
+// keyed refuses to switch a running application to tokens while there is no key: it would see
+// nothing from then on.
+func (r *run) keyed(ctx context.Context, db *schema.Database, m *manifest.Manifest) error {
+	keys, err := token.Keys(ctx, r.conn)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if slices.ContainsFunc(keys, func(k token.KeyState) bool {
+		return k.Database == db.Name && (k.Retires == nil || k.Retires.After(now))
+	}) {
+		return nil
+	}
+	for _, name := range m.App {
+		if role := db.Role(name); role != nil && role.Sessions > 0 {
+			return errs.New(errs.Conflict, "tenancy.apply.no_key", fmt.Sprintf("Everything is prepared, and not switched: %s is connected %d times, and without a key in this database no token lets it in.", name, role.Sessions)).
+				WithFix("Put a key in and deploy the application with the SDK, or stop it; then run this again.")
+		}
+	}
+	return nil
 }
 
 // rightsLacking says what the role that runs this cannot do.

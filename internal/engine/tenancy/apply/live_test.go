@@ -270,5 +270,10 @@ func TestWritersDuringPreparation(t *testing.T) {
 	}) || len(steps) == 0 {
 		t.Errorf("what is left: %v", steps)
 	}
+	// It is connected still, and no key would let it in.
+	if n, err := apply.Run(context.Background(), super, m, apply.Options{}); n != 0 || !errs.Is(err, errs.Conflict) {
+		t.Errorf("switched without a key: %d steps, %v", n, err)
+	}
+	keyed(t)
 	applied(t, super, m)
 }

@@ -3,9 +3,6 @@ package isolation
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -108,10 +105,10 @@ func (l look) run(ctx context.Context, in measure.In) measure.Finding {
 		return measure.Finding{Outcome: measure.NotApplicable}
 	}
 	f := measure.Finding{Outcome: measure.Pass}
-	raw := map[string]any{}
+	reports := map[string]report{}
 	tables, checks := 0, 0
 	for _, d := range targets {
-		report, items := l.database(ctx, d, in.Now)
+		seen, items := l.database(ctx, d, in.Now)
 		blind := slices.ContainsFunc(items, func(i measure.Item) bool { return Problem(i.Problem).Blind() })
 		failed := slices.ContainsFunc(items, func(i measure.Item) bool { return !Problem(i.Problem).Blind() })
 		if failed || !blind {
@@ -127,22 +124,22 @@ func (l look) run(ctx context.Context, in measure.In) measure.Finding {
 			items = append(items[:maxItems], measure.Item{Target: d.Name, Problem: items[0].Problem, Expected: "none", Actual: fmt.Sprintf("%d more are not listed", more)})
 		}
 		f.Failed = append(f.Failed, items...)
-		if report != nil {
-			raw[d.Name] = observed(report)
-			tables += report.Tables
-			passed, _ := report.Count(verify.Pass)
+		if seen.Report != nil {
+			reports[d.Name] = seen
+			tables += seen.Tables
+			passed, _ := seen.Count(verify.Pass)
 			checks += passed
 		}
 	}
 	if len(f.Scope) > 0 && !l.scratch {
 		f.Facts = map[string]measure.Fact{l.id + ".examined": measure.Count(len(f.Scope)), l.id + ".tables": measure.Count(tables), l.id + ".checks": measure.Count(checks)}
 	}
-	f.Raw = encoded(raw)
+	f.Raw = observe(reports)
 	return f
 }
 
-// database looks at one; report is nil when nothing was seen.
-func (l look) database(ctx context.Context, d *estate.Database, now time.Time) (report *verify.Report, items []measure.Item) {
+// database looks at one; what was seen has no Report when nothing was.
+func (l look) database(ctx context.Context, d *estate.Database, now time.Time) (seen report, items []measure.Item) {
 	ctx, cancel := context.WithTimeout(ctx, l.time)
 	defer cancel()
 	item := func(p Problem, expected, actual string) {
@@ -150,7 +147,7 @@ func (l look) database(ctx context.Context, d *estate.Database, now time.Time) (
 	}
 	defer func() {
 		if recover() != nil {
-			report, items = nil, nil
+			seen, items = report{}, nil
 			item(CheckBroken, "an observation", "the check itself failed")
 		}
 	}()
@@ -158,25 +155,26 @@ func (l look) database(ctx context.Context, d *estate.Database, now time.Time) (
 	if problems != nil {
 		first, _ := errs.Sentence(problems)
 		item(BadManifest, "a manifest", first)
-		return nil, items
+		return report{}, items
 	}
 	options := verify.Options{Manifest: m, System: d.System, Scratch: l.scratch, Timeout: l.time, MaxKeyAge: 2 * d.Tenancy.Rotate, Now: func() time.Time { return now }}
 	source := d.URL
 	if l.scratch {
 		source = d.Tenancy.Copy
-	} else if d.Tenancy.Application.IsZero() {
+	}
+	if d.Tenancy.Application.IsZero() {
 		item(NoApplication, "an address of the application", "none is declared")
-		return nil, items
+		return report{}, items
 	}
 	var err error
-	if options.URL, err = source.Reveal(); err == nil && !d.Tenancy.Application.IsZero() && !l.scratch {
+	if options.URL, err = source.Reveal(); err == nil {
 		options.AppURL, err = d.Tenancy.Application.Reveal()
 	}
 	if err != nil {
 		item(BadAddress, "an address", "it cannot be read")
-		return nil, items
+		return report{}, items
 	}
-	report, err = verify.Run(ctx, options)
+	found, err := verify.Run(ctx, options)
 	if err != nil {
 		said, _ := errs.Sentence(err)
 		var e *errs.Error
@@ -188,9 +186,9 @@ func (l look) database(ctx context.Context, d *estate.Database, now time.Time) (
 		default:
 			item(Unreachable, "an answer", said)
 		}
-		return nil, items
+		return report{}, items
 	}
-	return report, append(items, judged(d.Name, report)...)
+	return report{found, m, printOf(d.Tenancy.Manifest)}, append(items, judged(d.Name, found)...)
 }
 
 // judged turns what was seen into items. What is of low severity is told in the observation only.
@@ -226,37 +224,6 @@ func problem(r verify.Result) Problem {
 		return Weak
 	}
 	return Shows
-}
-
-// observed is the report without the words that every report has.
-func observed(r *verify.Report) any {
-	type result struct {
-		Outcome  verify.Outcome   `json:"outcome"`
-		Examined int              `json:"examined"`
-		Findings []verify.Finding `json:"findings,omitempty"`
-		Error    string           `json:"error,omitempty"`
-	}
-	results := map[string]result{}
-	for _, one := range r.Results {
-		results[one.ID] = result{one.Outcome, one.Examined, one.Findings, one.Error}
-	}
-	return map[string]any{"design": r.Design, "looked": r.Looked, "tried": r.Tried, "tables": r.Tables, "results": results}
-}
-
-func encoded(raw map[string]any) json.RawMessage {
-	whole, err := json.Marshal(raw)
-	if err != nil {
-		return nil
-	}
-	if len(whole) <= maxRaw {
-		return whole
-	}
-	sum := sha256.Sum256(whole)
-	short, err := json.Marshal(map[string]any{"sha256": "sha256:" + hex.EncodeToString(sum[:]), "databases": len(raw), "bytes": len(whole)})
-	if err != nil {
-		return nil
-	}
-	return short
 }
 
 // shorten keeps what an item shows on one line.

@@ -51,6 +51,7 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = running.Close(context.Background()) }()
+	defer closeOwn()
 	return m.Run()
 }
 

@@ -54,7 +54,7 @@ func (m *Mover) equalise(ctx context.Context) error {
 		if err := src.QueryRow(ctx, `SELECT pg_export_snapshot()`).Scan(&snapshot); err != nil {
 			return err
 		}
-		return m.compare(ctx, snapshot, m.st.Fresh, nil)
+		return m.compare(ctx, snapshot, "", m.st.Fresh, nil)
 	})
 	if err != nil {
 		return err
@@ -93,9 +93,9 @@ func (m *Mover) sameShape(ctx context.Context) error {
 	return nil
 }
 
-// compare holds every table against its copy: the source at a snapshot, the target as it is, or at
-// a snapshot of its own. but leaves rows out, by table: a condition for either end.
-func (m *Mover) compare(ctx context.Context, snapshot string, shared bool, but *except) error {
+// compare holds every table against its copy: each end at a snapshot, or as it is when nobody writes
+// there. but leaves out rows that changed in the target; nil: none.
+func (m *Mover) compare(ctx context.Context, here, there string, shared bool, but *except) error {
 	work := make(chan *table, len(m.tables))
 	for _, t := range m.tables {
 		if t.tenant() || shared {
@@ -106,20 +106,22 @@ func (m *Mover) compare(ctx context.Context, snapshot string, shared bool, but *
 	var mu sync.Mutex
 	var proof []Sum
 	err := m.parallel(ctx, func(ctx context.Context, from, to *pgx.Conn) error {
-		if err := atSnapshot(ctx, from, snapshot); err != nil {
-			return m.src.named(err)
+		if here != "" {
+			if err := atSnapshot(ctx, from, here); err != nil {
+				return m.src.named(err)
+			}
 		}
-		if but != nil {
-			if err := atSnapshot(ctx, to, but.snapshot); err != nil {
+		if there != "" {
+			if err := atSnapshot(ctx, to, there); err != nil {
 				return m.dst.named(err)
 			}
 		}
 		for t := range work {
-			here, there := t.of, t.of
+			which, whichThere := t.of, t.of
 			if but != nil {
-				here, there = but.at(t, here, "$1"), but.at(t, there, "")
+				which, whichThere = but.at(t, which, "$1"), but.at(t, whichThere, "")
 			}
-			a, b, err := m.both(ctx, from, to, t, here, there, but)
+			a, b, err := m.both(ctx, from, to, t, which, whichThere, but)
 			if err != nil {
 				return err
 			}
@@ -159,12 +161,11 @@ func (m *Mover) both(ctx context.Context, from, to *pgx.Conn, t *table, here, th
 	return a, b, err
 }
 
-// except is what changed in the target since the switch, at a snapshot of it.
+// except is what changed in the target since the switch.
 type except struct {
-	snapshot string
-	move     string
-	keys     map[int16][][]string
-	whole    map[int16]bool // tables without a key in which something changed
+	move  string
+	keys  map[int16][][]string
+	whole map[int16]bool // tables without a key in which something changed
 }
 
 // at adds to a condition that a row is not among those that changed. param: keys are sent, not read in the journal.
@@ -253,7 +254,7 @@ func (m *Mover) prove(ctx context.Context) error {
 	if err := atSnapshot(ctx, reader, there); err != nil {
 		return m.dst.named(err)
 	}
-	but := &except{snapshot: there, move: m.st.ID.String(), keys: map[int16][][]string{}, whole: map[int16]bool{}}
+	but := &except{move: m.st.ID.String(), keys: map[int16][][]string{}, whole: map[int16]bool{}}
 	rows, err := reader.Query(ctx, `SELECT DISTINCT tab, key FROM garant_move.journal WHERE move = $1`, m.st.ID)
 	if err != nil {
 		return m.dst.named(err)
@@ -279,5 +280,5 @@ func (m *Mover) prove(ctx context.Context) error {
 		return err
 	}
 	defer finishHere()
-	return m.compare(ctx, here, false, but)
+	return m.compare(ctx, here, there, false, but)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +21,11 @@ import (
 )
 
 // running are the clusters of this test binary: the shared database's, and one for dedicated ones.
-var running struct{ shared, own *cluster.Cluster }
+var running struct {
+	shared, own *cluster.Cluster
+	once        sync.Once // for the template in shared
+	a, b        uuid.UUID // its tenants
+}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
@@ -138,23 +143,34 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, a: uuid.New(), b: uuid.New(), name: "shop", keys: map[*cluster.Cluster]tenant.Key{}}
-	w.m = shopManifest(w.name)
-	for _, c := range []*cluster.Cluster{running.shared, running.own} {
+	w := &world{t: t, name: "shop", m: shopManifest("shop"), keys: map[*cluster.Cluster]tenant.Key{}}
+	running.once.Do(func() { w.template() })
+	w.a, w.b = running.a, running.b
+	for c, from := range map[*cluster.Cluster]string{running.shared: " TEMPLATE shop_template", running.own: ""} {
 		root := w.connect(c, cluster.SuperUser, "postgres")
+		w.exec(root, "DROP DATABASE IF EXISTS second WITH (FORCE)")
 		w.exec(root, "DROP DATABASE IF EXISTS shop WITH (FORCE)")
-		w.exec(root, `DO $$ BEGIN IF to_regrole('garant_sec') IS NOT NULL THEN REVOKE SET ON PARAMETER backtrace_functions FROM garant_sec; END IF; END $$;
-DROP ROLE IF EXISTS garant_sec; DROP ROLE IF EXISTS garant_keeper; DROP ROLE IF EXISTS app; DROP ROLE IF EXISTS shop_owner`)
-		w.exec(root, "CREATE DATABASE shop")
+		w.exec(root, "CREATE DATABASE shop"+from)
 	}
 	w.shared = w.connect(running.shared, cluster.SuperUser, "shop")
 	w.own = w.connect(running.own, cluster.SuperUser, "shop")
-	w.exec(w.shared, "CREATE ROLE app LOGIN; CREATE ROLE shop_owner; REVOKE TEMP ON DATABASE shop FROM PUBLIC")
+	w.exec(w.shared, "REVOKE TEMP ON DATABASE shop FROM PUBLIC")
+	w.newKey(running.shared, w.shared)
+	return w
+}
+
+// template makes the shared database that each test begins with.
+func (w *world) template() {
+	w.a, w.b = uuid.New(), uuid.New()
+	running.a, running.b = w.a, w.b
+	w.exec(w.connect(running.shared, cluster.SuperUser, "postgres"), "CREATE DATABASE shop_template")
+	w.shared = w.connect(running.shared, cluster.SuperUser, "shop_template")
+	w.exec(w.shared, "CREATE ROLE app LOGIN; CREATE ROLE shop_owner")
 	if _, err := token.Install(context.Background(), w.shared, token.Pinned); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	if err := token.Admit(context.Background(), w.shared, "app"); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	w.exec(w.shared, shopSQL)
 	for name, column := range tenantTables() {
@@ -171,8 +187,7 @@ CREATE POLICY tenant_delete ON %[1]s FOR DELETE TO app USING (%[2]s = (SELECT ga
 		w.fill(id, 40)
 	}
 	w.exec(w.shared, "REFRESH MATERIALIZED VIEW secret.statistics; ANALYZE")
-	w.newKey(running.shared, w.shared)
-	return w
+	_ = w.shared.Close(context.Background()) // a template has no visitors
 }
 
 // fill gives a tenant rows of every kind.

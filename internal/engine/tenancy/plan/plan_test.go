@@ -101,6 +101,15 @@ func TestAgain(t *testing.T) {
 	if diff := cmp.Diff(m, p.Manifest); diff != "" || len(p.New)+len(p.Changed)+len(p.Gone) > 0 {
 		t.Errorf("nothing happened: %v %v %v\n%s", p.New, p.Changed, p.Gone, diff)
 	}
+	// Partitions come and go.
+	tenancytest.Exec(t, super, "DROP TABLE customer.metric_all; CREATE TABLE customer.metric_2026 PARTITION OF customer.metric FOR VALUES FROM ('2026-01-01') TO ('2027-01-01'); GRANT SELECT ON customer.metric_2026 TO app")
+	p = propose(t, read(t), m, plan.Wish{})
+	if len(p.New)+len(p.Changed)+len(p.Gone) > 0 || len(plan.Refusals(read(t), m)) > 0 {
+		t.Errorf("a partition is news: %v %v %v %v", p.New, p.Changed, p.Gone, plan.Refusals(read(t), m))
+	}
+	if !slices.ContainsFunc(plan.Steps(read(t), m, plan.Version{}, nil), func(s plan.Step) bool { return s.ID == "rights:customer.metric_2026" }) {
+		t.Error("the application keeps a right on a new partition")
+	}
 	tenancytest.Exec(t, super, `SET ROLE shop_owner; CREATE TABLE customer.fresh (id int PRIMARY KEY, organisation_id uuid NOT NULL REFERENCES customer.organisation); DROP TABLE customer.remark;
 		ALTER TABLE customer.legacy RENAME organisation_id TO org; DROP VIEW reference.countries; CREATE TABLE reference.countries (label text); RESET ROLE`)
 	p = propose(t, read(t), m, plan.Wish{})

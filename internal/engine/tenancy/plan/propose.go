@@ -91,6 +91,9 @@ func (p *Proposal) keep(db *schema.Database, before *manifest.Manifest) {
 	for i := range m.Tables {
 		t := &m.Tables[i]
 		old := before.Table(t.Schema, t.Name)
+		if old == nil && covered(db.Relation(t.Schema, t.Name), before) {
+			continue // partitions come and go by themselves
+		}
 		if old == nil {
 			p.New = append(p.New, t.QualifiedName())
 			t.Doubts = append([]string{manifest.Blocks + " new since the manifest was reviewed; the application has no right on it until this line is removed"}, withoutBlocks(t.Doubts)...)
@@ -108,10 +111,17 @@ func (p *Proposal) keep(db *schema.Database, before *manifest.Manifest) {
 		*t = kept
 	}
 	for _, t := range before.Tables {
-		if db.Relation(t.Schema, t.Name) == nil {
+		if db.Relation(t.Schema, t.Name) == nil && t.Kind != manifest.KindPartition {
 			p.Gone = append(p.Gone, t.QualifiedName())
 		}
 	}
+}
+
+// covered reports whether a relation is a partition of a table that the manifest names: its rows
+// are reached through that table only, whose class it has.
+func covered(r *schema.Relation, m *manifest.Manifest) bool {
+	root := r.Root()
+	return root != r && m.Table(root.Schema, root.Name) != nil
 }
 
 func withoutBlocks(doubts []string) []string {
@@ -154,9 +164,10 @@ func (c *classifier) all() {
 		}
 	}
 	for _, r := range c.db.Relations {
-		if r.Kind == manifest.KindPartition {
+		switch r.Kind {
+		case manifest.KindPartition:
 			c.entries[r] = c.partition(r)
-		} else if r.Kind == manifest.KindForeign {
+		case manifest.KindForeign:
 			c.entries[r] = c.foreign(r)
 		}
 	}

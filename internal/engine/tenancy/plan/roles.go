@@ -129,7 +129,7 @@ func Refusals(db *schema.Database, m *manifest.Manifest) []string {
 		refuse("The manifest is of database %s, and this is %s: write database: %s if that is meant.", m.Database, db.Name, db.Name)
 	}
 	for _, r := range db.Relations {
-		if m.Table(r.Schema, r.Name) == nil {
+		if m.Table(r.Schema, r.Name) == nil && !covered(r, m) {
 			refuse("%s is not classified: run garant isolation plan, which adds it.", r.QualifiedName())
 		}
 	}
@@ -149,6 +149,7 @@ func Refusals(db *schema.Database, m *manifest.Manifest) []string {
 func refuseTable(db *schema.Database, m *manifest.Manifest, t *manifest.Table, refuse func(string, ...any)) {
 	r := db.Relation(t.Schema, t.Name)
 	switch {
+	case r == nil && t.Kind == manifest.KindPartition: // dropped with its rows
 	case r == nil:
 		refuse("%s (line %d) is not in the database: run garant isolation plan, which removes it.", t.QualifiedName(), t.Line)
 	case r.Kind != t.Kind:

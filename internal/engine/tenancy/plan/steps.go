@@ -25,31 +25,16 @@ func Steps(db *schema.Database, m *manifest.Manifest, garant Version, filled map
 	b.roles()
 	b.executes()
 	order := b.order()
-	for _, r := range order {
-		b.addColumn(r)
+	each := func(steps ...func(*schema.Relation)) {
+		for _, step := range steps {
+			for _, r := range order {
+				step(r)
+			}
+		}
 	}
-	for _, r := range order {
-		b.fill(r)
-	}
-	for _, r := range order {
-		b.notNull(r)
-	}
-	for _, r := range order {
-		b.keys(r)
-	}
-	for _, r := range order {
-		b.index(r)
-	}
-	for _, r := range order {
-		b.foreignKeys(r)
-	}
-	for _, r := range order {
-		b.fallback(r)
-	}
+	each(b.addColumn, b.fill, b.notNull, b.keys, b.index, b.foreignKeys, b.fallback)
 	b.views()
-	for _, r := range order {
-		b.policy(r)
-	}
+	each(b.policy)
 	b.rights()
 	// What the application notices comes last, in the order found.
 	slices.SortStableFunc(b.steps, func(x, y Step) int { return rank(x.Phase) - rank(y.Phase) })

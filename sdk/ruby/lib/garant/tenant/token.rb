@@ -11,7 +11,8 @@ module Garant
         "GT003" => "the session of this token was ended: sign in again",
         "GT004" => "this transaction already belongs to another tenant or session: one transaction serves one login",
         "GT005" => "a cursor is still open on this connection: close it, and let the pooler reset connections",
-        "GT006" => "the snapshot of this transaction is too old: enter first, then read"
+        "GT006" => "the snapshot of this transaction is too old: enter first, then read",
+        "GT007" => "this tenant lives in another database: ask where, and go on there"
       }.freeze
 
       attr_reader :code
