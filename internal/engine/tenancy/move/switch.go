@@ -49,6 +49,10 @@ func (m *Mover) change(ctx context.Context) error {
 				return err
 			}
 		}
+		// What changed while all that was read follows now, so that little is left for the pause.
+		if err := m.catchUp(ctx, m.src, m.dst); err != nil {
+			return err
+		}
 		err := m.pause(ctx, m.src, m.dst, func(ctx context.Context) error {
 			if fires != "" {
 				if err := m.restore(ctx, fires); err != nil {
