@@ -19,7 +19,7 @@ const guardedDatabase = "production"
 
 // tokens give the example's application its tenant tokens. It runs in this process, so that it asks the
 // engine and not POST /api/v1/tenant/token, whose API token a person would have to make with their
-// passkey; what is verified, minted and recorded is the same (decision 0090).
+// passkey; what is verified, minted and recorded is the same (decision 0130).
 type tokens struct {
 	tenancy *tenancy.Tenancy
 	by      actor.Actor
