@@ -65,6 +65,10 @@ func worlds(t *testing.T) map[string]func(*testscript.TestScript, bool, []string
 			}
 			_, err = conn.Exec(context.Background(), ts.ReadFile(args[0]))
 			ts.Check(err)
+			var system string
+			ts.Check(conn.QueryRow(context.Background(), "SELECT system_identifier::text FROM pg_control_system()").Scan(&system))
+			ts.Setenv("SHOP_SYSTEM", system)
+			ts.Setenv("SHOP_DATABASE", conn.Config().Database)
 			ts.Check(conn.Close(context.Background()))
 		},
 	}

@@ -351,3 +351,15 @@ func TestNothingLeaks(t *testing.T) {
 		t.Error("a part of the token is kept")
 	}
 }
+
+// BenchmarkMint is one exchange, record included, once the issuer's keys are known.
+func BenchmarkMint(b *testing.B) {
+	w := newWorld(b)
+	w.tend()
+	token := w.idp.sign(w.idp.claims(w.a.String()))
+	for b.Loop() {
+		if _, err := w.tenancy.Mint(context.Background(), w.app, Request{Database: "shop", IDToken: token}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/garant-project/garant/internal/actor"
@@ -31,6 +32,7 @@ type Tenancy struct {
 	words   *ui.Messages // of this engine
 	issuers *issuers
 	failing *limiter
+	tending sync.Map // names of the databases that this server looks after right now
 }
 
 // Open makes it. Nothing is asked of anybody yet.

@@ -64,6 +64,11 @@ func (t *Tenancy) Recurrences(e *estate.Estate) []job.Recurrence {
 // ends of sessions, ends the transactions that outlived them, and notes what it saw. Trouble of the database is
 // noted and is no error: the check reports it.
 func (t *Tenancy) Tend(ctx context.Context, database string) error {
+	// One that does not answer must not take every worker.
+	if _, busy := t.tending.LoadOrStore(database, true); busy {
+		return nil
+	}
+	defer t.tending.Delete(database)
 	d, _, err := t.guarded(ctx, database)
 	if err != nil {
 		return nil //nolint:nilerr // it is not guarded any more: nothing is left to do

@@ -174,7 +174,7 @@ func newWorld(t testing.TB) *world {
 	w.openGarant()
 	w.idp = newIDP(t)
 	w.estate = w.parse(w.source(running.cluster))
-	t.Setenv("GARANT_TEST_KEEPER", running.cluster.DSN("keeper", "shop"))
+	w.t.(interface{ Setenv(key, value string) }).Setenv("GARANT_TEST_KEEPER", running.cluster.DSN("keeper", "shop"))
 	person := func(role actor.Role) actor.Actor {
 		return actor.Actor{Kind: actor.Person, ID: uuid.NewString(), Role: role, Permissions: role.Permissions(), Session: uuid.NewString()}
 	}

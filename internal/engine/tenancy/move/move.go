@@ -259,6 +259,9 @@ func (m *Mover) Undo(ctx context.Context) error {
 	case m.st.Step == Erasing || m.st.Step == Done:
 		return errs.New(errs.Conflict, "move.erased", "The source's rows are gone, or going.").
 			WithFix("Move the tenant back: garant tenant move, with source and target exchanged.")
+	case m.st.SwitchedAt != nil && !m.src.replica:
+		return errs.New(errs.Denied, "move.triggers", "The source's triggers would fire on what comes back.").
+			WithFix("Have an administrator run there: GRANT SET ON PARAMETER session_replication_role TO the role that moves.")
 	case m.st.Step != Undoing && m.st.Step != Returned:
 		if err := m.step(ctx, Undoing); err != nil { // from here on it cannot go on forwards
 			return err

@@ -62,7 +62,16 @@ CREATE TABLE public.x ("tenantId" uuid, "No" int PRIMARY KEY, state text, doc js
 	})
 	o := w.out()
 	var once sync.Once
+	var paused time.Time
 	o.at = func(p string) {
+		switch p {
+		case "paused":
+			paused = time.Now()
+		case "carried over", "ready to switch", "switching":
+			if !paused.IsZero() {
+				t.Logf("in the pause, %s after %v", p, time.Since(paused).Round(time.Millisecond))
+			}
+		}
 		if p == "before equal" {
 			once.Do(func() { w.newKey(running.own, w.own) })
 		}

@@ -22,11 +22,16 @@ type Sum struct {
 	Low   string `json:"low"`
 }
 
-func sum(ctx context.Context, on pg.Querier, t *table, where string) (Sum, error) {
+func sum(ctx context.Context, on pg.Querier, t *table, where string, args ...any) (Sum, error) {
+	return sumOf(ctx, on, t, t.from()+` t`, where, args...)
+}
+
+// sumOf sums the rows of a table, called t, that come of a FROM clause.
+func sumOf(ctx context.Context, on pg.Querier, t *table, from, where string, args ...any) (Sum, error) {
 	s := Sum{Table: t.qualified()}
 	err := on.QueryRow(ctx, `SELECT count(*), coalesce(sum(('x' || encode(substr(h.sha, 1, 8), 'hex'))::bit(64)::bigint), 0)::text,
 	coalesce(sum(('x' || encode(substr(h.sha, 9, 8), 'hex'))::bit(64)::bigint), 0)::text
-FROM (SELECT sha256(convert_to(ROW(`+list("t.", t.all)+`)::text, 'UTF8')) AS sha FROM `+t.from()+` t WHERE `+where+`) h`).Scan(&s.Rows, &s.High, &s.Low)
+FROM (SELECT sha256(convert_to(ROW(`+list("t.", t.all)+`)::text, 'UTF8')) AS sha FROM `+from+` WHERE `+where+`) h`, args...).Scan(&s.Rows, &s.High, &s.Low)
 	return s, err
 }
 
@@ -194,12 +199,7 @@ func sumBut(ctx context.Context, on *pgx.Conn, t *table, where string, keys [][]
 		parts[i] = fmt.Sprintf("($1::text[])[(i - 1) * %d + %d]", n, i+1)
 	}
 	sent := fmt.Sprintf(`(SELECT ARRAY[%s] AS key FROM generate_series(1, array_length($1::text[], 1) / %d) i)`, strings.Join(parts, ", "), n)
-	s := Sum{Table: t.qualified()}
-	where = strings.ReplaceAll(where, "pg_temp.garant_move_key k", sent+" k")
-	err := on.QueryRow(ctx, `SELECT count(*), coalesce(sum(('x' || encode(substr(h.sha, 1, 8), 'hex'))::bit(64)::bigint), 0)::text,
-	coalesce(sum(('x' || encode(substr(h.sha, 9, 8), 'hex'))::bit(64)::bigint), 0)::text
-FROM (SELECT sha256(convert_to(ROW(`+list("t.", t.all)+`)::text, 'UTF8')) AS sha FROM `+t.from()+` t WHERE `+where+`) h`, flat).Scan(&s.Rows, &s.High, &s.Low)
-	return s, err
+	return sum(ctx, on, t, strings.ReplaceAll(where, "pg_temp.garant_move_key k", sent+" k"), flat)
 }
 
 // references finds rows of the tenant in a target that was there before, whose foreign keys lead

@@ -231,10 +231,6 @@ func (m *Mover) forget(ctx context.Context) error {
 
 // lead undoes a move after its switch: what the tenant changed in the target since comes back with it.
 func (m *Mover) lead(ctx context.Context) error {
-	if !m.src.replica {
-		return errs.New(errs.Denied, "move.triggers", "The source's triggers would fire on what comes back.").
-			WithFix("Have an administrator run there: GRANT SET ON PARAMETER session_replication_role TO the role that moves.")
-	}
 	if m.st.Step != Returned {
 		if err := m.carryBack(ctx); err != nil {
 			return err

@@ -147,13 +147,10 @@ func (c *citus) tenant(t *manifest.Table, r *schema.Relation) bool {
 	if len(r.Triggers) > 0 {
 		c.obstacle(name, "it has the trigger "+manifest.Quote(r.Triggers[0].Name)+", which Citus refuses on distributed tables", "Do its work in the application, or decide for citus.enable_unsafe_triggers.")
 	}
-	for _, s := range r.Sequences {
-		for _, column := range r.Columns {
-			if (column.Identity || strings.HasPrefix(column.Default, "nextval(")) && column.Base != "bigint" {
-				c.obstacle(name, "the column "+manifest.Quote(column.Name)+" takes its numbers from "+manifest.Qualified(s.Schema, s.Name)+" and is no bigint: nodes number from ranges of their own", "ALTER TABLE "+name+" ALTER COLUMN "+manifest.Quote(column.Name)+" TYPE bigint.")
-			}
+	for _, column := range r.Columns {
+		if (column.Identity || strings.HasPrefix(column.Default, "nextval(")) && column.Base != "bigint" {
+			c.obstacle(name, "the column "+manifest.Quote(column.Name)+" takes its numbers from a sequence and is no bigint: nodes number from ranges of their own", "ALTER TABLE "+name+" ALTER COLUMN "+manifest.Quote(column.Name)+" TYPE bigint.")
 		}
-		break
 	}
 	return true
 }

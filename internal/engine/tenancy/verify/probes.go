@@ -296,18 +296,6 @@ func (a *attempt) truth(tx pgx.Tx, sql string) (n int64, err error) {
 	return n, err
 }
 
-// truly is count past the policies and rights, in the application's transaction.
-func (a *attempt) truly(tx pgx.Tx, sql string) (n int64, err error) {
-	if _, err := tx.Exec(a.ctx, `SET LOCAL SESSION AUTHORIZATION DEFAULT`); err != nil {
-		return 0, err
-	}
-	n, err = a.count(tx, sql)
-	if _, back := tx.Exec(a.ctx, "SET LOCAL SESSION AUTHORIZATION "+a.app.role.printed); back != nil {
-		return 0, back
-	}
-	return n, err
-}
-
 // count runs a statement in a savepoint and returns the rows that it touched, or its first column
 // where it answers with one row.
 func (a *attempt) count(tx pgx.Tx, sql string, args ...any) (int64, error) {

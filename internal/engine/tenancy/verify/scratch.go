@@ -58,7 +58,8 @@ func noCopy(err error, what, fix string) error {
 
 // copyOf makes a scratch copy of the database behind an address.
 func copyOf(ctx context.Context, address string, c *catalogue, apps []login, d token.Design) (_ *scratch, err error) {
-	dir, err := os.MkdirTemp("", "garant-scratch-")
+	sweepLeft()
+	dir, err := os.MkdirTemp("", scratchDir)
 	if err != nil {
 		return nil, noCopy(err, "there is no directory for it", "Set TMPDIR to a directory with 300 MiB of space.")
 	}
@@ -113,6 +114,18 @@ func copyOf(ctx context.Context, address string, c *catalogue, apps []login, d t
 		return nil, err
 	}
 	return s, nil
+}
+
+const scratchDir = "garant-scratch-"
+
+// sweepLeft removes copies whose process was killed a day ago or more: no look lasts as long.
+func sweepLeft() {
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), scratchDir+"*"))
+	for _, dir := range left {
+		if st, err := os.Lstat(dir); err == nil && st.IsDir() && time.Since(st.ModTime()) > 24*time.Hour {
+			_ = os.RemoveAll(dir) // what is not ours stays: it cannot be removed
+		}
+	}
 }
 
 // open connects without keeping statements prepared: roles and tables change under them.
