@@ -196,8 +196,11 @@ SELECT e.id, 1, now(), 'person', p.id::text, 'changed' FROM register.entry e CRO
 	h.exec(`INSERT INTO measure.evidence (id, check_id, kind, outcome, finding, content_hash, digest, first_at, observed_at, observations, valid_until, catalogue_hash, estate_version, build)
 SELECT gen_random_uuid(), 'endpoint.tls', 'finding', 'fail', '{"outcome": "fail", "scope": ["application"], "failed": [{"target": "application", "problem": "endpoint.tls.version", "expected": "x", "actual": "y"}]}', 'c', 'd', now(), now(), 1, now() + interval '1 hour', 'h', 1, 'b'
 FROM generate_series(1, $1::int)`, n)
+	h.exec(`INSERT INTO measure.evidence (id, check_id, kind, outcome, finding, content_hash, digest, first_at, observed_at, observations, valid_until, catalogue_hash, estate_version, build)
+SELECT gen_random_uuid(), 'isolation.live', 'finding', 'error', '{"outcome": "error", "scope": [], "failed": [{"target": "production", "problem": "isolation.unreachable", "expected": "x", "actual": "y"}]}', 'c', 'd', now(), now(), 1, now() + interval '1 hour', 'h', 1, 'b'
+FROM generate_series(1, $1::int)`, n)
 	h.exec(`INSERT INTO measure.current (check_id, evidence_id, content_hash, first_at, observed_at, valid_until, observations, written_at, written_count, estate_version, catalogue_hash, build)
-SELECT 'endpoint.tls', id, 'c', now(), now(), now() + interval '1 hour', 1, now(), 1, 1, 'h', 'b' FROM measure.evidence ORDER BY id LIMIT 1`)
+SELECT DISTINCT ON (check_id) check_id, id, 'c', now(), now(), now() + interval '1 hour', 1, now(), 1, 1, 'h', 'b' FROM measure.evidence ORDER BY check_id, id`)
 }
 
 // id finds an id to ask a page for.

@@ -19,6 +19,17 @@
 //     is judged (the fault "another system").
 //   - Whatever is of severity medium or worse fails. What is low stands in the observation only.
 //   - Findings name checks and objects; no value of a row, no part of an address.
+//   - Evidence has room for a database in which everything is wrong: up to ten findings of each check
+//     are kept, the rest is counted, every table in trouble is named; what does not fit is counted
+//     (TestEvidenceHasRoom).
+//
+// # Pages
+//
+// The guarded databases (/isolation) and the map of each: every relation of the manifest in force with
+// its class and what was found of it, the drift since, the declared ways around, all checks, and the
+// statement that mends each finding. They are open to who may read checks and change nothing. A
+// relation is called as declared only by a look that is in date, saw everything, and was held to this very
+// manifest; what was found stays shown when Garant goes blind (TestPagesOfARealDatabase).
 //
 // # Threat model
 //
