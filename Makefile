@@ -35,7 +35,8 @@ soak: ## long runs, not gating: race detector, fuzzing, random kill schedules (F
 bench: ## print our speed and size as ratios to a named reference, measured in the same run
 	@scripts/need postgresql modules
 	@scripts/build
-	@exec go run ./bench
+	@go run ./bench
+	@exec go run ./bench/isolation
 
 clean: ## remove what was built in this tree (tools stay in the cache: see scripts/lib.sh)
 	@rm -rf bin

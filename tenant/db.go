@@ -17,7 +17,8 @@ type DB struct {
 }
 
 // For is the database for the login whose tokens a source gives. With a [Cached] source a token that the database finds
-// expired is replaced once, and with [Places] a tenant that has moved is followed, before anything was done.
+// expired is replaced once, and with [Places] a tenant that has moved is followed, before anything was done. Where a tenant
+// went its tokens are others: then the source is [Placed].
 func For(pools Router, tokens Source) *DB { return &DB{pools, tokens} }
 
 // Begin is [Begin].
@@ -75,42 +76,56 @@ func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // attempt does something where the tenant is, with a token; once more, at most, with the next token when the first has expired,
 // and once more where the tenant went when it has moved. Either was refused before anything was done.
 func (d *DB) attempt(ctx context.Context, do func(*pgxpool.Pool, Token) error) error {
-	t, err := d.tokens.Token(ctx)
-	if err != nil {
-		return err
-	}
-	tokens, renews := d.tokens.(interface{ Forget(Token) })
-	pools, asks := d.pools.(interface{ Forget(ID) })
-	for {
-		err := d.at(ctx, t, do)
+	pool, tokens, t, err := d.find(ctx)
+	for renewed, followed := false, false; err == nil; {
+		err = do(pool, t)
+		keep, keeps := tokens.(interface{ Forget(Token) })
+		places, moves := d.pools.(interface{ Forget(ID) })
 		switch {
-		case renews && errors.Is(err, ErrExpired):
-			renews = false
-			tokens.Forget(t)
-			next, missing := d.tokens.Token(ctx)
+		case keeps && !renewed && errors.Is(err, ErrExpired):
+			renewed = true
+			keep.Forget(t)
+			next, missing := tokens.Token(ctx)
 			if missing != nil {
 				return errors.Join(err, missing)
 			}
-			if next == t {
+			if next == t || next.IsZero() {
 				return err
 			}
-			t = next
-		case asks && errors.Is(err, ErrMoved):
-			asks = false
-			pools.Forget(t.Claims().Tenant)
+			t, err = next, nil
+		case moves && !followed && errors.Is(err, ErrMoved):
+			followed = true
+			places.Forget(t.Claims().Tenant)
+			pool, tokens, t, err = d.find(ctx)
 		default:
 			return err
 		}
 	}
+	return err
 }
 
-func (d *DB) at(ctx context.Context, t Token, do func(*pgxpool.Pool, Token) error) error {
-	if t.IsZero() {
-		return ErrNoToken
+// find tells the pool that leads to the tenant, and a token for the database there with the source it came from.
+func (d *DB) find(ctx context.Context) (*pgxpool.Pool, Source, Token, error) {
+	t, err := d.tokens.Token(ctx)
+	if err == nil && t.IsZero() {
+		err = ErrNoToken
 	}
-	pool, err := d.pools.Pool(ctx, t.Claims().Tenant)
 	if err != nil {
-		return err
+		return nil, nil, Token{}, err
 	}
-	return do(pool, t)
+	where, asks := d.pools.(*Places)
+	if !asks {
+		pool, err := d.pools.Pool(ctx, t.Claims().Tenant)
+		return pool, d.tokens, t, err
+	}
+	pool, database, err := where.Place(ctx, t.Claims().Tenant)
+	tokens, placed := d.tokens.(Placed)
+	if err != nil || database == where.Audience || !placed {
+		return pool, d.tokens, t, err
+	}
+	there := tokens.At(database)
+	if t, err = there.Token(ctx); err == nil && t.IsZero() {
+		err = ErrNoToken
+	}
+	return pool, there, t, err
 }

@@ -48,6 +48,12 @@ func (e Exchange) Token(ctx context.Context) (Token, error) {
 	return e.token(ctx, form)
 }
 
+// At is the same login's, for another database.
+func (e Exchange) At(database string) Source {
+	e.Audience = database
+	return e
+}
+
 // Job gives tokens for a job that runs for a tenant without a login, and that was accepted by name.
 type Job struct {
 	Endpoint
@@ -64,6 +70,12 @@ func (j Job) Token(ctx context.Context) (Token, error) {
 		form.Set("scope", "read")
 	}
 	return j.token(ctx, form)
+}
+
+// At is the same job's, for another database.
+func (j Job) At(database string) Source {
+	j.Audience = database
+	return j
 }
 
 // RefusedError is Garant's refusal to give a token (RFC 6749, section 5.2), or an answer that is none.

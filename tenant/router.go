@@ -38,8 +38,8 @@ func (p Pools) Pool(_ context.Context, tenant ID) (*pgxpool.Pool, error) {
 	return p.Shared, nil
 }
 
-// Places is a [Router] that asks Garant where a tenant is, and remembers the answer as long as Garant says. While a
-// tenant is on the move, who asks waits. It is to be used by pointer, one for the whole application.
+// Places is a [Router] that asks Garant (GET /api/v1/tenant/route) where a tenant is, and remembers the answer as long as
+// Garant says. While a tenant is on the move, who asks waits. It is to be used by pointer, one for the whole application.
 type Places struct {
 	Endpoint
 	Audience string                   // name of the database in Garant's estate
@@ -70,6 +70,12 @@ var ErrMoving = errors.New("tenant: the rows of this tenant are being moved to a
 
 // Pool tells the tenant's pool, and waits while the tenant is on the move.
 func (p *Places) Pool(ctx context.Context, tenant ID) (*pgxpool.Pool, error) {
+	pool, _, err := p.Place(ctx, tenant)
+	return pool, err
+}
+
+// Place is [Places.Pool], and tells the name of the database in Garant's estate: tokens are asked for by it.
+func (p *Places) Place(ctx context.Context, tenant ID) (*pgxpool.Pool, string, error) {
 	p.mu.Lock()
 	at := p.known[tenant]
 	if at == nil {
@@ -82,13 +88,13 @@ func (p *Places) Pool(ctx context.Context, tenant ID) (*pgxpool.Pool, error) {
 	p.mu.Unlock()
 	name, err := p.find(ctx, tenant, at)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	pool := p.Pools[name]
 	if pool == nil {
-		return nil, fmt.Errorf("tenant: the rows of this tenant are at %q, and this application has no pool that leads there", name)
+		return nil, "", fmt.Errorf("tenant: the rows of this tenant are at %q, and this application has no pool that leads there", name)
 	}
-	return pool, nil
+	return pool, name, nil
 }
 
 func (p *Places) find(ctx context.Context, tenant ID, at *place) (string, error) {

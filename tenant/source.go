@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -17,6 +18,13 @@ import (
 // Source gives tokens of one login, or of one job.
 type Source interface {
 	Token(ctx context.Context) (Token, error)
+}
+
+// Placed is a [Source] that can be asked for tokens of the same login for another database: [Exchange], [Job], and what
+// [Cache] makes of them. It is what lets a login follow its tenant to a database of its own.
+type Placed interface {
+	Source
+	At(database string) Source // the name is that of Garant's estate
 }
 
 // SourceFunc is a function that is a [Source].
@@ -40,6 +48,7 @@ type Cached struct {
 	renew  time.Time // from then on the next is asked for, while this one is still given
 	end    time.Time // from then on this one is not given any more
 	flight *flight
+	at     map[string]*Cached // of the same login, for other databases
 }
 
 // flight is one question to the source.
@@ -113,8 +122,27 @@ func (c *Cached) Forget(t Token) {
 	}
 }
 
+// At keeps the tokens of the same login for another database, if the source can be asked for them; else it is as good as this.
+func (c *Cached) At(database string) Source {
+	from, ok := c.from.(Placed)
+	if !ok {
+		return c
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	there := c.at[database]
+	if there == nil {
+		if c.at == nil {
+			c.at = map[string]*Cached{}
+		}
+		there = Cache(from.At(database))
+		c.at[database] = there
+	}
+	return there
+}
+
 // KeyFile mints tokens for development with a key in a file, without asking anybody: for a database of
-// one's own, whose key is in nobody else's hands.
+// one's own, whose key is in nobody else's hands. garant token mint --development makes such a file too.
 type KeyFile struct {
 	Path    string
 	Tenant  ID
@@ -142,7 +170,7 @@ func (f KeyFile) Token(context.Context) (Token, error) {
 	return key.Mint(c)
 }
 
-// keyFile is how a key stands in a file.
+// keyFile is how a key stands in a file. garant token mint --development writes more beside it.
 type keyFile struct {
 	ID       byte   `json:"id"`
 	Audience string `json:"audience"` // 32 hexadecimal digits
@@ -183,8 +211,7 @@ func ReadKeyFile(path string) (Key, error) {
 	}
 	var raw keyFile
 	bad := fmt.Errorf("tenant: %s holds no key: it is {\"id\": 0 to 255, \"audience\": 32 hexadecimal digits, \"secret\": 64}", path)
-	in := json.NewDecoder(f)
-	in.DisallowUnknownFields()
+	in := json.NewDecoder(io.LimitReader(f, 4096))
 	if err := in.Decode(&raw); err != nil || in.More() {
 		return Key{}, bad // what stands there is not quoted
 	}

@@ -176,6 +176,13 @@ func TestKeyFile(t *testing.T) {
 	if _, err := (KeyFile{Path: path}).Token(t.Context()); err == nil {
 		t.Error("a token for nobody")
 	}
+	more := filepath.Join(t.TempDir(), "more")
+	if err := os.WriteFile(more, []byte(`{"id":7,"audience":"01020300000000000000000000000000","secret":"`+fmt.Sprintf("%x", devKey.Secret)+`","system":"7","database":"shop"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := ReadKeyFile(more); err != nil || k != devKey {
+		t.Error("a file of garant token mint --development:", k, err)
+	}
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}

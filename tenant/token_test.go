@@ -147,7 +147,7 @@ func TestNothingIsPrinted(t *testing.T) {
 		Token Token
 		Key   Key
 	}
-	encoded, _ := json.Marshal(minted)
+	encoded, _ := json.Marshal(minted) //nolint:staticcheck // that nothing of it is exported is the point
 	if b, err := json.Marshal(holder{minted, key}); err == nil {
 		t.Errorf("a key is written as JSON: %s", b)
 	}
@@ -165,7 +165,7 @@ func TestNothingIsPrinted(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	for code, want := range map[string]error{"GT001": ErrInvalid, "GT002": ErrExpired, "GT003": ErrRevoked, "GT004": ErrOther, "GT005": ErrCursor, "GT006": ErrSnapshot} {
+	for code, want := range map[string]error{"GT001": ErrInvalid, "GT002": ErrExpired, "GT003": ErrRevoked, "GT004": ErrOther, "GT005": ErrCursor, "GT006": ErrSnapshot, "GT007": ErrMoved} {
 		said := fmt.Errorf("query: %w", &pgconn.PgError{Code: code, Message: "garant: …"})
 		err := Explain(said)
 		var e *pgconn.PgError
@@ -174,7 +174,7 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	other := &pgconn.PgError{Code: "42501"}
-	if err := Explain(other); err != error(other) || Explain(nil) != nil {
+	if err := Explain(other); err != error(other) || Explain(nil) != nil { //nolint:errorlint // that very error
 		t.Error("an error of something else:", err)
 	}
 }

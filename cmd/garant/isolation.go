@@ -31,6 +31,8 @@ type isolationCmd struct {
 
 	Verify isolationVerifyCmd `cmd:"" help:"Hold a database to its manifest and attack it; changes nothing in it."`
 	Checks isolationChecksCmd `cmd:"" help:"List what verify looks at, without a database."`
+
+	Citus isolationCitusCmd `cmd:"" help:"Write the statements that spread the tables over the nodes of Citus; changes nothing."`
 }
 
 // guarded is how commands are told of a database.

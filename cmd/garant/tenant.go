@@ -10,6 +10,7 @@ import (
 	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/discover"
 	"github.com/garant-project/garant/internal/engine/tenancy/move"
+	"github.com/garant-project/garant/internal/engine/tenancy/residence"
 	"github.com/garant-project/garant/internal/errs"
 )
 
@@ -97,7 +98,7 @@ func (e *ends) mover(ctx context.Context, c *cli, con console, change func(*move
 					WithFix("Declare it in garant.yaml, under databases, and apply that first.")
 			}
 		}
-		o.Routes = &move.Residences{DB: g.DB, By: shell()}
+		o.Routes = &residence.Store{DB: g.DB, By: shell()}
 		return carry()
 	})
 }

@@ -97,7 +97,7 @@ func TestExampleIsApart(t *testing.T) {
 
 	look := func(o verify.Options) []string {
 		t.Helper()
-		o.Manifest, o.System, o.Timeout, o.MaxKeyAge, o.Now = m, d.System, time.Minute, 24*time.Hour, time.Now
+		o.Manifest, o.System, o.Timeout, o.MaxKeyAge, o.Now = m, d.System, 5*time.Minute, 24*time.Hour, time.Now
 		r, err := verify.Run(ctx, o)
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +119,7 @@ func TestExampleIsApart(t *testing.T) {
 	for _, f := range look(live) {
 		t.Errorf("sound: %s", f)
 	}
-	for _, f := range look(verify.Options{URL: reveal(d.Tenancy.Copy), Scratch: true}) {
+	for _, f := range look(verify.Options{URL: reveal(d.Tenancy.Copy), AppURL: reveal(d.Tenancy.Application), Scratch: true}) {
 		t.Errorf("sound, writes on a copy: %s", f)
 	}
 	for fault, want := range map[string]string{

@@ -11,6 +11,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/engine/tenancy"
+	"github.com/garant-project/garant/internal/engine/tenancy/hosting"
 	"github.com/garant-project/garant/internal/engine/tenancy/isolation"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
@@ -24,6 +25,7 @@ func Engines() []measure.Engine {
 		endpoint.New(endpoint.Deps{}),
 		access.New(access.Deps{}),
 		isolation.New(isolation.Deps{}),
+		hosting.New(),
 		own.New(),
 		scanner.New(),
 	}

@@ -80,7 +80,7 @@ func openPair(t *testing.T, now func() time.Time) *pair {
 	p.must(err)
 	p.owner = acting(person)
 	declared := fmt.Sprintf("company: {name: Ardoise Mécénat, country: BE, languages: [fr, en], time_zone: %s, contact: dpo@ardoise.example}\n", daytime(now()))
-	_, err = estate.Apply(ctx, g.DB.Pool(pg.Staff), p.leads[0], []byte(declared), estate.Dir(t.TempDir()))
+	_, err = estate.Apply(ctx, g.DB.Pool(pg.Staff), p.leads[0], []byte(declared), withManifest(t))
 	p.must(err)
 	p.must(g.Owners.Assign(ctx, p.leads[0], measure.Assigned{Measure: attested, Responsible: p.owner.ID}))
 	return p

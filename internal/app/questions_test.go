@@ -48,7 +48,7 @@ const questionsEstate = `company: {name: Ardoise Mécénat, country: BE, languag
 endpoints:
   - {name: application, url: "https://app.ardoise.example", environment: production, audience: public}
 policy: {every: 5m}
-`
+` + guarded
 
 func openHouse(t *testing.T, n int) *house {
 	t.Helper()
@@ -72,7 +72,7 @@ func openHouse(t *testing.T, n int) *house {
 		h.must(err)
 		h.leads = append(h.leads, acting(p))
 	}
-	_, err = estate.Apply(ctx, db.Pool(pg.Staff), h.leads[0], []byte(questionsEstate), estate.Dir(t.TempDir()))
+	_, err = estate.Apply(ctx, db.Pool(pg.Staff), h.leads[0], []byte(questionsEstate), withManifest(t))
 	h.must(err)
 	h.fill(ctx, n)
 	reader := annex.NewReader(db.Pool(pg.Public), h.Now, h.Log)
@@ -218,7 +218,7 @@ func (h *house) pages() map[string]string {
 	}
 	for _, path := range []string{
 		"/", "/?whose=mine", "/annex", "/annex/PHY-2", "/annex/review", "/annex/versions", "/annex/versions/1", "/annex/company", "/annex/parameters", "/annex/text",
-		"/measures", "/measures?show=unowned", "/measures/PHY-2", "/measures/ACC-8", "/checks", "/checks/endpoint.tls", "/people", "/account", "/mail", "/mail/preferences",
+		"/measures", "/measures?show=unowned", "/measures/PHY-2", "/measures/ACC-8", "/checks", "/checks/endpoint.tls", "/isolation", "/isolation/production", "/people", "/account", "/mail", "/mail/preferences",
 		"/record", "/record?action=person.role_changed", "/audit", "/estate", "/registers", "/api/v1/measures", "/api/v1/checks", "/api/v1/tasks", "/api/v1/measures/PHY-2/attestations",
 		"/api/v1/registers/assets?limit=500", "/api/v1/registers/persons?limit=500",
 	} {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -33,7 +34,40 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 const declared = `company: {name: Ardoise Mécénat, country: BE, languages: [fr, en], time_zone: Europe/Brussels, contact: dpo@ardoise.example}
 endpoints:
   - {name: application, url: "https://app.ardoise.example", environment: production, audience: public}
+` + guarded
+
+// guarded is a database under guard, as an estate declares it, and its manifest.
+const (
+	guarded = `databases:
+  - name: production
+    url: env:GARANT_TEST_READER
+    database: ardoise
+    system: "7412345678901234567"
+    environment: production
+    customer_data: true
+    tenancy: {keeper: "env:GARANT_TEST_KEEPER", design: pinned, key: {type: uuid}, manifest: "file:isolation.yaml", application: "env:GARANT_TEST_APP"}
 `
+	isolated = `isolation: 1
+database: ardoise
+design: pinned
+key: {table: customer.organisation, column: id, type: uuid}
+app: [app]
+around: []
+tables:
+  customer.organisation: {class: tenant, column: id, grants: [SELECT], reason: one row for each customer}
+  customer.member: {class: tenant, column: organisation_id, grants: [SELECT], reason: organisation_id refers to customer.organisation}
+`
+)
+
+// withManifest is a directory that holds what a declared estate names.
+func withManifest(t *testing.T) estate.FileReader {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "isolation.yaml"), []byte(isolated), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return estate.Dir(dir)
+}
 
 // seats is the console as it is served, with somebody of each role signed in.
 type seats struct {
@@ -62,7 +96,7 @@ func serve(t *testing.T) *seats {
 	if err := s.g.wire(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := estate.Apply(ctx, db.Pool(pg.Staff), actor.NewSystem("cli:root"), []byte(declared), estate.Dir(t.TempDir())); err != nil {
+	if _, err := estate.Apply(ctx, db.Pool(pg.Staff), actor.NewSystem("cli:root"), []byte(declared), withManifest(t)); err != nil {
 		t.Fatal(err)
 	}
 	console, err := s.g.consoleSite(web.NewMetrics(), annex.NewReader(db.Pool(pg.Public), s.g.Now, s.g.Log))
@@ -146,6 +180,7 @@ func (s *seats) addresses(of func(method string) bool) (out []address) {
 		}
 		for wild, real := range map[string]string{
 			"/checks/{id}": "/checks/endpoint.tls", "/estate/{version}": "/estate/1", "/registers/{key}": "/registers/sites", "/annex/{id}": "/annex/ENC-1", "/measures/{id}": "/measures/ENC-1",
+			"/isolation/{database}": "/isolation/production",
 		} {
 			path = strings.Replace(path, wild, real, 1)
 		}

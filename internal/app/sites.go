@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/engine/tenancy/residence"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
@@ -85,6 +87,7 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	g.Owners.AddAPI(api)
 	g.Registers.AddAPI(api)
 	g.Tenancy.AddAPI(api)
+	residence.AddAPI(api, actor.MintTokens, g.DB, g.tenantKey)
 	g.Importer().AddAPI(api)
 	g.Statements().AddAPI(api)
 	reader.AddAPI(api, g.Messages)
@@ -94,6 +97,19 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 		Languages: g.languages(), HTTPS: g.https(), Proxies: g.Server.TrustedProxy, Log: g.Log, Metrics: metrics, Now: g.Now,
 	})
 	return site{name: "console", address: g.Server.Listen.Console, handler: handler, tls: true}, err
+}
+
+// tenantKey is the type of the key of a guarded database's tenants; false: there is no such database.
+func (g *Garant) tenantKey(ctx context.Context, database string) (string, bool, error) {
+	v, err := g.View(ctx)
+	if err != nil || v.Estate == nil {
+		return "", false, err
+	}
+	d, ok := v.Estate.Database(database)
+	if !ok || d.Tenancy == nil {
+		return "", false, nil
+	}
+	return d.Tenancy.KeyType, true, nil
 }
 
 // refused records that somebody who is signed in tried what they may not do.

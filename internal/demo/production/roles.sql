@@ -26,3 +26,4 @@ GRANT app_rw TO app;
 GRANT developers TO dev_1, dev_2;
 GRANT pg_monitor, pg_signal_backend TO it_ops;
 GRANT pg_read_all_settings TO garant_reader;
+GRANT pg_read_all_data TO backup; -- pg_dump locks every table; no policy lets it see a row

@@ -114,10 +114,6 @@ GRANT USAGE ON SCHEMA customer TO cs_reader;
 GRANT SELECT ON customer.organisation, customer.field, customer.applicant, customer.application TO cs_reader;
 GRANT USAGE ON SCHEMA billing TO reporting;
 GRANT SELECT ON billing.monthly TO reporting;
--- pg_dump locks what it describes, for which SELECT is needed.
-GRANT USAGE ON SCHEMA customer, billing TO backup;
-GRANT SELECT ON ALL TABLES IN SCHEMA customer TO backup;
-GRANT SELECT ON billing.invoice TO backup;
 
 INSERT INTO customer.organisation (id, name, country, since) VALUES
   (1, 'Brasserie de l’Exemple', 'BE', '2024-02-24'),

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -15,15 +16,30 @@ import (
 	"github.com/garant-project/garant/tenant"
 )
 
-// A tenant that has moved is followed: the statement that meets the closed door asks where it went, waits, and runs there.
+// moving is a source of one login, for either of two databases, each of which has a key of its own.
+type moving struct {
+	at  string
+	by  map[string]*world
+	of  uuid.UUID
+	all testing.TB
+}
+
+func (m moving) Token(context.Context) (tenant.Token, error) {
+	return m.by[m.at].mint(m.all, m.by[m.at].claims(m.of)), nil
+}
+
+func (m moving) At(database string) tenant.Source { m.at = database; return m }
+
+// A tenant that has moved is followed: the statement that meets the closed door asks where it went, waits, gets a token for
+// the database there, and runs.
 func TestFollowsMove(t *testing.T) {
 	ctx := context.Background()
 	from, to := running.worlds[token.Pinned], running.worlds[token.Statement]
-	place, asked := "from", 0
+	place, asked := "shop", 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked++
 		if asked == 2 {
-			_, _ = w.Write([]byte(`{"paused":true}`))
+			_, _ = w.Write([]byte(`{"place":"shop","paused":true,"max_age":0}`))
 			return
 		}
 		_, _ = w.Write([]byte(`{"place":"` + place + `","max_age":300}`))
@@ -31,41 +47,31 @@ func TestFollowsMove(t *testing.T) {
 	defer s.Close()
 	places := &tenant.Places{
 		Endpoint: tenant.Endpoint{URL: s.URL, APIToken: func(context.Context) (string, error) { return "x", nil }},
-		Audience: "shop", Pools: map[string]*pgxpool.Pool{"from": from.one(t), "to": to.one(t)},
-	}
-	// Both databases know the key, as they do when a tenant moves; the second has rows of the tenant by then.
-	moved := from.key
-	moved.ID = 77
-	for _, w := range []*world{from, to} {
-		if err := token.InstallKey(ctx, w.super, moved, nil); err != nil {
-			t.Fatal(err)
-		}
+		Audience: "shop", Pools: map[string]*pgxpool.Pool{"shop": from.one(t), "own": to.one(t)},
 	}
 	if _, err := to.super.Exec(ctx, `INSERT INTO shop.item (tenant_id, name, n) SELECT $1, 'moved', n FROM generate_series(1, 4) AS n`, from.a); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = to.super.Exec(ctx, `DELETE FROM shop.item WHERE name = 'moved'`) })
-	tk, err := moved.Mint(from.claims(from.a))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := tenant.For(places, tenant.Fixed(tk))
+	d := tenant.For(places, tenant.Cache(moving{"shop", map[string]*world{"shop": from, "own": to}, from.a, t}))
 	if n := scalar[int](t, d.QueryRow(ctx, count)); n != 3 {
 		t.Errorf("%d rows before, want 3", n)
 	}
-	close := func(do func(context.Context, pgx.Tx, tenant.ID) error) {
+	door := func(do func(context.Context, pgx.Tx, tenant.ID) error) {
 		if err := pg.InTx(ctx, from.super, func(tx pgx.Tx) error { return do(ctx, tx, tenant.UUID(from.a)) }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	close(token.Close)
-	t.Cleanup(func() { close(token.Open) })
-	if _, err := tenant.Begin(ctx, places.Pools["from"], tk); !errors.Is(err, tenant.ErrMoved) {
+	door(token.Close)
+	t.Cleanup(func() { door(token.Open) })
+	if _, err := tenant.Begin(ctx, places.Pools["shop"], from.token(t, from.a)); !errors.Is(err, tenant.ErrMoved) {
 		t.Error("where it was:", err)
 	}
-	place = "to"
-	if n := scalar[int](t, d.QueryRow(ctx, count)); n != 4 || asked != 3 {
-		t.Errorf("%d rows after, asked %d times; want 4, 3", n, asked)
+	place = "own"
+	for range 2 {
+		if n := scalar[int](t, d.QueryRow(ctx, count)); n != 4 || asked != 3 {
+			t.Errorf("%d rows after, asked %d times; want 4, 3", n, asked)
+		}
 	}
 }
 

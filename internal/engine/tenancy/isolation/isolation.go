@@ -161,12 +161,13 @@ func (l look) database(ctx context.Context, d *estate.Database, now time.Time) (
 	source := d.URL
 	if l.scratch {
 		source = d.Tenancy.Copy
-	} else if d.Tenancy.Application.IsZero() {
+	}
+	if d.Tenancy.Application.IsZero() {
 		item(NoApplication, "an address of the application", "none is declared")
 		return report{}, items
 	}
 	var err error
-	if options.URL, err = source.Reveal(); err == nil && !d.Tenancy.Application.IsZero() && !l.scratch {
+	if options.URL, err = source.Reveal(); err == nil {
 		options.AppURL, err = d.Tenancy.Application.Reveal()
 	}
 	if err != nil {

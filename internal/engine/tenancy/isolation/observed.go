@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
@@ -54,50 +56,78 @@ func printOf(source []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// observe keeps as much of the reports as there is room for: up to ten findings of each check and the
-// names of all relations in trouble; else fewer findings, else no names; else what they count to.
+// observe keeps as much of the reports as there is room for: of each check the first finding before the
+// second of any, the worst checks first, up to ten, and the names of all relations in trouble. Where
+// not even the names fit they are counted; where that does not fit, a digest stands for all.
 func observe(reports map[string]report) json.RawMessage {
-	var whole []byte
 	trouble := map[string]map[verify.Severity][]string{}
 	for name, r := range reports {
 		trouble[name] = r.trouble()
 	}
-	for _, keep := range []struct {
-		findings int
-		names    bool
-	}{{maxFindings, true}, {5, true}, {2, true}, {1, true}, {0, true}, {0, false}} {
+	slots := slotsOf(reports)
+	keep := func(n int, named bool) []byte {
+		kept := map[string]map[string]int{}
+		for _, s := range slots[:n] {
+			if kept[s.database] == nil {
+				kept[s.database] = map[string]int{}
+			}
+			kept[s.database][s.check]++
+		}
 		raw := map[string]observed{}
 		for name, r := range reports {
-			raw[name] = r.kept(keep.findings, trouble[name], keep.names)
+			raw[name] = r.kept(kept[name], trouble[name], named)
 		}
-		var err error
-		if whole, err = json.Marshal(raw); err != nil {
-			return nil
-		}
-		if len(whole) <= maxRaw {
-			return whole
-		}
+		whole, _ := json.Marshal(raw) // of strings and numbers: cannot fail
+		return whole
 	}
+	for _, named := range []bool{true, false} {
+		if len(keep(0, named)) > maxRaw {
+			continue
+		}
+		// A finding is never shorter than this, which spares trying to write what cannot fit.
+		most := min(len(slots), maxRaw/len(`{"object":"","found":""}`))
+		return keep(sort.Search(most, func(n int) bool { return len(keep(n+1, named)) > maxRaw }), named)
+	}
+	whole := keep(0, false)
 	sum := sha256.Sum256(whole)
-	short, err := json.Marshal(map[string]any{"sha256": "sha256:" + hex.EncodeToString(sum[:]), "databases": len(reports), "bytes": len(whole)})
-	if err != nil {
-		return nil
-	}
+	short, _ := json.Marshal(map[string]any{"sha256": "sha256:" + hex.EncodeToString(sum[:]), "databases": len(reports), "bytes": len(whole)})
 	return short
 }
 
+// slot is a finding that evidence keeps where there is room.
+type slot struct {
+	database, check string
+	severity, place int // place: which one of its check
+}
+
+// slotsOf lists the findings in the order in which they are kept.
+func slotsOf(reports map[string]report) []slot {
+	var list []slot
+	for name, r := range reports {
+		for _, one := range r.Results {
+			for i := range min(maxFindings, len(one.Findings)) {
+				list = append(list, slot{name, one.ID, slices.Index(verify.Severities(), one.Severity), i})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b slot) int {
+		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.severity, b.severity), cmp.Compare(a.database, b.database), cmp.Compare(a.check, b.check))
+	})
+	return list
+}
+
 // kept is the report with so many findings of each check, and the names of what is in trouble or their number.
-func (r report) kept(most int, trouble map[verify.Severity][]string, names bool) observed {
+func (r report) kept(findings map[string]int, trouble map[verify.Severity][]string, named bool) observed {
 	o := observed{Manifest: r.print, Design: r.Design, Looked: r.Looked, Tried: r.Tried, Tables: r.Tables, Passed: map[string]int{}, Results: map[string]result{}}
 	for _, one := range r.Results {
 		if one.Outcome == verify.Pass {
 			o.Passed[one.ID] = one.Examined
 			continue
 		}
-		n := min(most, len(one.Findings))
+		n := findings[one.ID]
 		o.Results[one.ID] = result{one.Outcome, one.Examined, one.Findings[:n], len(one.Findings) - n, one.Error}
 	}
-	if names {
+	if named {
 		o.Trouble = trouble
 		return o
 	}
@@ -146,16 +176,14 @@ func digestOnly(raw json.RawMessage) bool {
 	return json.Unmarshal(raw, &short) == nil && strings.HasPrefix(short.Digest, "sha256:") && short.Bytes > 0
 }
 
-// attributed finds the relations of a manifest that a finding speaks of.
-type attributed []string
+// attributed are the relations of a manifest, by the names by which findings speak of them.
+type attributed map[string]bool
 
-// attribution lists the names of a manifest's relations, the longest first.
 func attribution(m *manifest.Manifest) attributed {
-	var names attributed
+	names := attributed{}
 	for i := range m.Tables {
-		names = append(names, m.Tables[i].QualifiedName())
+		names[m.Tables[i].QualifiedName()] = true
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
 	return names
 }
 
@@ -171,33 +199,23 @@ func (a attributed) relations(check string, f verify.Finding) []string {
 	return nil
 }
 
+// qualified is a name with its schema as PostgreSQL prints it.
+var qualified = regexp.MustCompile(`("(?:[^"]|"")+"|[a-z_][a-z0-9_]*)\.("(?:[^"]|"")+"|[a-z_][a-z0-9_]*)`)
+
+// in lists the relations that a text names, sorted; not functions of their names.
 func (a attributed) in(text string) []string {
+	const within = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$\"."
 	var list []string
-	for _, name := range a {
-		if mentions(text, name) {
+	for _, at := range qualified.FindAllStringIndex(text, -1) {
+		name, after := text[at[0]:at[1]], text[at[1]:]
+		part := at[0] > 0 && strings.ContainsAny(text[at[0]-1:at[0]], within)
+		goesOn := after != "" && (after[0] == '(' || len(after) > 1 && after[0] == '.' && after[1] != ' ')
+		if a[name] && !part && !goesOn {
 			list = append(list, name)
 		}
 	}
-	return list
-}
-
-// mentions reports whether a text names a relation, and not one whose name begins or ends with it, or a
-// function of that name.
-func mentions(text, name string) bool {
-	const within = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$\""
-	for from := 0; ; {
-		at := strings.Index(text[from:], name)
-		if at < 0 {
-			return false
-		}
-		at += from
-		after := text[at+len(name):]
-		end := after == "" || !strings.ContainsAny(after[:1], within+"(") && (after[0] != '.' || len(after) == 1 || after[1] == ' ')
-		if end && (at == 0 || !strings.ContainsAny(text[at-1:at], within+".")) {
-			return true
-		}
-		from = at + 1
-	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // area is the first part of a check's id.

@@ -16,6 +16,7 @@ import (
 
 type mapPage struct {
 	Lead     string
+	Declared bool // there is a manifest to hold the database to
 	Runs     []ui.Action
 	Notices  []*ui.Notice
 	Details  []ui.Detail
@@ -62,7 +63,15 @@ type legend struct {
 
 type driftPart struct {
 	Known *ui.Notice // nothing departs, or it is not known
-	Table *ui.Table
+	Rows  []driftRow
+}
+
+// driftRow is a check that found the database to be other than its manifest says.
+type driftRow struct {
+	What, Title string
+	Objects     []string
+	More        string
+	Link        ui.Link
 }
 
 type findingsPart struct {
@@ -75,13 +84,15 @@ type group struct {
 	Anchor, ID, Title, Why string
 	Severity               severityWord
 	Found                  []foundPart
+	SQL, About             string // statements that mend all of Found which have none of their own
 	More                   string
-	Evidence               *ui.Link
+	Evidence               *ui.Link // of another look than the last one
 }
 
 type foundPart struct {
-	Object, Found, Words, SQL, About string
-	Tables                           []ui.Link
+	Object, Found, Words string
+	SQL, About           string // where there is a choice
+	Tables               []ui.Link
 }
 
 // severityWord is a severity as icon, word and colour.
@@ -121,8 +132,12 @@ type checkRow struct {
 	Note     string
 }
 
-// many is from how many relations on the overview shows their cells without names.
-const many = 90
+// many is from how many relations on the overview shows their cells without names; fewObjects, how many
+// objects a row names.
+const (
+	many       = 90
+	fewObjects = 6
+)
 
 func (h *pages) database(w http.ResponseWriter, r *web.Request) error {
 	only, err := readFilter(r)
@@ -135,7 +150,7 @@ func (h *pages) database(w http.ResponseWriter, r *web.Request) error {
 	}
 	p := h.c.Printer(r)
 	v := view{p, one, anchors(one)}
-	body := &mapPage{Lead: v.lead(), Runs: h.runs(r, p, l), Notices: v.notices(), Details: v.details(), Drift: v.drift(), Action: databasePath(one.Database.Name), CSV: databasePath(one.Database.Name) + "/tables.csv"}
+	body := &mapPage{Lead: v.lead(), Declared: one.Live.Declared, Runs: h.runs(r, p, l), Notices: v.notices(), Details: v.details(), Drift: v.drift(), Action: databasePath(one.Database.Name), CSV: databasePath(one.Database.Name) + "/tables.csv"}
 	if one.Manifest != nil {
 		body.Overview = v.overview()
 		t := v.around()
@@ -258,12 +273,12 @@ func (v view) details() []ui.Detail {
 		case one.At.IsZero():
 			d.Text = v.T("isolation.page.never")
 		default:
-			d.Time, d.Link = one.At, &ui.Link{Label: v.T("isolation.page.evidence"), Href: "/evidence/" + one.Evidence}
+			d.Link, d.Note = &ui.Link{Label: v.Instant(one.At), Href: "/evidence/" + one.Evidence}, v.T("isolation.page.evidence")
 			if one.term == "isolation.page.writes" {
 				d.State = ui.State(one.State)
 			}
 			if one.Seen != nil {
-				d.Note = v.T("isolation.page.by", "Role", one.Seen.Looked)
+				d.Note = v.T("isolation.page.evidence.by", "Role", one.Seen.Looked)
 			}
 		}
 		list = append(list, d)
@@ -359,40 +374,43 @@ func (v view) overview() *overview {
 	}
 	for _, m := range marks() {
 		if byMark[m] > 0 {
-			o.Marks = append(o.Marks, legend{glyph{"tenant", string(m)}, v.T("isolation.page.mark." + string(m)), byMark[m]})
+			o.Marks = append(o.Marks, legend{glyph{"any", string(m)}, v.T("isolation.page.mark." + string(m)), byMark[m]})
 		}
 	}
 	return o
 }
 
-// drift tells what the last look saw that the manifest does not have.
+// drift tells what the last look saw that the manifest does not have, a row for each check.
 func (v view) drift() driftPart {
-	t := ui.Table{
-		Caption: v.T("isolation.page.drift"),
-		Columns: []ui.Column{{Label: v.T("isolation.page.drift.what")}, {Label: v.T("isolation.page.object")}, {Label: v.T("isolation.page.found")}, {Label: v.T("isolation.page.mend"), Quiet: true}},
-	}
+	part := driftPart{}
 	for _, kind := range []string{"tables", "policies", "paths"} {
-		for _, f := range v.Findings {
-			if drift(f.Check.ID) == kind {
-				t.Rows = append(t.Rows, []ui.Cell{{Text: v.T("isolation.page.drift." + kind)}, {Code: f.Object}, {Text: v.title(f.Check), Note: f.Found},
-					{Link: &ui.Link{Label: v.T("isolation.page.see_mend"), Href: "#f-" + f.Check.ID}}})
+		for i := range v.Checks {
+			c := &v.Checks[i]
+			if drift(c.ID) != kind || len(c.Kept) == 0 {
+				continue
 			}
+			row := driftRow{What: v.T("isolation.page.drift." + kind), Title: v.title(c), Link: ui.Link{Label: v.T("isolation.page.see_mend"), Href: "#f-" + c.ID}}
+			for _, f := range c.Kept {
+				if !slices.Contains(row.Objects, f.Object) && len(row.Objects) < fewObjects {
+					row.Objects = append(row.Objects, f.Object)
+				}
+			}
+			if n := c.Found - len(row.Objects); n > 0 {
+				row.More = v.T("isolation.page.and_more", "Count", n)
+			}
+			part.Rows = append(part.Rows, row)
 		}
 	}
 	more := 0
 	for _, c := range v.Checks {
-		if drift(c.ID) != "" {
-			more += c.more()
+		if drift(c.ID) != "" && len(c.Kept) == 0 {
+			more += c.Found
 		}
-	}
-	part := driftPart{}
-	if len(t.Rows) > 0 {
-		part.Table = &t
 	}
 	switch {
 	case more > 0:
 		part.Known = &ui.Notice{Tone: ui.Warning, Text: v.T("isolation.page.more", "Count", more)}
-	case len(t.Rows) > 0:
+	case len(part.Rows) > 0:
 	case v.Live.holds():
 		part.Known = &ui.Notice{Tone: ui.Success, Text: v.T("isolation.page.drift.none")}
 	default:
@@ -440,14 +458,22 @@ func (v view) findings(only filter) findingsPart {
 			byCheck[f.Check.ID] = i
 			part.Groups = append(part.Groups, v.group(f.Check))
 		}
-		sql, words := mended(f.Mend)
-		found := foundPart{Object: f.Object, Found: f.Found, SQL: sql, Words: words, About: v.T("isolation.page.mend.of", "Object", f.Object)}
+		g := &part.Groups[i]
+		found := foundPart{Object: f.Object, Found: f.Found}
+		switch sql, words := mended(f.Mend); {
+		case words == "":
+			g.mend(sql)
+		case sql == "":
+			found.Words = words
+		default:
+			found.Words, found.SQL, found.About = words, sql, v.T("isolation.page.mend.of", "Object", f.Object, "Check", f.Check.ID+" "+strconv.Itoa(len(g.Found)+1))
+		}
 		for _, name := range f.Relations {
 			if name != f.Object {
 				found.Tables = append(found.Tables, ui.Link{Label: name, Href: "#" + v.at[name]})
 			}
 		}
-		part.Groups[i].Found = append(part.Groups[i].Found, found)
+		g.Found = append(g.Found, found)
 	}
 	for i := range v.Checks { // those of which evidence keeps the number only
 		c := &v.Checks[i]
@@ -468,16 +494,21 @@ func (v view) findings(only filter) findingsPart {
 }
 
 func (v view) group(c *checked) group {
-	g := group{Anchor: "f-" + c.ID, ID: c.ID, Title: v.title(c), Why: v.why(c), Severity: v.severity(c.Severity)}
+	g := group{Anchor: "f-" + c.ID, ID: c.ID, Title: v.title(c), Why: v.why(c), Severity: v.severity(c.Severity), About: v.T("isolation.page.mend.all", "Check", c.ID)}
 	if n := c.more(); n > 0 {
 		g.More = v.T("isolation.page.more", "Count", n)
 	}
-	evidence := v.Live.Evidence
 	if c.By == v.Writes.Check {
-		evidence = v.Writes.Evidence
+		g.Evidence = &ui.Link{Label: v.T("isolation.page.seen_by", "Check", v.T("check."+c.By)), Href: "/evidence/" + v.Writes.Evidence}
 	}
-	g.Evidence = &ui.Link{Label: v.T("isolation.page.seen_by", "Check", v.T("check."+c.By)), Href: "/evidence/" + evidence}
 	return g
+}
+
+// mend adds statements to those that mend what the check found, each once.
+func (g *group) mend(sql string) {
+	if !strings.Contains("\n"+g.SQL+"\n", "\n"+sql+"\n") {
+		g.SQL = strings.TrimPrefix(g.SQL+"\n"+sql, "\n")
+	}
 }
 
 // ofClass reports whether a finding speaks of a relation of a class.

@@ -185,7 +185,7 @@ func (h *pages) row(p *ui.Printer, one *picture) []ui.Cell {
 	}
 	return []ui.Cell{
 		{State: ui.State(one.Live.State)},
-		{Link: &ui.Link{Label: d.Name, Href: databasePath(d.Name)}, Code: d.Database},
+		{Link: &ui.Link{Label: d.Name, Href: databasePath(d.Name)}, Note: d.Database},
 		tables, lookCell(p, one.Live, false), lookCell(p, one.Writes, true), around,
 	}
 }
@@ -307,6 +307,7 @@ const sample = `databases:
   - name: production
     url: env:GARANT_READER_URL
     database: shop
+    system: "7412345678901234567" # SELECT system_identifier FROM pg_control_system()
     environment: production
     customer_data: true
     tenancy:

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/internal/web/console/consoletest"
 )
@@ -59,7 +60,7 @@ func TestPagesOfARealDatabase(t *testing.T) {
 		"Policies do not bind TRUNCATE", "REVOKE ALL ON shop.export FROM PUBLIC, app;", "then classify it: garant isolation plan.")
 	french := consoletest.Text(t, h.page("/isolation/production", "fr"))
 	consoletest.Wants(t, french, "non tenu", "La sécurité au niveau des lignes est désactivée sur une table de clients", "non classée 1", "ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY;")
-	consoletest.Lacks(t, french, "Row-level security is off")
+	consoletest.Lacks(t, french, "Row-level security is off", "It is true of every row of")
 
 	only := consoletest.Text(t, h.page("/isolation/production?severity=high", "en"))
 	consoletest.Lacks(t, after(only, "Findings and repairs"), "REVOKE TRUNCATE")
@@ -126,6 +127,11 @@ func after(text, mark string) string {
 // Without a guarded database the page says how to have one.
 func TestNothingIsGuarded(t *testing.T) {
 	h := newHouse(t, Checks(Deps{}))
+	shop := []byte("isolation: 1\ndatabase: shop\ndesign: pinned\nkey: {column: id, type: uuid}\napp: [app]\ntables: {shop.customer: {class: tenant, column: id, reason: customers}}\n")
+	e, err := estate.Parse([]byte("company: {name: Test, country: BE, languages: [fr], time_zone: UTC, contact: a@company.example}\n"+sample), estate.Files{"isolation.yaml": shop})
+	if err != nil || len(e.Guarded()) != 1 {
+		t.Errorf("what the page says to write does not do: %v", err)
+	}
 	for _, lang := range []string{"fr", "en"} {
 		page := h.page("/isolation", lang)
 		consoletest.Sound(t, "/isolation", page)

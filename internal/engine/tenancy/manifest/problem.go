@@ -12,12 +12,13 @@ import (
 	"github.com/garant-project/garant/internal/estate"
 )
 
-// A mistake in isolation.yaml is told as one in garant.yaml: file, line, key, what is wrong, what
-// to write instead.
-type (
-	Problem  = estate.Problem
-	Problems = estate.Problems
-)
+// Problem is one mistake in isolation.yaml, told as one in garant.yaml is: file, line, key, what is
+// wrong, what to write instead.
+type Problem = estate.Problem
+
+// Problems is the error for a file with mistakes, in the order of the lines. It is of kind
+// errs.Invalid.
+type Problems = estate.Problems
 
 func (r *reader) add(n *yaml.Node, key, text, fix string) {
 	if len(r.found) < 10*estate.MaxProblems {

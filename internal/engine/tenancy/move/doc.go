@@ -15,8 +15,8 @@
 //	erasing    a person asked for it: the source's rows go in batches
 //	done       no row is left in the source
 //
-// Until erasing, [Mover.Undo] leads back: before the switch by forgetting the target, after it by
-// carrying what changed in the target into the source.
+// Until erasing, [Mover.Undo] leads back (undoing, returned, undone): before the switch by forgetting the
+// target, after it by carrying what changed in the target into the source.
 //
 // # Invariants, and the tests that prove them
 //

@@ -15,33 +15,49 @@ import (
 // batch is how many rows go in one transaction.
 const batch = 5000
 
+// passes over the tables are made before erase gives up: where the session may not switch
+// triggers off, the application's write rows of the tenant while others go.
+const passes = 5
+
 // erase takes the tenant's rows out of an end, in batches, those that refer before those that are
-// referred to, and counts afterwards that none is left. Where the session may, no trigger fires on it.
+// referred to, and looks afterwards whether one is left. Where the session may, no trigger fires on it.
 func (m *Mover) erase(ctx context.Context, e *end) error {
-	for _, group := range m.order() {
-		if len(group) > 1 && !e.replica { // they refer to each other: in one statement, at whose end the keys are asked
-			if err := m.eraseTogether(ctx, e, group); err != nil {
+	left := ""
+	for range passes {
+		for _, group := range m.order() {
+			if err := m.eraseGroup(ctx, e, group); err != nil {
 				return err
 			}
-			continue
 		}
-		for _, t := range group {
-			if err := m.eraseTable(ctx, e, t); err != nil {
+		left = ""
+		for _, t := range m.tables {
+			if !t.tenant() {
+				continue
+			}
+			some, err := m.holds(ctx, e, t, t.of)
+			if err != nil {
 				return err
 			}
+			if some {
+				left = t.qualified()
+			}
+		}
+		if left == "" {
+			return nil
 		}
 	}
-	for _, t := range m.tables {
-		if !t.tenant() {
-			continue
-		}
-		some, err := m.holds(ctx, e, t, t.of)
-		if err != nil {
+	return errs.New(errs.Conflict, "move.left", fmt.Sprintf("Rows of the tenant are still in %s at the %s.", left, e.word)).
+		WithFix("Somebody writes there, or a trigger puts them back: find out who, then run this again.")
+}
+
+func (m *Mover) eraseGroup(ctx context.Context, e *end, group []*table) error {
+	circle := len(group) > 1 || slices.ContainsFunc(group[0].relation.ForeignKeys, func(k schema.ForeignKey) bool { return k.Target == group[0].relation })
+	if circle && !e.replica { // they refer to each other: in one statement, at whose end the keys are asked
+		return m.eraseTogether(ctx, e, group)
+	}
+	for _, t := range group {
+		if err := m.eraseTable(ctx, e, t); err != nil {
 			return err
-		}
-		if some {
-			return errs.New(errs.Conflict, "move.left", fmt.Sprintf("Rows of the tenant are still in %s at the %s.", t.qualified(), e.word)).
-				WithFix("Somebody writes there, or a trigger puts them back: find out who, then run this again.")
 		}
 	}
 	return nil

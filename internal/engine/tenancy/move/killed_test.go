@@ -203,6 +203,50 @@ func TestKilledEverywhere(t *testing.T) {
 	}
 }
 
+// A move undone before its switch, killed at every point of the undoing, ends with the source as if
+// nothing had been; what the tenant writes meanwhile stays.
+func TestForgetKilledEverywhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	trial := func(t *testing.T, point string, nth int) []string {
+		w := newWorld(t)
+		if _, killed := w.send(errand{Point: string(Equal), Nth: 1}); !killed {
+			t.Fatal("it was not killed")
+		}
+		w.settled()
+		want := w.counts(w.shared, w.a)
+		points, killed := w.send(errand{Then: "undo", Point: point, Nth: nth})
+		if point != "" {
+			if !killed {
+				t.Fatal("it was not killed")
+			}
+			w.settled()
+			w.exec(w.shared, fmt.Sprintf("INSERT INTO shop.note VALUES ('%s', 'between')", w.a))
+			want["shop.note"]++
+			if w.one(w.shared, "SELECT count(*) FROM garant_move.move WHERE finished_at IS NULL") > 0 {
+				w.send(errand{Then: "undo"})
+			}
+		}
+		if now := w.counts(w.shared, w.a); !maps.Equal(want, now) {
+			t.Errorf("at home %v, not %v", now, want)
+		}
+		if n := w.one(w.shared, "SELECT (SELECT count(*) FROM pg_trigger WHERE tgname ~ '^garant_move') + (SELECT count(*) FROM garant_move.journal) + (SELECT count(*) FROM garant_move.gate)"); n != 0 {
+			t.Errorf("%d things of the move are left", n)
+		}
+		for name, n := range w.counts(w.own, w.a) {
+			if n != 0 {
+				t.Errorf("%d rows are left in %s of the target", n, name)
+			}
+		}
+		return points
+	}
+	order, _ := places(trial(t, "", 0))
+	for _, point := range order {
+		t.Run(point, func(t *testing.T) { trial(t, point, 1) })
+	}
+}
+
 // A move undone after its switch, killed at every point of the undoing, ends with the tenant at
 // home and with what it did in the target.
 func TestUndoKilledEverywhere(t *testing.T) {

@@ -29,6 +29,7 @@ const (
 	Erasing   Step = "erasing"
 	Done      Step = "done"
 	Undoing   Step = "undoing"
+	Returned  Step = "returned" // undone as far as the tenant notices: it lives in the source again
 	Undone    Step = "undone"
 )
 
@@ -205,7 +206,7 @@ func (m *Mover) Run(ctx context.Context) error {
 	switch m.st.Step {
 	case Proved, Erasing, Done:
 		return nil
-	case Undoing:
+	case Undoing, Returned:
 		return errs.New(errs.Conflict, "move.undoing", "This move is being undone.").WithFix("Finish that: garant tenant undo.")
 	}
 	return errs.New(errs.Conflict, "move.over", "This move was undone.").WithFix("Begin another.")
@@ -258,7 +259,10 @@ func (m *Mover) Undo(ctx context.Context) error {
 	case m.st.Step == Erasing || m.st.Step == Done:
 		return errs.New(errs.Conflict, "move.erased", "The source's rows are gone, or going.").
 			WithFix("Move the tenant back: garant tenant move, with source and target exchanged.")
-	case m.st.Step != Undoing:
+	case m.st.SwitchedAt != nil && !m.src.replica:
+		return errs.New(errs.Denied, "move.triggers", "The source's triggers would fire on what comes back.").
+			WithFix("Have an administrator run there: GRANT SET ON PARAMETER session_replication_role TO the role that moves.")
+	case m.st.Step != Undoing && m.st.Step != Returned:
 		if err := m.step(ctx, Undoing); err != nil { // from here on it cannot go on forwards
 			return err
 		}

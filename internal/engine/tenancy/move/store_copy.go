@@ -158,7 +158,14 @@ func (m *Mover) round(ctx context.Context, from, to *end, shared bool, then func
 			return err
 		}
 		if len(dirty) > 0 {
+			few := rows <= fewKeys
+			if err := byKey(ctx, src, few); err != nil {
+				return err
+			}
 			err = m.tx(ctx, to, func(dst pgx.Tx) error {
+				if err := byKey(ctx, dst, few); err != nil {
+					return err
+				}
 				for _, t := range m.tables {
 					if !dirty[t.id] || !t.tenant() && !shared {
 						continue
@@ -189,6 +196,19 @@ func (m *Mover) round(ctx context.Context, from, to *end, shared bool, then func
 	})
 }
 
+// fewKeys are looked up one by one, so that what the pause lasts does not depend on how big the tables are.
+const fewKeys = 20_000
+
+// byKey keeps the planner from reading a whole table where an index leads to a few rows: it does
+// not know yet how many keys a journal holds that was filled a moment ago.
+func byKey(ctx context.Context, tx pgx.Tx, few bool) error {
+	if !few {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off`)
+	return err
+}
+
 // carry makes the rows of one table that the journal names equal to those at the source, and
 // compares them before it lets them stand.
 func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
@@ -196,7 +216,7 @@ func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
 	out := `COPY (SELECT ` + list("t.", t.copied) + ` FROM ` + t.from() + ` t WHERE ` + t.of
 	in := `COPY ` + t.qualified() + ` (` + list("", t.copied) + `) FROM STDIN (FORMAT binary)`
 	remove := `DELETE FROM ` + t.from() + ` t WHERE ` + t.of
-	there, here := t.of, t.of
+	there, here := t.from()+" t", t.from()+" t"
 	if t.key != nil {
 		if _, err := dst.Exec(ctx, `CREATE TEMP TABLE IF NOT EXISTS garant_move_key (key text[] NOT NULL) ON COMMIT DROP; TRUNCATE pg_temp.garant_move_key`); err != nil {
 			return err
@@ -208,9 +228,9 @@ func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
 		if _, err := dst.Exec(ctx, `ANALYZE pg_temp.garant_move_key`); err != nil {
 			return err
 		}
-		there += ` AND EXISTS (SELECT FROM pg_temp.garant_move_key k WHERE ` + t.among() + `)`
-		here += ` AND EXISTS (SELECT FROM (SELECT DISTINCT j.key ` + mine + `) k WHERE ` + t.among() + `)`
-		out = `COPY (SELECT ` + list("t.", t.copied) + ` FROM (SELECT DISTINCT j.key ` + mine + `) k JOIN ` + t.from() + ` t ON ` + t.among() + ` WHERE ` + t.of
+		there = `pg_temp.garant_move_key k JOIN ` + t.from() + ` t ON ` + t.among()
+		here = `(SELECT DISTINCT j.key ` + mine + `) k JOIN ` + t.from() + ` t ON ` + t.among()
+		out = `COPY (SELECT ` + list("t.", t.copied) + ` FROM ` + here + ` WHERE ` + t.of
 		remove = `DELETE FROM ` + t.from() + ` t USING pg_temp.garant_move_key k WHERE ` + t.among() + ` AND ` + t.of
 	}
 	if _, err := dst.Exec(ctx, remove); err != nil {
@@ -219,11 +239,11 @@ func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
 	if _, err := pipe(ctx, src.Conn().PgConn(), out+`) TO STDOUT (FORMAT binary)`, dst.Conn().PgConn(), in); err != nil {
 		return err
 	}
-	a, err := sum(ctx, src, t, here)
+	a, err := sumOf(ctx, src, t, here, t.of)
 	if err != nil {
 		return err
 	}
-	b, err := sum(ctx, dst, t, there)
+	b, err := sumOf(ctx, dst, t, there, t.of)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,16 @@ type Sum struct {
 	Low   string `json:"low"`
 }
 
-func sum(ctx context.Context, on pg.Querier, t *table, where string) (Sum, error) {
+func sum(ctx context.Context, on pg.Querier, t *table, where string, args ...any) (Sum, error) {
+	return sumOf(ctx, on, t, t.from()+` t`, where, args...)
+}
+
+// sumOf sums the rows of a table, called t, that come of a FROM clause.
+func sumOf(ctx context.Context, on pg.Querier, t *table, from, where string, args ...any) (Sum, error) {
 	s := Sum{Table: t.qualified()}
 	err := on.QueryRow(ctx, `SELECT count(*), coalesce(sum(('x' || encode(substr(h.sha, 1, 8), 'hex'))::bit(64)::bigint), 0)::text,
 	coalesce(sum(('x' || encode(substr(h.sha, 9, 8), 'hex'))::bit(64)::bigint), 0)::text
-FROM (SELECT sha256(convert_to(ROW(`+list("t.", t.all)+`)::text, 'UTF8')) AS sha FROM `+t.from()+` t WHERE `+where+`) h`).Scan(&s.Rows, &s.High, &s.Low)
+FROM (SELECT sha256(convert_to(ROW(`+list("t.", t.all)+`)::text, 'UTF8')) AS sha FROM `+from+` WHERE `+where+`) h`, args...).Scan(&s.Rows, &s.High, &s.Low)
 	return s, err
 }
 
@@ -54,7 +59,7 @@ func (m *Mover) equalise(ctx context.Context) error {
 		if err := src.QueryRow(ctx, `SELECT pg_export_snapshot()`).Scan(&snapshot); err != nil {
 			return err
 		}
-		return m.compare(ctx, snapshot, m.st.Fresh, nil)
+		return m.compare(ctx, snapshot, "", m.st.Fresh, nil)
 	})
 	if err != nil {
 		return err
@@ -93,9 +98,9 @@ func (m *Mover) sameShape(ctx context.Context) error {
 	return nil
 }
 
-// compare holds every table against its copy: the source at a snapshot, the target as it is, or at
-// a snapshot of its own. but leaves rows out, by table: a condition for either end.
-func (m *Mover) compare(ctx context.Context, snapshot string, shared bool, but *except) error {
+// compare holds every table against its copy: each end at a snapshot, or as it is when nobody writes
+// there. but leaves out rows that changed in the target; nil: none.
+func (m *Mover) compare(ctx context.Context, here, there string, shared bool, but *except) error {
 	work := make(chan *table, len(m.tables))
 	for _, t := range m.tables {
 		if t.tenant() || shared {
@@ -106,20 +111,22 @@ func (m *Mover) compare(ctx context.Context, snapshot string, shared bool, but *
 	var mu sync.Mutex
 	var proof []Sum
 	err := m.parallel(ctx, func(ctx context.Context, from, to *pgx.Conn) error {
-		if err := atSnapshot(ctx, from, snapshot); err != nil {
-			return m.src.named(err)
+		if here != "" {
+			if err := atSnapshot(ctx, from, here); err != nil {
+				return m.src.named(err)
+			}
 		}
-		if but != nil {
-			if err := atSnapshot(ctx, to, but.snapshot); err != nil {
+		if there != "" {
+			if err := atSnapshot(ctx, to, there); err != nil {
 				return m.dst.named(err)
 			}
 		}
 		for t := range work {
-			here, there := t.of, t.of
+			which, whichThere := t.of, t.of
 			if but != nil {
-				here, there = but.at(t, here, "$1"), but.at(t, there, "")
+				which, whichThere = but.at(t, which, "$1"), but.at(t, whichThere, "")
 			}
-			a, b, err := m.both(ctx, from, to, t, here, there, but)
+			a, b, err := m.both(ctx, from, to, t, which, whichThere, but)
 			if err != nil {
 				return err
 			}
@@ -159,12 +166,11 @@ func (m *Mover) both(ctx context.Context, from, to *pgx.Conn, t *table, here, th
 	return a, b, err
 }
 
-// except is what changed in the target since the switch, at a snapshot of it.
+// except is what changed in the target since the switch.
 type except struct {
-	snapshot string
-	move     string
-	keys     map[int16][][]string
-	whole    map[int16]bool // tables without a key in which something changed
+	move  string
+	keys  map[int16][][]string
+	whole map[int16]bool // tables without a key in which something changed
 }
 
 // at adds to a condition that a row is not among those that changed. param: keys are sent, not read in the journal.
@@ -193,12 +199,7 @@ func sumBut(ctx context.Context, on *pgx.Conn, t *table, where string, keys [][]
 		parts[i] = fmt.Sprintf("($1::text[])[(i - 1) * %d + %d]", n, i+1)
 	}
 	sent := fmt.Sprintf(`(SELECT ARRAY[%s] AS key FROM generate_series(1, array_length($1::text[], 1) / %d) i)`, strings.Join(parts, ", "), n)
-	s := Sum{Table: t.qualified()}
-	where = strings.ReplaceAll(where, "pg_temp.garant_move_key k", sent+" k")
-	err := on.QueryRow(ctx, `SELECT count(*), coalesce(sum(('x' || encode(substr(h.sha, 1, 8), 'hex'))::bit(64)::bigint), 0)::text,
-	coalesce(sum(('x' || encode(substr(h.sha, 9, 8), 'hex'))::bit(64)::bigint), 0)::text
-FROM (SELECT sha256(convert_to(ROW(`+list("t.", t.all)+`)::text, 'UTF8')) AS sha FROM `+t.from()+` t WHERE `+where+`) h`, flat).Scan(&s.Rows, &s.High, &s.Low)
-	return s, err
+	return sum(ctx, on, t, strings.ReplaceAll(where, "pg_temp.garant_move_key k", sent+" k"), flat)
 }
 
 // references finds rows of the tenant in a target that was there before, whose foreign keys lead
@@ -253,7 +254,7 @@ func (m *Mover) prove(ctx context.Context) error {
 	if err := atSnapshot(ctx, reader, there); err != nil {
 		return m.dst.named(err)
 	}
-	but := &except{snapshot: there, move: m.st.ID.String(), keys: map[int16][][]string{}, whole: map[int16]bool{}}
+	but := &except{move: m.st.ID.String(), keys: map[int16][][]string{}, whole: map[int16]bool{}}
 	rows, err := reader.Query(ctx, `SELECT DISTINCT tab, key FROM garant_move.journal WHERE move = $1`, m.st.ID)
 	if err != nil {
 		return m.dst.named(err)
@@ -279,5 +280,5 @@ func (m *Mover) prove(ctx context.Context) error {
 		return err
 	}
 	defer finishHere()
-	return m.compare(ctx, here, false, but)
+	return m.compare(ctx, here, there, false, but)
 }

@@ -182,12 +182,14 @@ func (m *Mover) open(ctx context.Context) error {
 
 // admit opens an end for the tenant.
 func (m *Mover) admit(ctx context.Context, e *end) error {
-	return m.tx(ctx, e, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `UPDATE garant_move.gate SET state = 'open' WHERE tenant = $1`, m.o.Tenant); err != nil {
-			return err
-		}
-		return token.Open(ctx, tx, m.id)
-	})
+	return m.tx(ctx, e, func(tx pgx.Tx) error { return m.admitIn(ctx, tx) })
+}
+
+func (m *Mover) admitIn(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, `UPDATE garant_move.gate SET state = 'open' WHERE tenant = $1`, m.o.Tenant); err != nil {
+		return err
+	}
+	return token.Open(ctx, tx, m.id)
 }
 
 // sweep ends what the tenant has open at an end that it left. It only reads what is old there, so
@@ -229,29 +231,10 @@ func (m *Mover) forget(ctx context.Context) error {
 
 // lead undoes a move after its switch: what the tenant changed in the target since comes back with it.
 func (m *Mover) lead(ctx context.Context) error {
-	if !m.src.replica {
-		return errs.New(errs.Denied, "move.triggers", "The source's triggers would fire on what comes back.").
-			WithFix("Have an administrator run there: GRANT SET ON PARAMETER session_replication_role TO the role that moves.")
-	}
-	if err := m.catchUp(ctx, m.dst, m.src); err != nil {
-		return err
-	}
-	err := m.pause(ctx, m.dst, m.src, func(ctx context.Context) error { return m.sequences(ctx, m.dst, m.src) },
-		func(ctx context.Context, tx pgx.Tx) error { return token.Close(ctx, tx, m.id) })
-	if err != nil {
-		return err
-	}
-	snapshot, finish, err := m.snapshot(ctx, m.src)
-	if err != nil {
-		return err
-	}
-	err = m.compare(ctx, snapshot, false, nil)
-	finish()
-	if err != nil {
-		return err
-	}
-	if err := m.admit(ctx, m.src); err != nil {
-		return err
+	if m.st.Step != Returned {
+		if err := m.carryBack(ctx); err != nil {
+			return err
+		}
 	}
 	m.o.at("admitted")
 	if err := m.patiently(ctx, func() error { return m.publish(ctx, m.o.From.Name, false) }); err != nil {
@@ -265,6 +248,42 @@ func (m *Mover) lead(ctx context.Context) error {
 		return err
 	}
 	return m.closeBooks(ctx, Undone)
+}
+
+// carryBack brings what the tenant changed in the target, proves that nothing is missing, and opens
+// the source in the commit that says so: from then on the source is not written to from the target again.
+func (m *Mover) carryBack(ctx context.Context) error {
+	if err := m.revive(ctx); err != nil {
+		return err
+	}
+	if err := m.catchUp(ctx, m.dst, m.src); err != nil {
+		return err
+	}
+	_, err := m.round(ctx, m.dst, m.src, false, func(dst pgx.Tx) error {
+		var snapshot string
+		if err := dst.QueryRow(ctx, `SELECT pg_export_snapshot()`).Scan(&snapshot); err != nil {
+			return err
+		}
+		return m.compare(ctx, "", snapshot, false, nil)
+	})
+	if err != nil {
+		return err
+	}
+	err = m.pause(ctx, m.dst, m.src, func(ctx context.Context) error { return m.sequences(ctx, m.dst, m.src) },
+		func(ctx context.Context, tx pgx.Tx) error { return token.Close(ctx, tx, m.id) })
+	if err != nil {
+		return err
+	}
+	err = m.tx(ctx, m.src, func(tx pgx.Tx) error {
+		if err := m.admitIn(ctx, tx); err != nil {
+			return err
+		}
+		return m.writeStep(ctx, tx, Returned)
+	})
+	if err == nil {
+		m.st.Step = Returned
+	}
+	return err
 }
 
 // leaveTarget takes the tenant's rows and the triggers of the move out of the target. Of a

@@ -151,8 +151,7 @@ UNION ALL SELECT 'DROP RULE ' || quote_ident(w.rulename) || ' ON ' || w.ev_class
 	})
 }
 
-// settle validates the target's foreign keys, fills its materialised views, and carries over what
-// changed of shared tables.
+// settle validates the target's foreign keys and fills its materialised views.
 func (m *Mover) settle(ctx context.Context) error {
 	if !m.st.Fresh {
 		return nil

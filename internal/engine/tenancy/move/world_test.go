@@ -47,6 +47,13 @@ func runTests(m *testing.M) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	defer func() {
+		for _, c := range []*cluster.Cluster{running.shared, running.own} {
+			if c != nil {
+				_ = c.Close(context.Background())
+			}
+		}
+	}()
 	for name, to := range map[string]**cluster.Cluster{"shared": &running.shared, "own": &running.own} {
 		*to, err = cluster.Open(ctx, cluster.Options{
 			Name: name, Dir: filepath.Join(dir, name), Users: []string{"app", "mover", "shop_owner"},
@@ -56,7 +63,6 @@ func runTests(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, "the test cluster does not start:", err)
 			return 1
 		}
-		defer func(c *cluster.Cluster) { _ = c.Close(context.Background()) }(*to)
 	}
 	return m.Run()
 }

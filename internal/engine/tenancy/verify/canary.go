@@ -294,6 +294,8 @@ END $$`,
 		`DO $$ DECLARE p record; BEGIN
 	FOR p IN SELECT partrelid FROM pg_partitioned_table WHERE partdefid = 0 AND partstrat <> 'h' LOOP
 		EXECUTE format('CREATE TABLE garant_canary.%I PARTITION OF %s DEFAULT', 'p' || p.partrelid, p.partrelid::regclass); END LOOP;
+	FOR p IN SELECT partrelid FROM pg_partitioned_table WHERE partstrat = 'h' AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = partrelid) LOOP
+		EXECUTE format('CREATE TABLE garant_canary.%I PARTITION OF %s FOR VALUES WITH (MODULUS 1, REMAINDER 0)', 'p' || p.partrelid, p.partrelid::regclass); END LOOP;
 END $$`,
 		`SET session_replication_role = replica`,
 	} {

@@ -11,6 +11,8 @@ func constraintChecks() []Check {
 	return []Check{
 		{ID: "constraints.unique_without_tenant", Kind: Static, Severity: Medium, Title: "A unique key tells what other tenants have",
 			Why: "Uniqueness is checked past the policies: a refused insert says that some tenant has that value. Keys of random uuids are exempt, nobody guesses one.", look: uniqueKeys},
+		{ID: "constraints.counted_key", Kind: Static, Severity: Low, Title: "A key from a sequence counts the rows of all tenants",
+			Why: "The numbers that a tenant gets, and a refused insert of one, tell how many rows the others have made. They say nothing else.", look: countedKeys},
 		{ID: "constraints.exclusion_without_tenant", Kind: Static, Severity: Medium, Title: "An exclusion tells what other tenants have",
 			Why: "Exclusion is checked past the policies: a refused insert says that some tenant’s row overlaps.", look: exclusions},
 		{ID: "constraints.fk_without_tenant", Kind: Static, Severity: High, Title: "A row can point at another tenant’s row",
@@ -85,9 +87,27 @@ func (j *judge) keysWithout(each func(t *target, i *index)) {
 	}
 }
 
+// counts reports whether a key is one column that a sequence fills.
+func counts(t *target, i *index) bool {
+	if i.exclusion || len(i.columns) != 1 {
+		return false
+	}
+	col := t.rel.number(i.columns[0])
+	return col != nil && col.serial
+}
+
+func countedKeys(j *judge) {
+	j.keysWithout(func(t *target, i *index) {
+		if counts(t, i) {
+			j.found(i.printed, "It is unique over the rows of all tenants of "+t.rel.printed+", by a column that a sequence fills.",
+				"ALTER TABLE "+t.rel.printed+" ALTER COLUMN "+t.rel.number(i.columns[0]).printed+" SET GENERATED ALWAYS; where it is an identity; else a key of uuids, or revoke INSERT and UPDATE of the column.")
+		}
+	})
+}
+
 func uniqueKeys(j *judge) {
 	j.keysWithout(func(t *target, i *index) {
-		if i.exclusion {
+		if i.exclusion || counts(t, i) {
 			return
 		}
 		columns := printedColumns(t.rel, i.columns)

@@ -90,6 +90,9 @@ func (j *judge) guardTables() []*relation {
 // reinstall is the command that puts schema garant right.
 func (j *judge) reinstall() string { return "garant isolation apply" }
 
+// reinstalled is how functions of this version are put back where somebody changed them.
+const reinstalled = "Find out who changed it; then garant isolation undo --yes, garant isolation apply, and a new key: garant token rekey."
+
 func schemaMissing(j *judge) {
 	j.see()
 	switch {
@@ -296,12 +299,12 @@ func functionChanged(j *judge) {
 		j.see()
 		there[signature(f)] = true
 		if fingerprint(f) != want {
-			j.found(f.printed, "It is not the function that this version installs.", j.reinstall()+" --reinstall")
+			j.found(f.printed, "It is not the function that this version installs.", reinstalled)
 		}
 	}
 	for _, s := range sortedKeys(known) {
 		if !there[s] && s != fillFunction { // which apply makes when it needs it
-			j.found(s, "The function is not there.", j.reinstall()+" --reinstall")
+			j.found(s, "The function is not there.", reinstalled)
 		}
 	}
 }
@@ -505,7 +508,7 @@ func keyMissing(j *judge) {
 	}
 	j.see()
 	if len(j.inForce()) == 0 {
-		j.found("garant.key", "It holds no key in force for this database.", "Put a key in: garant token key install.")
+		j.found("garant.key", "It holds no key in force for this database.", "Put a key in: garant token rekey.")
 	}
 }
 
@@ -520,7 +523,7 @@ func keyAge(j *judge) {
 	j.see()
 	newest := slices.MaxFunc(alive, func(a, b key) int { return a.installed.Compare(b.installed) })
 	if j.now.Sub(newest.installed) > j.maxKeyAge {
-		j.found(fmt.Sprintf("key %d", newest.id), fmt.Sprintf("It has been in use for more than %d days, and none is newer.", int(j.maxKeyAge/(24*time.Hour))), "Change the key: garant token key rotate.")
+		j.found(fmt.Sprintf("key %d", newest.id), fmt.Sprintf("It has been in use for more than %d days, and none is newer.", int(j.maxKeyAge/(24*time.Hour))), "Change the key: garant token rotate.")
 	}
 }
 

@@ -230,14 +230,16 @@ func (a *attempt) collisions(each func(t *target, i *index, columns []string, in
 			}
 			override := map[int16]string{}
 			var columns []string
+			own := true // the key is A's own as well: it refers to what both share
 			for _, n := range i.columns {
 				col := t.rel.number(n)
 				columns = append(columns, col.printed)
 				if col.name != t.entry.Column {
 					override[n] = a.copy.value(t.rel, n, ofB)
+					own = own && override[n] == a.copy.value(t.rel, n, ofA)
 				}
 			}
-			if len(override) == 0 {
+			if len(override) == 0 || own {
 				continue
 			}
 			a.see()
@@ -284,7 +286,7 @@ func uniqueOracle(a *attempt) {
 		}
 	}
 	seen := a.examined
-	a.keysWithout(func(_ *target, i *index) { exempt[i.printed] = false })
+	a.keysWithout(func(t *target, i *index) { exempt[i.printed] = counts(t, i) })
 	a.examined = seen
 	a.inside(how{token: a.copy.token(ofA), quiet: true}, func(tx pgx.Tx) error {
 		a.collisions(func(t *target, i *index, _ []string, insert string) {
@@ -332,39 +334,60 @@ func (a *attempt) foreignColumns(t, to *target, k *constraint, owner string) map
 	return values
 }
 
-func foreignKey(a *attempt) {
-	a.inside(how{token: a.copy.token(ofA), bare: true}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(a.ctx, `SET CONSTRAINTS ALL IMMEDIATE`); err != nil {
+// staged runs fn as tenant A after the copy's superuser has prepared rows, past triggers and keys; all
+// of it is rolled back.
+func (a *attempt) staged(prepare string, fn func(pgx.Tx) error) {
+	a.inside(how{bare: true}, func(tx pgx.Tx) error {
+		for _, sql := range []string{`SET LOCAL SESSION AUTHORIZATION DEFAULT`, `SET LOCAL session_replication_role = replica`, prepare, `SET LOCAL session_replication_role = origin`, `SET CONSTRAINTS ALL IMMEDIATE`,
+			"SET LOCAL SESSION AUTHORIZATION " + a.app.role.printed} {
+			if _, err := tx.Exec(a.ctx, sql); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.Exec(a.ctx, `SELECT garant.enter($1)`, a.copy.token(ofA)); err != nil {
 			return err
 		}
-		a.references(func(t, to *target, k *constraint) {
-			values := a.foreignColumns(t, to, k, ofB)
-			if len(values) == 0 || a.keyTable(to.rel) && !k.acts() {
-				return // the tenant alone, or the name of another beside it
-			}
-			var sql string
+		return fn(tx)
+	})
+}
+
+// assigned writes values for columns, in their order.
+func assigned(rel *relation, values map[int16]string) []string {
+	var list []string
+	for _, n := range sortedKeys(values) {
+		list = append(list, rel.number(n).printed+" = "+values[n])
+	}
+	return list
+}
+
+func foreignKey(a *attempt) {
+	a.references(func(t, to *target, k *constraint) {
+		values := a.foreignColumns(t, to, k, ofB)
+		if len(values) == 0 || a.keyTable(to.rel) && !k.acts() {
+			return // the tenant alone, or the name of another beside it
+		}
+		// The rows that a unique key could be in the way of are taken away first: B's, and A's own for an insert.
+		prepare, sql := "DELETE FROM "+t.rel.printed+" WHERE "+a.of(t, ofB), "UPDATE "+t.rel.printed+" SET "+strings.Join(assigned(t.rel, values), ", ")
+		switch {
+		case a.may(a.app, t.rel, "UPDATE") && a.may(a.app, t.rel, "SELECT"):
+		case a.may(a.app, t.rel, "INSERT"):
+			prepare, sql = "DELETE FROM "+t.rel.printed, a.copy.insert(t.rel, ofA, true, values)
+		default:
+			return
+		}
+		a.see()
+		a.staged(prepare, func(tx pgx.Tx) error {
+			n, err := a.count(tx, sql)
 			switch {
-			case a.may(a.app, t.rel, "INSERT"):
-				sql = a.copy.insert(t.rel, ofA, true, values)
-			case a.may(a.app, t.rel, "UPDATE"):
-				var set []string
-				for _, n := range sortedKeys(values) {
-					set = append(set, t.rel.number(n).printed+" = "+values[n])
-				}
-				sql = "UPDATE " + t.rel.printed + " SET " + strings.Join(set, ", ")
-			default:
-				return
-			}
-			a.see()
-			_, err := a.count(tx, sql)
-			switch {
+			case err == nil && n == 0:
+				a.cannot("A tenant has no row of " + t.rel.printed + " to try the constraint " + k.printed + " with.")
 			case err == nil:
 				a.found("constraint "+k.printed+" on "+t.rel.printed, "A tenant’s row points at another tenant’s row of "+to.rel.printed+".", composite(t, to, k))
 			case !refusal(err, "23503", denied):
 				a.failed("The constraint "+k.printed+" on "+t.rel.printed+" cannot be tried", err)
 			}
+			return nil
 		})
-		return nil
 	})
 }
 
@@ -375,32 +398,18 @@ func cascade(a *attempt) {
 		if !k.acts() || len(values) < len(k.columns) || !a.may(a.app, to.rel, "DELETE") {
 			return // with the tenant in the key no row of B can point at one of A
 		}
-		var set, same []string
-		for _, n := range sortedKeys(values) {
-			set = append(set, t.rel.number(n).printed+" = "+values[n])
-			same = append(same, t.rel.number(n).printed+" = "+values[n])
+		points := assigned(t.rel, values)
+		// A's own row makes room for B's, which is to point at A's.
+		prepare := "DELETE FROM " + t.rel.printed + " WHERE " + a.of(t, ofA) + "; UPDATE " + t.rel.printed + " SET " + strings.Join(points, ", ") + " WHERE " + a.of(t, ofB)
+		if t == to {
+			prepare = "UPDATE " + t.rel.printed + " SET " + strings.Join(points, ", ") + " WHERE " + a.of(t, ofB)
 		}
-		a.inside(how{bare: true}, func(tx pgx.Tx) error {
-			if _, err := a.truth(tx, "SELECT 1"); err != nil {
-				return err
-			}
-			for _, sql := range []string{
-				`SET LOCAL SESSION AUTHORIZATION DEFAULT`, `SET LOCAL session_replication_role = replica`,
-				"UPDATE " + t.rel.printed + " SET " + strings.Join(set, ", ") + " WHERE " + a.of(t, ofB), `SET LOCAL session_replication_role = origin`,
-				"SET LOCAL SESSION AUTHORIZATION " + a.app.role.printed,
-			} {
-				if _, err := tx.Exec(a.ctx, sql); err != nil {
-					return err
-				}
-			}
-			if _, err := tx.Exec(a.ctx, `SELECT garant.enter($1)`, a.copy.token(ofA)); err != nil {
-				return err
-			}
+		a.staged(prepare, func(tx pgx.Tx) error {
 			_, err := a.count(tx, "DELETE FROM "+to.rel.printed+" WHERE "+a.of(to, ofA))
 			if err != nil && !refusal(err, "23503", denied, "23502") {
 				return err
 			}
-			left, err := a.truth(tx, "SELECT count(*) FROM "+t.rel.printed+" WHERE "+a.of(t, ofB)+" AND "+strings.Join(same, " AND "))
+			left, err := a.truth(tx, "SELECT count(*) FROM "+t.rel.printed+" WHERE "+a.of(t, ofB)+" AND "+strings.Join(points, " AND "))
 			if err == nil && left == 0 {
 				a.found("constraint "+k.printed+" on "+t.rel.printed, "A tenant’s delete from "+to.rel.printed+" changed a row of another tenant.", composite(t, to, k))
 			}

@@ -58,7 +58,8 @@ func noCopy(err error, what, fix string) error {
 
 // copyOf makes a scratch copy of the database behind an address.
 func copyOf(ctx context.Context, address string, c *catalogue, apps []login, d token.Design) (_ *scratch, err error) {
-	dir, err := os.MkdirTemp("", "garant-scratch-")
+	sweepLeft()
+	dir, err := os.MkdirTemp("", scratchDir)
 	if err != nil {
 		return nil, noCopy(err, "there is no directory for it", "Set TMPDIR to a directory with 300 MiB of space.")
 	}
@@ -91,7 +92,7 @@ func copyOf(ctx context.Context, address string, c *catalogue, apps []login, d t
 	if err != nil {
 		return nil, err
 	}
-	first, err := open(ctx, s.cluster.DSN(super, "postgres"))
+	first, err := open(ctx, s.cluster.DSN(super, "template1"))
 	if err != nil {
 		return nil, noCopy(err, "its cluster does not answer", "Try again.")
 	}
@@ -113,6 +114,18 @@ func copyOf(ctx context.Context, address string, c *catalogue, apps []login, d t
 		return nil, err
 	}
 	return s, nil
+}
+
+const scratchDir = "garant-scratch-"
+
+// sweepLeft removes copies whose process was killed a day ago or more: no look lasts as long.
+func sweepLeft() {
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), scratchDir+"*"))
+	for _, dir := range left {
+		if st, err := os.Lstat(dir); err == nil && st.IsDir() && time.Since(st.ModTime()) > 24*time.Hour {
+			_ = os.RemoveAll(dir) // what is not ours stays: it cannot be removed
+		}
+	}
 }
 
 // open connects without keeping statements prepared: roles and tables change under them.
@@ -182,7 +195,8 @@ func (c *catalogue) recreateRoles(apps []login) []string {
 			}
 		}
 	}
-	list = append(list, "CREATE DATABASE "+c.printed+" TEMPLATE template0 OWNER "+c.nameOf(c.owner), "REVOKE ALL ON DATABASE "+c.printed+" FROM PUBLIC")
+	list = append(list, "DROP DATABASE IF EXISTS "+c.printed+" WITH (FORCE)", // the copy's own is called postgres
+		"CREATE DATABASE "+c.printed+" TEMPLATE template0 OWNER "+c.nameOf(c.owner), "REVOKE ALL ON DATABASE "+c.printed+" FROM PUBLIC")
 	for _, g := range c.acl {
 		if g.grantee != c.owner {
 			list = append(list, "GRANT "+g.privilege+" ON DATABASE "+c.printed+" TO "+c.grantee(g.grantee))

@@ -62,10 +62,11 @@ func (r *reader) acls(sql string, of func(oid uint32) *[]grant) {
 }
 
 // ours holds for schemas of the company and for Garant's own: not the system's, not of somebody's
-// session. theirs are tables and functions of extensions.
+// session. theirs are tables and functions
+// of extensions, and constructors that came with a type.
 const (
 	ours   = ` n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' `
-	theirs = ` EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = '%s'::regclass AND d.objid = %s.oid AND d.deptype = 'e') `
+	theirs = ` EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = '%s'::regclass AND d.objid = %s.oid AND (d.deptype = 'e' OR d.deptype = 'i' AND d.classid = 'pg_proc'::regclass)) `
 	// closed are relations of the system that not everybody may read, because they hold values of rows,
 	// secrets or files.
 	closed = ` 'pg_authid', 'pg_statistic', 'pg_statistic_ext_data', 'pg_largeobject', 'pg_user_mapping', 'pg_file_settings', 'pg_hba_file_rules',

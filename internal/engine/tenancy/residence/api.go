@@ -1,4 +1,4 @@
-package move
+package residence
 
 import (
 	"context"
@@ -42,14 +42,14 @@ func AddAPI(a *web.API, need actor.Permission, db *pg.DB, key func(ctx context.C
 				return nil, err
 			}
 			if !ok {
-				return nil, errs.New(errs.NotFound, "move.no_database", "The estate has no guarded database of that name.").WithFix("Name an entry of databases that has a section tenancy.")
+				return nil, errs.New(errs.NotFound, "residence.no_database", "The estate has no guarded database of that name.").WithFix("Name an entry of databases that has a section tenancy.")
 			}
 			if in.Type != "" && in.Type != typ {
-				return nil, errs.New(errs.Invalid, "move.key_type", fmt.Sprintf("Tenants of that database have a key of type %s.", typ)).WithFix("Send that, or leave type out.")
+				return nil, errs.New(errs.Invalid, "residence.key_type", fmt.Sprintf("Tenants of that database have a key of type %s.", typ)).WithFix("Send that, or leave type out.")
 			}
 			id, err := tenant.ParseID(typ, in.Tenant)
 			if err != nil {
-				return nil, errs.New(errs.Invalid, "move.tenant", "This is not the key of a tenant.").WithFix("Send it as the database prints it.")
+				return nil, errs.New(errs.Invalid, "residence.tenant", "This is not the key of a tenant.").WithFix("Send it as the database prints it.")
 			}
 			r, err := Where(ctx, db.Pool(pg.Staff), in.Audience, id)
 			if err != nil {

@@ -1,4 +1,4 @@
-package move
+package residence
 
 import (
 	"context"
@@ -9,13 +9,14 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/engine/tenancy/move"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/tenant"
 )
 
-// Residences is what Garant's own database says of where tenants live. It satisfies [Routes].
-type Residences struct {
+// Store is what Garant's own database says of where tenants live. It satisfies [move.Routes].
+type Store struct {
 	DB *pg.DB
 	By actor.Actor // who tells; the audit names them
 }
@@ -30,7 +31,7 @@ type Residence struct {
 }
 
 // Route records where a tenant lives, with its audit entry. A tenant that is at home again has no row.
-func (s *Residences) Route(ctx context.Context, r Route) error {
+func (s *Store) Route(ctx context.Context, r move.Route) error {
 	return pg.InTx(ctx, s.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
 		was, err := s.where(ctx, tx, r.Database, r.Tenant, ` FOR UPDATE`)
 		if err != nil {
@@ -61,10 +62,10 @@ ON CONFLICT (database, tenant_type, tenant) DO UPDATE SET place = excluded.place
 // Where tells where a tenant of a database lives: there, unless it moved. q is a pool of the staff's,
 // the worker's or the checker's role, or a transaction of one: who mints a token asks in the same.
 func Where(ctx context.Context, q pg.Querier, database string, id tenant.ID) (Residence, error) {
-	return (&Residences{}).where(ctx, q, database, id, "")
+	return (&Store{}).where(ctx, q, database, id, "")
 }
 
-func (s *Residences) where(ctx context.Context, q pg.Querier, database string, id tenant.ID, lock string) (Residence, error) {
+func (s *Store) where(ctx context.Context, q pg.Querier, database string, id tenant.ID, lock string) (Residence, error) {
 	r := Residence{Database: database, Tenant: id, Place: database}
 	err := q.QueryRow(ctx, `SELECT place, paused, since FROM hosting.residence WHERE database = $1 AND tenant_type = $2 AND tenant = $3`+lock, database, id.Type(), id.String()).Scan(&r.Place, &r.Paused, &r.Since)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -87,7 +88,7 @@ func Dedicated(ctx context.Context, q pg.Querier) ([]Residence, error) {
 		}
 		id, err := tenant.ParseID(typ, text)
 		if err != nil {
-			return r, errs.New(errs.Internal, "move.residence", "A residence names no tenant.").Wrap(err)
+			return r, errs.New(errs.Internal, "residence.unreadable", "A residence names no tenant.").Wrap(err)
 		}
 		r.Tenant = id
 		return r, nil
