@@ -81,6 +81,9 @@ func TestRotation(t *testing.T) {
 
 // What was cut off between two steps is taken up again, by whoever comes next.
 func TestCutOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a few seconds")
+	}
 	ctx := context.Background()
 	for name, cut := range map[string]func(w *world, pool *pg.DB, p place, k *keeper){
 		"sealed here": func(*world, *pg.DB, place, *keeper) {},
@@ -299,6 +302,9 @@ func TestTwoServers(t *testing.T) {
 // A database that was restored, copied or moved, or in which somebody put a key, is told apart; it gets
 // tokens when somebody has keyed it anew, and no other key is accepted there from then on.
 func TestRekey(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a few seconds")
+	}
 	ctx := context.Background()
 	stopped := func(t *testing.T, w *world, want Problem) {
 		t.Helper()

@@ -267,6 +267,9 @@ func TestIssuerAway(t *testing.T) {
 
 // An issuer that answers with something else leads nowhere.
 func TestHostileIssuer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a few seconds")
+	}
 	w := newWorld(t)
 	w.tend()
 	elsewhere := newIDP(t)

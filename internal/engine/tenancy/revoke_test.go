@@ -82,6 +82,9 @@ func TestRevocation(t *testing.T) {
 // What cannot be delivered at once is, as soon as the database can be reached; and sessions are ended by
 // who looks after it, without anybody's hand, when their token expires.
 func TestRevocationWaits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a few seconds")
+	}
 	ctx := context.Background()
 	w := newWorld(t)
 	w.tend()
