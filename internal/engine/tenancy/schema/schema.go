@@ -300,9 +300,6 @@ func (r *Relation) Primary() []string {
 // String is the qualified name.
 func (r *Relation) String() string { return r.QualifiedName() }
 
-// SetsNull reports whether deleting or changing the row referred to empties columns here.
-func (f *ForeignKey) SetsNull() bool { return strings.ContainsAny(f.OnDelete+f.OnUpdate, "nd") }
-
 // NeverEmpty reports whether all these columns are NOT NULL.
 func (r *Relation) NeverEmpty(columns []string) bool {
 	return !slices.ContainsFunc(columns, func(name string) bool { c := r.Column(name); return c == nil || !c.NotNull })
