@@ -23,7 +23,7 @@ import (
 	"github.com/garant-project/garant/internal/pg"
 )
 
-// The goals of issue 4.
+// The goals: how soon half of the requests for a page, of today and of the past, are answered.
 const (
 	pageGoal = 15 * time.Millisecond
 	pastGoal = 50 * time.Millisecond

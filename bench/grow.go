@@ -29,7 +29,7 @@ type size struct {
 	entries                                      int // of the record
 }
 
-// company is the size that issue 4 names.
+// company is the size of a company of 500 persons with two years behind it.
 func company() size {
 	return size{persons: 500, assets: 5000, documents: 60, suppliers: 40, sites: 20, days: 730, entries: 200_000}
 }

@@ -237,9 +237,16 @@ type runArgs struct {
 	Run   string `json:"run,omitempty"` // id in measure.run, when somebody asked
 }
 
-// Jobs is the work of running checks.
+// Jobs is the work of running checks. A run may last as long as the slowest of them, and a little
+// for writing down what it saw.
 func (r *Runner) Jobs() []job.Kind {
-	return []job.Kind{{Name: jobRun, Timeout: 2 * time.Minute, Work: r.work}}
+	longest := 2 * time.Minute
+	if r.Registry != nil {
+		for _, c := range r.Registry.checks {
+			longest = max(longest, c.Timeout+10*time.Second)
+		}
+	}
+	return []job.Kind{{Name: jobRun, Timeout: longest, Work: r.work}}
 }
 
 func (r *Runner) work(ctx context.Context, raw json.RawMessage) error {

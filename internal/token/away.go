@@ -46,14 +46,6 @@ func Open(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
 	return guarding(ctx, tx, `DELETE FROM garant.revocation WHERE session = $1`, id)
 }
 
-// Closed reports whether [Close] holds for a tenant.
-func Closed(ctx context.Context, tx pgx.Tx, id tenant.ID) (closed bool, err error) {
-	err = asOwner(ctx, tx, func() error {
-		return tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM garant.revocation WHERE session = $1)`, standsFor(id)).Scan(&closed)
-	})
-	return closed, err
-}
-
 func guarding(ctx context.Context, tx pgx.Tx, sql string, id tenant.ID) error {
 	return asOwner(ctx, tx, func() error {
 		_, err := tx.Exec(ctx, sql, standsFor(id))

@@ -124,7 +124,7 @@ func Install(ctx context.Context, conn *pgx.Conn, d Design) (Installed, error) {
 			return err
 		}
 		for _, app := range apps { // functions that are new in this version or design
-			if err := execute(ctx, tx, "GRANT", "TO", d, app); err != nil {
+			if err := admit(ctx, tx, d, app); err != nil {
 				return err
 			}
 		}
@@ -163,16 +163,11 @@ GRANT EXECUTE ON FUNCTION garant.retire(smallint, timestamptz), garant.revoke(uu
 
 // Admit lets a role of the application enter with a token. It changes nothing else of the role.
 func Admit(ctx context.Context, conn *pgx.Conn, role string) error {
-	return asGuard(ctx, conn, func(tx pgx.Tx, d Design) error { return execute(ctx, tx, "GRANT", "TO", d, role) })
+	return asGuard(ctx, conn, func(tx pgx.Tx, d Design) error { return admit(ctx, tx, d, role) })
 }
 
-// Dismiss takes back what [Admit] gave.
-func Dismiss(ctx context.Context, conn *pgx.Conn, role string) error {
-	return asGuard(ctx, conn, func(tx pgx.Tx, d Design) error { return execute(ctx, tx, "REVOKE", "FROM", d, role) })
-}
-
-func execute(ctx context.Context, tx pgx.Tx, verb, way string, d Design, role string) error {
-	_, err := tx.Exec(ctx, verb+` EXECUTE ON FUNCTION `+strings.Join(Functions(d), ", ")+` `+way+` `+pgx.Identifier{role}.Sanitize())
+func admit(ctx context.Context, tx pgx.Tx, d Design, role string) error {
+	_, err := tx.Exec(ctx, `GRANT EXECUTE ON FUNCTION `+strings.Join(Functions(d), ", ")+` TO `+pgx.Identifier{role}.Sanitize())
 	return err
 }
 
@@ -208,7 +203,7 @@ func Functions(d Design) []string {
 }
 
 // admitted are the roles that may enter.
-const admitted = `SELECT DISTINCT a.grantee::regrole::text
+const admitted = `SELECT DISTINCT pg_catalog.pg_get_userbyid(a.grantee)::text
 FROM pg_catalog.pg_proc p, pg_catalog.aclexplode(p.proacl) a
 WHERE p.oid = 'garant.enter(bytea)'::regprocedure AND a.grantee NOT IN (0, p.proowner)`
 

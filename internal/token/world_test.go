@@ -64,6 +64,7 @@ CREATE ROLE app_owner LOGIN;
 CREATE ROLE app LOGIN;
 CREATE ROLE keeper LOGIN;
 CREATE ROLE snoop LOGIN;
+CREATE ROLE "Odd ""role""";
 GRANT pg_read_all_data TO snoop;
 GRANT app_owner TO dba`
 
@@ -86,7 +87,7 @@ func newWorld(t testing.TB, d Design) *world {
 		w.exec(root, "DROP DATABASE shop WITH (FORCE)")
 		w.exec(root, `DO $$ BEGIN IF to_regrole('garant_sec') IS NOT NULL THEN REVOKE SET ON PARAMETER backtrace_functions FROM garant_sec; END IF; END $$;
 DROP ROLE IF EXISTS garant_sec; DROP ROLE IF EXISTS garant_keeper`)
-		w.exec(root, "DROP ROLE app, keeper, snoop, dba, app_owner")
+		w.exec(root, `DROP ROLE app, keeper, snoop, dba, app_owner, "Odd ""role"""`)
 	})
 	w.super = w.connect(cluster.SuperUser, "shop")
 	installer := w.super
@@ -97,7 +98,7 @@ DROP ROLE IF EXISTS garant_sec; DROP ROLE IF EXISTS garant_keeper`)
 		t.Fatal(err)
 	}
 	w.exec(installer, `GRANT garant_keeper TO keeper; GRANT CREATE ON DATABASE shop TO app_owner`)
-	for _, role := range []string{"app", "app_owner"} { // the owner's default calls a function too
+	for _, role := range []string{"app", "app_owner", `Odd "role"`} { // the owner's default calls a function too
 		if err := Admit(context.Background(), installer, role); err != nil {
 			t.Fatal(err)
 		}

@@ -9,10 +9,10 @@
 //
 //   - Not looked at is not right. A declared account without a decided result of a check that is
 //     mapped to the measure makes the finding an error, whatever the rest of the report says
-//     (TestMissingScope, TestNoRelevantResults).
+//     (TestFaults, TestNoRelevantResults).
 //   - Only passed and failed results decide. Skipped ones count for nothing; what the tool could not
 //     decide makes an error; so does a failure that was muted in the tool, unless the import says
-//     accept_muted. All are counted in the finding (TestStatuses).
+//     accept_muted. All are counted in the finding (TestFaults, TestAcceptMuted).
 //   - A failure counts wherever it is, also in an account that is not declared.
 //   - Evidence has the age of the report: the oldest time in it. A report without a time needs one
 //     from whoever imports it, and the finding says so. A time without a zone is taken for the

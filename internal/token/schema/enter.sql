@@ -30,7 +30,7 @@ BEGIN
 			RETURN; -- never: they wait, or raise
 		END IF;
 		SELECT coalesce(CASE
-			WHEN to_timestamp(expires::float8 / 1000000) <= clock_timestamp() THEN 'GT002'
+			WHEN expires::float8 <= date_part('epoch', clock_timestamp()) * 1000000 THEN 'GT002'
 			WHEN current_setting('transaction_isolation') <> 'read committed' AND clock_timestamp() > transaction_timestamp() + interval '1 second' THEN 'GT006'
 			WHEN EXISTS (SELECT FROM pg_cursor() c WHERE c.name <> '') THEN 'GT005'
 			END,

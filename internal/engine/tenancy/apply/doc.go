@@ -12,5 +12,5 @@
 // and asked for again, so that the application never queues long behind a step ([Options.LockTimeout]).
 //
 // [Undo] takes everything back in reverse order, from the record and not from the manifest, so that
-// the schema is what it was (TestUndoBringsBackWhatWas).
+// the schema is what it was, byte for byte (TestApply, TestWithoutSuperuser).
 package apply

@@ -24,7 +24,7 @@
 //     (TestWritersDuringMove), whenever the mover is killed (TestKilledEverywhere).
 //   - The switch is one commit in the source: the gate closes, tokens are refused and the move is
 //     past the point together or not at all. A mover that dies in the pause lets the waiting writers go on.
-//   - Other tenants are never made to wait for longer than a trigger is created (TestOthersGoOn).
+//   - Other tenants are never made to wait for longer than a trigger is created (TestWritersDuringMove).
 //   - The target's triggers do not fire on what is copied, and its foreign keys hold afterwards (TestOddSchema).
 //   - What cannot be followed is refused before anything is done: unclassified relations, keys that lead
 //     to private tables, a target with rows of the tenant (TestRefusals).

@@ -3,7 +3,6 @@ package schema
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 )
@@ -299,9 +298,6 @@ func (r *Relation) Primary() []string {
 
 // String is the qualified name.
 func (r *Relation) String() string { return r.QualifiedName() }
-
-// SetsNull reports whether deleting or changing the row referred to empties columns here.
-func (f *ForeignKey) SetsNull() bool { return strings.ContainsAny(f.OnDelete+f.OnUpdate, "nd") }
 
 // NeverEmpty reports whether all these columns are NOT NULL.
 func (r *Relation) NeverEmpty(columns []string) bool {
