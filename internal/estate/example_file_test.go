@@ -13,7 +13,10 @@ func TestExampleParses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := estate.Parse(source, estate.Files{"ca.pem": authority(t, "Ardoise")})
+	e, err := estate.Parse(source, estate.Files{
+		"ca.pem":         authority(t, "Ardoise"),
+		"isolation.yaml": []byte("isolation: 1\ndatabase: ardoise\ntables: {customer.applicant: {class: tenant, column: organisation_id}}\n"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,6 +25,12 @@ func TestExampleParses(t *testing.T) {
 	}
 	if d, ok := e.Database("production"); !ok || len(d.Readers) != 2 || len(d.Privileged) != 2 || len(d.Developers) != 2 || !d.Labels[0].Covers("customer", "applicant", "email") {
 		t.Errorf("databases read as %+v", e.Databases)
+	}
+	if d, _ := e.Database("production"); d.Tenancy == nil || d.Tenancy.Manifest == nil || d.Tenancy.Application.IsZero() || d.Tenancy.Copy.IsZero() || d.Tenancy.Login.TrustPEM == nil {
+		t.Errorf("tenancy read as %+v", d.Tenancy)
+	}
+	if d, _ := e.Database("dedicated"); d.Dedicated == nil || d.Dedicated.Of != "production" {
+		t.Errorf("dedicated hosting read as %+v", d.Dedicated)
 	}
 	if len(e.Checks) != 4 || len(e.Imports) != 2 || len(e.Witnesses) != 1 || e.Checks[2].Command.Env[0].Secret.IsZero() {
 		t.Errorf("checks, imports and witnesses read as %+v %+v %+v", e.Checks, e.Imports, e.Witnesses)

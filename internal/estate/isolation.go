@@ -3,9 +3,7 @@ package estate
 import (
 	"bytes"
 	"fmt"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -63,36 +61,16 @@ func (o outline) narrower(next outline) bool {
 
 // manifest reads the file that classifies the tables of a database, far enough to compare it.
 func (p *parser) manifest(n *yaml.Node, key, database string) []byte {
-	written, ok := p.text(n, key)
-	if !ok {
-		return nil
-	}
-	name, found := strings.CutPrefix(written, "file:")
-	if name = strings.TrimSpace(name); !found || name == "" {
-		p.add(n, key, "The manifest stands in a file.", "Write file:isolation.yaml, as garant isolation plan wrote it.")
-		return nil
-	}
-	if p.files == nil {
-		p.add(n, key, "The file is not at hand here.", "Apply "+FileName+" from the machine that has it.")
-		return nil
-	}
-	name = filepath.ToSlash(filepath.Clean(name))
-	content, err := p.files.ReadFile(name)
-	if err != nil {
-		p.add(n, key, "The file cannot be used: "+readFailure(err)+".", "The path is taken from the directory of garant.yaml.")
-		return nil
-	}
-	o, err := readOutline(content)
-	switch {
-	case err != nil || o.Isolation != 1 || len(o.Tables) == 0:
-		p.add(n, key, "The file is not a manifest of isolation.", "Let garant isolation plan write it; garant isolation verify says what is wrong in it.")
-		return nil
-	case database != "" && o.Database != database:
-		p.add(n, key, "The manifest is of the database "+quote(o.Database)+", this is "+quote(database)+".", "Name the manifest of this database.")
-		return nil
-	}
-	p.read[name] = bytes.Clone(content)
-	return p.read[name]
+	return p.attached(n, key, "The manifest stands in a file.", "Write file:isolation.yaml, as garant isolation plan wrote it.", func(content []byte) (text, fix string) {
+		o, err := readOutline(content)
+		switch {
+		case err != nil || o.Isolation != 1 || len(o.Tables) == 0:
+			return "The file is not a manifest of isolation.", "Let garant isolation plan write it; garant isolation verify says what is wrong in it."
+		case database != "" && o.Database != database:
+			return "The manifest is of the database " + quote(o.Database) + ", this is " + quote(database) + ".", "Name the manifest of this database."
+		}
+		return "", ""
+	})
 }
 
 // shownManifest is the manifest in a few words; empty: there is none.

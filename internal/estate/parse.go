@@ -375,13 +375,19 @@ func (p *problems) hostPort(n *yaml.Node, key string) string {
 
 // trust reads certificate authorities from a file.
 func (p *parser) trust(n *yaml.Node, key string) []byte {
+	return p.attached(n, key, "The authorities to trust stand in a file.", "Write file:PATH, with a PEM file beside garant.yaml.", authorities)
+}
+
+// attached reads a file that is part of the estate; text and fix say what is missing when none is named, wrong what
+// is wrong with its content and what to do ("": nothing).
+func (p *parser) attached(n *yaml.Node, key, text, fix string, wrong func([]byte) (text, fix string)) []byte {
 	written, ok := p.text(n, key)
 	if !ok {
 		return nil
 	}
 	name, found := strings.CutPrefix(written, "file:")
 	if name = strings.TrimSpace(name); !found || name == "" {
-		p.add(n, key, "The authorities to trust stand in a file.", "Write file:PATH, with a PEM file beside garant.yaml.")
+		p.add(n, key, text, fix)
 		return nil
 	}
 	if p.files == nil {
@@ -394,7 +400,7 @@ func (p *parser) trust(n *yaml.Node, key string) []byte {
 		p.add(n, key, "The file cannot be used: "+readFailure(err)+".", "The path is taken from the directory of garant.yaml.")
 		return nil
 	}
-	if text, fix := authorities(content); text != "" {
+	if text, fix := wrong(content); text != "" {
 		p.add(n, key, text, fix)
 		return nil
 	}

@@ -221,7 +221,7 @@ func TestLeavesNoTrace(t *testing.T) {
 	}
 	before, wrote := w.dump(), writes()
 	first := w.whole(nil)
-	w.whole(func(o *Options) { o.AppURL = running.DSN("app", "shop") })
+	w.whole(func(o *Options) { o.AppURL, o.Scratch = running.DSN("app", "shop"), false })
 	ctx, cancel := context.WithCancel(context.Background())
 	o := w.options()
 	o.Scratch = true

@@ -94,8 +94,11 @@ func probeMutations() []mutation {
 	const tenantIs, writerIs = `(organisation_id = (SELECT garant.tenant_uuid()))`, `(organisation_id = (SELECT garant.writer_uuid()))`
 	// enter changes something of what garant.enter says.
 	enter := func(check, from, to string, with ...string) mutation {
-		return sql(check, `DO $x$ BEGIN EXECUTE replace(pg_get_functiondef('garant.enter(bytea)'::regprocedure), $a$`+from+`$a$, $b$`+to+`$b$); END $x$`,
-			`DO $x$ BEGIN EXECUTE replace(pg_get_functiondef('garant.enter(bytea)'::regprocedure), $b$`+to+`$b$, $a$`+from+`$a$); END $x$`, with...)
+		change := func(from, to string) string {
+			return `DO $x$ DECLARE was text := pg_get_functiondef('garant.enter(bytea)'::regprocedure); BEGIN
+IF position($a$` + from + `$a$ IN was) = 0 THEN RAISE EXCEPTION 'garant.enter does not say this any more'; END IF; EXECUTE replace(was, $a$` + from + `$a$, $b$` + to + `$b$); END $x$`
+		}
+		return sql(check, change(from, to), change(to, from), with...)
 	}
 	seesAll := []string{"probe.by_key", "probe.copy_out", "probe.leaky_condition", "probe.parallel", "probe.generic_plan"}
 	return []mutation{
@@ -134,7 +137,7 @@ func probeMutations() []mutation {
 		enter("probe.expired_token", `WHEN to_timestamp(expires::float8 / 1000000) <= clock_timestamp() THEN`, `WHEN false THEN`),
 		enter("probe.other_token", `k.audience = substr(token, 3, 16)`, `length(k.audience) = 16`),
 		enter("probe.changed_token", `sha256(sha256(k.outer_pad || sha256(k.inner_pad || substr(token, 1, 100)))) = sha256(substr(token, 101, 32))`, `(length(k.outer_pad) > 0)`, "probe.other_token"),
-		enter("probe.revoked_token", `WHEN EXISTS (SELECT FROM garant.revocation r WHERE r.session IN (substr(pin, 8, 32)::uuid, lives::uuid))`, `WHEN false`),
+		enter("probe.revoked_token", `WHERE r.session IN (substr(pin, 8, 32)::uuid, lives::uuid) LIMIT 1`, `WHERE r.session IS NULL LIMIT 1`),
 		enter("probe.second_tenant", `AND current_setting('backtrace_functions') <> pin THEN`, `AND false THEN`),
 		sql("probe.savepoint", `CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN coalesce(nullif(split_part(current_setting('backtrace_functions'), 'garant_u_', 2), '')::uuid, '0b000000-0000-4000-8000-00000000000b')`,
 			`CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(split_part(current_setting('backtrace_functions'), 'garant_u_', 2), '')::uuid`, "probe.context_left", "probe.context_defaults"),
