@@ -55,6 +55,8 @@ Examples:
   garant demo                        until Ctrl-C
   garant demo break application tls10
   garant demo mend application
+  garant demo --arena                let anybody attack it
+  garant demo shell                  psql, as the application
   garant demo --once --json --data DIR`
 }
 

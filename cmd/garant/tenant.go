@@ -136,12 +136,29 @@ type tenantEraseCmd struct {
 	RestorePoint string `required:"" help:"From what the rows could be brought back: the backup, or the point in time; recorded." placeholder:"TEXT"`
 }
 
+// Help is shown below the flags.
+func (*tenantEraseCmd) Help() string {
+	return `Compares both databases once more, then takes the customer's rows out of the one that they left, in
+batches, until none is there. After that nothing leads back but the restore point.
+
+Example:
+  garant tenant erase 0198c2c1-… --from env:SHARED_URL --to env:ACME_URL --restore-point "backup 2026-11-27 02:00"`
+}
+
 // Run erases.
 func (k *tenantEraseCmd) Run(ctx context.Context, c *cli, con console) error {
 	return k.mover(ctx, c, con, nil, func(m *move.Mover) error { return m.Erase(ctx, k.RestorePoint) })
 }
 
 type tenantUndoCmd struct{ ends }
+
+// Help is shown below the flags.
+func (*tenantUndoCmd) Help() string {
+	return `Until the rows are erased. The databases are named as they were for the move.
+
+Example:
+  garant tenant undo 0198c2c1-… --from env:SHARED_URL --to env:ACME_URL`
+}
 
 // Run undoes.
 func (k *tenantUndoCmd) Run(ctx context.Context, c *cli, con console) error {
@@ -159,6 +176,12 @@ func (k *tenantUndoCmd) Run(ctx context.Context, c *cli, con console) error {
 type tenantStatusCmd struct {
 	From string `required:"" help:"The database that the moves lead out of: env:NAME, file:/PATH, or a URL." placeholder:"URL"`
 	JSON bool   `help:"Print JSON."`
+}
+
+// Help is shown below the flags.
+func (*tenantStatusCmd) Help() string {
+	return `Example:
+  garant tenant status --from env:SHARED_URL`
 }
 
 // Run lists.

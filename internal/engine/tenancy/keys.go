@@ -334,7 +334,29 @@ func (t *Tenancy) settle(ctx context.Context, pool *pgxpool.Pool, by actor.Actor
 // with it every token that it minted. It needs actor.KeepKeys. When something cannot be reached, the
 // new key is on its way and whoever looks after the database puts it in.
 func (t *Tenancy) Rotate(ctx context.Context, by actor.Actor, database string, urgent bool) error {
-	const action = "tenancy.key_rotated"
+	return t.asKeeper(ctx, by, "tenancy.key_rotated", database, func(ctx context.Context, pool *pgxpool.Pool, d *estate.Database, k *keeper) error {
+		p, keys, err := t.keyed(ctx, pool, d, k)
+		if err != nil {
+			return err
+		}
+		if !p.here() || !slices.ContainsFunc(keys, Key.mints) {
+			return errs.New(errs.Conflict, "tenancy.unkeyed", "This database has no key yet.").WithFix("Its first key is made by itself, a few seconds after garant serve starts; or run garant token rekey " + database + ".")
+		}
+		if err := t.makeKey(ctx, pool, by, p, keys, k.seen.keys, urgent); err != nil {
+			return err
+		}
+		if urgent {
+			if err := hasten(ctx, pool, p.id); err != nil {
+				return err
+			}
+		}
+		return t.advance(ctx, pool, by, d, k, p)
+	})
+}
+
+// asKeeper runs fn for a guarded database that it has reached as its keeper, for who may keep keys. Trouble
+// of that database comes back in words that people are shown.
+func (t *Tenancy) asKeeper(ctx context.Context, by actor.Actor, action, database string, fn func(context.Context, *pgxpool.Pool, *estate.Database, *keeper) error) error {
 	if err := t.may(ctx, by, actor.KeepKeys, action, object(clean(database))); err != nil {
 		return err
 	}
@@ -345,27 +367,11 @@ func (t *Tenancy) Rotate(ctx context.Context, by actor.Actor, database string, u
 	ctx, cancel := context.WithTimeout(ctx, 2*reachTimeout)
 	defer cancel()
 	k, err := reach(ctx, &d)
-	if err != nil {
-		return t.told(err, database)
+	if err == nil {
+		defer k.close(ctx)
+		err = fn(ctx, t.DB.Pool(pg.Staff), &d, k)
 	}
-	defer k.close(ctx)
-	pool := t.DB.Pool(pg.Staff)
-	p, keys, err := t.keyed(ctx, pool, &d, k)
-	if err != nil {
-		return err
-	}
-	if !p.here() || !slices.ContainsFunc(keys, Key.mints) {
-		return errs.New(errs.Conflict, "tenancy.unkeyed", "This database has no key yet.").WithFix("Its first key is made by itself, a few seconds after garant serve starts; or run garant token rekey " + database + ".")
-	}
-	if err := t.makeKey(ctx, pool, by, p, keys, k.seen.keys, urgent); err != nil {
-		return err
-	}
-	if urgent {
-		if err := hasten(ctx, pool, p.id); err != nil {
-			return err
-		}
-	}
-	return t.told(t.advance(ctx, pool, by, &d, k, p), database)
+	return t.told(err, database)
 }
 
 // keyed is examine for who goes on only when nothing has to be keyed anew first.
@@ -374,7 +380,7 @@ func (t *Tenancy) keyed(ctx context.Context, pool *pgxpool.Pool, d *estate.Datab
 	if err == nil && problem != "" {
 		err = &trouble{problem, "keys of ours", found}
 	}
-	return p, keys, t.told(err, d.Name)
+	return p, keys, err
 }
 
 // Rekey gives a guarded database a key and an audience of its own, and ends every key that it
@@ -382,34 +388,21 @@ func (t *Tenancy) keyed(ctx context.Context, pool *pgxpool.Pool, d *estate.Datab
 // actor.KeepKeys. What was cut off is taken up again by the next call, or by itself.
 func (t *Tenancy) Rekey(ctx context.Context, by actor.Actor, database string) error {
 	const action = "tenancy.rekeyed"
-	if err := t.may(ctx, by, actor.KeepKeys, action, object(clean(database))); err != nil {
-		return err
-	}
-	d, _, err := t.guarded(ctx, database)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*reachTimeout)
-	defer cancel()
-	k, err := reach(ctx, &d)
-	if err != nil {
-		return t.told(err, database)
-	}
-	defer k.close(ctx)
-	pool := t.DB.Pool(pg.Staff)
-	p, err := lastPlace(ctx, pool, d.Name)
-	if err != nil {
-		return err
-	}
-	if !p.here() || p.settledAt != nil || p.system != d.System || p.datname != d.Database {
-		if p, err = t.newPlace(ctx, pool, by, p, &d, action); err != nil {
+	return t.asKeeper(ctx, by, action, database, func(ctx context.Context, pool *pgxpool.Pool, d *estate.Database, k *keeper) error {
+		p, err := lastPlace(ctx, pool, d.Name)
+		if err != nil {
 			return err
 		}
-	}
-	if err := t.advance(ctx, pool, by, &d, k, p); err != nil {
-		return t.told(err, database)
-	}
-	return saveStatus(ctx, pool, d.Name, t.Now(), "", k, false, 0)
+		if !p.here() || p.settledAt != nil || p.system != d.System || p.datname != d.Database {
+			if p, err = t.newPlace(ctx, pool, by, p, d, action); err != nil {
+				return err
+			}
+		}
+		if err := t.advance(ctx, pool, by, d, k, p); err != nil {
+			return err
+		}
+		return saveStatus(ctx, pool, d.Name, t.Now(), "", k, false, 0)
+	})
 }
 
 // there marks an error of a guarded database, whose words are not ours to show.
