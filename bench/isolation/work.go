@@ -110,10 +110,10 @@ type draw struct {
 // work is a row of the table. It returns a number that both sides must agree on.
 type work struct {
 	name  string
-	goal  float64       // ratio of design P, end to end
-	added time.Duration // of design P, end to end, p50 of the paired difference; 0: none
-	far   float64       // ratio of design P with a round trip of 1 ms; 0: none
-	s     float64       // ratio of design S; 0: none
+	goal  float64       // ratio of design pinned, end to end
+	added time.Duration // of design pinned, end to end, p50 of the paired difference; 0: none
+	far   float64       // ratio of design pinned with a round trip of 1 ms; 0: none
+	s     float64       // ratio of design statement; 0: none
 	do    func(context.Context, on, draw) (int64, error)
 }
 

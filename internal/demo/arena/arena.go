@@ -271,7 +271,7 @@ func (a *Arena) state(w http.ResponseWriter, r *http.Request) {
 func (v view) WallWords() string {
 	switch {
 	case !v.Wall:
-		return v.T("Le mur est ouvert\u00a0: ce que la base contrôlait a été modifié.", "The wall is down: what the database held has been changed.")
+		return v.T("Le mur est abattu\u00a0: ce que la base contrôlait a été modifié.", "The wall is down: what the database held has been changed.")
 	case !v.Alone:
 		return v.T("Le mur tient, mais un superutilisateur est connecté.", "The wall stands, but a superuser is signed in.")
 	}

@@ -55,7 +55,7 @@ func (t *Tenancy) AddAPI(a *web.API) {
 		func(ctx context.Context, by actor.Actor, in *revokeSessionIn) (*revokeSessionOut, error) {
 			id, err := uuid.Parse(in.Session)
 			if err != nil {
-				return nil, errs.New(errs.Invalid, "tenancy.session_id", "This is not the id of a session.")
+				return nil, errs.New(errs.Invalid, "tenancy.session_id", "This is not the id of a session.").WithFix("Copy it from the list of sessions of the database.")
 			}
 			r, err := t.Revoke(ctx, by, id, in.Body.Database, in.Body.Reason)
 			o := &revokeSessionOut{}

@@ -1,4 +1,4 @@
--- Design P: the context is a pin in a setting that only a superuser and garant_sec may set
+-- Design pinned: the context is a pin in a setting that only a superuser and garant_sec may set
 -- (GRANT SET ON PARAMETER backtrace_functions TO garant_sec). Transaction-local: commit and rollback
 -- take it away. Its side effect, backtraces of functions called garant_…, is none.
 

@@ -1,4 +1,4 @@
--- Design S: where nobody is superuser. The context is a ticket in a setting that anybody may set,
+-- Design statement: where nobody is superuser. The context is a ticket in a setting that anybody may set,
 -- so that each statement verifies it: a MAC in hex (64 digits) and the pin. The MAC covers the pin and the
 -- moment at which this transaction began, which no statement can choose. A ticket left in a session by an
 -- earlier transaction is therefore worth nothing. What is signed here is never what is signed in a token:

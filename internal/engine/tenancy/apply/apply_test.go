@@ -140,7 +140,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// In design S everything is done by a role that never was superuser.
+// In design statement everything is done by a role that never was superuser.
 func TestWithoutSuperuser(t *testing.T) {
 	super := tenancytest.Shop(t, tenancytest.Odd)
 	before := tenancytest.Dump(t, "shop")

@@ -131,7 +131,7 @@ func (j *judge) see() { j.examined++ }
 
 func (j *judge) cannot(why string) { j.blind = why }
 
-// limit finds what only a superuser can mend. Under design S there is none: then it is told, as
+// limit finds what only a superuser can mend. Under design statement there is none: then it is told, as
 // low, and stands in docs/isolation-verify.md.
 func (j *judge) limit(object, text, mend string) {
 	j.limited = j.m.Design == manifest.Statement

@@ -115,7 +115,7 @@ func forgedToken(a *attempt) {
 	}
 }
 
-// pins are what would be the context of canary B, in design P and S; schema garant's enter.sql says
+// pins are what would be the context of canary B, in either design; schema garant's enter.sql says
 // how they are written.
 func (a *attempt) pins() []string {
 	form := map[string]string{manifest.TypeUUID: "u", manifest.TypeBigint: "i", manifest.TypeText: "t"}[a.m.Key.Type]

@@ -19,7 +19,7 @@ const (
 	keeperRole  = "garant_keeper"
 )
 
-// pinned are the parameters that hold the tenant context in design P. Whoever may set one chooses
+// pinned are the parameters that hold the tenant context in design pinned. Whoever may set one chooses
 // the tenant.
 func pinned() []string { return []string{"backtrace_functions"} }
 
