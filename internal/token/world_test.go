@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,44 +14,25 @@ import (
 
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/cluster"
+	"github.com/garant-project/garant/internal/pg/pgtest"
 	"github.com/garant-project/garant/tenant"
 )
 
 // running is the cluster of this test binary. Roles belong to all of it, so that no test is parallel.
 var running *cluster.Cluster
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
-
-func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "garant-token-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's account must enter
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	running, err = cluster.Open(ctx, cluster.Options{
-		Name: "test", Dir: filepath.Join(dir, "pg"), Users: []string{"app", "dba", "keeper", "snoop", "app_owner"},
-		Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_prepared_transactions": "5"},
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "the test cluster does not start:", err)
-		return 1
-	}
-	defer func() { _ = running.Close(context.Background()) }()
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(pgtest.WithCluster(cluster.Options{Users: []string{"app", "dba", "keeper", "snoop", "app_owner"}, Settings: map[string]string{"max_prepared_transactions": "5"}}, func(c *cluster.Cluster) int {
+		running = c
+		return m.Run()
+	}))
 }
 
 // world is a guarded database with two tenants, a tenant table and an application.
 type world struct {
 	t      testing.TB
 	design Design
-	super  *pgx.Conn // nobody in design S: the superuser only prepares and looks
+	super  *pgx.Conn // nobody in design statement: the superuser only prepares and looks
 	keeper *pgx.Conn
 	key    tenant.Key
 	a, b   uuid.UUID
@@ -68,7 +48,7 @@ CREATE ROLE "Odd ""role""";
 GRANT pg_read_all_data TO snoop;
 GRANT app_owner TO dba`
 
-// both runs a test under either design. S is installed, granted and used by roles that never were
+// both runs a test under either design. Statement is installed, granted and used by roles that never were
 // superusers.
 func both(t *testing.T, test func(*testing.T, *world)) {
 	for _, d := range []Design{Pinned, Statement} {

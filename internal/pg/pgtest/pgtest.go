@@ -9,6 +9,7 @@ package pgtest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,31 @@ var running struct {
 func Main(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	return WithCluster(cluster.Options{Users: roles(), Settings: map[string]string{"max_connections": "200"}}, func(c *cluster.Cluster) int {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := prepare(ctx, c); err != nil {
+			fmt.Fprintln(os.Stderr, "pgtest: the template cannot be migrated:", err)
+			return 1
+		}
+		running.cluster, running.dsn = c, c.DSN
+		return m.Run()
+	})
+}
+
+// WithCluster runs tests with a cluster of their own, which holds nothing yet: for packages whose tests change roles, since
+// roles belong to all of a cluster. o says who may sign in and what is set besides; the exit code is that of run, 1 when
+// the cluster does not start.
+//
+//	var running *cluster.Cluster
+//
+//	func TestMain(m *testing.M) {
+//		os.Exit(pgtest.WithCluster(cluster.Options{Users: []string{"app"}}, func(c *cluster.Cluster) int {
+//			running = c
+//			return m.Run()
+//		}))
+//	}
+func WithCluster(o cluster.Options, run func(*cluster.Cluster) int) int {
 	dir, err := os.MkdirTemp("", "garant-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -43,33 +69,36 @@ func run(m *testing.M) int {
 	defer func() { _ = os.RemoveAll(dir) }()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c, err := Start(ctx, filepath.Join(dir, "pg"))
+	c, err := open(ctx, filepath.Join(dir, "pg"), o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest: the test cluster does not start:", err)
 		return 1
 	}
 	defer func() { _ = c.Close(context.Background()) }()
-	if err := prepare(ctx, c); err != nil {
-		fmt.Fprintln(os.Stderr, "pgtest: the template cannot be migrated:", err)
-		return 1
-	}
-	running.cluster, running.dsn = c, c.DSN
-	return m.Run()
+	return run(c)
 }
 
-// Start starts a cluster for tests: durable enough for nothing.
+// Start starts a cluster for tests with the roles of Garant: durable enough for nothing.
 func Start(ctx context.Context, dir string) (*cluster.Cluster, error) {
+	return open(ctx, dir, cluster.Options{Users: roles(), Settings: map[string]string{"max_connections": "200"}})
+}
+
+func roles() []string {
 	users := []string{}
 	for _, r := range pg.Roles() {
 		users = append(users, string(r))
 	}
+	return users
+}
+
+func open(ctx context.Context, dir string, o cluster.Options) (*cluster.Cluster, error) {
 	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { //nolint:gosec // PostgreSQL's account must enter
 		return nil, err
 	}
-	return cluster.Open(ctx, cluster.Options{
-		Name: "test", Dir: dir, Users: users,
-		Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"},
-	})
+	settings := map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+	maps.Copy(settings, o.Settings)
+	o.Name, o.Dir, o.Settings = "test", dir, settings
+	return cluster.Open(ctx, o)
 }
 
 func prepare(ctx context.Context, c *cluster.Cluster) error {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -18,36 +17,17 @@ import (
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/measuretest"
 	"github.com/garant-project/garant/internal/pg/cluster"
+	"github.com/garant-project/garant/internal/pg/pgtest"
 )
 
 // running is the cluster of this test binary.
 var running *cluster.Cluster
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
-
-func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "garant-hosting-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's account must enter
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	running, err = cluster.Open(ctx, cluster.Options{
-		Name: "test", Dir: filepath.Join(dir, "pg"), Users: []string{"counter", "weak"},
-		Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "the test cluster does not start:", err)
-		return 1
-	}
-	defer func() { _ = running.Close(context.Background()) }()
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(pgtest.WithCluster(cluster.Options{Users: []string{"counter", "weak"}}, func(c *cluster.Cluster) int {
+		running = c
+		return m.Run()
+	}))
 }
 
 const objects = `

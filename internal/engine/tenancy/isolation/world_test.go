@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -20,6 +17,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/pg/cluster"
+	"github.com/garant-project/garant/internal/pg/pgtest"
 	"github.com/garant-project/garant/internal/token"
 	"github.com/garant-project/garant/tenant"
 )
@@ -27,32 +25,12 @@ import (
 // running is the cluster of this test binary. Roles belong to all of it, so that no test is parallel.
 var running *cluster.Cluster
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
-
-func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "garant-isolation-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's account must enter
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	running, err = cluster.Open(ctx, cluster.Options{
-		Name: "test", Dir: filepath.Join(dir, "pg"), Users: []string{"app", "reader", "app_owner"},
-		Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "the test cluster does not start:", err)
-		return 1
-	}
-	defer func() { _ = running.Close(context.Background()) }()
-	defer closeOwn()
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(pgtest.WithCluster(cluster.Options{Users: []string{"app", "reader", "app_owner"}}, func(c *cluster.Cluster) int {
+		running = c
+		defer closeOwn()
+		return m.Run()
+	}))
 }
 
 // world is a database that plan and apply have isolated, with the estate that declares it.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/pg/cluster"
+	"github.com/garant-project/garant/internal/pg/pgtest"
 	"github.com/garant-project/garant/internal/token"
 	"github.com/garant-project/garant/tenant"
 )
@@ -31,40 +31,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		os.Exit(child())
 	}
-	os.Exit(runTests(m))
-}
-
-func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "garant-move-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's account must enter
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	defer func() {
-		for _, c := range []*cluster.Cluster{running.shared, running.own} {
-			if c != nil {
-				_ = c.Close(context.Background())
-			}
-		}
-	}()
-	for name, to := range map[string]**cluster.Cluster{"shared": &running.shared, "own": &running.own} {
-		*to, err = cluster.Open(ctx, cluster.Options{
-			Name: name, Dir: filepath.Join(dir, name), Users: []string{"app", "mover", "shop_owner"},
-			Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60"},
+	o := cluster.Options{Users: []string{"app", "mover", "shop_owner"}, Settings: map[string]string{"max_connections": "60"}}
+	os.Exit(pgtest.WithCluster(o, func(shared *cluster.Cluster) int {
+		return pgtest.WithCluster(o, func(own *cluster.Cluster) int {
+			running.shared, running.own = shared, own
+			return m.Run()
 		})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "the test cluster does not start:", err)
-			return 1
-		}
-	}
-	return m.Run()
+	}))
 }
 
 // shopSQL is an application's schema with what makes copying hard. Its triggers would change what is copied.

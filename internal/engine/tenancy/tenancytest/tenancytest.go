@@ -9,17 +9,16 @@ package tenancytest
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/pg/cluster"
+	"github.com/garant-project/garant/internal/pg/pgtest"
 )
 
 // Odd is a database with everything that PostgreSQL lets people do: see its comments.
@@ -51,28 +50,10 @@ var running struct{ cluster *cluster.Cluster }
 func Main(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "garant-tenancy-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's account must enter
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	running.cluster, err = cluster.Open(ctx, cluster.Options{
-		Name: "test", Dir: filepath.Join(dir, "pg"), Users: []string{"app", "dba", "keeper", "reporting", "shop_app", "solo"},
-		Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+	return pgtest.WithCluster(cluster.Options{Users: []string{"app", "dba", "keeper", "reporting", "shop_app", "solo"}}, func(c *cluster.Cluster) int {
+		running.cluster = c
+		return m.Run()
 	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "the test cluster does not start:", err)
-		return 1
-	}
-	defer func() { _ = running.cluster.Close(context.Background()) }()
-	return m.Run()
 }
 
 // Shop makes the database shop, owned by shop_owner, with the roles of Cast, and runs SQL in it

@@ -3,10 +3,8 @@ package verify
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +16,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/apply"
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/pg/cluster"
+	"github.com/garant-project/garant/internal/pg/pgtest"
 	"github.com/garant-project/garant/internal/token"
 	"github.com/garant-project/garant/tenant"
 )
@@ -25,31 +24,11 @@ import (
 // running is the cluster of this test binary. Roles belong to all of it, so that no test is parallel.
 var running *cluster.Cluster
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
-
-func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "garant-verify-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's account must enter
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	running, err = cluster.Open(ctx, cluster.Options{
-		Name: "test", Dir: filepath.Join(dir, "pg"), Users: []string{"app", "backup", "keeper", "visitor", "dba"},
-		Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "logical", "max_prepared_transactions": "5"},
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "the test cluster does not start:", err)
-		return 1
-	}
-	defer func() { _ = running.Close(context.Background()) }()
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(pgtest.WithCluster(cluster.Options{Users: []string{"app", "backup", "keeper", "visitor", "dba"}, Settings: map[string]string{"wal_level": "logical", "max_prepared_transactions": "5"}}, func(c *cluster.Cluster) int {
+		running = c
+		return m.Run()
+	}))
 }
 
 const cast = `
