@@ -82,6 +82,34 @@ func TestDeclared(t *testing.T) {
 	}
 }
 
+// reduces applies an estate in which one text stands for another, and holds the reductions, and what is expected after
+// them, to want (see brief).
+func reduces(t *testing.T, whole, from, to, want string) {
+	t.Helper()
+	source := strings.Replace(whole, from, to, 1)
+	if source == whole {
+		t.Fatal("the case changes nothing")
+	}
+	before, after := parse(t, whole), parse(t, source)
+	reductions := estate.Reductions(before, after)
+	if diff := cmp.Diff(want, brief(reductions)); diff != "" {
+		t.Error(diff)
+	}
+	if len(estate.Diff(before, after)) == 0 {
+		t.Error("Diff sees no change")
+	}
+	expected := estate.Expect(before, after)
+	if lost := estate.Reductions(before, expected); len(lost) > 0 {
+		t.Errorf("expecting forgets %s", brief(lost))
+	}
+	if diff := cmp.Diff(brief(reductions), brief(estate.Reductions(expected, after))); diff != "" {
+		t.Errorf("what is pending against the expectation: %s", diff)
+	}
+	if changed := estate.Diff(before, parse(t, whole)); len(changed) > 0 {
+		t.Errorf("an estate was changed: %v", changed)
+	}
+}
+
 func TestDatabaseReductions(t *testing.T) {
 	const all = " ACC-2 ACC-5 CLS-1 ENC-1 NET-1 SEG-5\n"
 	const whole = company + "endpoints:\n" + application + "databases:\n" + production + "policy:\n  customer_data_teams: [Customer Success]\n  every: 1m\n"
@@ -111,30 +139,7 @@ func TestDatabaseReductions(t *testing.T) {
 		{"team added", "[Customer Success]", "[Customer Success, Sales]", "weakened policy.customer_data_teams [Customer Success → Customer Success, Sales] ACC-2\n"},
 		{"slower", "every: 1m", "every: 2m", "slowed policy.every [1m → 2m] ACC-2 ACC-5 CLS-1 CRT-1 CRT-2 ENC-1 ENC-2 NET-1 SEG-5\n"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			source := strings.Replace(whole, c.from, c.to, 1)
-			if source == whole {
-				t.Fatal("the case changes nothing")
-			}
-			before, after := parse(t, whole), parse(t, source)
-			reductions := estate.Reductions(before, after)
-			if diff := cmp.Diff(c.want, brief(reductions)); diff != "" {
-				t.Error(diff)
-			}
-			if len(estate.Diff(before, after)) == 0 {
-				t.Error("Diff sees no change")
-			}
-			expected := estate.Expect(before, after)
-			if lost := estate.Reductions(before, expected); len(lost) > 0 {
-				t.Errorf("expecting forgets %s", brief(lost))
-			}
-			if diff := cmp.Diff(brief(reductions), brief(estate.Reductions(expected, after))); diff != "" {
-				t.Errorf("what is pending against the expectation: %s", diff)
-			}
-			if changed := estate.Diff(before, parse(t, whole)); len(changed) > 0 {
-				t.Errorf("an estate was changed: %v", changed)
-			}
-		})
+		t.Run(c.name, func(t *testing.T) { reduces(t, whole, c.from, c.to, c.want) })
 	}
 }
 
