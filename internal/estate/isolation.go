@@ -36,7 +36,7 @@ func (o outline) counted() string {
 	for _, t := range o.Tables {
 		n[t.Class]++
 	}
-	return fmt.Sprintf("%d of tenants, %d shared, %d private, %d ways around", n["tenant"], n["shared"], n["private"], len(o.Around))
+	return fmt.Sprintf("%d of tenants, %d shared, %d private; ways around: %d", n["tenant"], n["shared"], n["private"], len(o.Around))
 }
 
 // narrower reports whether the next outline promises less: a table of tenants that is none any more
