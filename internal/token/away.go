@@ -38,7 +38,7 @@ func standsFor(id tenant.ID) [16]byte {
 // Close lets no token of a tenant in any more: its rows live in another database. It holds when
 // tx commits; [Sweep] then ends the transactions that were open. conn of tx signs in as for [Install].
 func Close(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
-	return guarding(ctx, tx, `INSERT INTO garant.revocation (session, until) VALUES ($1, 'infinity') ON CONFLICT ON CONSTRAINT revocation_pkey DO UPDATE SET until = 'infinity'`, id)
+	return guarding(ctx, tx, `INSERT INTO garant.revocation (session, until) VALUES ($1, 'infinity') ON CONFLICT ON CONSTRAINT revocation_pkey DO UPDATE SET until = 'infinity'`, id, `UPDATE garant.installed SET ends = ends + 1`)
 }
 
 // Open takes back what [Close] did, when tx commits.
@@ -46,9 +46,14 @@ func Open(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
 	return guarding(ctx, tx, `DELETE FROM garant.revocation WHERE session = $1`, id)
 }
 
-func guarding(ctx context.Context, tx pgx.Tx, sql string, id tenant.ID) error {
+func guarding(ctx context.Context, tx pgx.Tx, sql string, id tenant.ID, more ...string) error {
 	return asOwner(ctx, tx, func() error {
 		_, err := tx.Exec(ctx, sql, standsFor(id))
+		for _, sql := range more {
+			if err == nil {
+				_, err = tx.Exec(ctx, sql)
+			}
+		}
 		return err
 	})
 }

@@ -142,11 +142,13 @@ func (d Design) body() string {
 	case Pinned:
 		return pinned + strings.NewReplacer(
 			"{other}", `starts_with(current_setting('backtrace_functions'), 'garant_') AND current_setting('backtrace_functions') <> pin`,
+			"{ticket}", "",
 			"{hold}", `set_config('backtrace_functions', pin, true)`).Replace(entrance)
 	case Statement:
 		return statement + strings.NewReplacer(
-			"{other}", `current_setting('garant.context', true) <> '' AND garant.tenant(left(current_setting('garant.context', true), 64)) <> pin`,
-			"{hold}", `set_config('garant.context', garant.mac(k.outer_pad, k.inner_pad, pin) || pin, true)`).Replace(entrance)
+			"{other}", `current_setting('garant.context', true) <> '' AND garant.tenant(left(current_setting('garant.context', true), 128)) <> pin`,
+			"{ticket}", `ticket := encode(int8send(coalesce(pg_sequence_last_value('garant.ends'), 0)) || timestamptz_send(to_timestamp(greatest(0, least(expires, 253402300799000000))::float8 / 1000000)), 'hex') || lives || pin;`,
+			"{hold}", `set_config('garant.context', garant.mac(k.outer_pad, k.inner_pad, ticket) || ticket, true)`).Replace(entrance)
 	}
 	return ""
 }

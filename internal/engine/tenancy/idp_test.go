@@ -130,7 +130,26 @@ func (p *idp) sign(claims map[string]any, header ...map[string]any) string {
 	for _, h := range header {
 		maps.Copy(head, h)
 	}
-	signed := p.body(head, claims)
+	return p.signed(key, p.body(head, claims))
+}
+
+// signText makes an ID token whose claims have a text before their last brace, or, without claims, are that text.
+func (p *idp) signText(claims map[string]any, text string, header ...map[string]any) string {
+	p.t.Helper()
+	payload := text
+	if claims != nil {
+		c, err := json.Marshal(claims)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		payload = strings.TrimSuffix(string(c), "}") + text + "}"
+	}
+	token := p.sign(nil, header...)
+	return p.signed(p.keys[p.kid], token[:strings.IndexByte(token, '.')]+"."+b64([]byte(payload)))
+}
+
+func (p *idp) signed(key *rsa.PrivateKey, signed string) string {
+	p.t.Helper()
 	sum := sha256.Sum256([]byte(signed))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -174,6 +175,25 @@ func TestIDTokens(t *testing.T) {
 		"an access token, spelled out": w.idp.sign(with(), map[string]any{"typ": "application/AT+JWT"}),
 		"an unknown key":               w.idp.sign(with(), map[string]any{"kid": "nobody"}),
 		"a critical extension":         w.idp.sign(with(), map[string]any{"crit": []string{"b64"}, "b64": false}),
+		"got by another client":        w.idp.sign(with("azp", "other")),
+		"a party that is no name":      w.idp.sign(with("azp", []string{"sponsorship"})),
+		"a bearer token":               w.idp.sign(with("typ", "Bearer")),
+		"a refresh token":              w.idp.sign(with("typ", "Refresh")),
+		"for access":                   w.idp.sign(with("token_use", "access")),
+		"a logout token":               w.idp.sign(with("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}})),
+		"a logout token, by its type":  w.idp.sign(with(), map[string]any{"typ": "logout+jwt"}),
+		"two audiences":                w.idp.signText(with("aud", "other"), `,"aud":"sponsorship"`),
+		"two spellings of audience":    w.idp.signText(with("aud", "other"), `,"Aud":"sponsorship"`),
+		"two spellings of a subject":   w.idp.signText(with(), `,"\u017fub":"somebody else"`),
+		"two tenants":                  w.idp.signText(with(), `,"org_id":"`+w.b.String()+`"`),
+		"two tenants, spelled apart":   w.idp.signText(with(), `,"Org_Id":"`+w.b.String()+`"`),
+		"two expiries":                 w.idp.signText(with("exp", now-60), fmt.Sprintf(`,"EXP":%d`, now+60)),
+		"more after the claims":        w.idp.signText(with(), `}{"org_id":"`+w.b.String()+`"`),
+		"a token within":               w.idp.signText(nil, good, map[string]any{"cty": "JWT"}),
+		"its key in the header":        stranger.sign(with(), map[string]any{"jwk": stranger.set1()["keys"].([]map[string]any)[1]}),
+		"a stranger’s key, no name":    stranger.sign(with(), map[string]any{"kid": ""}),
+		"a tenant in braces":           w.idp.sign(with("org_id", "{"+w.a.String()+"}")),
+		"a tenant as a URN":            w.idp.sign(with("org_id", "urn:uuid:"+w.a.String())),
 		"its own key along":            w.idp.sign(with(), map[string]any{"kid": "x", "jku": stranger.issuer() + "/keys"}),
 		"too long":                     w.idp.sign(with("x", strings.Repeat("x", maxIDToken))),
 	} {
@@ -187,9 +207,15 @@ func TestIDTokens(t *testing.T) {
 		"with another key":            w.idp.signEC(with()),
 		"several, for us":             w.idp.sign(with("aud", []string{"other", "sponsorship"}, "azp", "sponsorship")),
 		"a clock that differs a bit":  w.idp.sign(with("exp", now-10)),
+		"in capitals":                 w.idp.sign(with("org_id", strings.ToUpper(w.a.String()))),
+		"one, for us":                 w.idp.sign(with("azp", "sponsorship")),
+		"which says what it is":       w.idp.sign(with("typ", "ID", "token_use", "id")),
+		"with other claims twice":     w.idp.signText(with("Name", "x"), `,"name":"y"`),
+		"without the name of its key": w.idp.sign(with(), map[string]any{"kid": ""}),
 		"a clock that is ahead a bit": w.idp.sign(with("iat", now+10)),
 	} {
-		if _, err := w.tenancy.Mint(context.Background(), w.app, Request{Database: "shop", IDToken: token}); err != nil {
+		m, err := w.tenancy.Mint(context.Background(), w.app, Request{Database: "shop", IDToken: token})
+		if err != nil || m.Token.Claims().Tenant.String() != w.a.String() {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -202,6 +228,8 @@ func TestTenantClaims(t *testing.T) {
 		{`"` + id + `"`, "uuid", id}, {`42`, "uuid", ""}, {`42`, "bigint", "42"}, {`"42"`, "bigint", "42"}, {`-7`, "bigint", "-7"}, {`4.2`, "bigint", ""}, {`4e2`, "bigint", ""},
 		{`9223372036854775808`, "bigint", ""}, {`true`, "bigint", ""}, {`[1]`, "bigint", ""}, {`"acme"`, "text", "acme"}, {`42`, "text", ""}, {`null`, "text", ""}, {`""`, "text", ""}, {``, "text", ""},
 		{`"` + strings.Repeat("x", 39) + `"`, "text", ""}, {`"a\u0000b"`, "text", ""},
+		{`"007"`, "bigint", ""}, {`"+7"`, "bigint", ""}, {`-0`, "bigint", ""}, {`" 7"`, "bigint", ""}, {`9007199254740993`, "bigint", "9007199254740993"}, {`42.0`, "bigint", ""},
+		{`"\ud800"`, "text", ""}, {"\"\xff\"", "text", ""}, {`"Acme"`, "text", "Acme"}, {`"e\u0301"`, "text", "e\u0301"}, {`"acme "`, "text", "acme "},
 	} {
 		got, err := tenantOf(json.RawMessage(c.claim), c.typ)
 		if err != nil && c.want != "" || err == nil && got.String() != c.want {

@@ -11,9 +11,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/google/uuid"
@@ -112,15 +114,16 @@ func (i *issuers) verify(ctx context.Context, l *estate.OIDCLogin, raw string) (
 	case err != nil:
 		return bad("tenancy.id_token", "This ID token does not verify: its signature, its issuer or its audience is not the declared one.")
 	}
-	var claims map[string]json.RawMessage
-	if err := token.Claims(&claims); err != nil {
+	claims, ok := claimsOf(token, l)
+	if !ok {
 		return bad("tenancy.id_token", "This is not an ID token.")
 	}
 	if token.IssuedAt.Unix() <= 0 || token.IssuedAt.After(now.Add(clockSkew)) {
 		return bad("tenancy.id_token_future", "The ID token is dated later than now, or not at all.")
 	}
+	// Who is named as the party asked for it: for another, our audience in it is no login at ours.
 	var party string
-	if len(token.Audience) > 1 && (json.Unmarshal(claims["azp"], &party) != nil || party != l.Audience) {
+	if azp, named := claims["azp"]; (named || len(token.Audience) > 1) && (json.Unmarshal(azp, &party) != nil || party != l.Audience) {
 		return bad("tenancy.id_token", "This ID token was issued to another client as well, and does not say that it is for ours.")
 	}
 	if token.Subject == "" || len(token.Subject) > maxClaim {
@@ -139,6 +142,45 @@ func (i *issuers) verify(ctx context.Context, l *estate.OIDCLogin, raw string) (
 	}
 	out.session = sessionOf("sub", token.Issuer, token.Subject, when.String())
 	return out, nil
+}
+
+// claimsOf reads the claims of a verified token. It reports false for a token that says itself that it is
+// something else than an ID token, and for one that says something twice: who reads JSON takes the first or the
+// last, and some take "Aud" for "aud", as package oidc does.
+func claimsOf(token *oidc.IDToken, l *estate.OIDCLogin) (map[string]json.RawMessage, bool) {
+	var payload json.RawMessage
+	if token.Claims(&payload) != nil {
+		return nil, false
+	}
+	read := []string{"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "auth_time", "typ", "token_use", "events", "_claim_names", "_claim_sources", l.TenantClaim, l.SessionClaim}
+	claims := map[string]json.RawMessage{}
+	d := json.NewDecoder(bytes.NewReader(payload))
+	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+		return nil, false
+	}
+	for d.More() {
+		key, err := d.Token()
+		name, ok := key.(string)
+		var value json.RawMessage
+		if err != nil || !ok || d.Decode(&value) != nil {
+			return nil, false
+		}
+		for _, r := range read {
+			if _, twice := claims[name]; strings.EqualFold(name, r) && (twice || name != r && !slices.Contains(read, name)) {
+				return nil, false
+			}
+		}
+		claims[name] = value
+	}
+	// Keycloak and Cognito tell access and refresh tokens by a claim; events are those of a logout token (OpenID Connect Back-Channel Logout).
+	for name, own := range map[string]string{"typ": "ID", "token_use": "id"} {
+		var kind string
+		if value, named := claims[name]; named && (json.Unmarshal(value, &kind) != nil || kind != own) {
+			return nil, false
+		}
+	}
+	_, events := claims["events"]
+	return claims, !events
 }
 
 // typeOf is the typ of a token's header, in small letters and without "application/"; empty: none.
@@ -164,7 +206,12 @@ func tenantOf(claim json.RawMessage, typ string) (tenant.ID, error) {
 		}
 		text = string(claim)
 	}
-	return tenant.ParseID(typ, text)
+	id, err := tenant.ParseID(typ, text)
+	// Two claims that differ must not become one tenant: 7 and 007, or texts that are no Unicode, of which U+FFFD is left.
+	if err != nil || typ == "bigint" && id.String() != text || typ == "text" && strings.ContainsRune(text, utf8.RuneError) {
+		return tenant.ID{}, errors.New("not of the type")
+	}
+	return id, nil
 }
 
 // issuer is one issuer: its description, its keys, and how long ago it gave them.

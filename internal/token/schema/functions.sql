@@ -43,6 +43,7 @@ CREATE OR REPLACE FUNCTION garant.retire(id smallint, at timestamptz) RETURNS vo
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	UPDATE garant.key k SET retires_at = least(k.retires_at, retire.at) WHERE k.id = retire.id;
+	UPDATE garant.installed i SET ends = i.ends + 1;
 END;
 
 -- revoke ends a session; sweep then ends its transactions. until: when its last token ends.
@@ -51,21 +52,39 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	INSERT INTO garant.revocation (session, until) VALUES (revoke.session, revoke.until)
 	ON CONFLICT ON CONSTRAINT revocation_pkey DO UPDATE SET until = greatest(excluded.until, revocation.until);
+	UPDATE garant.installed i SET ends = i.ends + 1;
 END;
 
--- sweep terminates the connections whose transaction is of an ended session or of an expired
--- token, forgets what no token needs any more, and returns how many it terminated. A superuser's
+-- behind tells whether a sweep knows of an end that the snapshot of this transaction does not
+-- show. The age of the transaction does not tell that of its snapshot, which may be another's (SET TRANSACTION SNAPSHOT).
+CREATE OR REPLACE FUNCTION garant.behind() RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (SELECT i.ends FROM garant.installed i) < (SELECT e.last_value FROM garant.ends e);
+END
+$$;
+
+-- sweep terminates the connections whose transaction is of an ended session, of an expired
+-- token or of a retired key, forgets what no token needs any more, and returns how many it terminated. A superuser's
 -- connection is left alone: garant_sec may not end it, and it needs no token.
 CREATE OR REPLACE FUNCTION garant.sweep() RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	ended integer;
+	known bigint;
 BEGIN
+	-- First, so that who comes in on an older snapshot holds locks already, or is refused (garant.behind). Two
+	-- sweeps at once do not set it back.
+	IF NOT pg_is_in_recovery() AND (SELECT i.ends FROM garant.installed i) <> (SELECT e.last_value FROM garant.ends e) THEN
+		SELECT i.ends INTO known FROM garant.installed i FOR UPDATE;
+		PERFORM setval('garant.ends', known);
+	END IF;
 	SELECT count(*) FILTER (WHERE pg_terminate_backend(o.pid)) INTO ended
 	FROM (
 		SELECT DISTINCT l.pid FROM pg_locks l
 		WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND l.granted
-			AND (l.objsubid = 2 AND l.classid = 1197568609 AND to_timestamp(l.objid::bigint + 1577836801) <= clock_timestamp()
+			AND (l.objsubid = 2 AND l.classid::bigint BETWEEN 1197568512 AND 1197568767 AND (to_timestamp(l.objid::bigint + 1577836801) <= clock_timestamp()
+					OR NOT EXISTS (SELECT FROM garant.key k WHERE k.id = l.classid::bigint - 1197568512 AND (k.retires_at IS NULL OR k.retires_at > clock_timestamp())))
 				OR l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) IN (
 					SELECT hashtextextended(replace(r.session::text, '-', ''), 0) FROM garant.revocation r))
 			AND l.pid <> pg_backend_pid()

@@ -6,13 +6,19 @@
 --
 -- Nothing of a ticket is read before its MAC was found good, by its hash as in a token.
 
--- mac tells the MAC of a pin in this transaction. The planner puts it in place of the call, so that the
+-- mac tells the MAC of the rest of a ticket in this transaction. The planner puts it in place of the call, so that the
 -- pads stay columns.
-CREATE OR REPLACE FUNCTION garant.mac(outer_pad bytea, inner_pad bytea, pin text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-RETURN encode(sha256(outer_pad || sha256(inner_pad || timestamptz_send(transaction_timestamp()) || convert_to(pin, 'UTF8'))), 'hex');
+CREATE OR REPLACE FUNCTION garant.mac(outer_pad bytea, inner_pad bytea, rest text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN encode(sha256(outer_pad || sha256(inner_pad || timestamptz_send(transaction_timestamp()) || convert_to(rest, 'UTF8'))), 'hex');
 
 -- tenant tells what stands behind a mark in the pin of this transaction; NULL: it has none, or its ticket
--- is not good, or there is no such mark.
+-- is not good any more, or there is no such mark.
+--
+-- Whoever holds a ticket can take it off, roll back to before the locks that enter took, and put it on again; or use it in
+-- another transaction that began with the same message: no sweep finds who does. So a ticket is good no longer than its
+-- token, its key and, from the next sweep on, its session. Only above READ COMMITTED, where the end of the
+-- session is not to be seen, it is good until its token expires. The list of ended sessions is looked at only when
+-- the number of ends is another than when the ticket was made: the look costs as much as all the rest.
 CREATE OR REPLACE FUNCTION garant.tenant(mark text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -21,7 +27,15 @@ DECLARE
 BEGIN
 	SELECT nullif(split_part(ticket, mark, 2), '') INTO found_
 	FROM garant.key k
-	WHERE sha256(convert_to(garant.mac(k.outer_pad, k.inner_pad, substr(ticket, 65)), 'UTF8')) = sha256(convert_to(left(ticket, 64), 'UTF8'));
+	WHERE sha256(convert_to(garant.mac(k.outer_pad, k.inner_pad, substr(ticket, 65)), 'UTF8')) = sha256(convert_to(left(ticket, 64), 'UTF8'))
+		AND (k.retires_at IS NULL OR k.retires_at > clock_timestamp())
+		AND k.database = current_database()
+		AND substr(ticket, 81, 16) COLLATE "C" > encode(timestamptz_send(clock_timestamp()), 'hex');
+	IF found_ IS NOT NULL AND substr(ticket, 65, 16) <> encode(int8send(coalesce(pg_sequence_last_value('garant.ends'), 0)), 'hex') THEN
+		IF EXISTS (SELECT FROM garant.revocation r WHERE r.session IN (substr(ticket, 97, 32)::uuid, substr(ticket, 136, 32)::uuid)) THEN
+			RETURN NULL;
+		END IF;
+	END IF;
 	RETURN found_;
 END
 $$;

@@ -11,6 +11,8 @@ CREATE TABLE garant.key (
 	installed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	retires_at   timestamptz -- from then on no token of it is accepted
 );
+-- What ANALYZE samples stands in pg_statistic, which no policy guards: who may read all data reads that too.
+ALTER TABLE garant.key ALTER inner_pad SET STATISTICS 0, ALTER outer_pad SET STATISTICS 0;
 ALTER TABLE garant.key ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY sec ON garant.key TO garant_sec USING (true) WITH CHECK (true);
 
@@ -38,5 +40,9 @@ GRANT INSERT ON garant.key_inbox TO garant_keeper;
 CREATE TABLE garant.installed (
 	version integer NOT NULL,
 	design  text NOT NULL CHECK (design IN ('pinned', 'statement')),
-	at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+	at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	ends    bigint NOT NULL DEFAULT 0 -- how often sessions, tenants and keys were ended
 );
+
+-- installed.ends as of the last sweep. A sequence has one value, whatever the snapshot of who reads it.
+CREATE SEQUENCE garant.ends MINVALUE 0 START 0 OWNED BY garant.installed.ends;

@@ -314,7 +314,7 @@ const fillFunction = "garant.fill()"
 
 // guardTableNames are the tables of schema garant, with the record that apply keeps there.
 func guardTableNames() []string {
-	return []string{"applied", "applied_id_seq", "installed", "key", "key_inbox", "revocation"}
+	return []string{"applied", "applied_id_seq", "ends", "installed", "key", "key_inbox", "revocation"}
 }
 
 func stranger(j *judge) {
