@@ -26,7 +26,7 @@ func BeginTx(ctx context.Context, pool *pgxpool.Pool, t Token, o pgx.TxOptions) 
 	err := on(ctx, pool, t, func(c *pgxpool.Conn) error {
 		inner, err := wire.Begin(ctx, c.Conn(), t.secret(), o)
 		if err == nil {
-			tx = &Tx{transaction: inner, conn: c}
+			tx = &Tx{transaction: watched{inner}, conn: c}
 		}
 		return err
 	})
@@ -39,7 +39,7 @@ func Exec(ctx context.Context, pool *pgxpool.Pool, t Token, sql string, args ...
 	err := on(ctx, pool, t, func(c *pgxpool.Conn) error {
 		var err error
 		if tag, err = wire.Exec(ctx, c.Conn(), t.secret(), sql, args); err == nil {
-			c.Release()
+			giveBack(ctx, c)
 		}
 		return err
 	})
@@ -53,7 +53,7 @@ func Query(ctx context.Context, pool *pgxpool.Pool, t Token, sql string, args ..
 	var r *wire.Rows
 	err := on(ctx, pool, t, func(c *pgxpool.Conn) error {
 		var err error
-		r, err = wire.Query(ctx, c.Conn(), t.secret(), sql, args, c.Release)
+		r, err = wire.Query(ctx, c.Conn(), t.secret(), sql, args, func() { giveBack(ctx, c) })
 		return err
 	})
 	if err != nil {
@@ -84,7 +84,7 @@ func on(ctx context.Context, pool *pgxpool.Pool, t Token, do func(*pgxpool.Conn)
 		}
 		err = Explain(err)
 		if !errors.Is(err, ErrCursor) {
-			c.Release()
+			giveBack(ctx, c)
 			return err
 		}
 		_ = c.Conn().Close(ctx)
@@ -108,22 +108,31 @@ type transaction = pgx.Tx
 // Commit commits, and gives the connection back.
 func (tx *Tx) Commit(ctx context.Context) error {
 	err := tx.transaction.Commit(ctx)
-	tx.release()
+	tx.release(ctx)
 	return err
 }
 
 // Rollback rolls back, and gives the connection back. After a Commit it does nothing and returns [pgx.ErrTxClosed].
 func (tx *Tx) Rollback(ctx context.Context) error {
 	err := tx.transaction.Rollback(ctx)
-	tx.release()
+	tx.release(ctx)
 	return err
 }
 
-func (tx *Tx) release() {
+func (tx *Tx) release(ctx context.Context) {
 	if tx.conn != nil {
-		tx.conn.Release() // destroys it unless it is idle
+		giveBack(ctx, tx.conn)
 		tx.conn = nil
 	}
+}
+
+// giveBack gives a connection back to its pool, or closes it when a statement may have left something on it for the next
+// tenant.
+func giveBack(ctx context.Context, c *pgxpool.Conn) {
+	if !c.Conn().IsClosed() && wire.Left(c.Conn()) {
+		_ = c.Conn().Close(context.WithoutCancel(ctx))
+	}
+	c.Release() // destroys it unless it is idle
 }
 
 func (t Token) secret() wire.Secret { return wire.NewSecret(t.Bytes()) }

@@ -18,15 +18,19 @@
 //   - No setting that the application's role may choose makes the key, or a MAC that the caller did
 //     not bring, appear in what the server answers (TestKeyStaysIn).
 //   - One transaction serves one session: a second tenant, other rights, an open cursor are
-//     refused (TestSecondTenant, TestCursors); savepoints give back what was (TestSavepoints).
-//   - The end of a session and of a token ends the transactions that entered with it, within a
-//     sweep; an older snapshot does not let it in (TestRevocation, TestExpiry, TestSnapshots).
+//     refused (TestSecondTenant, TestCursors); savepoints give back what was (TestSavepoints). RESET ALL throws the
+//     context away: then only another token gives one again (TestThrownAway).
+//   - The end of a session, of a token and of a key ends the transactions that entered with it, within a
+//     sweep, whatever they say (TestRevocation, TestExpiry, TestLeakedKey, TestLocksStay, TestDiscardAll); an older
+//     snapshot, own or imported, does not let it in (TestSnapshots, TestImportedSnapshot). A ticket of design S
+//     that gave up its locks opens nothing after that end (TestTicketWithoutLocks, TestTicketOfOneMessage);
+//     above READ COMMITTED the end of its session shows only when its token expires.
 //   - A token of another database or installation, of an unknown or retired key, with any bit
 //     changed, is refused (TestRefused); a copy under another name refuses all (TestCopyRefuses).
 //   - The pin and the ticket cannot be set, kept or brought along (TestContextCannotBeSet,
 //     TestNothingStays).
 //   - Keys stand in no dump of who may read all data, and come in without standing in a statement
-//     (TestKeyIsUnreadable).
+//     (TestKeyIsUnreadable, TestStatisticsHoldNoKey).
 //
 // # Threat model
 //
@@ -34,5 +38,6 @@
 // tenants of their own. Not covered: a superuser, the owner of tables, roles with BYPASSRLS,
 // backups and replication (they are declared, and the isolation check holds the database to the
 // declaration); denial of service by who speaks SQL as the application, who may also terminate its other
-// connections; rows that a policy does not guard (package verify of engine tenancy).
+// connections; what a session wrote before its end and prepared for a commit in two phases (leave max_prepared_transactions
+// at 0); rows that a policy does not guard (package verify of engine tenancy).
 package token

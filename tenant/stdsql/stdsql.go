@@ -198,6 +198,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, named []driver.Nam
 	}
 	var tag pgconn.CommandTag
 	if c.tx != nil {
+		wire.Said(c.inner, query, args)
 		tag, err = c.tx.Exec(ctx, query, args...)
 	} else {
 		err = c.enter(ctx, func(s wire.Secret) (err error) {
@@ -218,6 +219,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, named []driver.Na
 		return nil, err
 	}
 	if c.tx != nil {
+		wire.Said(c.inner, query, args)
 		found, err := c.tx.Query(ctx, query, args...)
 		if err != nil {
 			return nil, tenant.Explain(err)
@@ -258,9 +260,9 @@ func (c *conn) ResetSession(context.Context) error {
 	return nil
 }
 
-// IsValid tells whether the connection is at rest.
+// IsValid tells whether the connection is at rest, and nothing can have been left on it for the next tenant.
 func (c *conn) IsValid() bool {
-	return !c.inner.IsClosed() && !c.inner.PgConn().IsBusy() && c.inner.PgConn().TxStatus() == 'I'
+	return !wire.Left(c.inner) && !c.inner.IsClosed() && !c.inner.PgConn().IsBusy() && c.inner.PgConn().TxStatus() == 'I'
 }
 
 // Close closes the connection.

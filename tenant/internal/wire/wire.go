@@ -115,6 +115,9 @@ func send(ctx context.Context, c *pgx.Conn, s Secret, sql string, args []any) (p
 			return nil, ErrOption
 		}
 	}
+	if !plain(sql) { // which travels by itself
+		Handed(c)
+	}
 	var b pgx.Batch
 	b.Queue(enter, s)
 	b.Queue(sql, args...)

@@ -1,0 +1,79 @@
+package wire
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A connection is used by one tenant after the other. What one of them says can stay on it and be used by the
+// next: a statement prepared under the name of one of the application's own runs with the next tenant's token, and
+// what it reads can be left in a setting. Only statements of a few kinds leave nothing of that sort; a connection
+// on which another was sent is closed instead of given back.
+
+const leftKey = "garant.tenant.left"
+
+// Said notes a statement. args are those it is sent with: with none, pgx sends a text that may hold several statements.
+func Said(c *pgx.Conn, sql string, args []any) {
+	several := len(args) == 0 || slices.ContainsFunc(args, func(a any) bool { _, is := a.(pgx.QueryExecMode); return is })
+	if !plain(sql) || several && strings.Contains(strings.TrimRight(sql, "; \t\r\n"), ";") {
+		Handed(c)
+	}
+}
+
+// Handed notes that a connection was given to somebody who says on it what we do not see.
+func Handed(c *pgx.Conn) { c.PgConn().CustomData()[leftKey] = true }
+
+// Left reports whether something may have been left on a connection.
+func Left(c *pgx.Conn) bool { return c.PgConn().CustomData()[leftKey] == true }
+
+// plain reports whether a statement is of a kind that prepares nothing, defines nothing and runs no other text as a statement.
+func plain(sql string) bool {
+	sql = uncommented(sql)
+	end := strings.IndexFunc(sql, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
+	if end < 0 {
+		end = len(sql)
+	}
+	switch word := strings.ToLower(sql[:end]); word {
+	case "select", "with", "values", "table", "insert", "update", "delete", "merge", "copy", "lock", "notify",
+		"savepoint", "release", "rollback", "declare", "fetch", "move", "close", "show":
+		return true
+	case "set":
+		local := strings.Fields(sql)
+		return len(local) > 1 && strings.EqualFold(local[1], "local")
+	}
+	return false
+}
+
+// uncommented takes off what may stand before a statement: blanks, parentheses, comments, which nest in PostgreSQL.
+func uncommented(sql string) string {
+	for {
+		sql = strings.TrimLeft(sql, " \t\r\n\f\v(")
+		switch {
+		case strings.HasPrefix(sql, "--"):
+			end := strings.IndexAny(sql, "\r\n")
+			if end < 0 {
+				return ""
+			}
+			sql = sql[end:]
+		case strings.HasPrefix(sql, "/*"):
+			i, depth := 2, 1
+			for ; depth > 0; i++ {
+				switch {
+				case i+1 >= len(sql):
+					return ""
+				case sql[i:i+2] == "/*":
+					depth++
+					i++
+				case sql[i:i+2] == "*/":
+					depth--
+					i++
+				}
+			}
+			sql = sql[i:]
+		default:
+			return sql
+		}
+	}
+}
