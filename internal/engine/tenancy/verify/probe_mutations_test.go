@@ -134,7 +134,7 @@ IF position($a$` + from + `$a$ IN was) = 0 THEN RAISE EXCEPTION 'garant.enter do
 		sql("probe.statistics", `ALTER TABLE customer.organisation DISABLE ROW LEVEL SECURITY`, `ALTER TABLE customer.organisation ENABLE ROW LEVEL SECURITY`,
 			"probe.reads", "probe.by_key", "probe.copy_out", "probe.insert", "probe.update_to", "probe.update_of", "probe.delete_of", "probe.leaky_condition", "probe.parallel", "probe.generic_plan", "probe.reading_token"),
 		{check: "probe.enters", breaks: `UPDATE garant.key SET retires_at = now() - interval '1 second'`, mends: `UPDATE garant.key SET retires_at = NULL`, wide: true},
-		enter("probe.expired_token", `WHEN to_timestamp(expires::float8 / 1000000) <= clock_timestamp() THEN`, `WHEN false THEN`),
+		enter("probe.expired_token", `WHEN expires::float8 <= date_part('epoch', clock_timestamp()) * 1000000 THEN`, `WHEN false THEN`),
 		enter("probe.other_token", `k.audience = substr(token, 3, 16)`, `length(k.audience) = 16`),
 		enter("probe.changed_token", `sha256(sha256(k.outer_pad || sha256(k.inner_pad || substr(token, 1, 100)))) = sha256(substr(token, 101, 32))`, `(length(k.outer_pad) > 0)`, "probe.other_token"),
 		enter("probe.revoked_token", `WHERE r.session IN (substr(pin, 8, 32)::uuid, lives::uuid) LIMIT 1`, `WHERE r.session IS NULL LIMIT 1`),
