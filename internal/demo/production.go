@@ -247,16 +247,35 @@ func (p production) restore() error {
 	return nil
 }
 
+// exec runs statements as one transaction. Garant looks at this database and copies its schema all the
+// while: where the two are in each other's way, the statements are tried again.
 func (p production) exec(statements string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
 	defer cancel()
 	if err := p.runs(); err != nil {
 		return err
 	}
-	return p.as(ctx, cluster.SuperUser, productionDatabase, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, `SET lock_timeout = '5s'; `+statements)
-		return err
-	})
+	for {
+		err := p.as(ctx, cluster.SuperUser, productionDatabase, func(conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, `SET lock_timeout = '2s'; `+statements)
+			return err
+		})
+		if !inTheWay(err) || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+// inTheWay reports whether somebody else's work on the catalogue stopped a statement: a lock that was
+// not to be had, a deadlock, a row of the catalogue changed by two at once (XX000 in PostgreSQL 15).
+func inTheWay(err error) bool {
+	var fault *pg.Fault
+	return errors.As(pg.Wrap(err), &fault) && slices.Contains([]string{"55P03", "40P01", "40001", "XX000"}, fault.SQLState)
 }
 
 func (p production) runs() error {
