@@ -34,7 +34,7 @@ const (
 	daily      = 24 * time.Hour
 	validDaily = 50 * time.Hour
 	maxItems   = 100
-	maxActual  = 240
+	maxActual  = 240 // bytes of what an item shows
 	maxRaw     = 48 << 10
 )
 
@@ -143,7 +143,7 @@ func (l look) database(ctx context.Context, d *estate.Database, now time.Time) (
 	ctx, cancel := context.WithTimeout(ctx, l.time)
 	defer cancel()
 	item := func(p Problem, expected, actual string) {
-		items = append(items, measure.Item{Target: d.Name, Problem: string(p), Expected: expected, Actual: shorten(actual)})
+		items = append(items, measure.Item{Target: d.Name, Problem: string(p), Expected: expected, Actual: measure.Shown(actual, maxActual)})
 	}
 	defer func() {
 		if recover() != nil {
@@ -197,10 +197,10 @@ func judged(target string, r *verify.Report) []measure.Item {
 	for _, one := range r.Results {
 		switch {
 		case one.Outcome == verify.Error:
-			items = append(items, measure.Item{Target: target, Problem: string(Unseen), Expected: one.ID, Actual: shorten(one.Error)})
+			items = append(items, measure.Item{Target: target, Problem: string(Unseen), Expected: one.ID, Actual: measure.Shown(one.Error, maxActual)})
 		case one.Outcome == verify.Fail && one.Severity.AtLeast(verify.Medium):
 			for _, found := range one.Findings {
-				items = append(items, measure.Item{Target: target, Problem: string(problem(one)), Expected: one.ID, Actual: shorten(found.Object + ": " + found.Found)})
+				items = append(items, measure.Item{Target: target, Problem: string(problem(one)), Expected: one.ID, Actual: measure.Shown(found.Object+": "+found.Found, maxActual)})
 			}
 		}
 	}
@@ -224,13 +224,4 @@ func problem(r verify.Result) Problem {
 		return Weak
 	}
 	return Shows
-}
-
-// shorten keeps what an item shows on one line.
-func shorten(s string) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
-	if runes := []rune(s); len(runes) > maxActual {
-		return string(runes[:maxActual-1]) + "…"
-	}
-	return s
 }
