@@ -99,6 +99,18 @@ func (e *Estate) Database(name string) (Database, bool) {
 	return Database{}, false
 }
 
+// DatabasesWhere returns the databases that are in, by name.
+func (e *Estate) DatabasesWhere(in func(*Database) bool) []*Database {
+	var list []*Database
+	for i := range e.Databases {
+		if in(&e.Databases[i]) {
+			list = append(list, &e.Databases[i])
+		}
+	}
+	slices.SortFunc(list, func(a, b *Database) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
 // Declared returns what an estate declares of a target, whatever its kind, to be compared by
 // reflect.DeepEqual with what another estate declares of it; nil: it declares none of that name.
 // Where it stands in the file is no part of it.

@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
 	"github.com/garant-project/garant/internal/estate"
@@ -67,28 +66,17 @@ func (k *looker) check(id, proves string, in func(*estate.Database) bool, verdic
 	return measure.Check{ID: id, Measures: []string{proves}, Every: every, Valid: valid, Timeout: timeout, Facts: names,
 		Scope: func(e *estate.Estate) []string {
 			var scope []string
-			for _, d := range targets(e, in) {
+			for _, d := range e.DatabasesWhere(in) {
 				scope = append(scope, d.Name)
 			}
-			slices.Sort(scope)
 			return scope
 		},
 		Run: func(ctx context.Context, run measure.In) measure.Finding {
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
-			return k.run(ctx, run, targets(run.Estate, in), verdict, facts)
+			return k.run(ctx, run, run.Estate.DatabasesWhere(in), verdict, facts)
 		},
 	}
-}
-
-func targets(e *estate.Estate, in func(*estate.Database) bool) []*estate.Database {
-	var list []*estate.Database
-	for i := range e.Databases {
-		if in(&e.Databases[i]) {
-			list = append(list, &e.Databases[i])
-		}
-	}
-	return list
 }
 
 func anyDatabase(*estate.Database) bool        { return true }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
@@ -43,7 +42,7 @@ func Checks() Set[measure.Check] {
 		Facts: []string{"hosting.dedicated", "hosting.places"},
 		Scope: func(e *estate.Estate) []string {
 			var names []string
-			for _, d := range targets(e) {
+			for _, d := range e.DatabasesWhere(dedicated) {
 				names = append(names, d.Name)
 			}
 			return names
@@ -52,19 +51,10 @@ func Checks() Set[measure.Check] {
 	}}
 }
 
-func targets(e *estate.Estate) []estate.Database {
-	var list []estate.Database
-	for _, d := range e.Databases {
-		if d.Dedicated != nil {
-			list = append(list, d)
-		}
-	}
-	slices.SortFunc(list, func(a, b estate.Database) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
+func dedicated(d *estate.Database) bool { return d.Dedicated != nil }
 
 func run(ctx context.Context, in measure.In) measure.Finding {
-	list := targets(in.Estate)
+	list := in.Estate.DatabasesWhere(dedicated)
 	if len(list) == 0 {
 		return measure.Finding{Outcome: measure.NotApplicable}
 	}
@@ -72,7 +62,7 @@ func run(ctx context.Context, in measure.In) measure.Finding {
 	raw := map[string]any{}
 	var places []string
 	for _, d := range list {
-		l := look{in: in.Estate, own: d}
+		l := look{in: in.Estate, own: *d}
 		l.guarded(ctx)
 		blind := slices.ContainsFunc(l.items, func(i measure.Item) bool { return Problem(i.Problem).Blind() })
 		failed := slices.ContainsFunc(l.items, func(i measure.Item) bool { return !Problem(i.Problem).Blind() })

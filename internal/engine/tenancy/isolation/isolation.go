@@ -71,20 +71,9 @@ type look struct {
 	scratch bool
 }
 
-func (l look) targets(e *estate.Estate) []*estate.Database {
-	var list []*estate.Database
-	for i := range e.Databases {
-		if l.in(&e.Databases[i]) {
-			list = append(list, &e.Databases[i])
-		}
-	}
-	slices.SortFunc(list, func(a, b *estate.Database) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
 func (l look) scope(e *estate.Estate) []string {
 	var names []string
-	for _, d := range l.targets(e) {
+	for _, d := range e.DatabasesWhere(l.in) {
 		names = append(names, d.Name)
 	}
 	return names
@@ -100,7 +89,7 @@ func (l look) facts() []string {
 
 // run looks at one database after the other: each is as much as a server should carry at a time.
 func (l look) run(ctx context.Context, in measure.In) measure.Finding {
-	targets := l.targets(in.Estate)
+	targets := in.Estate.DatabasesWhere(l.in)
 	if len(targets) == 0 {
 		return measure.Finding{Outcome: measure.NotApplicable}
 	}
