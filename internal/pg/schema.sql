@@ -94,6 +94,18 @@ $$;
 
 ALTER FUNCTION estate.check_confirmation() OWNER TO garant_owner;
 
+CREATE FUNCTION hosting.name_customer() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	NEW.customer := tenancy.customer_of(NEW.database, NEW.tenant);
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION hosting.name_customer() OWNER TO garant_owner;
+
 CREATE FUNCTION measure.check_annex_decision() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -338,7 +350,7 @@ CREATE TABLE hosting.told (
     move uuid NOT NULL,
     step text NOT NULL,
     told_by text NOT NULL,
-    customer uuid GENERATED ALWAYS AS (tenancy.customer_of(database, tenant)) STORED NOT NULL,
+    customer uuid NOT NULL,
     CONSTRAINT told_told_by_check CHECK ((told_by ~ '^(person|system):.'::text))
 );
 
@@ -806,7 +818,7 @@ CREATE TABLE hosting.residence (
     paused boolean NOT NULL,
     move uuid NOT NULL,
     since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    customer uuid GENERATED ALWAYS AS (tenancy.customer_of(database, tenant)) STORED NOT NULL,
+    customer uuid NOT NULL,
     CONSTRAINT residence_tenant_check CHECK (((octet_length(tenant) >= 1) AND (octet_length(tenant) <= 38))),
     CONSTRAINT residence_tenant_type_check CHECK ((tenant_type = ANY (ARRAY['uuid'::text, 'bigint'::text, 'text'::text])))
 );
@@ -1790,6 +1802,10 @@ CREATE TRIGGER set_seat BEFORE INSERT OR UPDATE ON directory.person FOR EACH ROW
 
 CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
 
+CREATE TRIGGER name_customer BEFORE INSERT ON hosting.residence FOR EACH ROW EXECUTE FUNCTION hosting.name_customer();
+
+CREATE TRIGGER name_customer BEFORE INSERT ON hosting.told FOR EACH ROW EXECUTE FUNCTION hosting.name_customer();
+
 CREATE TRIGGER check_annex_decision BEFORE INSERT ON measure.annex_decision FOR EACH ROW EXECUTE FUNCTION measure.check_annex_decision();
 
 CREATE TRIGGER check_annex_draft BEFORE INSERT ON measure.annex_draft FOR EACH ROW EXECUTE FUNCTION measure.check_annex_draft();
@@ -1986,6 +2002,8 @@ REVOKE ALL ON FUNCTION directory.set_seat() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION estate.check_confirmation() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION hosting.name_customer() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION measure.check_annex_decision() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION measure.check_annex_draft() FROM PUBLIC;
@@ -2017,6 +2035,8 @@ REVOKE ALL ON FUNCTION tenancy.check_revocation() FROM PUBLIC;
 REVOKE ALL ON FUNCTION tenancy.check_service_minting() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION tenancy.customer_of(home text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.customer_of(home text, tenant text) TO garant_staff;
+GRANT ALL ON FUNCTION tenancy.customer_of(home text, tenant text) TO garant_worker;
 
 GRANT SELECT ON TABLE hosting.told TO garant_staff;
 GRANT SELECT ON TABLE hosting.told TO garant_worker;
@@ -2055,6 +2075,8 @@ GRANT INSERT(told_by) ON TABLE hosting.told TO garant_worker;
 GRANT SELECT(customer) ON TABLE hosting.told TO garant_portal;
 
 REVOKE ALL ON FUNCTION tenancy.home_of(database text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.home_of(database text, tenant text) TO garant_staff;
+GRANT ALL ON FUNCTION tenancy.home_of(database text, tenant text) TO garant_worker;
 
 REVOKE ALL ON FUNCTION tenancy.tell_job() FROM PUBLIC;
 
