@@ -81,6 +81,17 @@ func (g *guarded) needed() (*manifest.Manifest, error) {
 	return m, err
 }
 
+// declared reads a manifest that must be there and opens a connection to its database; done closes it.
+func (g *guarded) declared(ctx context.Context) (m *manifest.Manifest, conn *pgx.Conn, done func(), err error) {
+	if m, err = g.needed(); err != nil {
+		return nil, nil, nil, err
+	}
+	if conn, err = g.connect(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	return m, conn, func() { _ = conn.Close(context.WithoutCancel(ctx)) }, nil
+}
+
 type isolationPlanCmd struct {
 	guarded
 	Key      string   `help:"What tells customers apart, when plan finds another: customer.organisation.id, or a column alone when customers have no table." placeholder:"TABLE.COLUMN"`
@@ -330,15 +341,11 @@ apply is at work; 7 when a lock was not to be had.`
 }
 
 func (k *isolationApplyCmd) Run(ctx context.Context, con console) error {
-	m, err := k.needed()
+	m, conn, done, err := k.declared(ctx)
 	if err != nil {
 		return err
 	}
-	conn, err := k.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer done()
 	began := time.Now()
 	n, err := apply.Run(ctx, conn, m, apply.Options{OnlyPrepare: k.Prepare, LockTimeout: k.LockTimeout, Patience: k.Patience, Report: reporter(con.out, k.JSON)})
 	if err != nil {

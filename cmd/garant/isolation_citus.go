@@ -27,15 +27,11 @@ Exit code 0 when nothing is in the way, 3 when something is.`
 
 // Run plans the distribution.
 func (k *isolationCitusCmd) Run(ctx context.Context, con console) error {
-	m, err := k.needed()
+	m, conn, done, err := k.declared(ctx)
 	if err != nil {
 		return err
 	}
-	conn, err := k.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer done()
 	db, err := schema.Read(ctx, conn)
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func (v view) grants(list []string) string {
 
 // areaOrder is the order of the documentation.
 func areaOrder() []string {
-	return []string{"roles", "around", "tables", "policies", "code", "constraints", "side", "token", "probe"}
+	return []string{"roles", "around", "tables", "policies", "code", "constraints", "side", "token", "accepted", "probe"}
 }
 
 // areas are all checks with what came of them.

@@ -29,6 +29,10 @@ func (m *Manifest) Write(to io.Writer) error {
 	sorted := *m
 	sorted.App = append([]string(nil), m.App...)
 	sorted.Around = append([]Path(nil), m.Around...)
+	sorted.Accepted = append([]Acceptance(nil), m.Accepted...)
+	for i := range sorted.Accepted {
+		sorted.Accepted[i].Objects = append([]string(nil), sorted.Accepted[i].Objects...)
+	}
 	sorted.Tables = append([]Table(nil), m.Tables...)
 	for i := range sorted.Tables {
 		sorted.Tables[i].Grants = append([]string(nil), sorted.Tables[i].Grants...)
@@ -60,6 +64,12 @@ func (m *Manifest) bytes() []byte {
 	}
 	for _, p := range m.Around {
 		fmt.Fprintf(&b, "  - {role: %s, kind: %s, why: %s}\n", scalar(p.Role), scalar(p.Kind), scalar(p.Why))
+	}
+	if len(m.Accepted) > 0 {
+		b.WriteString("\n# Findings of garant isolation verify that may stay: why, by whose word, since when. Verify counts and\n# shows them, and tells of those that are not there any more.\naccepted:\n")
+	}
+	for _, a := range m.Accepted {
+		fmt.Fprintf(&b, "  - check: %s\n    objects: %s\n    reason: %s\n    by: %s\n    date: %s\n", scalar(a.Check), flow(a.Objects), scalar(a.Reason), scalar(a.By), a.Date)
 	}
 	m.summary(&b)
 	if len(m.Tables) == 0 {

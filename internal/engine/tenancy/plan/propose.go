@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
@@ -84,7 +85,7 @@ func (p *Proposal) notes(f *found) {
 // keep puts the reviewer's decisions over what was proposed, and says what is new.
 func (p *Proposal) keep(db *schema.Database, before *manifest.Manifest) {
 	m := p.Manifest
-	m.Around = before.Around
+	m.Around, m.Accepted = before.Around, before.Accepted
 	if before.Database != m.Database {
 		p.Changed = append(p.Changed, fmt.Sprintf("The manifest is of database %s, this one is %s.", before.Database, m.Database))
 	}
@@ -215,27 +216,61 @@ func (c *classifier) table(r *schema.Relation) *manifest.Table {
 		doubt(t, "%s names its row by %s: no key holds that it is of the same customer", pair[1], pair[0])
 	}
 	for _, x := range r.Indexes {
-		if x.Unique && x.Columns != nil && len(x.Columns) > 0 && !slices.Contains(x.Columns, t.Column) && !c.onlyIDs(r, x.Columns) {
-			doubt(t, "unique %s over all customers (%s): an insert tells whether another customer has the value", strings.Join(x.Columns, ", "), x.Name)
+		if !x.Unique || len(x.Columns) == 0 || slices.Contains(x.Columns, t.Column) || numbered(r, x.Columns) {
+			continue
+		}
+		name, columns := manifest.Qualified(r.Schema, x.Name), strings.Join(x.Columns, ", ")
+		switch column, length, kind := random(r, x.Columns); {
+		case kind != "":
+			doubt(t, "unique %s over all customers: the keys look random (%s: %d characters, as %s has). If nobody can guess them, confirm it under accepted: check constraints.unique_without_tenant, object %s", columns, column, length, kind, name)
+		case identifies(r, x.Columns):
+			doubt(t, "unique %s over all customers: if nobody can guess these keys, confirm it under accepted: check constraints.unique_without_tenant, object %s; else an insert tells whether another customer has the value", columns, name)
+		default:
+			doubt(t, "unique %s over all customers (%s): an insert tells whether another customer has the value", columns, x.Name)
 		}
 	}
 	return t
 }
 
-// onlyIDs reports whether a unique key has a part that nobody guesses, or that is a number given
-// by the database.
-func (c *classifier) onlyIDs(r *schema.Relation, columns []string) bool {
+// numbered reports whether a unique key has a part that is a random uuid, or a number that a sequence gives or that refers to one.
+func numbered(r *schema.Relation, columns []string) bool {
 	return slices.ContainsFunc(columns, func(name string) bool {
 		col := r.Column(name)
-		if col == nil {
-			return false
-		}
-		if col.Base == "uuid" || col.Identity || strings.HasPrefix(col.Default, "nextval(") {
-			return true
-		}
-		// What refers to another row is as good as what it refers to.
-		return slices.ContainsFunc(r.ForeignKeys, func(k schema.ForeignKey) bool { return slices.Contains(k.Columns, name) }) || squeezed(name) == "id"
+		return col != nil && (col.Base == "uuid" || col.Identity || strings.HasPrefix(col.Default, "nextval(") || !isText(col) && (refers(r, name) || squeezed(name) == "id"))
 	})
+}
+
+func isText(col *schema.Column) bool {
+	return col.Base == "text" || strings.HasPrefix(col.Base, "character")
+}
+
+func refers(r *schema.Relation, column string) bool {
+	return slices.ContainsFunc(r.ForeignKeys, func(k schema.ForeignKey) bool { return slices.Contains(k.Columns, column) })
+}
+
+// identifies reports whether a unique key has a part that names this row or another: what refers is as good as what it refers to.
+func identifies(r *schema.Relation, columns []string) bool {
+	return slices.ContainsFunc(columns, func(name string) bool { return refers(r, name) || squeezed(name) == "id" })
+}
+
+// random finds a column of a unique key whose values look as if a library had made them at random, by their length: as ANALYZE
+// counted it, or as the type allows. Nothing is decided by that: a person confirms it.
+func random(r *schema.Relation, columns []string) (column string, length int, kind string) {
+	kinds := map[int]string{21: "a nanoid", 24: "a cuid2", 25: "a cuid", 26: "a ULID", 27: "a KSUID", 36: "a UUID as text"}
+	for _, name := range columns {
+		col := r.Column(name)
+		if w := words(name); col == nil || !isText(col) || len(w) == 0 || !refers(r, name) && !slices.Contains([]string{"id", "uid", "uuid", "key", "token"}, w[len(w)-1]) {
+			continue
+		}
+		n := col.Width - 1 // with a byte that says how long it is
+		if _, limit, ok := strings.Cut(col.Base, "("); ok && n < 1 {
+			n, _ = strconv.Atoi(strings.TrimSuffix(limit, ")"))
+		}
+		if kinds[n] != "" {
+			return name, n, kinds[n]
+		}
+	}
+	return "", 0, ""
 }
 
 func (c *classifier) carrier(r *schema.Relation, column string) *manifest.Table {

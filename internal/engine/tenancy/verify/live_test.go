@@ -97,9 +97,9 @@ func TestLiveMutations(t *testing.T) {
 			if m.mends != "" {
 				w.exec(w.super, m.mends)
 			}
-			wants(t, look(t, nil))
 		})
 	}
+	wants(t, look(t, nil)) // a mend that does not mend shows in what comes after it, at the latest here
 }
 
 // careless is a pooler that hands one connection to client after client and resets nothing. It
@@ -219,12 +219,14 @@ func TestLeavesNoTrace(t *testing.T) {
 		}
 		return n
 	}
+	// What the sessions before wrote is counted when they have ended.
+	w.until(`SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'keeper') AND pg_stat_force_next_flush() IS NOT NULL`)
 	before, wrote := w.dump(), writes()
-	first := w.whole(nil)
+	first := w.whole(func(o *Options) { o.clusters = nil })
 	w.whole(func(o *Options) { o.AppURL, o.Scratch = running.DSN("app", "shop"), false })
 	ctx, cancel := context.WithCancel(context.Background())
 	o := w.options()
-	o.Scratch = true
+	o.Scratch, o.clusters = true, nil
 	go func() { time.Sleep(700 * time.Millisecond); cancel() }()
 	if _, err := Run(ctx, o); err == nil {
 		t.Error("a look that was broken off has an answer")
@@ -311,7 +313,7 @@ func TestCannotLook(t *testing.T) {
 	try("no table of tenants", errs.Invalid, "tenancy.verify.no_tenant_table", func(o *Options) {
 		o.Manifest = &manifest.Manifest{Version: 1, Database: "shop", Design: manifest.Pinned, App: []string{"app"}}
 	})
-	try("out of time", errs.Unavailable, "tenancy.verify.timeout", func(o *Options) { o.Scratch, o.Timeout = true, 900*time.Millisecond })
+	try("out of time", errs.Unavailable, "tenancy.verify.timeout", func(o *Options) { o.Scratch, o.Timeout, o.clusters = true, 900*time.Millisecond, nil })
 
 	t.Run("a table that is locked", func(t *testing.T) {
 		other := w.connect(cluster.SuperUser, "shop")
