@@ -259,7 +259,7 @@ func random(r *schema.Relation, columns []string) (column string, length int, ki
 	kinds := map[int]string{21: "a nanoid", 24: "a cuid2", 25: "a cuid", 26: "a ULID", 27: "a KSUID", 36: "a UUID as text"}
 	for _, name := range columns {
 		col := r.Column(name)
-		if w := words(name); col == nil || !isText(col) || len(w) == 0 || !refers(r, name) && !slices.Contains([]string{"id", "uid", "uuid", "key", "token"}, w[len(w)-1]) {
+		if w := words(name); col == nil || !isText(col) || len(w) == 0 || !refers(r, name) && !slices.Contains([]string{"id", "uid", "uuid"}, w[len(w)-1]) {
 			continue
 		}
 		n := col.Width - 1 // with a byte that says how long it is
