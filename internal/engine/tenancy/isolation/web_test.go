@@ -60,7 +60,8 @@ func TestPagesOfARealDatabase(t *testing.T) {
 		"Policies do not bind TRUNCATE", "REVOKE ALL ON shop.export FROM PUBLIC, app;", "then classify it: garant isolation plan.")
 	french := consoletest.Text(t, h.page("/isolation/production", "fr"))
 	consoletest.Wants(t, french, "non tenu", "La sécurité au niveau des lignes est désactivée sur une table de clients", "non classée 1", "ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY;")
-	consoletest.Lacks(t, french, "Row-level security is off", "It is true of every row of")
+	consoletest.Wants(t, french, "Ses politiques ne sont pas en vigueur.", "Elle est vraie pour chaque ligne.", "Le manifeste ne la nomme pas. L’application a des droits sur elle.", "puis classez-la : garant isolation plan.", "app a TRUNCATE. Il peut vider la table")
+	consoletest.Lacks(t, french, "Row-level security is off", "It is true of every row", "The manifest does not name it")
 
 	only := consoletest.Text(t, h.page("/isolation/production?severity=high", "en"))
 	consoletest.Lacks(t, after(only, "Findings and repairs"), "REVOKE TRUNCATE")
@@ -101,6 +102,18 @@ func TestPagesOfARealDatabase(t *testing.T) {
 	consoletest.Wants(t, text, "The manifest has changed since the last look", "not known now 2")
 	w.declare(w.manifest)
 	h.estate, h.number = w.estate, 1
+
+	// What somebody answers for is shown with who does, and that it is not there any more.
+	accepted := "accepted:\n  - {check: constraints.unique_without_tenant, objects: [shop.line_pkey], reason: keys are drawn at random, by: the architect, date: 2026-11-27}\n"
+	w.declare([]byte(strings.Replace(string(w.manifest), "\ntables:", "\n"+accepted+"tables:", 1)))
+	h.estate, h.number = w.estate, 2
+	h.look()
+	text = consoletest.Text(t, h.page("/isolation/production", "en"))
+	consoletest.Wants(t, text, "Accepted findings", "keys are drawn at random", "the architect", "27 November 2026", "1 is not found any more")
+	consoletest.Wants(t, consoletest.Text(t, h.page("/isolation/production", "fr")), "Constats acceptés", "1 n’est plus constaté", "Le manifeste en accepte constraints.unique_without_tenant, qui n’y est pas constaté.")
+	w.declare(w.manifest)
+	h.estate, h.number = w.estate, 1
+	h.look()
 
 	// Garant goes blind: what was seen last is shown, and called that.
 	w.address("GARANT_TEST_URL", "postgres://reader@127.0.0.1:1/shop?connect_timeout=1")

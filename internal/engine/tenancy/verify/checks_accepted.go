@@ -64,7 +64,7 @@ func acceptedRefused(j *judge) {
 		case check.Kind == Probe:
 			j.found(a.Check, "It is a probe: what it finds has a cause that another check names.", "Accept the finding of that check, or mend it; remove the entry from accepted in the manifest.")
 		case !check.acceptable():
-			j.found(a.Check, "Its findings are of "+string(check.Severity)+" severity.", "Mend them, and remove the entry from accepted in the manifest.")
+			j.found(a.Check, "Its findings are of high severity or worse.", "Mend them, and remove the entry from accepted in the manifest.")
 		}
 	}
 }
