@@ -44,7 +44,7 @@ func TestPagesOfARealDatabase(t *testing.T) {
 	h.look()
 	text := consoletest.Text(t, h.page("/isolation/production", "en"))
 	consoletest.Lacks(t, text, "not known now", "was not looked at yet")
-	consoletest.Wants(t, text, "as declared 4", "3 of customers · 1 shared", "/evidence/", "[/checks/isolation.live/run]", "customer_id", "added by apply")
+	consoletest.Wants(t, text, "as declared 4", "3 of tenants · 1 shared", "/evidence/", "[/checks/isolation.live/run]", "customer_id", "added by apply")
 	consoletest.Wants(t, consoletest.Text(t, h.page("/isolation", "fr")), "3 de clients · 1 commune", "[/isolation/production]")
 
 	w.exec(careless)
@@ -96,7 +96,7 @@ func TestPagesOfARealDatabase(t *testing.T) {
 	text = consoletest.Text(t, h.page("/isolation/production", "en"))
 	consoletest.Wants(t, text, "critical finding 2", "not known now 2")
 	h.ahead = 0
-	w.declare([]byte(strings.Replace(string(w.manifest), "reason: no key leads to a customer", "reason: Countries of ISO 3166", 1)))
+	w.declare([]byte(strings.Replace(string(w.manifest), "reason: no key leads to a tenant", "reason: Countries of ISO 3166", 1)))
 	h.estate, h.number = w.estate, 2
 	text = consoletest.Text(t, h.page("/isolation/production", "en"))
 	consoletest.Wants(t, text, "The manifest has changed since the last look", "not known now 2")
@@ -140,7 +140,7 @@ func after(text, mark string) string {
 // Without a guarded database the page says how to have one.
 func TestNothingIsGuarded(t *testing.T) {
 	h := newHouse(t, Checks(Deps{}))
-	shop := []byte("isolation: 1\ndatabase: shop\ndesign: pinned\nkey: {column: id, type: uuid}\napp: [app]\ntables: {shop.customer: {class: tenant, column: id, reason: customers}}\n")
+	shop := []byte("isolation: 1\ndatabase: shop\ndesign: pinned\nkey: {column: id, type: uuid}\napp: [app]\ntables: {shop.customer: {class: tenant, column: id, reason: tenants}}\n")
 	e, err := estate.Parse([]byte("company: {name: Test, country: BE, languages: [fr], time_zone: UTC, contact: a@company.example}\n"+sample), estate.Files{"isolation.yaml": shop})
 	if err != nil || len(e.Guarded()) != 1 {
 		t.Errorf("what the page says to write does not do: %v", err)

@@ -13,9 +13,9 @@ import (
 const head = `# Which rows of this database belong to whom. Written by garant isolation plan; read it, correct it,
 # keep it beside your migrations, and run garant isolation plan again after each change of the schema.
 #
-#   tenant    each row belongs to one customer, named by column: the application sees those of the
+#   tenant    each row belongs to one tenant, named by column: the application sees those of the
 #             token that it entered the transaction with, and no others
-#   shared    the same for all customers: the application reads it; more only where grants say so
+#   shared    the same for all tenants: the application reads it; more only where grants say so
 #   private   not for the application at all
 #
 # A table that is not in this file is not for the application either. A doubt is a question that
@@ -46,9 +46,9 @@ func (m *Manifest) bytes() []byte {
 	var b bytes.Buffer
 	b.WriteString(head)
 	fmt.Fprintf(&b, "isolation: 1\ndatabase: %s\n", scalar(m.Database))
-	b.WriteString("\n# How the database knows the customer of a transaction: pinned (the token is verified once) or\n# statement (in each statement; for managed PostgreSQL, where nobody is superuser).\n")
+	b.WriteString("\n# How the database knows the tenant of a transaction: pinned (the token is verified once) or\n# statement (in each statement; for managed PostgreSQL, where nobody is superuser).\n")
 	fmt.Fprintf(&b, "design: %s\n", scalar(m.Design))
-	b.WriteString("\n# What the customer in a token is.\n")
+	b.WriteString("\n# What the tenant in a token is.\n")
 	if m.Key.Table == "" {
 		fmt.Fprintf(&b, "key: {column: %s, type: %s}\n", scalar(m.Key.Column), scalar(m.Key.Type))
 	} else {
@@ -56,7 +56,7 @@ func (m *Manifest) bytes() []byte {
 	}
 	b.WriteString("\n# The roles that the application signs in as. They own nothing and get in with a token only.\n")
 	fmt.Fprintf(&b, "app: %s\n", flow(m.App))
-	b.WriteString("\n# The ways around all this: who sees every customer, and what for. garant isolation verify holds\n# the database to this list.\n")
+	b.WriteString("\n# The ways around all this: who sees every tenant, and what for. garant isolation verify holds\n# the database to this list.\n")
 	if len(m.Around) == 0 {
 		b.WriteString("around: []\n")
 	} else {

@@ -127,7 +127,7 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// Each of these databases names its customers in another way.
+// Each of these databases names its tenants in another way.
 func TestFindsTheKey(t *testing.T) {
 	super := tenancytest.Shop(t)
 	for name, c := range map[string]struct {
@@ -169,7 +169,7 @@ func TestFindsTheKey(t *testing.T) {
 	}
 	tenancytest.Exec(t, super, "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE measurement (id int, value int)")
 	if _, err := plan.Propose(read(t), nil, plan.Wish{}); !errs.Is(err, errs.Invalid) {
-		t.Errorf("nothing names customers: %v", err)
+		t.Errorf("nothing names tenants: %v", err)
 	}
 	if _, err := plan.Propose(read(t), nil, plan.Wish{Key: &manifest.Key{Table: "public.nothing", Column: "id"}}); !errs.Is(err, errs.Invalid) {
 		t.Errorf("a key that is not there: %v", err)
@@ -248,10 +248,10 @@ INSERT INTO person SELECT left('c' || md5(id || n), 25), id, id || n FROM organi
 ANALYZE`)
 	p := propose(t, read(t), nil, plan.Wish{})
 	for _, want := range []string{
-		"person: unique id over all customers: the keys look random (id: 25 characters, as a cuid has). If nobody can guess them, confirm it under accepted: check constraints.unique_without_tenant, object public.person_pkey",
-		"person: unique mail over all customers (person_mail_key): an insert tells",
-		"tag: unique id over all customers: the keys look random (id: 26 characters, as a ULID has)",
-		"note: unique id over all customers: if nobody can guess these keys, confirm it under accepted",
+		"person: unique id over all tenants: the keys look random (id: 25 characters, as a cuid has). If nobody can guess them, confirm it under accepted: check constraints.unique_without_tenant, object public.person_pkey",
+		"person: unique mail over all tenants (person_mail_key): an insert tells",
+		"tag: unique id over all tenants: the keys look random (id: 26 characters, as a ULID has)",
+		"note: unique id over all tenants: if nobody can guess these keys, confirm it under accepted",
 	} {
 		table, text, _ := strings.Cut(want, ": ")
 		if !slices.ContainsFunc(p.Manifest.Table("public", table).Doubts, func(d string) bool { return strings.HasPrefix(d, text) }) {

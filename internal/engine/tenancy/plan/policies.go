@@ -70,7 +70,7 @@ func (b *builder) policy(r *schema.Relation) {
 	if len(sql) == 0 {
 		return
 	}
-	b.add(Step{ID: "policy:" + name, Phase: Switch, Table: name, Title: "Show the application the rows of " + name + " that are its token's customer's, and no others",
+	b.add(Step{ID: "policy:" + name, Phase: Switch, Table: name, Title: "Show the application the rows of " + name + " that are its token's tenant's, and no others",
 		SQL: sql, Lock: lockBrief, Cost: catalogueOnly, Undo: [][]string{undo}, Back: "drops the policies and brings back what was switched"})
 }
 

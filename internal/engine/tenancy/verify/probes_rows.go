@@ -585,7 +585,7 @@ func leakyCondition(a *attempt) {
 }
 
 func parallel(a *attempt) {
-	const force = `SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL min_parallel_index_scan_size = 0; SET LOCAL max_parallel_workers_per_gather = 2;`
+	const force = `SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL min_parallel_index_scan_size = 0; SET LOCAL max_parallel_workers_per_gather = 1;`
 	name := "force_parallel_mode"
 	if a.c.version >= 160000 {
 		name = "debug_parallel_query"
