@@ -28,6 +28,9 @@ DROP POLICY garant_select ON shop.line;
 CREATE POLICY garant_select ON shop.line FOR SELECT TO app USING (true);
 GRANT TRUNCATE ON shop.line TO app`
 
+// accepted is what somebody answers for that is not there.
+const accepted = "accepted:\n  - {check: constraints.unique_without_tenant, objects: [shop.line_pkey], reason: keys are drawn at random, by: the architect, date: 2026-11-27}\n"
+
 // A database that plan and apply have isolated, looked at by the check, on the pages; then broken, looked
 // at again, mended by what the page says.
 func TestPagesOfARealDatabase(t *testing.T) {
@@ -104,7 +107,6 @@ func TestPagesOfARealDatabase(t *testing.T) {
 	h.estate, h.number = w.estate, 1
 
 	// What somebody answers for is shown with who does, and that it is not there any more.
-	accepted := "accepted:\n  - {check: constraints.unique_without_tenant, objects: [shop.line_pkey], reason: keys are drawn at random, by: the architect, date: 2026-11-27}\n"
 	w.declare([]byte(strings.Replace(string(w.manifest), "\ntables:", "\n"+accepted+"tables:", 1)))
 	h.estate, h.number = w.estate, 2
 	h.look()
