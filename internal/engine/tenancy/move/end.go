@@ -129,13 +129,12 @@ func (m *Mover) revive(ctx context.Context) error {
 func (m *Mover) retry(ctx context.Context, fn func() error) error {
 	for began := time.Now(); ; {
 		err := fn()
-		var fault *pg.Fault
-		if err = pg.Wrap(err); err == nil || !errors.As(err, &fault) || fault.SQLState != "55P03" && fault.SQLState != "40P01" {
-			return err
+		if !pg.InTheWay(err) {
+			return pg.Wrap(err)
 		}
 		if time.Since(began) > m.o.Patience {
 			return errs.New(errs.Unavailable, "move.busy", "A transaction that does not end keeps the move waiting.").
-				WithFix("Look in pg_stat_activity for what is open for long, end it, then run the move again: it goes on where it stood.").Wrap(fault)
+				WithFix("Look in pg_stat_activity for what is open for long, end it, then run the move again: it goes on where it stood.").Wrap(pg.Wrap(err))
 		}
 		select {
 		case <-ctx.Done():

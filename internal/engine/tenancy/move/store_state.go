@@ -204,8 +204,7 @@ func (m *Mover) record(ctx context.Context) error {
 			}
 			return m.writeGuarded(ctx, tx)
 		})
-		var fault *pg.Fault
-		if errors.As(err, &fault) && fault.SQLState == "23505" {
+		if pg.SQLState(err) == "23505" {
 			return errs.New(errs.Conflict, "move.other", "The "+e.word+" takes part in another move of this tenant.").WithFix("Finish that move or undo it first.")
 		}
 		if err != nil {

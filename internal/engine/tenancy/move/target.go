@@ -222,9 +222,9 @@ UNION SELECT r.rolname, r.rolcanlogin FROM pg_roles r WHERE r.rolname = ANY ($1)
 		if login {
 			sql += " LOGIN"
 		}
-		if _, err := m.dst.conn.Exec(ctx, sql); err != nil && !isState(err, "42710") {
+		if _, err := m.dst.conn.Exec(ctx, sql); err != nil && pg.SQLState(err) != "42710" {
 			rows.Close()
-			if isState(err, "42501") {
+			if pg.SQLState(err) == "42501" {
 				return errs.New(errs.Denied, "move.role", "The target lacks the role "+manifest.Quote(name)+", and you may not make it.").WithFix("Have an administrator run there: " + sql + ".")
 			}
 			return m.dst.named(err)
@@ -354,9 +354,4 @@ func (m *Mover) program(ctx context.Context, password, name string, args ...stri
 			WithFix("Install PostgreSQL's client programs of the source's version or newer; it said: " + first).Wrap(err)
 	}
 	return out.String(), nil
-}
-
-func isState(err error, state string) bool {
-	f, ok := asFault(pg.Wrap(err))
-	return ok && f.SQLState == state
 }
