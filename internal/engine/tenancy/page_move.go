@@ -236,9 +236,9 @@ func command(verb string, m *residence.Moved) string {
 		tenant, from, to = m.Tenant, m.From, m.To
 	}
 	address := func(name string) string { return "env:" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_URL" }
-	text := fmt.Sprintf("garant tenant %s %s --from %s --to %s --from-name %s --to-name %s", verb, tenant, address(from), address(to), from, to)
+	text := fmt.Sprintf("garant tenant %s %s \\\n  --from %s --to %s \\\n  --from-name %s --to-name %s", verb, tenant, address(from), address(to), from, to)
 	if verb == "erase" {
-		text += ` --restore-point "…"`
+		text += " \\\n  --restore-point \"…\""
 	}
 	return text
 }

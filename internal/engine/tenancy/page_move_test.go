@@ -44,7 +44,7 @@ func TestMovePages(t *testing.T) {
 	w := newWorld(t)
 	h := w.house()
 	consoletest.Wants(t, h.get(Path), "[/tenancy/-/moves] See where customers live")
-	consoletest.Wants(t, h.get(MovesPath), "No move is under way", "Every customer lives in the shared database", "No move has ended yet", "garant tenant move KEY --from env:PRODUCTION_URL --to env:ACME_URL --from-name production --to-name acme")
+	consoletest.Wants(t, h.get(MovesPath), "No move is under way", "Every customer lives in the shared database", "No move has ended yet", "garant tenant move KEY", "--from env:PRODUCTION_URL --to env:ACME_URL", "--from-name production --to-name acme")
 
 	now := w.now()
 	going := w.moving(w.a, move.Journaled, nil)
