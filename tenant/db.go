@@ -96,6 +96,9 @@ func (d *DB) attempt(ctx context.Context, do func(*pgxpool.Pool, Token) error) e
 		case moves && !followed && errors.Is(err, ErrMoved):
 			followed = true
 			places.Forget(t.Claims().Tenant)
+			if first, ok := d.tokens.(interface{ Forget(Token) }); ok {
+				first.Forget(t) // it may be of where the tenant lived
+			}
 			pool, tokens, t, err = d.find(ctx)
 		default:
 			return err
@@ -106,7 +109,7 @@ func (d *DB) attempt(ctx context.Context, do func(*pgxpool.Pool, Token) error) e
 
 // find tells the pool that leads to the tenant, and a token for the database there with the source it came from.
 func (d *DB) find(ctx context.Context) (*pgxpool.Pool, Source, Token, error) {
-	t, err := d.tokens.Token(ctx)
+	t, err := ask(ctx, d.tokens)
 	if err == nil && t.IsZero() {
 		err = ErrNoToken
 	}

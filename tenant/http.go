@@ -83,6 +83,7 @@ type RefusedError struct {
 	Status      int
 	Code        string // invalid_grant, invalid_client, …; empty: the answer was not understood
 	Description string
+	Place       string // of a tenant that lives in another database: its name in the estate; a token is to be asked for there
 }
 
 func (e *RefusedError) Error() string {
@@ -105,9 +106,10 @@ func (e Endpoint) token(ctx context.Context, form url.Values) (Token, error) {
 		IssuedType  string `json:"issued_token_type"`
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
+		Place       string `json:"place"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil || status != http.StatusOK || answer.Error != "" {
-		return Token{}, &RefusedError{status, answer.Error, answer.Description}
+		return Token{}, &RefusedError{status, answer.Error, answer.Description, answer.Place}
 	}
 	t, err := ParseToken(answer.AccessToken)
 	if err != nil || answer.IssuedType != "urn:garant:token-type:tenant" {

@@ -62,6 +62,39 @@ func TestExchange(t *testing.T) {
 	}
 }
 
+// A login whose tenant lives in another database is led there by the refusal, once and no further, and asked for there from then on.
+func TestLedElsewhere(t *testing.T) {
+	token := mint(t, time.Minute)
+	var asked []string
+	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		to := r.PostFormValue("audience")
+		asked = append(asked, to)
+		if next := map[string]string{"shop": "acme", "lost": "found", "found": "lost"}[to]; next != "" {
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(map[string]any{"error": "invalid_target", "error_description": "elsewhere", "place": next})
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": token.Encode(), "issued_token_type": "urn:garant:token-type:tenant", "token_type": "N_A", "expires_in": 60})
+	})
+	c := Cache(Exchange{Endpoint: at, Audience: "shop", IDToken: say(idToken)})
+	for range 3 {
+		if got, err := c.Token(t.Context()); err != nil || got != token {
+			t.Fatal(got, err)
+		}
+	}
+	if fmt.Sprint(asked) != "[shop acme]" {
+		t.Errorf("asked %v", asked)
+	}
+	asked = nil
+	var refused *RefusedError
+	if _, err := Cache(Exchange{Endpoint: at, Audience: "lost", IDToken: say(idToken)}).Token(t.Context()); !errors.As(err, &refused) || refused.Place != "lost" {
+		t.Error(err)
+	}
+	if fmt.Sprint(asked) != "[lost found]" {
+		t.Errorf("asked %v", asked)
+	}
+}
+
 // Refusals say what Garant said; nothing else is taken for a token, followed elsewhere or told on.
 func TestExchangeRefused(t *testing.T) {
 	stolen := make(chan string, 100)

@@ -27,6 +27,16 @@ type Placed interface {
 	At(database string) Source // the name is that of Garant's estate
 }
 
+// ask asks a source, and once more where the tenant of the login lives, if it says that this is in another database.
+func ask(ctx context.Context, from Source) (Token, error) {
+	t, err := from.Token(ctx)
+	var refused *RefusedError
+	if placed, ok := from.(Placed); ok && errors.As(err, &refused) && refused.Place != "" {
+		return placed.At(refused.Place).Token(ctx)
+	}
+	return t, err
+}
+
 // SourceFunc is a function that is a [Source].
 type SourceFunc func(ctx context.Context) (Token, error)
 
@@ -107,7 +117,7 @@ func (c *Cached) ask(ctx context.Context, f *flight) {
 		}
 		close(f.done)
 	}()
-	f.token, f.err = c.from.Token(ctx)
+	f.token, f.err = ask(ctx, c.from)
 	if f.err == nil && f.token.IsZero() {
 		f.err = ErrNoToken
 	}

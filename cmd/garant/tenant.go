@@ -12,6 +12,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/move"
 	"github.com/garant-project/garant/internal/engine/tenancy/residence"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/token"
 )
 
 type tenantCmd struct {
@@ -108,6 +109,7 @@ type tenantMoveCmd struct {
 	Workers  int           `help:"Tables copied at once." default:"2"`
 	MaxPause time.Duration `help:"Longest time that the customer's writes may wait; then they go on, and the switch is tried again." default:"10s"`
 	Patience time.Duration `help:"How long a lock is tried for." default:"1m"`
+	Design   string        `help:"Design of a new target, pinned or statement (default: the source's)." enum:",pinned,statement" default:""`
 }
 
 // Help is shown below the flags.
@@ -127,7 +129,9 @@ docs/dedicated-hosting.md says what the roles of both databases need.`
 
 // Run moves.
 func (k *tenantMoveCmd) Run(ctx context.Context, c *cli, con console) error {
-	return k.mover(ctx, c, con, func(o *move.Options) { o.Workers, o.MaxPause, o.Patience = k.Workers, k.MaxPause, k.Patience },
+	return k.mover(ctx, c, con, func(o *move.Options) {
+		o.Workers, o.MaxPause, o.Patience, o.Design = k.Workers, k.MaxPause, k.Patience, token.Design(k.Design)
+	},
 		func(m *move.Mover) error { return m.Run(ctx) })
 }
 

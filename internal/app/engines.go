@@ -13,6 +13,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy"
 	"github.com/garant-project/garant/internal/engine/tenancy/hosting"
 	"github.com/garant-project/garant/internal/engine/tenancy/isolation"
+	"github.com/garant-project/garant/internal/engine/tenancy/residence"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/pg"
@@ -45,7 +46,7 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.Tenancy, err = tenancy.Open(tenancy.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log, Own: g.own()}); err != nil {
+	if g.Tenancy, err = tenancy.Open(tenancy.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log, Own: g.own(), Residences: residence.Places{}}); err != nil {
 		return nil, err
 	}
 	return append(Engines(),

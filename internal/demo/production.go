@@ -271,12 +271,9 @@ func (p production) exec(statements string) error {
 	}
 }
 
-// inTheWay reports whether somebody else's work on the catalogue stopped a statement: a lock that was
-// not to be had, a deadlock, a row of the catalogue changed by two at once (XX000 in PostgreSQL 15).
-func inTheWay(err error) bool {
-	var fault *pg.Fault
-	return errors.As(pg.Wrap(err), &fault) && slices.Contains([]string{"55P03", "40P01", "40001", "XX000"}, fault.SQLState)
-}
+// inTheWay reports whether somebody else's work on the catalogue stopped a statement; a row of the
+// catalogue changed by two at once is XX000 in PostgreSQL 15.
+func inTheWay(err error) bool { return pg.InTheWay(err) || pg.SQLState(err) == "XX000" }
 
 func (p production) runs() error {
 	if p.cluster == nil {

@@ -182,6 +182,29 @@ func (f *Fault) Error() string {
 	return s
 }
 
+// InTheWay reports whether a statement was stopped only by somebody else's, and may come to pass when it is sent again: a
+// lock that was not to be had in time, a deadlock, a serialisation failure.
+func InTheWay(err error) bool {
+	switch SQLState(err) {
+	case "55P03", "40P01", "40001":
+		return true
+	}
+	return false
+}
+
+// SQLState is the code of an error of the database, wrapped or not; empty: it is none.
+func SQLState(err error) string {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		return pgErr.Code
+	}
+	var f *Fault
+	if errors.As(err, &f) {
+		return f.SQLState
+	}
+	return ""
+}
+
 // Violates reports whether err is a refusal by the named constraint.
 func Violates(err error, constraint string) bool {
 	var pgErr *pgconn.PgError

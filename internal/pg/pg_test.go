@@ -96,6 +96,22 @@ func TestWrapShowsNoValue(t *testing.T) {
 	}
 }
 
+// What only somebody else's statement stopped is known as that, bare or wrapped; nothing else is.
+func TestInTheWay(t *testing.T) {
+	conn := pgtest.Superuser(t, "postgres")
+	for code, want := range map[string]bool{"55P03": true, "40P01": true, "40001": true, "42601": false, "23505": false} {
+		_, err := conn.Exec(context.Background(), "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '"+code+"'; END $$")
+		for name, err := range map[string]error{"bare": err, "wrapped": pg.Wrap(err)} {
+			if pg.InTheWay(err) != want || pg.SQLState(err) != code {
+				t.Errorf("%s, %s: %v, %q", code, name, pg.InTheWay(err), pg.SQLState(err))
+			}
+		}
+	}
+	if pg.InTheWay(nil) || pg.InTheWay(errors.New("55P03")) || pg.SQLState(nil) != "" {
+		t.Error("something that the database did not say")
+	}
+}
+
 func TestMigrateTwice(t *testing.T) {
 	name := pgtest.NewName(t)
 	dsn := pgtest.DSN(string(pg.Owner), name)

@@ -810,6 +810,33 @@ ALTER TABLE estate.version ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE hosting.move (
+    id uuid NOT NULL,
+    database text NOT NULL,
+    tenant_type text NOT NULL,
+    tenant text NOT NULL,
+    source text NOT NULL,
+    target text NOT NULL,
+    step text NOT NULL,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    rate bigint NOT NULL,
+    behind bigint NOT NULL,
+    pause_ms bigint NOT NULL,
+    proof jsonb NOT NULL,
+    restore text NOT NULL,
+    failure text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    started_by text NOT NULL,
+    switched_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    heard_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT move_tenant_check CHECK (((octet_length(tenant) >= 1) AND (octet_length(tenant) <= 38))),
+    CONSTRAINT move_tenant_type_check CHECK ((tenant_type = ANY (ARRAY['uuid'::text, 'bigint'::text, 'text'::text])))
+);
+
+ALTER TABLE hosting.move OWNER TO garant_owner;
+
 CREATE TABLE hosting.residence (
     database text NOT NULL,
     tenant_type text NOT NULL,
@@ -1541,6 +1568,9 @@ ALTER TABLE ONLY estate.confirmation
 ALTER TABLE ONLY estate.version
     ADD CONSTRAINT version_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY hosting.move
+    ADD CONSTRAINT move_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY hosting.residence
     ADD CONSTRAINT residence_pkey PRIMARY KEY (database, tenant_type, tenant);
 
@@ -1715,6 +1745,8 @@ CREATE INDEX throttle_started ON directory.throttle USING btree (started_at);
 CREATE INDEX document_owner ON document.document USING btree (owner_kind, owner_id, id);
 
 CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
+
+CREATE INDEX move_started ON hosting.move USING btree (started_at);
 
 CREATE INDEX residence_customer ON hosting.residence USING btree (customer);
 
@@ -2389,6 +2421,46 @@ GRANT INSERT(files) ON TABLE estate.version TO garant_staff;
 GRANT INSERT(applied_by) ON TABLE estate.version TO garant_staff;
 
 GRANT INSERT(reductions) ON TABLE estate.version TO garant_staff;
+
+GRANT SELECT,INSERT ON TABLE hosting.move TO garant_staff;
+GRANT SELECT,INSERT ON TABLE hosting.move TO garant_worker;
+GRANT SELECT ON TABLE hosting.move TO garant_checker;
+
+GRANT UPDATE(step) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(step) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(rows) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(rows) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(bytes) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(bytes) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(rate) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(rate) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(behind) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(behind) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(pause_ms) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(pause_ms) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(proof) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(proof) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(restore) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(restore) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(failure) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(failure) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(switched_at) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(switched_at) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(finished_at) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(finished_at) ON TABLE hosting.move TO garant_worker;
+
+GRANT UPDATE(heard_at) ON TABLE hosting.move TO garant_staff;
+GRANT UPDATE(heard_at) ON TABLE hosting.move TO garant_worker;
 
 GRANT SELECT,INSERT,DELETE ON TABLE hosting.residence TO garant_staff;
 GRANT SELECT,INSERT,DELETE ON TABLE hosting.residence TO garant_worker;

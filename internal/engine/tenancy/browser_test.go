@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 	"testing"
+	"time"
 
+	"github.com/garant-project/garant/internal/engine/tenancy/move"
 	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/internal/web/browsertest"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -40,6 +42,15 @@ FROM tenancy.minting AS m, generate_series(1, 28) AS n, generate_series(0, (n * 
 	_, _ = w.tenancy.Mint(context.Background(), w.app, Request{Database: "shop", IDToken: "a.b.c"})
 	_, _ = w.serve(w.b, true)
 
+	now := w.now()
+	gone := w.moving(w.a, move.Proved, func(p *move.Progress) {
+		p.SwitchedAt, p.Pause = &now, 834*time.Millisecond
+		p.Proof = []move.Sum{{Table: "shop.item", Rows: 1_988_505, High: "-123456789012345678901", Low: "98765432109876543210"}, {Table: `"Odd Schema"."T.x"`, Rows: 1_988_454, High: "723456789012345678901", Low: "-18765432109876543210"}}
+	})
+	failed := w.moving(w.b, move.Copied, func(p *move.Progress) {
+		p.Failure = "The target has no space left on its disk. Make room there, then run the move again: it goes on where it stood."
+	})
+
 	mux := http.NewServeMux()
 	mux.Handle("/static/", ui.Static())
 	mux.HandleFunc("/", func(rw http.ResponseWriter, r *http.Request) {
@@ -47,6 +58,6 @@ FROM tenancy.minting AS m, generate_series(1, 28) AS n, generate_series(0, (n * 
 		h.site.ServeHTTP(rw, r)
 	})
 	browsertest.Open(t, mux).Accessible(map[string]string{
-		"databases": Path, "database": Path + "/shop", "ask": Path + "/shop/jobs/new", "job": Path + "/shop/jobs/" + job.String(), "decide": Path + "/shop/jobs/" + anyone.String(),
+		"databases": Path, "database": Path + "/shop", "ask": Path + "/shop/jobs/new", "job": Path + "/shop/jobs/" + job.String(), "moves": MovesPath, "move": MovesPath + "/" + gone.String(), "failed": MovesPath + "/" + failed.String(), "decide": Path + "/shop/jobs/" + anyone.String(),
 	}, browsertest.Looks()...)
 }

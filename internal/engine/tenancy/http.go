@@ -90,7 +90,7 @@ func (t *Tenancy) token(w http.ResponseWriter, r *web.Request) error {
 		m, err = t.Mint(r.Context(), r.Actor, req)
 	}
 	if err != nil {
-		if errs.KindOf(err) != errs.Internal && errs.KindOf(err) != errs.Unavailable {
+		if errs.KindOf(err) != errs.Internal && errs.KindOf(err) != errs.Unavailable && idOf(err) != elsewhere {
 			t.failing.failed(caller, r.Now)
 		}
 		return err
@@ -169,23 +169,31 @@ func (t *Tenancy) tokenError(w http.ResponseWriter, r *web.Request, status int, 
 	if fix != "" {
 		text += " " + fix
 	}
+	var e *errs.Error
+	if errors.As(err, &e) && e.ID == elsewhere {
+		_ = web.WriteJSON(w, status, map[string]any{"error": code, "error_description": ascii(text), "place": e.Args["Place"]})
+		return
+	}
 	_ = writeOAuth(w, status, code, text)
 }
 
-func oauthError(r *web.Request, status int, err error) (string, int) {
+func idOf(err error) string {
 	var e *errs.Error
-	id := ""
 	if errors.As(err, &e) {
-		id = e.ID
+		return e.ID
 	}
-	switch id {
+	return ""
+}
+
+func oauthError(r *web.Request, status int, err error) (string, int) {
+	switch idOf(err) {
 	case "tenancy.oauth.invalid_request", "tenancy.tenant", "tenancy.request", "web.too_large":
 		return "invalid_request", http.StatusBadRequest
 	case "tenancy.oauth.invalid_scope", "tenancy.job_access":
 		return "invalid_scope", http.StatusBadRequest
 	case "tenancy.oauth.unsupported_grant_type":
 		return "unsupported_grant_type", http.StatusBadRequest
-	case "tenancy.no_database":
+	case "tenancy.no_database", elsewhere: // RFC 8693, section 2.2.2
 		return "invalid_target", http.StatusBadRequest
 	case "web.denied":
 		if r.Actor.Kind == actor.Public {

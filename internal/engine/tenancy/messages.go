@@ -12,7 +12,7 @@ var messageFiles embed.FS
 func CheckMessages() map[string][]byte { return messagesOf("checks") }
 
 // Messages are all the words of this engine, by language, for ui.NewMessages.
-func Messages() map[string][]byte { return messagesOf("checks", "pages") }
+func Messages() map[string][]byte { return messagesOf("checks", "pages", "moves") }
 
 func messagesOf(parts ...string) map[string][]byte {
 	out := map[string][]byte{}

@@ -51,7 +51,7 @@ type right struct {
 //
 // The errors: Denied (tenancy.denied, and tenancy.id_token… and tenancy.job… when the proof does not hold),
 // Invalid for a request that is none, NotFound for a database that is not guarded, Conflict when it has to be
-// keyed anew, Unavailable when it has no key yet or the issuer cannot be asked. Each refusal is recorded.
+// keyed anew or the tenant lives elsewhere (tenancy.elsewhere says where), Unavailable when it has no key yet or the issuer cannot be asked. Each refusal is recorded.
 func (t *Tenancy) Mint(ctx context.Context, by actor.Actor, req Request) (Minted, error) {
 	m, err := t.mint(ctx, by, req)
 	if err == nil {
@@ -114,6 +114,9 @@ func (t *Tenancy) mint(ctx context.Context, by actor.Actor, req Request) (Minted
 		if err := usable(m, &d); err != nil {
 			return err
 		}
+		if err := t.livesHere(ctx, tx, &d, r); err != nil {
+			return err
+		}
 		key, err := t.open(ctx, tx, m.place, m.key)
 		if err != nil {
 			return err
@@ -166,6 +169,30 @@ func usable(m minter, d *estate.Database) error {
 	}
 	return nil
 }
+
+// livesHere refuses a token for a database that the tenant left, or never lived in. Probes try the walls of every one.
+func (t *Tenancy) livesHere(ctx context.Context, tx pgx.Tx, d *estate.Database, r right) error {
+	if t.Residences == nil || r.kind == tenant.Probe {
+		return nil
+	}
+	home := d.Name
+	if d.Dedicated != nil {
+		home = d.Dedicated.Of
+	}
+	place, told, err := t.Residences.Place(ctx, tx, home, r.tenant)
+	if err != nil {
+		return err
+	}
+	declared := d.Dedicated != nil && d.Dedicated.Tenant == r.tenant.String()
+	if place == d.Name || !told && declared { // a move that Garant was not told of
+		return nil
+	}
+	return errs.New(errs.Conflict, elsewhere, fmt.Sprintf("This tenant lives in another database: %s.", place)).
+		WithFix("Ask for a token with audience="+place+", and go on there.").With("Place", place)
+}
+
+// elsewhere is the refusal that says where to ask.
+const elsewhere = "tenancy.elsewhere"
 
 // prove verifies what a request asks by.
 func (t *Tenancy) prove(ctx context.Context, by actor.Actor, d *estate.Database, section *estate.Tenancy, req Request) (right, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web/ui"
+	"github.com/garant-project/garant/tenant"
 )
 
 // Deps is what the engine needs from outside.
@@ -25,6 +26,15 @@ type Deps struct {
 	Now  func() time.Time
 	Log  *slog.Logger
 	Own  *OwnDatabase // nil: Garant's own database is not looked after
+	// Residences are asked before a token is minted; nil: no tenant ever lives elsewhere than where it belongs.
+	Residences Residences
+}
+
+// Residences knows where tenants live.
+type Residences interface {
+	// Place is the name in the estate of the database where a tenant of database lives; told: somebody said
+	// so, now or earlier. Of a tenant of whom nothing was ever told it is database itself.
+	Place(ctx context.Context, q pg.Querier, database string, id tenant.ID) (place string, told bool, err error)
 }
 
 // Tenancy mints, and keeps what that takes.

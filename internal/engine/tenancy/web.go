@@ -38,7 +38,7 @@ type pages struct {
 // due.
 func Pages(c *console.Chrome, t *Tenancy) ([]web.Route, error) {
 	h := &pages{c: c, t: t, templates: map[string]*template.Template{}}
-	for _, name := range []string{"databases", "database", "ask", "job"} {
+	for _, name := range []string{"databases", "database", "ask", "job", "moves", "move"} {
 		one, err := ui.Parse("console", templates, "templates/"+name+".html")
 		if err != nil {
 			return nil, err
@@ -57,6 +57,8 @@ func Pages(c *console.Chrome, t *Tenancy) ([]web.Route, error) {
 	const one, job = Path + "/{database}", Path + "/{database}/jobs/{id}"
 	return []web.Route{
 		{Pattern: "GET " + Path, Permission: actor.ReadTenancy, Handler: h.databases},
+		{Pattern: "GET " + MovesPath, Permission: actor.ReadTenancy, Handler: h.moves},
+		{Pattern: "GET " + MovesPath + "/{id}", Permission: actor.ReadTenancy, Handler: h.move},
 		{Pattern: "GET " + one, Permission: actor.ReadTenancy, Handler: h.database},
 		{Pattern: "POST " + one + "/rotate", Permission: actor.KeepKeys, Handler: h.rotate},
 		{Pattern: "POST " + one + "/rekey", Permission: actor.KeepKeys, Handler: h.rekey},
@@ -132,6 +134,7 @@ func (d Database) state() ui.State {
 type databasesPage struct {
 	About string
 	Table ui.Table
+	Moves string // address
 }
 
 func (h *pages) databases(w http.ResponseWriter, r *web.Request) error {
@@ -140,7 +143,7 @@ func (h *pages) databases(w http.ResponseWriter, r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	body := &databasesPage{About: p.T("tenancy.lead"), Table: ui.Table{
+	body := &databasesPage{Moves: MovesPath, About: p.T("tenancy.lead"), Table: ui.Table{
 		Caption: p.T("tenancy.databases"),
 		Columns: []ui.Column{{Label: p.T("tenancy.database")}, {Label: p.T("tenancy.state")}, {Label: p.T("tenancy.design")}, {Label: p.T("tenancy.key")}, {Label: p.T("tenancy.looked")}},
 		Empty:   &ui.Empty{Icon: "key", Title: p.T("tenancy.none"), Text: p.T("tenancy.none.text"), Action: &ui.Button{Label: p.T("tenancy.none.button"), Href: console.EstatePath}},

@@ -161,6 +161,25 @@ func Superuser(t testing.TB, database string) *pgx.Conn {
 	return conn
 }
 
+// Connect signs in at a cluster, for as long as the test.
+func Connect(t testing.TB, c *cluster.Cluster, role, database string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), c.DSN(role, database))
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// Exec runs statements that a test needs to have run.
+func Exec(t testing.TB, on *pgx.Conn, sql string) {
+	t.Helper()
+	if _, err := on.PgConn().Exec(context.Background(), sql).ReadAll(); err != nil {
+		t.Fatalf("%v in %s", err, sql)
+	}
+}
+
 // Cluster returns the cluster of this test binary.
 func Cluster() *cluster.Cluster { return running.cluster }
 

@@ -387,8 +387,7 @@ func (r *run) patiently(ctx context.Context, table string, fn func() error) erro
 	pause, end := 250*time.Millisecond, time.Now().Add(r.Patience)
 	for {
 		err := fn()
-		var fault *pgconn.PgError
-		if err == nil || !errors.As(err, &fault) || fault.Code != "55P03" && fault.Code != "40P01" && fault.Code != "40001" {
+		if !pg.InTheWay(err) {
 			return r.explain(err)
 		}
 		n, seconds, lookErr := blockers(ctx, r.conn, table)

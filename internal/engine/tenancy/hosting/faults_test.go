@@ -2,7 +2,6 @@ package hosting
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,19 +49,12 @@ type world struct {
 
 func (w *world) connect(database string) *pgx.Conn {
 	w.t.Helper()
-	conn, err := pgx.Connect(context.Background(), running.DSN(cluster.SuperUser, database))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
+	return pgtest.Connect(w.t, running, cluster.SuperUser, database)
 }
 
 func (w *world) exec(on *pgx.Conn, sql string) {
 	w.t.Helper()
-	if _, err := on.PgConn().Exec(context.Background(), sql).ReadAll(); err != nil {
-		w.t.Fatalf("%v in %s", err, sql)
-	}
+	pgtest.Exec(w.t, on, sql)
 }
 
 func newWorld(t *testing.T) *world {
@@ -166,6 +158,9 @@ func (w *world) faults() Set[[]measuretest.Fault] {
 		sql("a copy as a materialised view", measure.Fail, Unclassified, w.shared, "CREATE MATERIALIZED VIEW shop.copy AS SELECT id FROM shop.item", "DROP MATERIALIZED VIEW shop.copy"),
 		declared("a move that never happened", measure.Fail, Nobody, func() { own().Dedicated.Tenant = uuid.New().String() }),
 		sql("a login that sees nothing", measure.Error, Hidden, w.own, "ALTER ROLE counter NOBYPASSRLS", "ALTER ROLE counter BYPASSRLS"),
+		sql("a policy that shows some rows", measure.Error, Hidden, w.own, "ALTER ROLE counter NOBYPASSRLS; CREATE POLICY partly ON shop.item TO counter USING (id > 0)", "DROP POLICY partly ON shop.item; ALTER ROLE counter BYPASSRLS"),
+		sql("a policy that shows all rows and one that hides some", measure.Error, Hidden, w.own, "ALTER ROLE counter NOBYPASSRLS; CREATE POLICY every ON shop.item TO counter USING (true); CREATE POLICY less ON shop.item AS RESTRICTIVE USING (id > 0)",
+			"DROP POLICY less ON shop.item; DROP POLICY every ON shop.item; ALTER ROLE counter BYPASSRLS"),
 		sql("a right taken away", measure.Error, Unseen, w.own, "REVOKE SELECT ON shop.item FROM counter", "GRANT SELECT ON shop.item TO counter"),
 		sql("a table that is gone", measure.Error, Unseen, w.own, "ALTER TABLE shop.event RENAME TO gone", "ALTER TABLE shop.gone RENAME TO event"),
 		sql("no way in", measure.Error, Unreachable, w.shared, "ALTER ROLE counter NOLOGIN", "ALTER ROLE counter LOGIN"),

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
+	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 )
 
 // errHidden says that policies hide rows from the login that counts.
@@ -47,11 +48,9 @@ func (c *counter) identity(ctx context.Context) (system, name string, err error)
 type presence struct{ mine, others bool }
 
 func (c *counter) rows(ctx context.Context, t *manifest.Table, key string) (p presence, err error) {
-	var hidden bool
-	if err := c.conn.QueryRow(ctx, `SELECT row_security_active($1::regclass)`, t.QualifiedName()).Scan(&hidden); err != nil {
+	if all, err := schema.Sees(ctx, c.conn, t.QualifiedName(), false); err != nil {
 		return p, err
-	}
-	if hidden {
+	} else if !all {
 		return p, errHidden
 	}
 	var typ string

@@ -21,7 +21,7 @@
 // # Invariants, and the tests that prove them
 //
 //   - A row that an application was told is committed is at the place where the tenant lives, once
-//     (TestWritersDuringMove), whenever the mover is killed (TestKilledEverywhere).
+//     (TestWritersDuringMove), whenever the mover is killed (TestKilled; at every point: TestSoakKilledEverywhere).
 //   - The switch is one commit in the source: the gate closes, tokens are refused and the move is
 //     past the point together or not at all. A mover that dies in the pause lets the waiting writers go on.
 //   - Other tenants are never made to wait for longer than a trigger is created (TestWritersDuringMove).

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -129,13 +130,12 @@ func (m *Mover) revive(ctx context.Context) error {
 func (m *Mover) retry(ctx context.Context, fn func() error) error {
 	for began := time.Now(); ; {
 		err := fn()
-		var fault *pg.Fault
-		if err = pg.Wrap(err); err == nil || !errors.As(err, &fault) || fault.SQLState != "55P03" && fault.SQLState != "40P01" {
-			return err
+		if !pg.InTheWay(err) {
+			return pg.Wrap(err)
 		}
 		if time.Since(began) > m.o.Patience {
 			return errs.New(errs.Unavailable, "move.busy", "A transaction that does not end keeps the move waiting.").
-				WithFix("Look in pg_stat_activity for what is open for long, end it, then run the move again: it goes on where it stood.").Wrap(fault)
+				WithFix("Look in pg_stat_activity for what is open for long, end it, then run the move again: it goes on where it stood.").Wrap(pg.Wrap(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -175,11 +175,23 @@ func run(ctx context.Context, conn *pgx.Conn, sql string) error {
 	return conn.PgConn().Exec(ctx, sql).Close()
 }
 
-// pipe streams rows from a COPY TO at one end into a COPY FROM at the other, and counts them.
-func pipe(ctx context.Context, from *pgconn.PgConn, out string, to *pgconn.PgConn, in string) (int64, error) {
+// pipe streams rows from a COPY TO at one end into a COPY FROM at the other, and counts them; their bytes in sent.
+func pipe(ctx context.Context, from *pgconn.PgConn, out string, to *pgconn.PgConn, in string, sent *atomic.Int64) (int64, error) {
 	return stream(
-		func(w io.Writer) error { _, err := from.CopyTo(ctx, w, out); return err },
+		func(w io.Writer) error { _, err := from.CopyTo(ctx, counting{w, sent}, out); return err },
 		func(r io.Reader) (int64, error) { tag, err := to.CopyFrom(ctx, r, in); return tag.RowsAffected(), err })
+}
+
+// counting counts what is written to a writer.
+type counting struct {
+	io.Writer
+	sent *atomic.Int64
+}
+
+func (c counting) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.sent.Add(int64(n))
+	return n, err
 }
 
 func literal(s string) string {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,96 +138,161 @@ func places(points []string) (order []string, times map[string]int) {
 	return order, times
 }
 
-// Killed at every point, first and in the middle, a move that is run again ends as one that was
-// never killed: every row once, in the target only. Between the kill and the next run the tenant writes
-// wherever it may, and nothing of that is lost.
-func TestKilledEverywhere(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
-	}
-	w := newWorld(t)
-	points, _ := w.send(errand{Then: "erase"})
+// kills are where movers are killed: with a sample, one move at each of its points, one after the other; else a move of its own at
+// every point, the first time and in the middle.
+func kills(t *testing.T, points []string, sample ...string) (moves [][]errand) {
+	t.Helper()
 	order, times := places(points)
-	if len(order) < 25 {
-		t.Fatalf("the mover passes %d points only: %v", len(order), order)
-	}
+	var one []errand
 	for _, point := range order {
-		for i, nth := range []int{1, times[point]/2 + 1} {
-			if i > 0 && times[point] < 3 {
-				continue
-			}
-			t.Run(fmt.Sprintf("%s %d", point, nth), func(t *testing.T) {
-				w := newWorld(t)
-				other := w.digest(w.shared, w.b)
-				was := w.counts(w.shared, w.a)
-				if _, killed := w.send(errand{Then: "erase", Point: point, Nth: nth}); !killed {
-					t.Fatal("it was not killed")
-				}
-				w.settled()
-				wrote := 0
-				for range 3 { // where the tenant lives now, if anywhere
-					if _, err := w.shared.Exec(t.Context(), "INSERT INTO shop.note VALUES ($1, 'between')", w.a); err == nil {
-						wrote++
-					}
-				}
-				home := w.one(w.shared, "SELECT count(*) FROM shop.note WHERE body = 'between'")
-				if home != wrote {
-					t.Fatalf("%d acknowledged, %d there", wrote, home)
-				}
-				if point == "done" { // the gate is open to owners again once nothing watches: to be found by the check
-					w.exec(w.shared, "DELETE FROM shop.note WHERE body = 'between'")
-					wrote = 0
-				}
-				w.send(errand{Then: "erase"})
-				if point == "unwatched from" || point == "unwatched source" || point == "released" {
-					w.exec(w.shared, "DELETE FROM shop.note WHERE body = 'between'")
-					wrote = 0
-				}
-				now := w.counts(w.own, w.a)
-				was["shop.note"] += wrote
-				if !maps.Equal(was, now) {
-					t.Errorf("before %v\nafter %v", was, now)
-				}
-				for name, n := range w.counts(w.shared, w.a) {
-					if n != 0 {
-						t.Errorf("%d rows are left in %s", n, name)
-					}
-				}
-				if now := w.digest(w.shared, w.b); !maps.Equal(other, now) {
-					t.Error("another tenant's rows changed")
-				}
-				if n := w.one(w.own, "SELECT count(*) FROM pg_constraint WHERE NOT convalidated"); n != 0 {
-					t.Errorf("%d constraints are not validated", n)
-				}
-			})
+		first, middle := errand{Point: point, Nth: 1}, errand{Point: point, Nth: times[point]/2 + 1}
+		switch {
+		case slices.Contains(sample, point):
+			one = append(one, middle)
+		case len(sample) > 0:
+		case times[point] < 3:
+			moves = append(moves, []errand{first})
+		default:
+			moves = append(moves, []errand{first}, []errand{middle})
 		}
+	}
+	if len(one) != len(sample) {
+		t.Fatalf("the mover passes %v, and not all of %v", order, sample)
+	}
+	if len(one) > 0 {
+		moves = append(moves, one)
+	}
+	return moves
+}
+
+func named(of []errand) string {
+	if len(of) > 1 {
+		return fmt.Sprintf("%d times", len(of))
+	}
+	return fmt.Sprintf("%s %d", of[0].Point, of[0].Nth)
+}
+
+// Killed at a point of every step and around the switch, again and again, a move ends as one that was
+// never killed: every row once, in the target only. After each kill the tenant writes wherever it may,
+// and nothing of that is lost.
+func TestKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	killed(t, "recorded from", "before prepared", "watched source", "copied a table", "before equal", "paused", "ready to switch", "switching", "admitted", "before proved", "erasing", "erased a batch", "unwatched target")
+}
+
+// TestSoakKilledEverywhere is TestKilled at every point, each with a move of its own.
+func TestSoakKilledEverywhere(t *testing.T) {
+	soaks(t)
+	killed(t)
+}
+
+func soaks(t *testing.T) {
+	t.Helper()
+	if os.Getenv("GARANT_SOAK") == "" {
+		t.Skip("takes minutes: GARANT_SOAK=1")
 	}
 }
 
-// A move undone before its switch, killed at every point of the undoing, ends with the source as if
-// nothing had been; what the tenant writes meanwhile stays.
-func TestForgetKilledEverywhere(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
+func killed(t *testing.T, sample ...string) {
+	points, _ := newWorld(t).send(errand{Then: "erase"})
+	if order, _ := places(points); len(order) < 25 {
+		t.Fatalf("the mover passes %d points only: %v", len(order), order)
 	}
-	trial := func(t *testing.T, point string, nth int) []string {
+	if at := uncovered(points, sample); len(sample) > 0 && at != "" {
+		t.Errorf("no point of the sample lies before %q", at)
+	}
+	for _, movers := range kills(t, points, sample...) {
+		t.Run(named(movers), func(t *testing.T) {
+			w := newWorld(t)
+			other := w.digest(w.shared, w.b)
+			was := w.counts(w.shared, w.a)
+			for _, e := range movers {
+				e.Then = "erase"
+				if _, killed := w.send(e); !killed {
+					t.Fatalf("it was not killed at %s", e.Point)
+				}
+				w.settled()
+				open := e.Point == "done" || e.Point == "released" || e.Point == "unwatched source"
+				for range 3 { // where the tenant lives now, if anywhere
+					if _, err := w.shared.Exec(t.Context(), "INSERT INTO shop.note VALUES ($1, 'between')", w.a); err == nil && !open {
+						was["shop.note"]++
+					}
+				}
+				if open { // the gate is open to owners again once nothing watches: to be found by the check
+					w.exec(w.shared, "DELETE FROM shop.note WHERE body = 'between'")
+				}
+			}
+			w.send(errand{Then: "erase"})
+			if now := w.counts(w.own, w.a); !maps.Equal(was, now) {
+				t.Errorf("before %v\nafter %v", was, now)
+			}
+			for name, n := range w.counts(w.shared, w.a) {
+				if n != 0 {
+					t.Errorf("%d rows are left in %s", n, name)
+				}
+			}
+			if now := w.digest(w.shared, w.b); !maps.Equal(other, now) {
+				t.Error("another tenant's rows changed")
+			}
+			if n := w.one(w.own, "SELECT count(*) FROM pg_constraint WHERE NOT convalidated"); n != 0 {
+				t.Errorf("%d constraints are not validated", n)
+			}
+		})
+	}
+}
+
+// uncovered is the first step that is reached without a point of the sample after the step before it; empty: there is none.
+func uncovered(points, sample []string) string {
+	next, met := Steps()[1:], false
+	for _, p := range points {
+		met = met || slices.Contains(sample, p)
+		if len(next) > 0 && p == string(next[0]) {
+			if !met {
+				return p
+			}
+			next, met = next[1:], slices.Contains(sample, p)
+		}
+	}
+	return ""
+}
+
+// A move undone before its switch, killed on the way of the undoing, ends with the source as if
+// nothing had been; what the tenant writes meanwhile stays.
+func TestForgetKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	forgetKilled(t, "undoing", "erased a batch", "unwatched target")
+}
+
+// TestSoakForgetKilledEverywhere is TestForgetKilled at every point.
+func TestSoakForgetKilledEverywhere(t *testing.T) {
+	soaks(t)
+	forgetKilled(t)
+}
+
+func forgetKilled(t *testing.T, sample ...string) {
+	trial := func(t *testing.T, movers ...errand) []string {
 		w := newWorld(t)
 		if _, killed := w.send(errand{Point: string(Equal), Nth: 1}); !killed {
 			t.Fatal("it was not killed")
 		}
 		w.settled()
 		want := w.counts(w.shared, w.a)
-		points, killed := w.send(errand{Then: "undo", Point: point, Nth: nth})
-		if point != "" {
-			if !killed {
-				t.Fatal("it was not killed")
+		for _, e := range movers {
+			e.Then = "undo"
+			if _, killed := w.send(e); !killed {
+				t.Fatalf("it was not killed at %s", e.Point)
 			}
 			w.settled()
 			w.exec(w.shared, fmt.Sprintf("INSERT INTO shop.note VALUES ('%s', 'between')", w.a))
 			want["shop.note"]++
-			if w.one(w.shared, "SELECT count(*) FROM garant_move.move WHERE finished_at IS NULL") > 0 {
-				w.send(errand{Then: "undo"})
-			}
+		}
+		var points []string
+		if w.one(w.shared, "SELECT count(*) FROM garant_move.move WHERE finished_at IS NULL") > 0 {
+			points, _ = w.send(errand{Then: "undo"})
 		}
 		if now := w.counts(w.shared, w.a); !maps.Equal(want, now) {
 			t.Errorf("at home %v, not %v", now, want)
@@ -241,34 +307,43 @@ func TestForgetKilledEverywhere(t *testing.T) {
 		}
 		return points
 	}
-	order, _ := places(trial(t, "", 0))
-	for _, point := range order {
-		t.Run(point, func(t *testing.T) { trial(t, point, 1) })
+	for _, movers := range kills(t, trial(t), sample...) {
+		t.Run(named(movers), func(t *testing.T) { trial(t, movers...) })
 	}
 }
 
-// A move undone after its switch, killed at every point of the undoing, ends with the tenant at
-// home and with what it did in the target.
-func TestUndoKilledEverywhere(t *testing.T) {
+// A move undone after its switch, killed on the way of the undoing, ends with the tenant at home and
+// with what it did in the target.
+func TestUndoKilled(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a minute")
+		t.Skip("takes half a minute")
 	}
-	trial := func(t *testing.T, point string, nth int) []string {
+	undoKilled(t, "undoing", "carried over", "ready to switch", "switching", "admitted", "erased a batch")
+}
+
+// TestSoakUndoKilledEverywhere is TestUndoKilled at every point.
+func TestSoakUndoKilledEverywhere(t *testing.T) {
+	soaks(t)
+	undoKilled(t)
+}
+
+func undoKilled(t *testing.T, sample ...string) {
+	trial := func(t *testing.T, movers ...errand) []string {
 		w := newWorld(t)
 		w.run(w.out()).Close()
 		w.exec(w.own, fmt.Sprintf(`INSERT INTO shop.note VALUES ('%[1]s', 'there'); UPDATE shop.item SET name = 'changed' || id, parent = NULL WHERE tenant_id = '%[1]s' AND price < 5;
 DELETE FROM "Odd Schema"."T.x" WHERE "tenantId" = '%[1]s' AND ratio = 'NaN'; INSERT INTO shop.item (tenant_id, name) VALUES ('%[1]s', 'new there')`, w.a))
 		want, other := w.digest(w.own, w.a), w.digest(w.shared, w.b)
-		points, killed := w.send(errand{Then: "undo", Point: point, Nth: nth})
-		if point != "" {
-			if !killed {
-				t.Fatal("it was not killed")
+		for _, e := range movers {
+			e.Then = "undo"
+			if _, killed := w.send(e); !killed {
+				t.Fatalf("it was not killed at %s", e.Point)
 			}
 			w.settled()
-			// The move's record may be closed already: then there is nothing to undo.
-			if w.one(w.shared, "SELECT count(*) FROM garant_move.move WHERE finished_at IS NULL") > 0 {
-				w.send(errand{Then: "undo"})
-			}
+		}
+		var points []string // the move's record may be closed already: then there is nothing to undo
+		if w.one(w.shared, "SELECT count(*) FROM garant_move.move WHERE finished_at IS NULL") > 0 {
+			points, _ = w.send(errand{Then: "undo"})
 		}
 		if now := w.digest(w.shared, w.a); !maps.Equal(want, now) {
 			t.Errorf("at home %v\nthere %v", now, want)
@@ -291,13 +366,7 @@ DELETE FROM "Odd Schema"."T.x" WHERE "tenantId" = '%[1]s' AND ratio = 'NaN'; INS
 		_ = tx.Rollback(t.Context())
 		return points
 	}
-	order, times := places(trial(t, "", 0))
-	for _, point := range order {
-		for i, nth := range []int{1, times[point]/2 + 1} {
-			if i > 0 && times[point] < 3 {
-				continue
-			}
-			t.Run(fmt.Sprintf("%s %d", point, nth), func(t *testing.T) { trial(t, point, nth) })
-		}
+	for _, movers := range kills(t, trial(t), sample...) {
+		t.Run(named(movers), func(t *testing.T) { trial(t, movers...) })
 	}
 }

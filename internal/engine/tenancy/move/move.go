@@ -10,6 +10,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/token"
 	"github.com/garant-project/garant/tenant"
 )
 
@@ -54,6 +55,7 @@ type Options struct {
 	Workers  int           // tables copied at once; 2 unless told
 	MaxPause time.Duration // longest time that writers wait; then they go on, and the move tries again later. 10 s unless told
 	Patience time.Duration // how long a transaction of the tenant that does not end is waited for; 1 minute unless told
+	Design   token.Design  // of a new target; empty: the source's. Policies are the same in both
 	Routes   Routes        // who tells applications where the tenant is; may be nil
 	Log      func(line string)
 
@@ -64,6 +66,8 @@ type Options struct {
 type Routes interface {
 	// Route says that a tenant of database lives at place; paused: it is about to leave there.
 	Route(ctx context.Context, r Route) error
+	// Progress says how far a move is, again and again while it is under way.
+	Progress(ctx context.Context, p Progress) error
 }
 
 // Route is where a tenant lives.
@@ -103,6 +107,7 @@ type Mover struct {
 	st       State
 	gateKey  int64
 	dumpFile string
+	report   reporter
 }
 
 // Open signs in at both ends, refuses what cannot be moved, and records the move or finds the one
@@ -173,7 +178,9 @@ func (m *Mover) State() State { return m.st }
 
 // Run moves the tenant: from wherever the move stands to the step [Proved]. The source's rows stay
 // until [Mover.Erase].
-func (m *Mover) Run(ctx context.Context) error {
+func (m *Mover) Run(ctx context.Context) (err error) {
+	end := m.reporting(ctx)
+	defer func() { end(err) }()
 	steps := map[Step]struct {
 		to  Step
 		run func(context.Context) error
@@ -201,6 +208,7 @@ func (m *Mover) Run(ctx context.Context) error {
 			}
 		}
 		m.o.at(string(next.to))
+		m.report.note(m.st)
 		m.o.Log(m.sentence())
 	}
 	switch m.st.Step {
@@ -214,7 +222,9 @@ func (m *Mover) Run(ctx context.Context) error {
 
 // Erase takes the tenant's rows out of the source, once more proved equal before the first goes.
 // restore names what the source can be brought back from: the backup or the point in time.
-func (m *Mover) Erase(ctx context.Context, restore string) error {
+func (m *Mover) Erase(ctx context.Context, restore string) (err error) {
+	end := m.reporting(ctx)
+	defer func() { end(err) }()
 	switch m.st.Step {
 	case Done:
 		return nil
@@ -252,7 +262,9 @@ func (m *Mover) Erase(ctx context.Context, restore string) error {
 }
 
 // Undo leads back to before the move, with what the tenant changed in the target since.
-func (m *Mover) Undo(ctx context.Context) error {
+func (m *Mover) Undo(ctx context.Context) (err error) {
+	end := m.reporting(ctx)
+	defer func() { end(err) }()
 	switch {
 	case m.st.Step == Undone:
 		return nil
@@ -301,17 +313,9 @@ func (m *Mover) publish(ctx context.Context, place string, paused bool) error {
 	if m.o.Routes == nil {
 		return nil
 	}
-	err := m.o.Routes.Route(ctx, Route{Database: m.home(), Tenant: m.id, Place: place, Paused: paused, Move: m.st.ID, Step: m.st.Step, By: m.o.By})
+	err := m.o.Routes.Route(ctx, Route{Database: home(m.st), Tenant: m.id, Place: place, Paused: paused, Move: m.st.ID, Step: m.st.Step, By: m.o.By})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		m.o.Log("The route is not published: " + err.Error())
 	}
 	return err
-}
-
-// home is the database whose tenant it is: the shared one, whichever way the move goes.
-func (m *Mover) home() string {
-	if m.st.Fresh {
-		return m.o.From.Name
-	}
-	return m.o.To.Name
 }

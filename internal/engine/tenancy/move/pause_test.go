@@ -14,9 +14,7 @@ import (
 // TestSoakPause measures the move of a big tenant while it writes: the pause, and the whole beside what a
 // plain copy of the same rows takes in the same minute. GARANT_MOVE_MB is the tenant's size, 1,024 unless told.
 func TestSoakPause(t *testing.T) {
-	if os.Getenv("GARANT_SOAK") == "" {
-		t.Skip("takes minutes: GARANT_SOAK=1")
-	}
+	soaks(t)
 	size := 1024
 	if s := os.Getenv("GARANT_MOVE_MB"); s != "" {
 		var err error
@@ -42,7 +40,7 @@ CREATE TABLE public.x ("tenantId" uuid, "No" int PRIMARY KEY, state text, doc js
 		"(SELECT id, tenant_id, name, price, country, parent, big FROM shop.item WHERE tenant_id = '" + w.a.String() + "')":                                  "public.item",
 		`(SELECT "tenantId", "No", state::text, doc, raw, ratio, at, span, tags, item_id FROM "Odd Schema"."T.x" WHERE "tenantId" = '` + w.a.String() + `')`: "public.x",
 	} {
-		if _, err := pipe(ctx, w.shared.PgConn(), "COPY "+from+" TO STDOUT", w.own.PgConn(), "COPY "+to+" FROM STDIN"); err != nil {
+		if _, err := pipe(ctx, w.shared.PgConn(), "COPY "+from+" TO STDOUT", w.own.PgConn(), "COPY "+to+" FROM STDIN", new(atomic.Int64)); err != nil {
 			t.Fatal(err)
 		}
 	}

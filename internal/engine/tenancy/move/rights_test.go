@@ -64,6 +64,16 @@ func TestTargetFull(t *testing.T) {
 	}
 }
 
+// owned gives all of the shop to shop_owner.
+func (w *world) owned() {
+	w.t.Helper()
+	w.exec(w.shared, `ALTER SCHEMA shop OWNER TO shop_owner; ALTER SCHEMA "Odd Schema" OWNER TO shop_owner; ALTER SCHEMA secret OWNER TO shop_owner;
+ALTER TABLE shop.country OWNER TO shop_owner; ALTER TABLE secret.internal OWNER TO shop_owner; ALTER VIEW shop.open OWNER TO shop_owner; ALTER MATERIALIZED VIEW secret.statistics OWNER TO shop_owner;
+ALTER FUNCTION shop.touch() OWNER TO shop_owner; ALTER FUNCTION shop.log() OWNER TO shop_owner; ALTER TYPE shop.state OWNER TO shop_owner; ALTER DOMAIN shop.amount OWNER TO shop_owner;
+GRANT USAGE ON SCHEMA garant TO shop_owner;
+ALTER TABLE shop.event_old OWNER TO shop_owner; ALTER TABLE shop.event_new OWNER TO shop_owner`)
+}
+
 // Nobody needs to be superuser to move a tenant out: the owner of the tables with BYPASSRLS, and
 // the owner of an empty database, both of whom may make roles.
 func TestWithoutSuperuser(t *testing.T) {
@@ -82,11 +92,8 @@ DROP ROLE IF EXISTS mover; CREATE ROLE mover LOGIN CREATEROLE BYPASSRLS IN ROLE 
 			w.exec(root, "DROP ROLE mover")
 		})
 	}
-	w.exec(w.shared, `ALTER DATABASE shop OWNER TO mover; ALTER SCHEMA shop OWNER TO shop_owner; ALTER SCHEMA "Odd Schema" OWNER TO shop_owner; ALTER SCHEMA secret OWNER TO shop_owner;
-ALTER TABLE shop.country OWNER TO shop_owner; ALTER TABLE secret.internal OWNER TO shop_owner; ALTER VIEW shop.open OWNER TO shop_owner; ALTER MATERIALIZED VIEW secret.statistics OWNER TO shop_owner;
-ALTER FUNCTION shop.touch() OWNER TO shop_owner; ALTER FUNCTION shop.log() OWNER TO shop_owner; ALTER TYPE shop.state OWNER TO shop_owner; ALTER DOMAIN shop.amount OWNER TO shop_owner;
-GRANT USAGE ON SCHEMA garant TO shop_owner;
-ALTER TABLE shop.event_old OWNER TO shop_owner; ALTER TABLE shop.event_new OWNER TO shop_owner`)
+	w.exec(w.shared, "ALTER DATABASE shop OWNER TO mover")
+	w.owned()
 	w.exec(w.own, "ALTER DATABASE shop OWNER TO mover")
 	was := w.counts(w.shared, w.a)
 	o := w.out()

@@ -38,6 +38,17 @@ func (t *table) from() string {
 	return "ONLY " + t.qualified()
 }
 
+// parts are the table and its partitions, which are reached directly too.
+func (t *table) parts() []string {
+	parts := []string{t.qualified()}
+	for _, l := range t.relation.Leaves() {
+		if t.whole {
+			parts = append(parts, l.QualifiedName())
+		}
+	}
+	return parts
+}
+
 func (t *table) tenant() bool { return t.class == manifest.Tenant }
 
 // list writes columns, each after a prefix.

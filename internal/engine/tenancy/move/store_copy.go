@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -43,6 +44,7 @@ func (m *Mover) copy(ctx context.Context) error {
 			}
 			mu.Lock()
 			total += n
+			m.report.rows.Store(total)
 			m.o.Log(fmt.Sprintf("%s: %d rows.", t.qualified(), n))
 			m.o.at("copied a table")
 			mu.Unlock()
@@ -63,14 +65,36 @@ func (m *Mover) copyTable(ctx context.Context, from, to *pgx.Conn, t *table) (n 
 			return err
 		}
 		out := `COPY (SELECT ` + list("t.", t.copied) + ` FROM ` + t.from() + ` t WHERE ` + t.of + `) TO STDOUT (FORMAT binary)`
-		in := `COPY ` + t.qualified() + ` (` + list("", t.copied) + `) FROM STDIN (FORMAT binary)`
-		if n, err = pipe(ctx, from.PgConn(), out, to.PgConn(), in); err != nil {
+		if n, err = m.bring(ctx, from, out, tx, t); err != nil {
 			return m.atWhich(err, from, to)
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO garant_move.did (move, what, rows) VALUES ($1, $2, $3)`, m.st.ID, what, n)
 		return err
 	})
 	return n, m.dst.named(err)
+}
+
+// bring streams rows into a table. PostgreSQL takes no COPY into one on which policies hold the role
+// that copies, even one that shows it everything: there, the rows go by a table of the transaction's own.
+func (m *Mover) bring(ctx context.Context, from *pgx.Conn, out string, to pgx.Tx, t *table) (n int64, err error) {
+	columns, into := list("", t.copied), t.qualified()
+	var held bool
+	if err := to.QueryRow(ctx, `SELECT row_security_active($1::regclass)`, into).Scan(&held); err != nil {
+		return 0, err
+	}
+	if held {
+		into = "pg_temp.garant_move_rows"
+		if _, err := to.Exec(ctx, `CREATE TEMP TABLE garant_move_rows ON COMMIT DROP AS SELECT `+columns+` FROM `+t.qualified()+` WITH NO DATA`); err != nil {
+			return 0, err
+		}
+	}
+	if n, err = pipe(ctx, from.PgConn(), out, to.Conn().PgConn(), `COPY `+into+` (`+columns+`) FROM STDIN (FORMAT binary)`, &m.report.bytes); err != nil || !held {
+		return n, err
+	}
+	if _, err = to.Exec(ctx, `INSERT INTO `+t.qualified()+` (`+columns+`) OVERRIDING SYSTEM VALUE SELECT `+columns+` FROM `+into); err == nil {
+		_, err = to.Exec(ctx, `DROP TABLE `+into)
+	}
+	return n, err
 }
 
 // atWhich names the end at which a stream broke.
@@ -154,6 +178,7 @@ func (m *Mover) round(ctx context.Context, from, to *end, shared bool, then func
 			dirty[tab] = true
 			rows += n
 		}
+		m.report.behind.Store(rows)
 		if err := found.Err(); err != nil {
 			return err
 		}
@@ -214,7 +239,6 @@ func byKey(ctx context.Context, tx pgx.Tx, few bool) error {
 func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
 	mine := fmt.Sprintf(`FROM garant_move.journal j WHERE j.move = %s AND j.tab = %d`, literal(m.st.ID.String()), t.id)
 	out := `COPY (SELECT ` + list("t.", t.copied) + ` FROM ` + t.from() + ` t WHERE ` + t.of
-	in := `COPY ` + t.qualified() + ` (` + list("", t.copied) + `) FROM STDIN (FORMAT binary)`
 	remove := `DELETE FROM ` + t.from() + ` t WHERE ` + t.of
 	there, here := t.from()+" t", t.from()+" t"
 	if t.key != nil {
@@ -222,7 +246,7 @@ func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
 			return err
 		}
 		if _, err := pipe(ctx, src.Conn().PgConn(), `COPY (SELECT DISTINCT j.key `+mine+`) TO STDOUT (FORMAT binary)`,
-			dst.Conn().PgConn(), `COPY pg_temp.garant_move_key (key) FROM STDIN (FORMAT binary)`); err != nil {
+			dst.Conn().PgConn(), `COPY pg_temp.garant_move_key (key) FROM STDIN (FORMAT binary)`, &m.report.bytes); err != nil {
 			return err
 		}
 		if _, err := dst.Exec(ctx, `ANALYZE pg_temp.garant_move_key`); err != nil {
@@ -236,7 +260,7 @@ func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
 	if _, err := dst.Exec(ctx, remove); err != nil {
 		return err
 	}
-	if _, err := pipe(ctx, src.Conn().PgConn(), out+`) TO STDOUT (FORMAT binary)`, dst.Conn().PgConn(), in); err != nil {
+	if _, err := m.bring(ctx, src.Conn(), out+`) TO STDOUT (FORMAT binary)`, dst, t); err != nil {
 		return err
 	}
 	a, err := sumOf(ctx, src, t, here, t.of)
@@ -253,12 +277,14 @@ func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
 	return nil
 }
 
-// catchUp carries over what changed until little is left.
+// catchUp carries over what changed until little is left, and little time goes by with it: so long
+// does the pause last for the changes that come behind.
 func (m *Mover) catchUp(ctx context.Context, from, to *end) error {
-	const little, patient = 1000, 20
+	const little, brisk, patient = 1000, 300 * time.Millisecond, 20
 	for last, i := int64(-1), 0; i < patient; i++ {
+		began := time.Now()
 		n, err := m.round(ctx, from, to, m.st.Fresh && from == m.src, nil)
-		if err != nil || n <= little || last >= 0 && n >= last && i > 5 {
+		if err != nil || n <= little && time.Since(began) <= brisk || last >= 0 && n >= last && i > 5 {
 			return err
 		}
 		m.o.Log(fmt.Sprintf("%d changes carried over.", n))

@@ -63,12 +63,7 @@ SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET intervalsty
 			`CREATE TRIGGER `+name+"_"+op+` AFTER `+on[op]+` ON `+t.qualified()+` FOR EACH ROW`+when[op]+` EXECUTE FUNCTION `+function+`()`,
 			`ALTER TABLE `+t.qualified()+` ENABLE ALWAYS TRIGGER `+name+"_"+op)
 	}
-	tables := []string{t.qualified()}
-	for _, leaf := range t.relation.Leaves() {
-		if t.whole {
-			tables = append(tables, leaf.QualifiedName())
-		}
-	}
+	tables := t.parts()
 	// The trigger that tells that all are there comes last.
 	for i := len(tables) - 1; i >= 0; i-- {
 		statements = append(statements, `CREATE TRIGGER `+name+`_t BEFORE TRUNCATE ON `+tables[i]+` FOR EACH STATEMENT EXECUTE FUNCTION garant_move.keep()`)

@@ -182,6 +182,11 @@ func (m *Mover) record(ctx context.Context) error {
 	if err := m.refuseTarget(ctx); err != nil {
 		return err
 	}
+	for _, t := range m.tables {
+		if t.tenant() && t.key == nil {
+			m.o.Log(t.qualified() + " has no key: it is copied again whole, also while writes wait, whenever something in it changes. Give it a primary key if it is big.")
+		}
+	}
 	for _, e := range []*end{m.dst, m.src} { // the source last: its record is the move
 		side, peer := "to", m.src.identity()
 		if e == m.src {
@@ -204,8 +209,7 @@ func (m *Mover) record(ctx context.Context) error {
 			}
 			return m.writeGuarded(ctx, tx)
 		})
-		var fault *pg.Fault
-		if errors.As(err, &fault) && fault.SQLState == "23505" {
+		if pg.SQLState(err) == "23505" {
 			return errs.New(errs.Conflict, "move.other", "The "+e.word+" takes part in another move of this tenant.").WithFix("Finish that move or undo it first.")
 		}
 		if err != nil {
@@ -233,6 +237,7 @@ func (m *Mover) step(ctx context.Context, to Step) error {
 	err := m.tx(ctx, m.src, func(tx pgx.Tx) error { return m.writeStep(ctx, tx, to) })
 	if err == nil {
 		m.st.Step = to
+		m.report.note(m.st)
 	}
 	return err
 }
@@ -332,16 +337,45 @@ func (m *Mover) holds(ctx context.Context, e *end, t *table, where string) (some
 // mayRead sees that no policy hides rows from the mover: a row that it does not see would be left behind.
 func (m *Mover) mayRead(ctx context.Context, e *end) error {
 	for _, t := range m.tables {
-		var hidden, super bool
-		if err := e.conn.QueryRow(ctx, `SELECT row_security_active($1::regclass), (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user)`, t.qualified()).Scan(&hidden, &super); err != nil {
-			return e.named(pg.Wrap(err))
-		}
-		if hidden && !super {
-			return errs.New(errs.Denied, "move.blind", fmt.Sprintf("Policies hide rows of %s from you at the %s.", t.qualified(), e.word)).
-				WithFix("Sign in with a role that has BYPASSRLS and owns the tables, and declare it in the manifest: around.")
+		for _, part := range t.parts() {
+			all, err := schema.Sees(ctx, e.conn, part, true)
+			if err != nil {
+				return e.named(err)
+			}
+			if !all {
+				return blind(part, e)
+			}
 		}
 	}
 	return nil
+}
+
+// willRead sees the same of a target whose tables are still to be made: their policies will be those of the source.
+func (m *Mover) willRead(ctx context.Context) error {
+	var unbound bool
+	if err := m.dst.conn.QueryRow(ctx, `SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user`).Scan(&unbound); err != nil || unbound {
+		return m.dst.named(pg.Wrap(err))
+	}
+	for _, t := range m.tables {
+		roles, needed, err := schema.ShownTo(ctx, m.src.conn, t.qualified())
+		if err != nil {
+			return m.src.named(err)
+		}
+		var one bool // that is the mover's there, or will be made and be its
+		if err := m.dst.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = ANY ($1) AND pg_has_role(oid, 'USAGE'))
+	OR $2 = ANY ($1) AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $2)`, roles, t.relation.Owner).Scan(&one); err != nil {
+			return m.dst.named(pg.Wrap(err))
+		}
+		if needed && !one {
+			return blind(t.qualified(), m.dst)
+		}
+	}
+	return nil
+}
+
+func blind(table string, e *end) error {
+	return errs.New(errs.Denied, "move.blind", fmt.Sprintf("Policies hide rows of %s from you at the %s.", table, e.word)).
+		WithFix("Sign in as the owner of the tables, to whom garant isolation apply shows all rows, or with a role that has BYPASSRLS and is declared in the manifest: around.")
 }
 
 // refuseTarget decides whether the target's tables are to be made, and refuses what is in the way.
@@ -365,7 +399,10 @@ func (m *Mover) refuseTarget(ctx context.Context) error {
 			return errs.New(errs.Invalid, "move.occupied", "The target has tables of something else: "+m.dst.db.Relations[0].QualifiedName()+".").
 				WithFix("A dedicated database is for one tenant only: name an empty one.")
 		}
-		return nil
+		if err := m.mayGuard(ctx); err != nil {
+			return err
+		}
+		return m.willRead(ctx)
 	}
 	if len(bad) > 0 {
 		return errs.New(errs.Invalid, "move.differs", "The target's tables are not those of the source: "+strings.Join(bad, "; ")+".").

@@ -13,12 +13,6 @@ import (
 	"github.com/garant-project/garant/internal/token"
 )
 
-func asFault(err error) (*pg.Fault, bool) {
-	var f *pg.Fault
-	ok := errors.As(err, &f)
-	return f, ok
-}
-
 // pauses are tried before the move gives up, each after the last changes were carried over once more.
 const pauses = 5
 
@@ -88,8 +82,8 @@ func (m *Mover) change(ctx context.Context) error {
 }
 
 func tooLong(err error) bool {
-	f, ok := asFault(err)
-	return errors.Is(err, context.DeadlineExceeded) || ok && (f.SQLState == "55P03" || f.SQLState == "57014")
+	state := pg.SQLState(err)
+	return errors.Is(err, context.DeadlineExceeded) || state == "55P03" || state == "57014"
 }
 
 // pause makes writers at from wait while the last changes are carried to to and last is done, and

@@ -2,6 +2,7 @@ package move
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -39,7 +40,7 @@ func (m *Mover) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = token.Install(ctx, conn, token.Design(m.src.db.Design))
+	_, err = token.Install(ctx, conn, m.design())
 	if err == nil {
 		for _, app := range m.o.Manifest.App {
 			if err = token.Admit(ctx, conn, app); err != nil {
@@ -64,6 +65,27 @@ func (m *Mover) prepare(ctx context.Context) error {
 	}
 	m.o.at("dumped")
 	return m.restore(ctx, strings.Join(m.databaseRights(), "\n")+"\n"+text+"\n"+m.markSQL("tables")+";")
+}
+
+// design of a target whose tables the move makes: what is there already, else what was asked for, else the source's.
+func (m *Mover) design() token.Design {
+	return cmp.Or(token.Design(m.dst.db.Design), m.o.Design, token.Design(m.src.db.Design))
+}
+
+// mayGuard refuses a target in which nobody can install its design, before anything is done.
+func (m *Mover) mayGuard(ctx context.Context) error {
+	if m.design() != token.Pinned || m.dst.db.Design != "" {
+		return nil
+	}
+	var may bool
+	if err := m.dst.conn.QueryRow(ctx, `SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS (SELECT FROM pg_roles WHERE rolname = $1 AND has_parameter_privilege(oid, 'backtrace_functions', 'SET'))`, token.Guard).Scan(&may); err != nil {
+		return m.dst.named(pg.Wrap(err))
+	}
+	if !may {
+		return errs.New(errs.Denied, "move.design", "The target cannot hold the design pinned: that takes one statement of a superuser, and you are none there.").
+			WithFix("Have a superuser run there: " + token.PinnedNeeds + " (create the role garant_sec NOLOGIN before). Or move with --design statement, in which the same policies hold.")
+	}
+	return nil
 }
 
 // restore runs what pg_dump wrote, as one transaction on a connection of its own: it sets things for its session.
@@ -202,16 +224,16 @@ func views(r *schema.Relation, done []*schema.Relation) []*schema.Relation {
 // roles makes the roles at the target that the source's rights, owners and policies name: without a
 // password, so that nobody signs in as one before an administrator says how.
 func (m *Mover) roles(ctx context.Context) error {
-	rows, err := m.src.conn.Query(ctx, `SELECT DISTINCT r.rolname, r.rolcanlogin FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
-WHERE d.refclassid = 'pg_authid'::regclass AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND r.rolname !~ '^(pg_|garant_(sec|keeper)$)'
-UNION SELECT r.rolname, r.rolcanlogin FROM pg_roles r WHERE r.rolname = ANY ($1) ORDER BY 1`, m.o.Manifest.App)
+	rows, err := m.src.conn.Query(ctx, `SELECT r.rolname, r.rolcanlogin, coalesce(bool_or(d.deptype = 'o'), false) FROM pg_roles r LEFT JOIN pg_shdepend d
+	ON r.oid = d.refobjid AND d.refclassid = 'pg_authid'::regclass AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+WHERE d.refobjid IS NOT NULL AND r.rolname !~ '^(pg_|garant_(sec|keeper)$)' OR r.rolname = ANY ($1) GROUP BY 1, 2 ORDER BY 1`, m.o.Manifest.App)
 	if err != nil {
 		return m.src.named(err)
 	}
 	for rows.Next() {
 		var name string
-		var login bool
-		if err := rows.Scan(&name, &login); err != nil {
+		var login, owns bool
+		if err := rows.Scan(&name, &login, &owns); err != nil {
 			rows.Close()
 			return m.src.named(err)
 		}
@@ -222,9 +244,12 @@ UNION SELECT r.rolname, r.rolcanlogin FROM pg_roles r WHERE r.rolname = ANY ($1)
 		if login {
 			sql += " LOGIN"
 		}
-		if _, err := m.dst.conn.Exec(ctx, sql); err != nil && !isState(err, "42710") {
+		if owns { // whoever gives a table to a role is to be a member of it
+			sql += "; GRANT " + manifest.Quote(name) + " TO CURRENT_USER"
+		}
+		if _, err := m.dst.conn.Exec(ctx, sql); err != nil && pg.SQLState(err) != "42710" {
 			rows.Close()
-			if isState(err, "42501") {
+			if pg.SQLState(err) == "42501" {
 				return errs.New(errs.Denied, "move.role", "The target lacks the role "+manifest.Quote(name)+", and you may not make it.").WithFix("Have an administrator run there: " + sql + ".")
 			}
 			return m.dst.named(err)
@@ -354,9 +379,4 @@ func (m *Mover) program(ctx context.Context, password, name string, args ...stri
 			WithFix("Install PostgreSQL's client programs of the source's version or newer; it said: " + first).Wrap(err)
 	}
 	return out.String(), nil
-}
-
-func isState(err error, state string) bool {
-	f, ok := asFault(pg.Wrap(err))
-	return ok && f.SQLState == state
 }

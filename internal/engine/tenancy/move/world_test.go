@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		os.Exit(child())
 	}
-	o := cluster.Options{Users: []string{"app", "mover", "shop_owner"}, Settings: map[string]string{"max_connections": "60"}}
+	o := cluster.Options{Users: []string{"app", "mover", "dba", "shop_owner"}, Settings: map[string]string{"max_connections": "60"}}
 	os.Exit(pgtest.WithCluster(o, func(shared *cluster.Cluster) int {
 		return pgtest.WithCluster(o, func(own *cluster.Cluster) int {
 			running.shared, running.own = shared, own
@@ -145,28 +145,35 @@ func (w *world) template() {
 	w.exec(w.connect(running.shared, cluster.SuperUser, "postgres"), "CREATE DATABASE shop_template")
 	w.shared = w.connect(running.shared, cluster.SuperUser, "shop_template")
 	w.exec(w.shared, "CREATE ROLE app LOGIN; CREATE ROLE shop_owner")
-	if _, err := token.Install(context.Background(), w.shared, token.Pinned); err != nil {
+	w.build(w.shared, token.Pinned, "shop_owner")
+	_ = w.shared.Close(context.Background()) // a template has no visitors
+}
+
+// build makes the shop with two tenants, isolated as garant isolation apply leaves it, as whoever conn signs in as.
+func (w *world) build(conn *pgx.Conn, d token.Design, owner string) {
+	w.t.Helper()
+	if _, err := token.Install(context.Background(), conn, d); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := token.Admit(context.Background(), w.shared, "app"); err != nil {
+	if err := token.Admit(context.Background(), conn, "app"); err != nil {
 		w.t.Fatal(err)
 	}
-	w.exec(w.shared, shopSQL)
+	w.exec(conn, shopSQL)
 	for name, column := range tenantTables() {
 		q := manifest.Quote(column)
-		w.exec(w.shared, fmt.Sprintf(`ALTER TABLE %[1]s OWNER TO shop_owner; ALTER TABLE %[1]s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+		w.exec(conn, fmt.Sprintf(`ALTER TABLE %[1]s OWNER TO %[3]s; ALTER TABLE %[1]s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 GRANT SELECT, INSERT, UPDATE, DELETE ON %[1]s TO app;
 CREATE POLICY tenant_select ON %[1]s FOR SELECT TO app USING (%[2]s = (SELECT garant.tenant_uuid()));
 CREATE POLICY tenant_insert ON %[1]s FOR INSERT TO app WITH CHECK (%[2]s = (SELECT garant.writer_uuid()));
 CREATE POLICY tenant_update ON %[1]s FOR UPDATE TO app USING (%[2]s = (SELECT garant.writer_uuid())) WITH CHECK (%[2]s = (SELECT garant.writer_uuid()));
-CREATE POLICY tenant_delete ON %[1]s FOR DELETE TO app USING (%[2]s = (SELECT garant.writer_uuid()))`, name, q))
+CREATE POLICY tenant_delete ON %[1]s FOR DELETE TO app USING (%[2]s = (SELECT garant.writer_uuid()));
+CREATE POLICY garant_owner ON %[1]s TO %[3]s USING (true) WITH CHECK (true)`, name, q, owner))
 	}
-	w.exec(w.shared, "GRANT SELECT ON shop.country TO app")
+	w.exec(conn, "GRANT SELECT ON shop.country TO app")
 	for _, id := range []uuid.UUID{w.a, w.b} {
 		w.fill(id, 40)
 	}
-	w.exec(w.shared, "REFRESH MATERIALIZED VIEW secret.statistics; ANALYZE")
-	_ = w.shared.Close(context.Background()) // a template has no visitors
+	w.exec(conn, "REFRESH MATERIALIZED VIEW secret.statistics; ANALYZE")
 }
 
 // fill gives a tenant rows of every kind.
@@ -174,7 +181,7 @@ func (w *world) fill(id uuid.UUID, n int) {
 	w.t.Helper()
 	w.exec(w.shared, strings.NewReplacer("$T", "'"+id.String()+"'::uuid", "$N", fmt.Sprint(n)).Replace(`
 INSERT INTO shop.organisation VALUES ($T, 'Org');
-INSERT INTO shop.item (tenant_id, name, price, country, big) SELECT $T, 'item ' || n, n, CASE WHEN n % 2 = 0 THEN 'BE' END, CASE WHEN n = 3 THEN repeat('é', 3000000) END FROM generate_series(1, $N) n;
+INSERT INTO shop.item (tenant_id, name, price, country, big) SELECT $T, 'item ' || n, n, CASE WHEN n % 2 = 0 THEN 'BE' END, CASE WHEN n = 3 THEN repeat('é', 300000) END FROM generate_series(1, $N) n;
 UPDATE shop.item SET parent = (SELECT min(id) FROM shop.item WHERE tenant_id = $T) WHERE tenant_id = $T AND price > 10;
 INSERT INTO "Odd Schema"."T.x" ("tenantId", state, doc, raw, ratio, at, span, tags, item_id)
 	SELECT $T, 'sent', jsonb_build_object('n', id, 'q', '"\ '), decode('00ff5c27', 'hex'), 1.0 / 3 * id, '2026-02-03 04:05:06.789+02', '1 mon 2 days 03:04:05.6', ARRAY['a,b', NULL, '"\'], id FROM shop.item WHERE tenant_id = $T;
@@ -199,19 +206,12 @@ func (w *world) newKey(c *cluster.Cluster, on *pgx.Conn) {
 
 func (w *world) connect(c *cluster.Cluster, role, database string) *pgx.Conn {
 	w.t.Helper()
-	conn, err := pgx.Connect(context.Background(), c.DSN(role, database))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
+	return pgtest.Connect(w.t, c, role, database)
 }
 
 func (w *world) exec(on *pgx.Conn, sql string) {
 	w.t.Helper()
-	if _, err := on.PgConn().Exec(context.Background(), sql).ReadAll(); err != nil {
-		w.t.Fatalf("%v in %s", err, sql)
-	}
+	pgtest.Exec(w.t, on, sql)
 }
 
 func (w *world) one(on *pgx.Conn, sql string) (n int) {

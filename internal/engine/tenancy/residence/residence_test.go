@@ -14,6 +14,7 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/engine/tenancy/move"
 	"github.com/garant-project/garant/internal/engine/tenancy/residence"
+	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/pgtest"
 	"github.com/garant-project/garant/internal/web"
@@ -82,6 +83,46 @@ func TestResidences(t *testing.T) {
 	}
 	if _, err := db.Pool(pg.Checker).Exec(ctx, "DELETE FROM hosting.told"); err == nil {
 		t.Error("what was told can be taken back")
+	}
+}
+
+// What a mover tells of its move is kept, last word last; what it copied never becomes less.
+func TestProgress(t *testing.T) {
+	ctx := context.Background()
+	db := pgtest.New(t)
+	s := &residence.Store{DB: db, By: actor.NewSystem("cli:test")}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	p := move.Progress{State: move.State{ID: uuid.New(), From: "production", To: "acme", Step: move.Copied, Rows: 40, StartedAt: now, StartedBy: "cli:test"}, Database: "production", ID: tenant.Int(7), Bytes: 900, Rate: 3, Behind: 2, Failure: "no space"}
+	tell := func(p move.Progress) residence.Moved {
+		t.Helper()
+		if err := s.Progress(ctx, p); err != nil {
+			t.Fatal(err)
+		}
+		m, err := residence.MoveOf(ctx, db.Pool(pg.Checker), p.State.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	if m := tell(p); m.Failure != "no space" || m.Tenant != "7" || m.Rows != 40 || m.Bytes != 900 || m.Rate != 3 || m.Behind != 2 || m.SwitchedAt != nil || !m.StartedAt.Equal(now) {
+		t.Errorf("%+v", m)
+	}
+	p.Failure, p.Bytes, p.Rows, p.Step, p.SwitchedAt, p.Pause, p.Proof = "", 10, 0, move.Proved, &now, 834*time.Millisecond, []move.Sum{{Table: "t", Rows: 40, High: "-1", Low: "2"}}
+	if m := tell(p); m.Failure != "" || m.Rows != 40 || m.Bytes != 900 || m.Step != move.Proved || m.Pause != p.Pause || len(m.Proof) != 1 || m.Proof[0] != p.Proof[0] {
+		t.Errorf("%+v", m)
+	}
+	over := p
+	over.State.ID, over.FinishedAt, over.StartedAt = uuid.New(), &now, now.Add(time.Hour)
+	tell(over)
+	list, err := residence.Moves(ctx, db.Pool(pg.Staff), 10)
+	if err != nil || len(list) != 2 || list[0].ID != p.State.ID {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if _, err := residence.MoveOf(ctx, db.Pool(pg.Staff), uuid.New()); !errs.Is(err, errs.NotFound) {
+		t.Error(err)
+	}
+	if _, err := db.Pool(pg.Staff).Exec(ctx, "DELETE FROM hosting.move"); err == nil {
+		t.Error("what is known of a move can be taken away")
 	}
 }
 

@@ -65,6 +65,16 @@ func Where(ctx context.Context, q pg.Querier, database string, id tenant.ID) (Re
 	return (&Store{}).where(ctx, q, database, id, "")
 }
 
+// Places answers who mints tokens.
+type Places struct{}
+
+// Place tells where a tenant of a database lives, and whether anything was ever told of it.
+func (Places) Place(ctx context.Context, q pg.Querier, database string, id tenant.ID) (place string, told bool, err error) {
+	err = q.QueryRow(ctx, `SELECT coalesce((SELECT place FROM hosting.residence WHERE database = $1 AND tenant_type = $2 AND tenant = $3), $1),
+	EXISTS (SELECT FROM hosting.told WHERE database = $1 AND tenant_type = $2 AND tenant = $3)`, database, id.Type(), id.String()).Scan(&place, &told)
+	return place, told, pg.Wrap(err)
+}
+
 func (s *Store) where(ctx context.Context, q pg.Querier, database string, id tenant.ID, lock string) (Residence, error) {
 	r := Residence{Database: database, Tenant: id, Place: database}
 	err := q.QueryRow(ctx, `SELECT place, paused, since FROM hosting.residence WHERE database = $1 AND tenant_type = $2 AND tenant = $3`+lock, database, id.Type(), id.String()).Scan(&r.Place, &r.Paused, &r.Since)
