@@ -1,3 +1,4 @@
+import { left, watch } from './left.js'
 import { bytesOf, explain, TenantError, Token } from './token.js'
 import { begin, execute } from './wire.js'
 
@@ -23,7 +24,7 @@ export async function transaction(pool, source, work, { isolation, readOnly = fa
     try {
       await begin(client, sql, token)
     } catch (error) {
-      await client.query('ROLLBACK') // what fails here fails the connection
+      await watch(client)('ROLLBACK') // what fails here fails the connection
       throw error
     }
     return client
@@ -39,7 +40,7 @@ export async function transaction(pool, source, work, { isolation, readOnly = fa
       })
       throw error
     }
-    const { command } = await client.query('COMMIT').catch((cause) => {
+    const { command } = await watch(client)('COMMIT').catch((cause) => {
       broken = cause
       throw cause
     })
@@ -89,13 +90,17 @@ async function enter(pool, source, work) {
   }
 }
 
-/** A client on which somebody left a cursor open is closed, and another is taken. */
+/** A client on which somebody left a cursor open, or may have left anything else, is closed, and another is taken. */
 async function on(pool, token, work) {
   const raw = bytesOf(token)
   for (let spoilt = 0; ; spoilt++) {
     const client = await pool.connect()
     client.on('error', told) // without a listener the end of a connection would be the end of the process
+    watch(client)
     try {
+      if (left(client)) {
+        throw new TenantError('GT005')
+      }
       return await work(client, raw)
     } catch (cause) {
       const error = explain(cause)
@@ -114,5 +119,5 @@ function told() {}
 
 function giveBack(client, broken) {
   client.removeListener('error', told)
-  client.release(broken)
+  client.release(broken ?? left(client))
 }

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { watch } from './left.js'
 
 const ENTER = 'SELECT garant.enter($1)'
 
@@ -51,13 +52,10 @@ class Entered extends pg.Query {
     super(config, values, callback)
     this.token = () => token
     this.inside = false
+    this.queryMode = 'extended'
     if (this.rows) {
       throw new TypeError('tenant: a statement that is fetched in parts needs a transaction')
     }
-  }
-
-  requiresPreparation() {
-    return true
   }
 
   prepare(connection) {
@@ -87,7 +85,7 @@ function check(client) {
 
 export function begin(client, sql, token) {
   check(client)
-  return new Promise((resolve, reject) => client.query(new Begin(sql, token, resolve, reject)))
+  return new Promise((resolve, reject) => watch(client)(new Begin(sql, token, resolve, reject)))
 }
 
 export function execute(client, token, config, values) {
