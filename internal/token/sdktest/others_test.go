@@ -55,7 +55,9 @@ func others(t *testing.T, dir, program string, args ...string) {
 		} {
 			tokens[name] = tk.Encode()
 		}
-		given, err := json.Marshal(map[string]any{"host": at.Host, "port": at.Port, "user": at.User, "database": at.Database, "a": w.a, "b": w.b, "tokens": tokens})
+		pooled := w.pooler(t, 1, "server_reset_query = DISCARD ALL\nserver_reset_query_always = 1").Config().ConnConfig
+		given, err := json.Marshal(map[string]any{"host": at.Host, "port": at.Port, "user": at.User, "database": at.Database, "a": w.a, "b": w.b, "tokens": tokens,
+			"pooler": map[string]any{"host": pooled.Host, "port": pooled.Port}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -241,6 +241,22 @@ test('what one tenant prepares under the name of a statement does not run with t
   }
 })
 
+test('what one tenant leaves on a connection of pgbouncer does not reach the next', async () => {
+  const [one, other] = [open({ ...given.pooler, max: 1 }), open({ ...given.pooler, max: 1 })]
+  for (const attack of [TAKES_OVER, `SELECT 1; ${TAKES_OVER}`, 'CREATE TEMP TABLE item AS SELECT * FROM shop.item; SET search_path = pg_temp', 'DECLARE kept CURSOR WITH HOLD FOR SELECT name FROM shop.item']) {
+    await query(other, token.b, NAMED).catch(code('26000'))
+    await transaction(one, token.a, (client) => client.query(attack))
+    // A name is forgotten with the rest by this pgbouncer; it never stands for another statement.
+    await query(other, token.b, NAMED).then(({ rows }) => assert.equal(rows[0].n, 5), code('26000'))
+    for (const pool of [other, one]) {
+      assert.equal((await query(pool, token.b, COUNT)).rows[0].n, 5)
+      assert.equal(await transaction(pool, token.b, async (client) => (await client.query(COUNT)).rows[0].n), 5)
+      assert.equal((await query(pool, token.b, "SELECT coalesce(current_setting('leak.it', true), '') AS said")).rows[0].said, '')
+      assert.equal((await pool.query(COUNT)).rows[0].n, 0)
+    }
+  }
+})
+
 test('ordinary statements cost no connection', async () => {
   const pool = open({ max: 1 })
   const pid = async () => (await query(pool, token.a, 'SELECT pg_backend_pid() AS pid')).rows[0].pid
