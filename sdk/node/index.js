@@ -1,9 +1,9 @@
-import { left, watch } from './left.js'
+import { guard } from './left.js'
 import { bytesOf, explain, TenantError, Token } from './token.js'
 import { begin, execute } from './wire.js'
 
 export { cache, exchange, job } from './source.js'
-export { explain, TenantError, Token }
+export { explain, guard, TenantError, Token }
 
 const levels = new Map([
   ['read committed', ' ISOLATION LEVEL READ COMMITTED'],
@@ -24,7 +24,7 @@ export async function transaction(pool, source, work, { isolation, readOnly = fa
     try {
       await begin(client, sql, token)
     } catch (error) {
-      await watch(client)('ROLLBACK') // what fails here fails the connection
+      await client.query('ROLLBACK') // what fails here fails the connection
       throw error
     }
     return client
@@ -40,7 +40,7 @@ export async function transaction(pool, source, work, { isolation, readOnly = fa
       })
       throw error
     }
-    const { command } = await watch(client)('COMMIT').catch((cause) => {
+    const { command } = await client.query('COMMIT').catch((cause) => {
       broken = cause
       throw cause
     })
@@ -90,17 +90,13 @@ async function enter(pool, source, work) {
   }
 }
 
-/** A client on which somebody left a cursor open, or may have left anything else, is closed, and another is taken. */
+/** A client on which somebody left a cursor open is closed, and another is taken. */
 async function on(pool, token, work) {
   const raw = bytesOf(token)
   for (let spoilt = 0; ; spoilt++) {
-    const client = await pool.connect()
+    const client = await guard(pool).connect()
     client.on('error', told) // without a listener the end of a connection would be the end of the process
-    watch(client)
     try {
-      if (left(client)) {
-        throw new TenantError('GT005')
-      }
       return await work(client, raw)
     } catch (cause) {
       const error = explain(cause)
@@ -119,5 +115,5 @@ function told() {}
 
 function giveBack(client, broken) {
   client.removeListener('error', told)
-  client.release(broken ?? left(client))
+  client.release(broken)
 }

@@ -3,28 +3,44 @@
 // statements of a few kinds leave nothing of that sort; a connection on which another was sent is closed instead of given
 // back.
 
-const watched = new WeakMap()
+const guarded = new WeakSet()
+const left = new WeakMap() // of each client that is looked at: whether something may have been left on it
 
 const kinds = new Set(['select', 'with', 'values', 'table', 'insert', 'update', 'delete', 'merge', 'copy', 'lock', 'notify',
-  'savepoint', 'release', 'rollback', 'declare', 'fetch', 'move', 'close', 'show'])
+  'begin', 'start', 'commit', 'end', 'abort', 'savepoint', 'release', 'rollback', 'declare', 'fetch', 'move', 'close', 'show'])
 
-/** Looks at what is said on a client from now on, by whomever. Returns how to say something that is not looked at. */
-export function watch(client) {
-  if (!watched.has(client)) {
-    const query = client.query
-    const state = { left: false, say: query.bind(client) }
-    client.query = function (config, values, ...rest) {
-      state.left ||= !harmless(config, values)
-      return query.call(this, config, values, ...rest)
-    }
-    watched.set(client, state)
+/**
+ * Lets a pool close each connection on which something may have been left, by whomever. transaction and query do so by
+ * themselves; it is for who uses a pool in another way. Returns the pool.
+ */
+export function guard(pool) {
+  if (guarded.has(pool)) {
+    return pool
   }
-  return watched.get(client).say
+  const connect = pool.connect
+  pool.connect = function (callback) {
+    return callback === undefined
+      ? connect.call(this).then(watch)
+      : connect.call(this, (error, client) => (error ? callback(error) : callback(undefined, watch(client), client.release)))
+  }
+  guarded.add(pool)
+  return pool
 }
 
-/** Whether something may have been left on a client. */
-export function left(client) {
-  return watched.get(client).left
+function watch(client) {
+  if (!left.has(client)) {
+    const { query } = client
+    client.query = function (config, values, ...rest) {
+      if (!harmless(config, values)) {
+        left.set(client, true)
+      }
+      return query.call(this, config, values, ...rest)
+    }
+    left.set(client, false)
+  }
+  const { release } = client
+  client.release = (broken) => release(broken || left.get(client))
+  return client
 }
 
 function harmless(config, values) {
@@ -43,7 +59,7 @@ function harmless(config, values) {
 export function plain(text) {
   const sql = uncommented(text)
   const word = /^[a-z]*/i.exec(sql)[0].toLowerCase()
-  return kinds.has(word) || /^set\s+local(?![^\s])/i.test(sql)
+  return kinds.has(word) || /^set\s+(local|transaction|constraints)(?![^\s])/i.test(sql)
 }
 
 /** Takes off what may stand before a statement: blanks, parentheses, comments, which nest in PostgreSQL. */

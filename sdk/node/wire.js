@@ -1,5 +1,4 @@
 import pg from 'pg'
-import { watch } from './left.js'
 
 const ENTER = 'SELECT garant.enter($1)'
 
@@ -12,15 +11,15 @@ function send(connection, text, values = []) {
 
 /** BEGIN and enter in one round trip. A token is a parameter: it never stands in the text of a statement. */
 class Begin {
-  constructor(begin, token, resolve, reject) {
-    Object.assign(this, { begin, resolve, reject })
+  constructor(text, token, resolve, reject) {
+    Object.assign(this, { text, resolve, reject })
     this.token = () => token
   }
 
   submit(connection) {
     connection.stream.cork()
     try {
-      send(connection, this.begin)
+      send(connection, this.text)
       send(connection, ENTER, [this.token()])
       connection.sync()
     } finally {
@@ -85,7 +84,7 @@ function check(client) {
 
 export function begin(client, sql, token) {
   check(client)
-  return new Promise((resolve, reject) => watch(client)(new Begin(sql, token, resolve, reject)))
+  return new Promise((resolve, reject) => client.query(new Begin(sql, token, resolve, reject)))
 }
 
 export function execute(client, token, config, values) {

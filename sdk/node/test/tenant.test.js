@@ -223,17 +223,18 @@ test('what one tenant prepares under the name of a statement does not run with t
       throw new Error('stop')
     },
     'single statement': undefined,
-    'past this package': undefined,
+    'past this package': (pool) => pool.query(TAKES_OVER),
+    'past it, by a callback': (pool) => new Promise((resolve) => pool.connect((e, client, done) => client.query(TAKES_OVER, () => resolve(done())))),
   }
   for (const [how, attack] of Object.entries(attacks)) {
     const pool = open({ max: 1 })
     assert.equal((await query(pool, token.a, NAMED)).rows[0].n, 3) // prepared from now on
-    if (attack) {
+    if (how.startsWith('past')) {
+      await attack(pool)
+    } else if (attack) {
       await transaction(pool, token.a, attack).catch((error) => assert.equal(error.message, 'stop'))
-    } else if (how === 'single statement') {
-      await query(pool, token.a, TAKES_OVER)
     } else {
-      await pool.query(TAKES_OVER)
+      await query(pool, token.a, TAKES_OVER)
     }
     assert.equal((await query(pool, token.b, NAMED)).rows[0].n, 5, how)
     assert.equal(await transaction(pool, token.b, async (client) => (await client.query(NAMED)).rows[0].n), 5, how)
@@ -274,11 +275,11 @@ test('ordinary statements cost no connection', async () => {
 
 test('only statements that leave nothing are taken for plain', () => {
   for (const sql of ['SELECT 1', 'select', '\n  (SELECT 1) UNION SELECT 2', '-- name: A :one\nUPDATE x SET y = 1', '/* a /* b */ c */ WITH x AS (SELECT 1) SELECT',
-    'SET LOCAL statement_timeout = 1', 'set\n\tlocal x = 1', 'SAVEPOINT s', 'Insert INTO x VALUES (1)']) {
+    'SET LOCAL statement_timeout = 1', 'set\n\tlocal x = 1', 'BEGIN', 'SET TRANSACTION READ ONLY', 'SAVEPOINT s', 'Insert INTO x VALUES (1)']) {
     assert.ok(plain(sql), sql)
   }
   for (const sql of ['SET search_path = x', 'SET', 'SET locality = x', 'DO $$ $$', 'PREPARE x AS SELECT 1', 'DEALLOCATE ALL', 'CREATE TEMP TABLE x ()', 'CALL f()', 'EXECUTE x',
-    'LISTEN x', '/* /* */ SELECT */ DO $$ $$', '/* SELECT', '-- SELECT', '-- x\rDO $$ $$', '', ';', 'selectx', 'EXPLAIN SELECT 1', '/*/ SELECT 1', 'COMMIT']) {
+    'LISTEN x', '/* /* */ SELECT */ DO $$ $$', '/* SELECT', '-- SELECT', '-- x\rDO $$ $$', '', ';', 'selectx', 'EXPLAIN SELECT 1', '/*/ SELECT 1', 'SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY']) {
     assert.ok(!plain(sql), sql)
   }
 })

@@ -29,7 +29,6 @@ module Garant
       open = true
       begin
         result = yield connection
-        left = connection.garant_left
         if connection.transaction_status == PG::PQTRANS_INERROR
           raise Error.new("ROLLBACK", "a statement of the transaction had failed: it was rolled back")
         end
@@ -39,9 +38,8 @@ module Garant
       rescue StandardError => e
         raise Tenant.explain(e)
       ensure # however the block is left
-        left = connection.garant_left if left.nil?
         Wire.undo(connection) if open
-        Left.clean(connection) if left
+        Left.clean(connection) if connection.garant_left
       end
     end
 

@@ -7,7 +7,7 @@ module Garant
     # a few kinds leave nothing of that sort; after another, the connection is reset.
     module Left
       PLAIN = %w[select with values table insert update delete merge copy lock notify
-                 savepoint release rollback declare fetch move close show].to_h { |word| [word, true] }.freeze
+                 begin start commit end abort savepoint release rollback declare fetch move close show].to_h { |word| [word, true] }.freeze
       private_constant :PLAIN
 
       module_function
@@ -21,7 +21,7 @@ module Garant
       # Whether a statement is of a kind that prepares nothing, defines nothing and runs no other text as a statement.
       def plain?(sql)
         sql = uncommented(sql.b)
-        PLAIN.key?(sql[/\A[a-z]*/i].downcase) || sql.match?(/\Aset\s+local(?!\S)/i)
+        PLAIN.key?(sql[/\A[a-z]*/i].downcase) || sql.match?(/\Aset\s+(local|transaction|constraints)(?!\S)/i)
       end
 
       # Takes off what may stand before a statement: blanks, parentheses, comments, which nest in PostgreSQL.
