@@ -88,6 +88,23 @@ type Actor struct {
 	Session     string // id of the session or token, when there is one
 	Origin      string // where the request came from: an address, "cli"
 	Permissions []Permission
+	Minting     *Minting // of an API token that may have tokens of tenants minted
+}
+
+// Minting is what an API token may have tokens of tenants minted for. Nil, which tokens from before it was asked have,
+// narrows nothing.
+type Minting struct {
+	Databases []string // guarded ones, by their names in the estate
+	Logins    bool     // in exchange for the ID tokens of logins
+	Jobs      []string // for service jobs of these names
+}
+
+// In reports whether a token may be minted for a database.
+func (m *Minting) In(database string) bool { return m == nil || slices.Contains(m.Databases, database) }
+
+// By reports whether a token may be minted for a service job, or for a login when none is named.
+func (m *Minting) By(job string) bool {
+	return m == nil || job == "" && m.Logins || job != "" && slices.Contains(m.Jobs, job)
 }
 
 // NewSystem returns the actor of a named part of Garant; it may do everything.

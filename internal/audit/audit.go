@@ -81,9 +81,9 @@ type Filter struct {
 	Object  Object
 	ActorID string
 	Action  string
-	Without string // an action to leave out
-	Before  int64  // id; for the next page
-	Limit   int    // at most 200; 0: 50
+	Without []string // actions to leave out, unless they were refused
+	Before  int64    // id; for the next page
+	Limit   int      // at most 200; 0: 50
 }
 
 // List returns entries, the newest first.
@@ -103,7 +103,10 @@ func List(ctx context.Context, on pg.Querier, f Filter) ([]Entry, error) {
 	and("object_id =", f.Object.ID, f.Object.ID != "")
 	and("actor_id =", f.ActorID, f.ActorID != "")
 	and("action =", f.Action, f.Action != "")
-	and("action <>", f.Without, f.Without != "")
+	if len(f.Without) > 0 {
+		args = append(args, f.Without)
+		where = append(where, "(outcome = 'refused' OR action <> ALL ($"+strconv.Itoa(len(args))+"))")
+	}
 	and("id <", f.Before, f.Before != 0)
 	rows, err := on.Query(ctx, `SELECT `+columns+` FROM audit.entry
 WHERE `+strings.Join(where, " AND ")+` ORDER BY id DESC LIMIT $1`, args...) //nolint:gosec // conditions are literals of this function
@@ -112,6 +115,13 @@ WHERE `+strings.Join(where, " AND ")+` ORDER BY id DESC LIMIT $1`, args...) //no
 	}
 	entries, err := pgx.CollectRows(rows, scan)
 	return entries, pg.Wrap(err)
+}
+
+// Recent counts the entries of an action that were permitted since a moment, up to a most.
+func Recent(ctx context.Context, on pg.Querier, action string, since time.Time, most int) (n int, err error) {
+	err = on.QueryRow(ctx, `SELECT count(*) FILTER (WHERE at > $2 AND outcome <> 'refused')
+FROM (SELECT at, outcome FROM audit.entry WHERE action = $1 ORDER BY id DESC LIMIT $3) AS newest`, action, since, most).Scan(&n)
+	return n, pg.Wrap(err)
 }
 
 const columns = `id, at, actor_kind, actor_id, coalesce(session, ''), coalesce(origin, ''), action, outcome = 'refused', object_kind, object_id, detail`

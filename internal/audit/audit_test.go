@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -142,10 +143,26 @@ func TestListLeavesOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := list(t, db, audit.Filter{Without: "thing.seen"}); len(got) != 1 || got[0].Action != "thing.tried" {
+	since := time.Now().Add(-time.Hour)
+	for range 3 {
+		if err := pg.InTx(context.Background(), db.Pool(pg.Login), func(tx pgx.Tx) error {
+			return audit.Record(context.Background(), tx, who, "thing.seen", audit.Object{Kind: "thing", ID: "1"}, nil)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := list(t, db, audit.Filter{Without: []string{"thing.seen", "thing.else"}}); len(got) != 2 || !got[0].Refused || !got[1].Refused {
 		t.Errorf("%+v", got)
 	}
-	if got := list(t, db, audit.Filter{}); len(got) != 2 {
-		t.Errorf("%d of 2", len(got))
+	if got := list(t, db, audit.Filter{}); len(got) != 5 {
+		t.Errorf("%d of 5", len(got))
+	}
+	for _, c := range []struct {
+		since      time.Time
+		most, want int
+	}{{since, 10, 3}, {since, 2, 2}, {time.Now().Add(time.Hour), 10, 0}} {
+		if n, err := audit.Recent(context.Background(), db.Pool(pg.Staff), "thing.seen", c.since, c.most); err != nil || n != c.want {
+			t.Errorf("%d, %v; want %d", n, err, c.want)
+		}
 	}
 }

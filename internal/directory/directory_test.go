@@ -219,7 +219,7 @@ func TestPermissions(t *testing.T) {
 		"passkeys": func(by actor.Actor) error { _, err := h.Passkeys(ctx, by); return err },
 		"codes":    func(by actor.Actor) error { _, err := h.RenewRecoveryCodes(ctx, by, now); return err },
 		"token": func(by actor.Actor) error {
-			_, err := h.CreateToken(ctx, by, "x", []actor.Permission{actor.ReadChecks}, now.Add(time.Hour), now)
+			_, err := h.CreateToken(ctx, by, "x", []actor.Permission{actor.ReadChecks}, nil, now.Add(time.Hour), now)
 			return err
 		},
 		"register": func(by actor.Actor) error { _, err := h.BeginRegistration(ctx, by, now); return err },
@@ -283,7 +283,7 @@ func TestDisableShutsEverything(t *testing.T) {
 	p := h.person("ops@example.test", actor.Operator)
 	by, key, token := h.enrol(p.ID, now)
 	codes := must(h.RenewRecoveryCodes(ctx, by, now))(t)
-	api := must(h.CreateToken(ctx, by, "ci", []actor.Permission{actor.ReadChecks}, now.Add(24*time.Hour), now))(t)
+	api := must(h.CreateToken(ctx, by, "ci", []actor.Permission{actor.ReadChecks}, nil, now.Add(24*time.Hour), now))(t)
 	link := h.link(p.ID, directory.Recover, now)
 	if err := h.Disable(ctx, cli, p.ID, now); err != nil {
 		t.Fatal(err)

@@ -64,7 +64,7 @@ func (h house) keys(p directory.Person) keysOf {
 	ctx := context.Background()
 	by, key, session := h.enrol(p.ID, now)
 	codes := must(h.RenewRecoveryCodes(ctx, by, now))(h.t)
-	token := must(h.CreateToken(ctx, by, "Export", []actor.Permission{actor.ReadAudit}, now.Add(60*day), now))(h.t)
+	token := must(h.CreateToken(ctx, by, "Export", []actor.Permission{actor.ReadAudit}, nil, now.Add(60*day), now))(h.t)
 	return keysOf{session: session, token: token, code: codes[0], email: p.Email, key: key}
 }
 

@@ -191,6 +191,36 @@ func TestEnumerationByTime(t *testing.T) {
 	}
 }
 
+// A token that mints is bound, and says so at each use; no other is.
+func TestMintingTokens(t *testing.T) {
+	h := open(t)
+	ctx := context.Background()
+	p := h.person("ops@example.test", actor.Operator)
+	by, _, _ := h.enrol(p.ID, now)
+	day := now.Add(24 * time.Hour)
+	minted := func(m *actor.Minting, scopes ...actor.Permission) (string, error) {
+		return h.CreateToken(ctx, by, "shop", scopes, m, day, now)
+	}
+	for name, m := range map[string]*actor.Minting{
+		"not bound": nil, "no database": {Logins: true}, "no right": {Databases: []string{"shop"}}, "an empty name": {Databases: []string{""}, Logins: true},
+		"too many": {Databases: []string{"shop"}, Jobs: strings.Split("abcdefghijklmnopqrstuvwxyz", "")},
+	} {
+		_, err := minted(m, actor.MintTokens)
+		t.Run(name, func(t *testing.T) { wantID(t, err, "directory.token_minting") })
+	}
+	want := &actor.Minting{Databases: []string{"other", "shop"}, Logins: true, Jobs: []string{"invoices"}}
+	mints := must(minted(&actor.Minting{Databases: []string{"shop", "other", "shop"}, Logins: true, Jobs: []string{"invoices"}}, actor.MintTokens))(t)
+	if got := must(h.AuthenticateToken(ctx, mints, "", now))(t).Actor.Minting; !reflect.DeepEqual(got, want) {
+		t.Errorf("bound to %+v", got)
+	}
+	if got := must(h.Tokens(ctx, by, now))(t); !reflect.DeepEqual(got[len(got)-1].Minting, want) {
+		t.Errorf("shown as bound to %+v", got[len(got)-1].Minting)
+	}
+	if got := must(h.AuthenticateToken(ctx, must(minted(want, actor.ReadChecks))(t), "", now))(t).Actor.Minting; got != nil {
+		t.Errorf("one that does not mint is bound to %+v", got)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	h := open(t)
 	ctx := context.Background()
@@ -211,10 +241,10 @@ func TestTokens(t *testing.T) {
 		"longer than a year":  {[]actor.Permission{actor.ReadChecks}, now.Add(366 * 24 * time.Hour), "directory.token_expiry"},
 		"without any expiry ": {[]actor.Permission{actor.ReadChecks}, time.Time{}, "directory.token_expiry"},
 	} {
-		_, err := h.CreateToken(ctx, by, "ci", c.scopes, c.expires, now)
+		_, err := h.CreateToken(ctx, by, "ci", c.scopes, nil, c.expires, now)
 		t.Run(name, func(t *testing.T) { wantID(t, err, c.want) })
 	}
-	text := must(h.CreateToken(ctx, by, "ci", []actor.Permission{actor.ReadChecks, actor.RunChecks}, day, now))(t)
+	text := must(h.CreateToken(ctx, by, "ci", []actor.Permission{actor.ReadChecks, actor.RunChecks}, nil, day, now))(t)
 	id := must(h.AuthenticateToken(ctx, text, "192.0.2.9", now))(t)
 	if !slices.Equal(id.Actor.Permissions, []actor.Permission{actor.ReadChecks, actor.RunChecks}) || id.Actor.ID != p.ID.String() {
 		t.Errorf("acts as %+v", id.Actor)

@@ -445,7 +445,7 @@ func TestFreshness(t *testing.T) {
 		"delete":  func() error { return h.DeletePasskey(ctx, by, key.ID, later) },
 		"codes":   func() error { _, err := h.RenewRecoveryCodes(ctx, by, later); return err },
 		"token": func() error {
-			_, err := h.CreateToken(ctx, by, "x", []actor.Permission{actor.ReadChecks}, later.Add(time.Hour), later)
+			_, err := h.CreateToken(ctx, by, "x", []actor.Permission{actor.ReadChecks}, nil, later.Add(time.Hour), later)
 			return err
 		},
 	} {

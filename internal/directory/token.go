@@ -29,6 +29,7 @@ type Token struct {
 	ID         uuid.UUID
 	Name       string
 	Scopes     []actor.Permission
+	Minting    *actor.Minting // with actor.MintTokens; nil: made before it was asked
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	LastUsedAt time.Time // zero: never
@@ -42,8 +43,9 @@ func Grantable(role actor.Role) []actor.Permission {
 
 // CreateToken makes an API token with some of the actor's own permissions and returns its text,
 // which nobody can show again. Needs actor.OwnAccount and a passkey used not long ago. The error
-// is Invalid for a bad name, no or too many scopes, or an end that is past or over a year away.
-func (d *Directory) CreateToken(ctx context.Context, by actor.Actor, name string, scopes []actor.Permission, expires, now time.Time) (string, error) {
+// is Invalid for a bad name, no or too many scopes, or an end that is past or over a year away. With
+// actor.MintTokens minting says what for, and with no other.
+func (d *Directory) CreateToken(ctx context.Context, by actor.Actor, name string, scopes []actor.Permission, minting *actor.Minting, expires, now time.Time) (string, error) {
 	person, err := d.own(ctx, by, "token.created")
 	if err != nil {
 		return "", err
@@ -71,6 +73,9 @@ func (d *Directory) CreateToken(ctx context.Context, by actor.Actor, name string
 	if len(names) == 0 {
 		return "", errs.New(errs.Invalid, "directory.token_no_scope", "An API token needs at least one permission.")
 	}
+	if minting, err = bound(slices.Contains(scopes, actor.MintTokens), minting); err != nil {
+		return "", err
+	}
 	text, _ := secret()
 	text = TokenPrefix + text
 	id := newID()
@@ -86,19 +91,67 @@ func (d *Directory) CreateToken(ctx context.Context, by actor.Actor, name string
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO directory.api_token (id, hash, person_id, name, scopes, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)`, id, hashOf(text), person, sealed, names, now, expires); err != nil {
+		detail := map[string]any{"scopes": names}
+		var m struct {
+			databases, jobs []string
+			logins          *bool
+		}
+		if minting != nil {
+			m.databases, m.logins, m.jobs = minting.Databases, &minting.Logins, minting.Jobs
+			detail["databases"], detail["logins"], detail["jobs"] = minting.Databases, minting.Logins, minting.Jobs
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO directory.api_token (id, hash, person_id, name, scopes, created_at, expires_at, mint_databases, mint_logins, mint_jobs)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, id, hashOf(text), person, sealed, names, now, expires, m.databases, m.logins, m.jobs); err != nil {
 			return err
 		}
 		if err := notify(ctx, tx, person, "token_created", now); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, by, "token.created", audit.Object{Kind: "token", ID: id.String()}, map[string]any{"scopes": names})
+		return audit.Record(ctx, tx, by, "token.created", audit.Object{Kind: "token", ID: id.String()}, detail)
 	})
 	if err != nil {
 		return "", err
 	}
 	return text, nil
+}
+
+// namesMax is how many databases, and how many jobs, a token may be bound to.
+const namesMax = 20
+
+// bound is what a token is bound to, each name once and in order.
+func bound(mints bool, m *actor.Minting) (*actor.Minting, error) {
+	if !mints {
+		return nil, nil //nolint:nilnil // nothing to bind
+	}
+	refused := errs.New(errs.Invalid, "directory.token_minting", "A token that has tokens of customers minted is bound to databases, and to logins or service jobs.").
+		WithFix("Name the databases as the estate does, and say by what right.")
+	if m == nil {
+		return nil, refused
+	}
+	out := &actor.Minting{Logins: m.Logins, Databases: unique(m.Databases), Jobs: unique(m.Jobs)}
+	if len(out.Databases) == 0 || len(out.Databases) > namesMax || len(out.Jobs) > namesMax || !out.Logins && len(out.Jobs) == 0 {
+		return nil, refused
+	}
+	for _, name := range slices.Concat(out.Databases, out.Jobs) {
+		if _, err := plainName(name); err != nil {
+			return nil, refused
+		}
+	}
+	return out, nil
+}
+
+func unique(names []string) []string {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	return append([]string{}, slices.Compact(names)...)
+}
+
+// minted reads what a token is bound to.
+func minted(databases []string, logins *bool, jobs []string) *actor.Minting {
+	if logins == nil {
+		return nil
+	}
+	return &actor.Minting{Databases: databases, Logins: *logins, Jobs: jobs}
 }
 
 // Tokens returns the actor's own API tokens that still work. Needs actor.OwnAccount.
@@ -107,7 +160,7 @@ func (d *Directory) Tokens(ctx context.Context, by actor.Actor, now time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	rows, err := d.login.Query(ctx, `SELECT id, name, scopes, created_at, expires_at, last_used_at FROM directory.api_token
+	rows, err := d.login.Query(ctx, `SELECT id, name, scopes, created_at, expires_at, last_used_at, mint_databases, mint_logins, mint_jobs FROM directory.api_token
 WHERE person_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id`, person, now)
 	if err != nil {
 		return nil, pg.Wrap(err)
@@ -116,8 +169,10 @@ WHERE person_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id`, pe
 	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t Token, err error) {
 		var name []byte
 		var used *time.Time
-		err = row.Scan(&t.ID, &name, &t.Scopes, &t.CreatedAt, &t.ExpiresAt, &used)
-		t.LastUsedAt = orZero(used)
+		var databases, jobs []string
+		var logins *bool
+		err = row.Scan(&t.ID, &name, &t.Scopes, &t.CreatedAt, &t.ExpiresAt, &used, &databases, &logins, &jobs)
+		t.LastUsedAt, t.Minting = orZero(used), minted(databases, logins, jobs)
 		sealed = append(sealed, crypt.Sealed{Subject: keySubject(person), Field: "token:" + t.ID.String(), Value: name})
 		return t, err
 	})
@@ -164,10 +219,12 @@ func (d *Directory) AuthenticateToken(ctx context.Context, text, origin string, 
 	var name []byte
 	var scopes []actor.Permission
 	var used *time.Time
-	err := d.login.QueryRow(ctx, `SELECT t.id, t.person_id, t.scopes, t.last_used_at, p.role, p.name
+	var databases, jobs []string
+	var logins *bool
+	err := d.login.QueryRow(ctx, `SELECT t.id, t.person_id, t.scopes, t.last_used_at, p.role, p.name, t.mint_databases, t.mint_logins, t.mint_jobs
 FROM directory.api_token t JOIN directory.person p ON p.id = t.person_id
 WHERE t.hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2 AND t.created_at <= $3 AND p.disabled_at IS NULL AND `+seated("$2"),
-		hashOf(text), now, now.Add(skew)).Scan(&id, &person, &scopes, &used, &role, &name)
+		hashOf(text), now, now.Add(skew)).Scan(&id, &person, &scopes, &used, &role, &name, &databases, &logins, &jobs)
 	if errors.Is(err, pgx.ErrNoRows) {
 		if err := d.endSeats(ctx, now); err != nil {
 			return Identity{}, err
@@ -185,7 +242,7 @@ WHERE t.hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2 AND t.created_a
 	grantable := Grantable(role)
 	return Identity{Actor: actor.Actor{
 		Kind: actor.Person, ID: person.String(), Name: d.openName(ctx, person, name), Role: role,
-		Session: "token:" + id.String(), Origin: origin,
+		Session: "token:" + id.String(), Origin: origin, Minting: minted(databases, logins, jobs),
 		Permissions: slices.DeleteFunc(scopes, func(p actor.Permission) bool { return !slices.Contains(grantable, p) }),
 	}}, nil
 }

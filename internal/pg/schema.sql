@@ -52,6 +52,20 @@ CREATE SCHEMA witness;
 
 ALTER SCHEMA witness OWNER TO garant_owner;
 
+CREATE FUNCTION directory.bind_minting() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	IF 'tenancy:mint' = ANY (NEW.scopes) AND NEW.mint_databases IS NULL THEN
+		RAISE EXCEPTION 'a token that mints is bound' USING ERRCODE = 'check_violation', CONSTRAINT = 'api_token_bound', TABLE = 'api_token';
+	END IF;
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION directory.bind_minting() OWNER TO garant_owner;
+
 CREATE FUNCTION directory.set_seat() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -605,8 +619,13 @@ CREATE TABLE directory.api_token (
     expires_at timestamp with time zone NOT NULL,
     last_used_at timestamp with time zone,
     revoked_at timestamp with time zone,
+    mint_databases text[],
+    mint_logins boolean,
+    mint_jobs text[],
     CONSTRAINT api_token_check CHECK (((expires_at > created_at) AND (expires_at <= (created_at + '366 days'::interval)))),
     CONSTRAINT api_token_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT api_token_mint_databases_check CHECK ((cardinality(mint_databases) > 0)),
+    CONSTRAINT api_token_minting CHECK ((((mint_databases IS NULL) AND (mint_logins IS NULL) AND (mint_jobs IS NULL)) OR ((mint_databases IS NOT NULL) AND (mint_logins IS NOT NULL) AND (mint_jobs IS NOT NULL) AND (mint_logins OR (cardinality(mint_jobs) > 0)) AND ('tenancy:mint'::text = ANY (scopes))))),
     CONSTRAINT api_token_scopes_check CHECK ((cardinality(scopes) > 0))
 );
 
@@ -1830,6 +1849,8 @@ ALTER INDEX tenancy.minting_pkey ATTACH PARTITION tenancy.minting_other_pkey;
 
 ALTER INDEX tenancy.minting_session ATTACH PARTITION tenancy.minting_other_session_at_idx;
 
+CREATE TRIGGER bound BEFORE INSERT ON directory.api_token FOR EACH ROW EXECUTE FUNCTION directory.bind_minting();
+
 CREATE TRIGGER set_seat BEFORE INSERT OR UPDATE ON directory.person FOR EACH ROW EXECUTE FUNCTION directory.set_seat();
 
 CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
@@ -2029,6 +2050,8 @@ GRANT USAGE ON SCHEMA tenancy TO garant_portal;
 GRANT USAGE ON SCHEMA witness TO garant_staff;
 GRANT USAGE ON SCHEMA witness TO garant_worker;
 GRANT USAGE ON SCHEMA witness TO garant_checker;
+
+REVOKE ALL ON FUNCTION directory.bind_minting() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION directory.set_seat() FROM PUBLIC;
 
@@ -2239,6 +2262,15 @@ GRANT UPDATE(last_used_at) ON TABLE directory.api_token TO garant_login;
 
 GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE directory.api_token TO garant_staff;
 GRANT UPDATE(revoked_at) ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT(mint_databases) ON TABLE directory.api_token TO garant_staff;
+GRANT INSERT(mint_databases) ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT(mint_logins) ON TABLE directory.api_token TO garant_staff;
+GRANT INSERT(mint_logins) ON TABLE directory.api_token TO garant_login;
+
+GRANT SELECT(mint_jobs) ON TABLE directory.api_token TO garant_staff;
+GRANT INSERT(mint_jobs) ON TABLE directory.api_token TO garant_login;
 
 GRANT SELECT,INSERT,DELETE ON TABLE directory.ceremony TO garant_login;
 

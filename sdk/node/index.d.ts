@@ -35,6 +35,9 @@ export function exchange(options: Endpoint & { idToken(): string | Promise<strin
 export function job(options: Endpoint & { purpose: string; tenant: string | number | bigint }): Source
 export function explain(error: unknown): unknown
 
+/** Lets a pool close each connection on which a tenant may have left something for the next. transaction and query do so by themselves. */
+export function guard<P extends Pool>(pool: P): P
+
 export interface TransactionOptions {
   isolation?: 'read committed' | 'repeatable read' | 'serializable'
   readOnly?: boolean

@@ -1,8 +1,9 @@
+import { guard } from './left.js'
 import { bytesOf, explain, TenantError, Token } from './token.js'
 import { begin, execute } from './wire.js'
 
 export { cache, exchange, job } from './source.js'
-export { explain, TenantError, Token }
+export { explain, guard, TenantError, Token }
 
 const levels = new Map([
   ['read committed', ' ISOLATION LEVEL READ COMMITTED'],
@@ -93,7 +94,7 @@ async function enter(pool, source, work) {
 async function on(pool, token, work) {
   const raw = bytesOf(token)
   for (let spoilt = 0; ; spoilt++) {
-    const client = await pool.connect()
+    const client = await guard(pool).connect()
     client.on('error', told) // without a listener the end of a connection would be the end of the process
     try {
       return await work(client, raw)

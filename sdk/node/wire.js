@@ -11,15 +11,15 @@ function send(connection, text, values = []) {
 
 /** BEGIN and enter in one round trip. A token is a parameter: it never stands in the text of a statement. */
 class Begin {
-  constructor(begin, token, resolve, reject) {
-    Object.assign(this, { begin, resolve, reject })
+  constructor(text, token, resolve, reject) {
+    Object.assign(this, { text, resolve, reject })
     this.token = () => token
   }
 
   submit(connection) {
     connection.stream.cork()
     try {
-      send(connection, this.begin)
+      send(connection, this.text)
       send(connection, ENTER, [this.token()])
       connection.sync()
     } finally {
@@ -51,13 +51,10 @@ class Entered extends pg.Query {
     super(config, values, callback)
     this.token = () => token
     this.inside = false
+    this.queryMode = 'extended'
     if (this.rows) {
       throw new TypeError('tenant: a statement that is fetched in parts needs a transaction')
     }
-  }
-
-  requiresPreparation() {
-    return true
   }
 
   prepare(connection) {

@@ -193,8 +193,10 @@ func oauthError(r *web.Request, status int, err error) (string, int) {
 		return "invalid_scope", http.StatusBadRequest
 	case "tenancy.oauth.unsupported_grant_type":
 		return "unsupported_grant_type", http.StatusBadRequest
-	case "tenancy.no_database", elsewhere: // RFC 8693, section 2.2.2
+	case "tenancy.no_database", "tenancy.bound_database", elsewhere: // RFC 8693, section 2.2.2
 		return "invalid_target", http.StatusBadRequest
+	case "tenancy.bound_way":
+		return "unauthorized_client", http.StatusBadRequest
 	case "web.denied":
 		if r.Actor.Kind == actor.Public {
 			return "invalid_client", http.StatusUnauthorized

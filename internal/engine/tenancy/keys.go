@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -102,7 +102,10 @@ func keyNames(keys []token.KeyState) string {
 	for _, k := range keys {
 		ids = append(ids, strconv.Itoa(int(k.ID)))
 	}
-	return fmt.Sprintf("%d keys: %v", len(keys), ids)
+	if len(ids) == 1 {
+		return "key " + ids[0]
+	}
+	return "keys " + strings.Join(ids, ", ")
 }
 
 // subject is under what the keys of a place are sealed.

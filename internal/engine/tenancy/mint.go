@@ -49,7 +49,7 @@ type right struct {
 // Mint gives a token for one session of one tenant, when what it is asked by can be verified. It
 // needs actor.MintTokens. The row that records it is committed before the token is returned.
 //
-// The errors: Denied (tenancy.denied, and tenancy.id_token… and tenancy.job… when the proof does not hold),
+// The errors: Denied (tenancy.denied, tenancy.bound… when the API token is for something else, and tenancy.id_token… and tenancy.job… when the proof does not hold),
 // Invalid for a request that is none, NotFound for a database that is not guarded, Conflict when it has to be
 // keyed anew or the tenant lives elsewhere (tenancy.elsewhere says where), Unavailable when it has no key yet or the issuer cannot be asked. Each refusal is recorded.
 func (t *Tenancy) Mint(ctx context.Context, by actor.Actor, req Request) (Minted, error) {
@@ -88,6 +88,9 @@ func (t *Tenancy) mint(ctx context.Context, by actor.Actor, req Request) (Minted
 		return Minted{}, err
 	}
 	home, own := atOwn(req.Database)
+	if err := within(by.Minting, home, req.Job); err != nil {
+		return Minted{}, err
+	}
 	d, section, err := t.guarded(ctx, home)
 	if err != nil {
 		return Minted{}, err
@@ -155,6 +158,17 @@ func (t *Tenancy) mint(ctx context.Context, by actor.Actor, req Request) (Minted
 		return Minted{}, mintRefused(err)
 	}
 	return out, nil
+}
+
+// within refuses what the API token of who asks is not bound to.
+func within(m *actor.Minting, home, job string) error {
+	switch {
+	case !m.In(home):
+		return errs.New(errs.Denied, "tenancy.bound_database", "This API token is not for that database.").WithFix("Use one that names it; the account page says what each is bound to.")
+	case !m.By(job):
+		return errs.New(errs.Denied, "tenancy.bound_way", "This API token is not for that: it is bound to logins, or to service jobs by name.").WithFix("Use one that was made for it; the account page says what each is bound to.")
+	}
+	return nil
 }
 
 // usable says why a database gets no token, whoever asks.

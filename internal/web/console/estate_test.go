@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/estate"
@@ -170,6 +172,16 @@ func TestRecord(t *testing.T) {
 	h.as(h.lead)
 	page = h.get("/record")
 	consoletest.Wants(t, page, "Camille Exemple", "[/estate/1]", "[/people/"+karim.ID.String()+"]", "[/record?actor="+karim.ID.String()+"]")
+
+	if err := pg.InTx(context.Background(), h.db.Pool(pg.Staff), func(tx pgx.Tx) error {
+		return audit.Record(context.Background(), tx, actor.NewSystem("shop"), "tenant_token.minted", audit.Object{Kind: "database", ID: "shop"}, nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	page = h.get("/record")
+	consoletest.Wants(t, page, "Not listed, of the last 24 hours: [/record?action=tenant_token.minted] 1 minted token Entries")
+	consoletest.Lacks(t, page, "shop")
+	consoletest.Wants(t, h.get("/record?action=tenant_token.minted"), "shop")
 
 	only := h.get("/record?actor=" + karim.ID.String())
 	consoletest.Wants(t, only, "refused", "Show everything")

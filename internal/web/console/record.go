@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/garant-project/garant/internal/audit"
@@ -26,9 +27,16 @@ func actions() []string {
 		"link.created", "link.redeemed", "notice.dismissed", "passkey.added", "passkey.deleted",
 		"person.added", "person.disabled", "person.enabled", "person.exported", "person.listed", "person.read", "person.role_changed", "person.seat_ended", "person.seat_set",
 		"recovery.renewed", "recovery.used", "request.refused", "sample.drawn", "sample.exported", "sample.noted", "sample.population_exported", "sample.read", "session.ended", "session.others_ended", "sign_in.passkey", "sign_in.throttled",
-		"token.created", "token.revoked",
+		"tenant_token.minted", "tenant_token.refused", "token.created", "token.revoked",
 	}
 }
+
+// hidden are the actions that programs leave behind all day: they would hide what people do. The page says how many
+// there are, and leads to them. What was refused of them is shown.
+func hidden() []string { return []string{"evidence.stored", "tenant_token.minted"} }
+
+// counted is how many of the newest hidden entries are counted.
+const counted = 10_000
 
 // everything is the action that filters nothing.
 const everything = "all"
@@ -36,6 +44,7 @@ const everything = "all"
 type recordPage struct {
 	Filters  []ui.Field
 	Filtered bool
+	Hidden   []ui.Link
 	Table    ui.Table
 	Pager    ui.Pager
 	CSV      string
@@ -67,7 +76,30 @@ func (h *pages) record(w http.ResponseWriter, r *web.Request) error {
 			Action: &ui.Button{Label: p.T("console.record.all"), Href: RecordPath}}
 	}
 	body.Filters = recordFields(p, query)
+	if len(filter.Without) > 0 && filter.Before == 0 {
+		if body.Hidden, err = h.hidden(r, p); err != nil {
+			return err
+		}
+	}
 	return h.write(w, http.StatusOK, "record", h.c.Page(r, "console.record.title", RecordPath, body))
+}
+
+// hidden says what of the last day is not listed.
+func (h *pages) hidden(r *web.Request, p *ui.Printer) (out []ui.Link, err error) {
+	for _, action := range hidden() {
+		n, err := audit.Recent(r.Context(), h.DB.Pool(pg.Staff), action, r.Now.Add(-24*time.Hour), counted)
+		if err != nil {
+			return nil, err
+		}
+		id := "console.record.hidden." + strings.ReplaceAll(action, ".", "_")
+		if n == counted {
+			id += "_many"
+		}
+		if n > 0 {
+			out = append(out, ui.Link{Label: p.T(id, "Count", n), Href: at(RecordPath, nil, "action", action)})
+		}
+	}
+	return out, nil
 }
 
 func recordFields(p *ui.Printer, query url.Values) []ui.Field {
@@ -101,8 +133,8 @@ func recordFilter(r *web.Request) (f audit.Filter, query url.Values, err error) 
 	switch {
 	case f.Action == everything:
 		f.Action = ""
-	case len(query) == 0: // what checks leave behind would hide what people do
-		f.Without = "evidence.stored"
+	case len(query) == 0:
+		f.Without = hidden()
 	}
 	f.Object.Kind, f.Object.ID, _ = strings.Cut(query.Get("object"), ":")
 	if before := in.Get("before"); before != "" {

@@ -3,9 +3,11 @@ package signin
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -42,11 +44,17 @@ type sessionRow struct {
 	Current                         bool
 }
 
-type tokenRow struct{ ID, Name, Scopes, Created, Expires, Used string }
+type tokenRow struct{ ID, Name, Scopes, Minting, Created, Expires, Used string }
 
 type tokenForm struct {
 	Name, Expires ui.Field
 	Scopes        []scope
+	Minting       *mintingForm // nil: one's role cannot give it
+}
+
+type mintingForm struct {
+	Databases, Jobs ui.Field
+	Logins          bool
 }
 
 type scope struct {
@@ -119,10 +127,28 @@ func (s *SignIn) account(r *web.Request) (*accountPage, error) {
 		for _, sc := range t.Scopes {
 			scopes = append(scopes, s.scopeName(r, sc))
 		}
-		a.Tokens = append(a.Tokens, tokenRow{ID: t.ID.String(), Name: t.Name, Scopes: strings.Join(scopes, ", "), Created: p.Day(t.CreatedAt), Expires: p.Day(t.ExpiresAt), Used: ago(p, t.LastUsedAt, r.Now)})
+		a.Tokens = append(a.Tokens, tokenRow{ID: t.ID.String(), Name: t.Name, Scopes: strings.Join(scopes, ", "), Minting: minting(p, t), Created: p.Day(t.CreatedAt), Expires: p.Day(t.ExpiresAt), Used: ago(p, t.LastUsedAt, r.Now)})
 	}
-	a.TokenForm = s.tokenForm(r, url.Values{"days": {"90"}})
+	a.TokenForm = s.tokenForm(r, url.Values{"days": {"90"}, "logins": {"yes"}})
 	return a, nil
+}
+
+// minting says what a token may have tokens of customers minted for; nothing when it may not.
+func minting(p *ui.Printer, t directory.Token) string {
+	switch {
+	case !slices.Contains(t.Scopes, actor.MintTokens):
+		return ""
+	case t.Minting == nil:
+		return p.T("signin.token.unbound")
+	}
+	in := p.T("signin.token.in", "Names", strings.Join(t.Minting.Databases, ", "))
+	if t.Minting.Logins {
+		in += " · " + p.T("signin.token.by_logins")
+	}
+	if len(t.Minting.Jobs) > 0 {
+		in += " · " + p.T("signin.token.by_jobs", "Count", len(t.Minting.Jobs), "Names", strings.Join(t.Minting.Jobs, ", "))
+	}
+	return in
 }
 
 // ago writes how long ago something was, nothing for what never was.
@@ -158,7 +184,19 @@ func (s *SignIn) tokenForm(r *web.Request, sent url.Values) tokenForm {
 		}
 		f.Scopes = append(f.Scopes, scope{Value: string(g), Label: s.scopeName(r, g), Checked: checked})
 	}
+	if slices.Contains(directory.Grantable(r.Actor.Role), actor.MintTokens) {
+		f.Minting = &mintingForm{
+			Databases: ui.Field{Name: "databases", Label: p.T("signin.token.databases"), Help: p.T("signin.token.databases_help"), Value: sent.Get("databases"), Autocomplete: "off"},
+			Jobs:      ui.Field{Name: "jobs", Label: p.T("signin.token.jobs"), Help: p.T("signin.token.jobs_help"), Value: sent.Get("jobs"), Autocomplete: "off"},
+			Logins:    sent.Get("logins") != "",
+		}
+	}
 	return f
+}
+
+// names reads a list that somebody typed.
+func names(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) })
 }
 
 type secretPage struct {
@@ -201,7 +239,8 @@ func (s *SignIn) createToken(w http.ResponseWriter, r *web.Request) error {
 	for _, v := range r.PostForm["scope"] {
 		scopes = append(scopes, actor.Permission(v))
 	}
-	text, err := s.cfg.Directory.CreateToken(r.Context(), r.Actor, r.PostForm.Get("name"), scopes, r.Now.AddDate(0, 0, days), r.Now)
+	bound := &actor.Minting{Databases: names(r.PostForm.Get("databases")), Logins: r.PostForm.Get("logins") != "", Jobs: names(r.PostForm.Get("jobs"))}
+	text, err := s.cfg.Directory.CreateToken(r.Context(), r.Actor, r.PostForm.Get("name"), scopes, bound, r.Now.AddDate(0, 0, days), r.Now)
 	if err != nil && errs.Is(err, errs.Invalid) {
 		a, pageErr := s.account(r)
 		if pageErr != nil {

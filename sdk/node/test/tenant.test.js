@@ -4,6 +4,7 @@ import { after, test } from 'node:test'
 import { inspect } from 'node:util'
 import pg from 'pg'
 import { cache, exchange, explain, job, query, TenantError, Token, transaction } from '../index.js'
+import { plain } from '../left.js'
 
 // The database, its tenants (a has 3 items, b has 5) and tokens come from the test that starts PostgreSQL.
 const given = JSON.parse(process.env.GARANT_SDK_TEST ?? assert.fail('run these tests by: go test ./internal/token/sdktest -run TestNode'))
@@ -199,5 +200,86 @@ test('a token prints as nothing', async () => {
   }
   for (const bad of ['', 'x', given.tokens.a.slice(1), `${given.tokens.a}A`, given.tokens.a.replace(/^./, 'B'), undefined, 7]) {
     assert.throws(() => Token.parse(bad), code('GT001'))
+  }
+})
+
+// Prepares something else under the names of the application's statements: it leaves the names of what it sees in a setting.
+const TAKES_OVER = `DO $d$ DECLARE s text; BEGIN FOR s IN SELECT name FROM pg_prepared_statements WHERE statement LIKE '%shop.item%' LOOP
+  EXECUTE 'DEALLOCATE ' || quote_ident(s);
+  EXECUTE 'PREPARE ' || quote_ident(s) || $e$ AS SELECT length(set_config('leak.it', (SELECT string_agg(name, ',') FROM shop.item), false)) AS n$e$;
+END LOOP; END $d$`
+const NAMED = { name: 'count', text: COUNT }
+
+test('what one tenant prepares under the name of a statement does not run with the next one\'s token', async () => {
+  const attacks = {
+    block: (client) => client.query(TAKES_OVER),
+    'behind a statement': (client) => client.query(`SELECT 1; ${TAKES_OVER}`),
+    'behind a comment': (client) => client.query(`/* /* */ SELECT */ ${TAKES_OVER}`),
+    'extended protocol': (client) => client.query({ text: TAKES_OVER, queryMode: 'extended' }),
+    'Query object': (client) => new Promise((resolve, reject) => client.query(new pg.Query(TAKES_OVER, (e, r) => (e ? reject(e) : resolve(r))))),
+    callback: (client) => new Promise((resolve, reject) => client.query(TAKES_OVER, (e, r) => (e ? reject(e) : resolve(r)))),
+    'rolled back': async (client) => {
+      await client.query(TAKES_OVER)
+      throw new Error('stop')
+    },
+    'single statement': undefined,
+    'past this package': (pool) => pool.query(TAKES_OVER),
+    'past it, by a callback': (pool) => new Promise((resolve) => pool.connect((e, client, done) => client.query(TAKES_OVER, () => resolve(done())))),
+  }
+  for (const [how, attack] of Object.entries(attacks)) {
+    const pool = open({ max: 1 })
+    assert.equal((await query(pool, token.a, NAMED)).rows[0].n, 3) // prepared from now on
+    if (how.startsWith('past')) {
+      await attack(pool)
+    } else if (attack) {
+      await transaction(pool, token.a, attack).catch((error) => assert.equal(error.message, 'stop'))
+    } else {
+      await query(pool, token.a, TAKES_OVER)
+    }
+    assert.equal((await query(pool, token.b, NAMED)).rows[0].n, 5, how)
+    assert.equal(await transaction(pool, token.b, async (client) => (await client.query(NAMED)).rows[0].n), 5, how)
+    assert.equal((await query(pool, token.a, "SELECT coalesce(current_setting('leak.it', true), '') AS said")).rows[0].said, '', how)
+  }
+})
+
+test('what one tenant leaves on a connection of pgbouncer does not reach the next', async () => {
+  const [one, other] = [open({ ...given.pooler, max: 1 }), open({ ...given.pooler, max: 1 })]
+  for (const attack of [TAKES_OVER, `SELECT 1; ${TAKES_OVER}`, 'CREATE TEMP TABLE item AS SELECT * FROM shop.item; SET search_path = pg_temp', 'DECLARE kept CURSOR WITH HOLD FOR SELECT name FROM shop.item']) {
+    await query(other, token.b, NAMED).catch(code('26000'))
+    await transaction(one, token.a, (client) => client.query(attack))
+    // A name is forgotten with the rest by this pgbouncer; it never stands for another statement.
+    await query(other, token.b, NAMED).then(({ rows }) => assert.equal(rows[0].n, 5), code('26000'))
+    for (const pool of [other, one]) {
+      assert.equal((await query(pool, token.b, COUNT)).rows[0].n, 5)
+      assert.equal(await transaction(pool, token.b, async (client) => (await client.query(COUNT)).rows[0].n), 5)
+      assert.equal((await query(pool, token.b, "SELECT coalesce(current_setting('leak.it', true), '') AS said")).rows[0].said, '')
+      assert.equal((await pool.query(COUNT)).rows[0].n, 0)
+    }
+  }
+})
+
+test('ordinary statements cost no connection', async () => {
+  const pool = open({ max: 1 })
+  const pid = async () => (await query(pool, token.a, 'SELECT pg_backend_pid() AS pid')).rows[0].pid
+  const was = await pid()
+  await transaction(pool, token.a, async (client) => {
+    for (const sql of ["SET LOCAL statement_timeout = '10s'", '-- touch\nUPDATE shop.item SET name = name', 'SELECT 1;', 'SAVEPOINT s', 'ROLLBACK TO s']) {
+      await client.query(sql)
+    }
+    assert.equal((await client.query("SELECT length('a;b') AS n, $1::int AS one", [1])).rows[0].n, 3)
+    await client.query(NAMED)
+    await client.query(new pg.Query('SELECT 1'))
+  })
+  assert.equal(await pid(), was)
+})
+
+test('only statements that leave nothing are taken for plain', () => {
+  for (const sql of ['SELECT 1', 'select', '\n  (SELECT 1) UNION SELECT 2', '-- name: A :one\nUPDATE x SET y = 1', '/* a /* b */ c */ WITH x AS (SELECT 1) SELECT',
+    'SET LOCAL statement_timeout = 1', 'set\n\tlocal x = 1', 'BEGIN', 'SET TRANSACTION READ ONLY', 'SAVEPOINT s', 'Insert INTO x VALUES (1)']) {
+    assert.ok(plain(sql), sql)
+  }
+  for (const sql of ['SET search_path = x', 'SET', 'SET locality = x', 'DO $$ $$', 'PREPARE x AS SELECT 1', 'DEALLOCATE ALL', 'CREATE TEMP TABLE x ()', 'CALL f()', 'EXECUTE x',
+    'LISTEN x', '/* /* */ SELECT */ DO $$ $$', '/* SELECT', '-- SELECT', '-- x\rDO $$ $$', '', ';', 'selectx', 'EXPLAIN SELECT 1', '/*/ SELECT 1', 'SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY']) {
+    assert.ok(!plain(sql), sql)
   }
 })

@@ -89,6 +89,58 @@ class ActiveRecordTest < Minitest::Test
     end
   end
 
+  TAKES_OVER = TenantTest::TAKES_OVER
+
+  # ActiveRecord names the statements that it prepares a1, a2 …
+  def test_what_one_login_prepares_under_activerecords_names_does_not_run_with_the_next
+    raw = ->(sql) { ActiveRecord::Base.connection.raw_connection.exec(sql) }
+    by_hand = ->(sql) { ActiveRecord::Base.connection.execute(sql) }
+    { "as a block" => -> { by_hand.(TAKES_OVER) },
+      "behind a statement" => -> { by_hand.("SELECT 1; #{TAKES_OVER}") },
+      "as a query" => -> { ActiveRecord::Base.connection.exec_query(TAKES_OVER) },
+      "in a transaction" => -> { Item.transaction { by_hand.(TAKES_OVER) } },
+      "in one that is rolled back" => -> { Item.transaction { by_hand.(TAKES_OVER); raise ActiveRecord::Rollback } },
+      "on the connection" => -> { Item.transaction { Item.count; raw.(TAKES_OVER) } },
+      "without a login" => -> { AR.without { by_hand.(TAKES_OVER) } } }.each do |how, attack|
+      AR.with(token(:a)) do
+        2.times { assert_equal "a 1", Item.find_by(n: 1).name } # prepared from now on
+        attack.call
+      end
+      AR.with(token(:b)) { assert_equal "b 1", Item.find_by(n: 1).name, how }
+      AR.with(token(:a)) { assert_equal "", ActiveRecord::Base.connection.select_value("SELECT coalesce(current_setting('leak.it', true), '')"), how }
+    end
+  end
+
+  def test_through_pgbouncer
+    ActiveRecord::Base.establish_connection(adapter: "postgresql", **GIVEN["pooler"].transform_keys(&:to_sym), username: GIVEN["user"], database: GIVEN["database"],
+                                                prepared_statements: false, advisory_locks: false)
+    AR.with(token(:a)) { ActiveRecord::Base.connection.execute("SELECT 1; #{TAKES_OVER}; CREATE TEMP TABLE item AS SELECT * FROM shop.item") }
+    AR.with(token(:b)) do
+      assert_equal 5, Item.count
+      Item.transaction { assert_equal "b 1", Item.find_by(n: 1).name }
+      assert_equal "", ActiveRecord::Base.connection.select_value("SELECT coalesce(current_setting('leak.it', true), '')")
+    end
+    AR.without { assert_equal 0, Item.count }
+  end
+
+  def test_a_cursor_of_one_login_is_not_read_by_the_next
+    AR.with(token(:a)) { Item.transaction { ActiveRecord::Base.connection.execute("DECLARE kept CURSOR WITH HOLD FOR SELECT name FROM shop.item") } }
+    AR.with(token(:b)) do
+      assert_equal 5, Item.count
+      assert_raises(ActiveRecord::StatementInvalid) { ActiveRecord::Base.connection.execute("FETCH ALL FROM kept") }
+    end
+  end
+
+  def test_ordinary_statements_keep_what_was_prepared
+    prepared = -> { ActiveRecord::Base.connection.select_values("SELECT name FROM pg_prepared_statements WHERE statement LIKE '%shop%item%'").sort }
+    AR.with(token(:a)) do
+      Item.find_by(n: 1)
+      refute_empty was = prepared.call
+      Item.transaction { Item.create!(name: "new; old", n: 60).destroy; ActiveRecord::Base.connection.execute("SET LOCAL statement_timeout = '10s'") }
+      assert_empty was - prepared.call
+    end
+  end
+
   def test_threads
     Array.new(8) do |i|
       Thread.new do

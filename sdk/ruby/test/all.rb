@@ -23,3 +23,4 @@ end
 require_relative "tenant"
 require_relative "sources"
 require_relative "active_record"
+puts "Ruby #{RUBY_VERSION}, pg #{PG::VERSION}, ActiveRecord #{ActiveRecord.version}"

@@ -71,6 +71,82 @@ class TenantTest < Minitest::Test
     assert_equal 5, query(:b, COUNT).getvalue(0, 0).to_i
   end
 
+  # Prepares something else under the names of the application's statements: it leaves the names of what it sees in a setting.
+  TAKES_OVER = <<~SQL
+    DO $d$ DECLARE s text; BEGIN FOR s IN SELECT name FROM pg_prepared_statements WHERE statement LIKE '%shop%item%' LOOP
+      EXECUTE 'DEALLOCATE ' || quote_ident(s);
+      EXECUTE 'PREPARE ' || quote_ident(s) || $e$ AS SELECT length(set_config('leak.it', (SELECT string_agg(name, ',') FROM shop.item), false)) AS n$e$;
+    END LOOP; END $d$
+  SQL
+
+  def test_what_one_tenant_prepares_under_the_name_of_a_statement_does_not_run_with_the_next_ones_token
+    stop = Class.new(StandardError)
+    { "as a block" => ->(c) { c.exec(TAKES_OVER) },
+      "behind a statement" => ->(c) { c.exec("SELECT 1; #{TAKES_OVER}") },
+      "behind a comment" => ->(c) { c.async_exec("/* /* */ SELECT */ #{TAKES_OVER}") },
+      "with parameters" => ->(c) { c.exec_params(TAKES_OVER, []) },
+      "in a query that is sent" => ->(c) { c.send_query(TAKES_OVER); c.get_last_result },
+      "prepared" => ->(c) { c.prepare("", TAKES_OVER); c.exec_prepared("") },
+      "rolled back" => ->(c) { c.exec(TAKES_OVER); raise stop },
+      "left early" => ->(c) { c.exec(TAKES_OVER); throw :done },
+      "alone" => nil }.each do |how, attack|
+      @connection.prepare("count", COUNT)
+      assert_equal 3, transaction(:a) { |c| c.exec_prepared("count").getvalue(0, 0).to_i }
+      if attack
+        catch(:done) { transaction(:a, &attack) } rescue assert_instance_of(stop, $!)
+      else
+        query(:a, TAKES_OVER)
+      end
+      # The name is gone: nothing runs under it, until the application prepares it again.
+      assert_raises(PG::InvalidSqlStatementName, how) { transaction(:b) { |c| c.exec_prepared("count") } }
+      assert_equal "", query(:a, "SELECT coalesce(current_setting('leak.it', true), '')").getvalue(0, 0), how
+    end
+  end
+
+  def test_what_one_tenant_leaves_on_a_connection_of_pgbouncer_does_not_reach_the_next
+    one, other = Array.new(2) { PG.connect(host: GIVEN["pooler"]["host"], port: GIVEN["pooler"]["port"], user: GIVEN["user"], dbname: GIVEN["database"]) }
+    [TAKES_OVER, "SELECT 1; #{TAKES_OVER}", "CREATE TEMP TABLE item AS SELECT * FROM shop.item; SET search_path = pg_temp",
+     "DECLARE kept CURSOR WITH HOLD FOR SELECT name FROM shop.item"].each do |attack|
+      Garant::Tenant.transaction(one, token(:a)) { |c| c.exec(attack) }
+      [other, one].each do |connection|
+        assert_equal 5, Garant::Tenant.query(connection, token(:b), COUNT).getvalue(0, 0).to_i
+        assert_equal 5, Garant::Tenant.transaction(connection, token(:b)) { |c| count(c) }
+        assert_equal "", Garant::Tenant.query(connection, token(:b), "SELECT coalesce(current_setting('leak.it', true), '')").getvalue(0, 0)
+        assert_equal 0, count(connection)
+      end
+    end
+  ensure
+    [one, other].each { |connection| connection&.finish }
+  end
+
+  def test_ordinary_statements_keep_what_was_prepared
+    @connection.prepare("count", COUNT)
+    transaction(:a) do |c|
+      ["SET LOCAL statement_timeout = '10s'", "-- touch\nUPDATE shop.item SET name = name", "SELECT 1;", "SAVEPOINT s", "ROLLBACK TO s"].each { |sql| c.exec(sql) }
+      c.exec_params("SELECT length('a;b')", [])
+      c.exec_params("SELECT $1 || ';' || 'b'", ["a"])
+    end
+    query(:a, "SELECT length('a;b')")
+    assert_equal 3, transaction(:a) { |c| c.exec_prepared("count").getvalue(0, 0).to_i }
+  end
+
+  def test_only_statements_that_leave_nothing_are_taken_for_plain
+    ["SELECT 1", "select", "\n  (SELECT 1) UNION SELECT 2", "-- name: A :one\nUPDATE x SET y = 1", "/* a /* b */ c */ WITH x AS (SELECT 1) SELECT",
+     "SET LOCAL statement_timeout = 1", "set\n\tlocal x = 1", "BEGIN", "SET TRANSACTION READ ONLY", "SAVEPOINT s", "Insert INTO x VALUES (1)"].each { |sql| assert Garant::Tenant::Left.plain?(sql), sql }
+    ["SET search_path = x", "SET", "SET locality = x", "DO $$ $$", "PREPARE x AS SELECT 1", "DEALLOCATE ALL", "CREATE TEMP TABLE x ()", "CALL f()", "EXECUTE x",
+     "LISTEN x", "/* /* */ SELECT */ DO $$ $$", "/* SELECT", "-- SELECT", "-- x\rDO $$ $$", "", ";", "selectx", "EXPLAIN SELECT 1", "/*/ SELECT 1", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"].each do |sql|
+      refute Garant::Tenant::Left.plain?(sql), sql
+    end
+  end
+
+  def test_a_transaction_that_is_left_early_is_rolled_back
+    catch(:out) { transaction(:a) { |c| c.exec("DELETE FROM shop.item"); throw :out } }
+    define_singleton_method(:early) { transaction(:a) { |c| c.exec("DELETE FROM shop.item"); return 7 } }
+    early
+    assert_equal PG::PQTRANS_IDLE, @connection.transaction_status
+    assert_equal 3, query(:a, COUNT).getvalue(0, 0).to_i
+  end
+
   # What the server sends back after the client has sent once: one ReadyForQuery each.
   def test_entering_costs_no_round_trip_of_its_own
     File.open(File.join(Dir.mktmpdir, "trace"), "w+") do |f|

@@ -36,7 +36,10 @@ func AddAPI(a *web.API, need actor.Permission, db *pg.DB, key func(ctx context.C
 		Body         APIRoute
 	}
 	web.Handle(a, web.Operation{ID: "route-tenant", Method: "GET", Path: "/tenant/route", Summary: "Where a tenant lives", Permission: need},
-		func(ctx context.Context, _ actor.Actor, in *in) (*out, error) {
+		func(ctx context.Context, by actor.Actor, in *in) (*out, error) {
+			if !by.Minting.In(in.Audience) {
+				return nil, errs.New(errs.Denied, "residence.bound", "This API token is not for that database.").WithFix("Use one that names it; the account page says what each is bound to.")
+			}
 			typ, ok, err := key(ctx, in.Audience)
 			if err != nil {
 				return nil, err

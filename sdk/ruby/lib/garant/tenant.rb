@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
 require "pg"
+require "strscan"
+require_relative "tenant/left"
 require_relative "tenant/token"
 require_relative "tenant/source"
 require_relative "tenant/wire"
@@ -18,26 +20,34 @@ module Garant
     module_function
 
     # Does something in a transaction under a login: entered in the round trip of BEGIN, committed when the block is done, and
-    # rolled back when it raises.
+    # rolled back when it is left in any other way: by an error, return, break or throw.
     def transaction(connection, source, isolation: nil, read_only: false)
       level = LEVELS.fetch(isolation) { raise ArgumentError, "tenant: there is no isolation level #{isolation.inspect}" }
       under(source) { |token| Wire.begin(connection, "BEGIN#{level}#{" READ ONLY" if read_only}", token) }
+      connection.extend(Left::Watch)
+      connection.garant_left = false
+      open = true
       begin
         result = yield connection
         if connection.transaction_status == PG::PQTRANS_INERROR
           raise Error.new("ROLLBACK", "a statement of the transaction had failed: it was rolled back")
         end
         connection.exec("COMMIT")
+        open = false
         result
-      rescue Exception => e # rubocop:disable Lint/RescueException -- whatever ends the block ends the transaction
-        Wire.undo(connection)
+      rescue StandardError => e
         raise Tenant.explain(e)
+      ensure # however the block is left
+        Wire.undo(connection) if open
+        Left.clean(connection) if connection.garant_left
       end
     end
 
     # Asks one thing under a login: one statement, which is a transaction by itself, in one round trip.
     def query(connection, source, sql, params = [])
       under(source) { |token| Wire.query(connection, token, sql, params) }
+    ensure
+      Left.clean(connection) unless Left.nothing?(sql, alone: true) || connection.finished? || connection.transaction_status != PG::PQTRANS_IDLE
     end
 
     # Turns what garant.enter raised into an Error; any other error is returned as it is.

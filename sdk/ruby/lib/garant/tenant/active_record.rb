@@ -14,13 +14,14 @@ module Garant
     # given one of its own. Outside of with, statements are refused: what needs no login (tables that all share, migrations as
     # the tables' owner) says so by without.
     module ActiveRecord
-      unless Gem::Requirement.new(">= 6.1", "< 7.1").satisfied_by?(::ActiveRecord.version)
-        raise LoadError, "garant-tenant knows the inside of ActiveRecord 6.1 and 7.0, not of #{::ActiveRecord.version}: see its README for what to do"
+      VERSION = ::ActiveRecord.version
+      unless Gem::Requirement.new(">= 6.1", "< 8.2").satisfied_by?(VERSION)
+        raise LoadError, "garant-tenant knows the inside of ActiveRecord 6.1 to 8.1, not of #{VERSION}: see its README for what to do"
       end
 
       KEY = :garant_tenant_source
       NOBODY = Object.new.freeze
-      private_constant :KEY, :NOBODY
+      private_constant :VERSION, :KEY, :NOBODY
 
       class << self
         # Runs a block under a login. A transaction that is open belongs to the login it was begun under.
@@ -65,24 +66,59 @@ module Garant
           garant_begin("BEGIN ISOLATION LEVEL #{transaction_isolation_levels.fetch(isolation)}")
         end
 
-        def execute(sql, name = nil, **options) = garant_guard(name) { super }
-        def query(sql, name = nil) = garant_guard(name) { super }
-        def execute_and_clear(sql, name, binds, **options, &block) = garant_guard(name) { super }
+        # The ways that statements take: since 8.0 there is one.
+        if VERSION < Gem::Version.new("7.1")
+          def execute(sql, name = nil) = garant_guard(sql, name) { super }
+        else
+          def raw_execute(sql, name = nil, *rest, **options) = garant_guard(sql, name, alone: rest.first&.any?) { super }
+        end
+        if VERSION < Gem::Version.new("8.0")
+          def query(sql, name = nil) = garant_guard(sql, name) { super }
+          def execute_and_clear(sql, name, binds, **options, &block) = garant_guard(sql, name, alone: true) { super }
+        end
+
+        def raw_connection
+          @garant_left = true # nobody sees what is said on it
+          super
+        end
 
         private
 
         def garant_begin(sql)
           @garant_source = ActiveRecord.current
-          return @connection.async_exec(sql) unless @garant_source
+          garant_raw do |connection|
+            garant_clean(connection) if @garant_left
+            next connection.async_exec(sql) unless @garant_source
 
-          Tenant.under(@garant_source) { |token| Wire.begin(@connection, sql, token) }
+            Tenant.under(@garant_source) { |token| Wire.begin(connection, sql, token) }
+          rescue Error => e
+            raise if e.code != "GT005" || @garant_left # a cursor that somebody left open
+
+            @garant_left = true
+            retry
+          end
+        end
+
+        def garant_raw(&block)
+          return yield(@connection) unless respond_to?(:with_raw_connection, true) # it came with 7.1
+
+          with_raw_connection(allow_retry: true, materialize_transactions: false, &block)
+        end
+
+        # Takes from a connection what an earlier login may have left on it, statements under ActiveRecord's own names among it.
+        def garant_clean(connection)
+          connection.async_exec("DISCARD ALL")
+          @statements&.send(:cache)&.clear
+          configure_connection
+          @garant_left = false
         end
 
         # SCHEMA is what ActiveRecord asks of the catalogue, TRANSACTION what ends one.
-        def garant_guard(name)
+        def garant_guard(sql, name, alone: false)
           return yield if name == "SCHEMA" || name == "TRANSACTION"
 
           source = ActiveRecord.current
+          @garant_left ||= !Left.nothing?(sql, alone: alone)
           return yield unless source
           return transaction { yield } if open_transactions.zero?
           raise Error.new("GT004") if current_transaction.materialized? && !@garant_source.equal?(source)
