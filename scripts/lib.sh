@@ -73,5 +73,18 @@ apt_install() {
 	rm -f "$log"
 }
 
+# scratch_directory gives what follows a temporary directory that goes when the script ends: in memory where that has
+# room, for tests make and drop hundreds of databases, and a disk is most of their time. No test cuts the power:
+# what a killed process wrote is there, in memory as on a disk. What Go builds stays on the disk.
+scratch_directory() {
+	local base=/dev/shm room
+	room=$(df --output=avail --block-size=1M "$base" 2>/dev/null | tail -n 1) || true
+	[ "${room:-0}" -ge 3072 ] || base="${TMPDIR:-/tmp}"
+	scratch=$(mktemp -d "$base/garant-XXXXXX")
+	trap 'rm -rf "$scratch"' EXIT
+	chmod 1777 "$scratch" # as /tmp is: PostgreSQL's account works in it
+	export GOTMPDIR="${GOTMPDIR:-${TMPDIR:-/tmp}}" TMPDIR="$scratch"
+}
+
 # modules prints the directory of each module of the workspace.
 modules() { go list -m -f '{{.Dir}}'; }

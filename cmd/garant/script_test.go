@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,7 +10,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/garant-project/garant/internal/app"
 	"github.com/garant-project/garant/internal/demo"
+	"github.com/garant-project/garant/internal/estate"
 )
 
 func TestMain(m *testing.M) {
@@ -34,6 +38,14 @@ func TestScripts(t *testing.T) {
 			}
 		}
 		ts.Fatalf("never: %v: %v", args, err)
+	}
+	// keep keeps the database of a data directory running until the script ends, as a server beside the commands does.
+	// Without it each command starts and stops the database, as the first of each script does.
+	commands["keep"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		ctx := context.Background()
+		store, err := app.OpenStore(ctx, app.Options{DataDir: ts.MkAbs(args[0]), Build: build(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}, estate.DefaultServer())
+		ts.Check(err)
+		ts.Defer(func() { store.Close(ctx) })
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",

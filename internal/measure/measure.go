@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/garant-project/garant/internal/estate"
@@ -44,6 +45,24 @@ type Finding struct {
 	Facts   map[string]Fact `json:"facts,omitempty"`  // for the sentences; only facts the check declares
 	Raw     json.RawMessage `json:"raw,omitempty"`    // the observation itself, at most 64 KiB; no times of day in it
 	Source  string          `json:"source,omitempty"` // of a finding that was received: who made it, of what; no secret
+}
+
+// Look takes what a look at one target met with into the finding, and reports whether the target was examined: unless all
+// that was met with hides it. Only what was examined is in the scope. One fault, which does not hide its target, makes the
+// finding Fail; else what hides one makes it Error. Failed is left to the caller, who knows how many items are too many.
+func Look[T any](f *Finding, target string, met []T, hides func(T) bool) (examined bool) {
+	hidden := slices.ContainsFunc(met, hides)
+	failed := slices.ContainsFunc(met, func(one T) bool { return !hides(one) })
+	switch {
+	case failed:
+		f.Outcome = Fail
+	case hidden && f.Outcome != Fail:
+		f.Outcome = Error
+	}
+	if examined = failed || !hidden; examined {
+		f.Scope = append(f.Scope, target)
+	}
+	return examined
 }
 
 // Item is one thing that is not as it should be.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,10 +48,15 @@ const openAll = `document.querySelectorAll("details").forEach(d => { d.open = tr
 func TestAccessibility(t *testing.T) {
 	tab := browser(t)
 	pages := []string{"annex", "replay", "nothing", "order-clauses", "order-iso", "proof-ENC-1", "proof-ENC-2", "proof-PHY-2", "changes", "changes-replay", "changes-none", "subprocessors", "subprocessors-none", "verify", "unavailable", "error"}
-	for _, look := range append(browsertest.Looks(), browsertest.Look{Theme: "dark", Lang: "fr", Width: 1280}) {
-		for _, name := range pages {
-			tab.Visit(address(look.Lang, name), look)
-			browsertest.Eval[bool](tab, openAll)
+	looks := slices.Insert(browsertest.Looks(), 1, browsertest.Look{Theme: "dark", Lang: "fr", Width: 1280})
+	for _, name := range pages {
+		for i, look := range looks {
+			if i > 0 && look.Lang == looks[i-1].Lang { // the same page: axe-core is warm on it
+				tab.Dress(look)
+			} else {
+				tab.Visit(address(look.Lang, name), look)
+				browsertest.Eval[bool](tab, openAll)
+			}
 			tab.Holds(fmt.Sprintf("%s, %s, %s, %d px", name, look.Lang, look.Theme, look.Width))
 		}
 	}

@@ -74,18 +74,6 @@ func (l *look) add(p Problem, expected, actual string) {
 	l.items = append(l.items, item{p, expected, clean(actual)})
 }
 
-func (l *look) blind() bool {
-	return slices.ContainsFunc(l.items, func(i item) bool { return i.problem.Blind() })
-}
-
-func (l *look) failed() bool {
-	return slices.ContainsFunc(l.items, func(i item) bool { return !i.problem.Blind() })
-}
-
-// examined reports whether the look says something about the database: all was seen, or
-// something wrong was.
-func (l *look) examined() bool { return !l.blind() || l.failed() }
-
 // judge looks at what was read of a database.
 type judge func(*snapshot, *estate.Database, *estate.Policy) *look
 
@@ -141,15 +129,8 @@ func join(targets []*estate.Database, looks []*look, facts func([]*look) map[str
 	for i, d := range targets {
 		l := looks[i]
 		raw[d.Name] = l.raw
-		if l.examined() {
-			f.Scope = append(f.Scope, d.Name)
+		if measure.Look(&f, d.Name, l.items, func(i item) bool { return i.problem.Blind() }) {
 			examined = append(examined, l)
-		}
-		switch {
-		case l.failed():
-			f.Outcome = measure.Fail
-		case l.blind() && f.Outcome != measure.Fail:
-			f.Outcome = measure.Error
 		}
 		for n, it := range l.items {
 			if n == maxItems {

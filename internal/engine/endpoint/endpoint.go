@@ -78,20 +78,6 @@ func (l *look) add(p Problem, expected, actual string) {
 	l.items = append(l.items, problemItem{problem: p, expected: expected, actual: clean(actual)})
 }
 
-// blind reports whether something of the target could not be seen, failed whether something
-// was seen to be wrong.
-func (l *look) blind() bool {
-	return slices.ContainsFunc(l.items, func(i problemItem) bool { return i.problem.Blind() })
-}
-
-func (l *look) failed() bool {
-	return slices.ContainsFunc(l.items, func(i problemItem) bool { return !i.problem.Blind() })
-}
-
-// examined reports whether the look says something about the target: all was seen, or
-// something wrong was.
-func (l *look) examined() bool { return !l.blind() || l.failed() }
-
 // run looks at every target at once, at most atOnce at a time and each within its own time,
 // and joins what was seen into one finding. A target that fails makes the finding Fail, else
 // one that could not be seen makes it Error; only a whole scope, seen and right, passes.
@@ -142,15 +128,8 @@ func join(targets []*estate.Endpoint, looks []*look, facts func([]*look) map[str
 	for i, e := range targets {
 		l := looks[i]
 		raw[e.Name] = l.raw
-		if l.examined() {
-			f.Scope = append(f.Scope, e.Name)
+		if measure.Look(&f, e.Name, l.items, func(i problemItem) bool { return i.problem.Blind() }) {
 			examined = append(examined, l)
-		}
-		switch {
-		case l.failed():
-			f.Outcome = measure.Fail
-		case l.blind() && f.Outcome != measure.Fail:
-			f.Outcome = measure.Error
 		}
 		for _, it := range l.items {
 			f.Failed = append(f.Failed, measure.Item{Target: e.Name, Problem: string(it.problem), Expected: it.expected, Actual: it.actual})

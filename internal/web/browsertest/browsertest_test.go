@@ -29,6 +29,7 @@ func TestFaultsAreHeard(t *testing.T) {
 		"/picture": page(`<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">`),
 		"/faint":   page(`<p style="color: #ccc; background: #fff">Hardly to be read.</p>`),
 		"/wide":    page(`<div style="width: 3000px">wide</div>`),
+		"/night":   page(`<style>@media (prefers-color-scheme: dark) { .n { color: #ccc; background: #fff } } @media (max-width: 400px) { .n { width: 600px; margin-left: -8px } }</style><p class="n">Faint by night, wide on a phone.</p>`),
 		"/words":   page(`<p>⟦desk.title⟧</p>`),
 	}
 	tab := Open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,6 +42,12 @@ func TestFaultsAreHeard(t *testing.T) {
 		if said := strings.Join(h.errors, "\n"); (said == "") != (want == "") || !strings.Contains(said, want) {
 			t.Errorf("of %s it is said:\n%s", path, said)
 		}
+	}
+	// What is wrong in one look alone is told of that look, though the page is not opened again for it.
+	h := &heard{TB: t}
+	(&Tab{TB: h, Ctx: tab.Ctx, Site: tab.Site}).Accessible(map[string]string{"page": "/night"}, Look{Theme: "light", Width: 1280}, Look{Theme: "dark", Width: 1280}, Look{Theme: "light", Width: 360})
+	if len(h.errors) != 2 || !strings.Contains(h.errors[0], "dark, 1280 px: color-contrast") || !strings.Contains(h.errors[1], "light, 360 px: 240 pixels wider") {
+		t.Errorf("of a page that is faint by night and wide on a phone it is said:\n%s", strings.Join(h.errors, "\n"))
 	}
 }
 

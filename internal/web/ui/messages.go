@@ -200,8 +200,10 @@ var (
 // after «; ' between letters becomes ’. Text that is already set is not changed; other
 // languages get the apostrophe only.
 func Typeset(lang, s string) string {
-	for range 2 { // a letter between two apostrophes belongs to one match only
-		s = apostrophe.ReplaceAllString(s, "${1}’${2}")
+	if strings.Contains(s, "'") {
+		for range 2 { // a letter between two apostrophes belongs to one match only
+			s = apostrophe.ReplaceAllString(s, "${1}’${2}")
+		}
 	}
 	if lang != "fr" {
 		return s

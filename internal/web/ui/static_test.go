@@ -228,10 +228,11 @@ func TestInBrowser(t *testing.T) {
 	}))
 	previews := os.Getenv(browsertest.PreviewVariable)
 	for path := range pages {
+		tab.Visit(path, browsertest.Look{Theme: "light", Width: 1280})
 		for _, theme := range []string{"light", "dark"} {
 			for _, width := range []int64{1280, 360} {
 				name := fmt.Sprintf("%s %s %d", path, theme, width)
-				tab.Visit(path, browsertest.Look{Theme: theme, Width: width})
+				tab.Dress(browsertest.Look{Theme: theme, Width: width})
 				tab.Holds(name)
 				if previews != "" {
 					save(tab, filepath.Join(previews, strings.ReplaceAll(strings.Trim(strings.ReplaceAll(name, "/", "-"), "-"), " ", "-")), theme == "light" && width == 1280)

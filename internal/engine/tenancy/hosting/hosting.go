@@ -64,16 +64,7 @@ func run(ctx context.Context, in measure.In) measure.Finding {
 	for _, d := range list {
 		l := look{in: in.Estate, own: *d}
 		l.guarded(ctx)
-		blind := slices.ContainsFunc(l.items, func(i measure.Item) bool { return Problem(i.Problem).Blind() })
-		failed := slices.ContainsFunc(l.items, func(i measure.Item) bool { return !Problem(i.Problem).Blind() })
-		switch {
-		case failed:
-			f.Outcome = measure.Fail
-		case blind && f.Outcome != measure.Fail:
-			f.Outcome = measure.Error
-		}
-		if failed || !blind {
-			f.Scope = append(f.Scope, d.Name)
+		if measure.Look(&f, d.Name, l.items, func(i measure.Item) bool { return Problem(i.Problem).Blind() }) {
 			raw[d.Name] = map[string]any{"of": d.Dedicated.Of, "place": d.Dedicated.Place, "tables": l.tables}
 			if !slices.Contains(places, d.Dedicated.Place) {
 				places = append(places, d.Dedicated.Place)

@@ -98,17 +98,7 @@ func (l look) run(ctx context.Context, in measure.In) measure.Finding {
 	tables, checks := 0, 0
 	for _, d := range targets {
 		seen, items := l.database(ctx, d, in.Now)
-		blind := slices.ContainsFunc(items, func(i measure.Item) bool { return Problem(i.Problem).Blind() })
-		failed := slices.ContainsFunc(items, func(i measure.Item) bool { return !Problem(i.Problem).Blind() })
-		if failed || !blind {
-			f.Scope = append(f.Scope, d.Name)
-		}
-		switch {
-		case failed:
-			f.Outcome = measure.Fail
-		case blind && f.Outcome != measure.Fail:
-			f.Outcome = measure.Error
-		}
+		measure.Look(&f, d.Name, items, func(i measure.Item) bool { return Problem(i.Problem).Blind() })
 		if more := len(items) - maxItems; more > 0 {
 			items = append(items[:maxItems], measure.Item{Target: d.Name, Problem: items[0].Problem, Expected: "none", Actual: fmt.Sprintf("%d more are not listed", more)})
 		}
