@@ -33,17 +33,13 @@ func (d *DB) BeginTx(ctx context.Context, o pgx.TxOptions) (tx *Tx, err error) {
 	return tx, err
 }
 
-// InTx does something in a transaction, which is committed when do returns nil, and else rolled back.
+// InTx is [InTx].
 func (d *DB) InTx(ctx context.Context, do func(pgx.Tx) error) error {
-	tx, err := d.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing after Commit
-	if err := do(tx); err != nil {
-		return err
-	}
-	return tx.Commit(ctx)
+	return inTx(ctx, &late{enter: func(ctx context.Context, first func(*pgxpool.Conn, Token) error) error {
+		return d.attempt(ctx, func(pool *pgxpool.Pool, t Token) error {
+			return on(ctx, pool, t, func(c *pgxpool.Conn) error { return first(c, t) })
+		})
+	}}, do)
 }
 
 // Exec is [Exec].

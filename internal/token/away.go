@@ -15,8 +15,8 @@ import (
 )
 
 // standsFor names a tenant in garant.revocation, where a row of it refuses every token of the
-// tenant: its token's field of 40 bytes, hashed.
-func standsFor(id tenant.ID) [16]byte {
+// tenant: its token's field of 40 bytes, hashed. who is what stands in the field, in hex, by whose hash its transactions are found.
+func standsFor(id tenant.ID) (stands [16]byte, who string) {
 	var value []byte
 	switch id.Type() {
 	case "uuid":
@@ -28,31 +28,34 @@ func standsFor(id tenant.ID) [16]byte {
 		value = []byte(id.String())
 	}
 	form := map[string]byte{"uuid": 'u', "bigint": 'i', "text": 't'}[id.Type()]
-	field := make([]byte, 40)
-	field[0], field[1] = form, byte(len(value)) //nolint:gosec // at most 38
-	copy(field[2:], value)
-	sum := sha256.Sum256(append([]byte("tenant "), field...))
-	return [16]byte(sum[:16])
+	field := append([]byte{form, byte(len(value))}, value...) //nolint:gosec // at most 38
+	who = hex.EncodeToString(field)
+	sum := sha256.Sum256(append(append([]byte("tenant "), field...), make([]byte, 40-len(field))...))
+	return [16]byte(sum[:16]), who
 }
 
 // Close lets no token of a tenant in any more: its rows live in another database. It holds when
 // tx commits; [Sweep] then ends the transactions that were open. conn of tx signs in as for [Install].
 func Close(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
-	return guarding(ctx, tx, `INSERT INTO garant.revocation (session, until) VALUES ($1, 'infinity') ON CONFLICT ON CONSTRAINT revocation_pkey DO UPDATE SET until = 'infinity'`, id, `UPDATE garant.installed SET ends = ends + 1`)
+	stands, who := standsFor(id)
+	return noting(ctx, tx, `INSERT INTO garant.revocation (session, hash, until) VALUES ($1, pg_catalog.hashtext($2), 'infinity')
+ON CONFLICT ON CONSTRAINT revocation_pkey DO UPDATE SET until = 'infinity', hash = excluded.hash`, stands, who)
 }
 
 // Open takes back what [Close] did, when tx commits.
 func Open(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
-	return guarding(ctx, tx, `DELETE FROM garant.revocation WHERE session = $1`, id)
+	stands, _ := standsFor(id)
+	return noting(ctx, tx, `DELETE FROM garant.revocation WHERE session = $1`, stands)
 }
 
-func guarding(ctx context.Context, tx pgx.Tx, sql string, id tenant.ID, more ...string) error {
+func noting(ctx context.Context, tx pgx.Tx, sql string, args ...any) error {
 	return asOwner(ctx, tx, func() error {
-		_, err := tx.Exec(ctx, sql, standsFor(id))
-		for _, sql := range more {
-			if err == nil {
-				_, err = tx.Exec(ctx, sql)
-			}
+		_, err := tx.Exec(ctx, `UPDATE garant.installed SET ends = ends + 1`)
+		if err == nil {
+			_, err = tx.Exec(ctx, sql, args...)
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, `SELECT garant.note()`)
 		}
 		return err
 	})

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -64,9 +65,16 @@ func TestStandsFor(t *testing.T) {
 			c := w.claims(w.a)
 			c.Tenant = id
 			token := w.mint(c)
+			stands, who := standsFor(id)
 			var got [16]byte
-			if err := w.super.QueryRow(ctx, `SELECT encode(substr(sha256('tenant '::bytea || substr($1::bytea, 19, 40)), 1, 16), 'hex')::uuid`, token.Bytes()).Scan(&got); err != nil || got != standsFor(id) {
-				t.Errorf("%s: %x, not %x (%v)", id, standsFor(id), got, err)
+			if err := w.super.QueryRow(ctx, `SELECT garant.stands_for(encode(substr($1::bytea, 19, 2 + get_byte($1, 19)), 'hex'))`, token.Bytes()).Scan(&got); err != nil || got != stands {
+				t.Errorf("%s: %x, not %x (%v)", id, stands, got, err)
+			}
+			if err := w.super.QueryRow(ctx, `SELECT encode(substr(sha256('tenant '::bytea || substr($1::bytea, 19, 40)), 1, 16), 'hex')::uuid`, token.Bytes()).Scan(&got); err != nil || got != stands {
+				t.Errorf("%s: version 1 said %x, not %x (%v)", id, stands, got, err)
+			}
+			if want := fmt.Sprintf("%x", token.Bytes()[18:20+len(who)/2-2]); who != want {
+				t.Errorf("%s: %s, not %s", id, who, want)
 			}
 		}
 	})

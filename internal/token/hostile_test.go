@@ -101,6 +101,7 @@ func TestLeakedKey(t *testing.T) {
 		claims.Expires = time.Now().AddDate(50, 0, 0)
 		open, stays := w.begin(w.app()), w.begin(w.app())
 		w.must(enter(open, w.mint(claims).Bytes()))
+		claims.Expires = time.Now().AddDate(4, 0, 0)
 		fresh, err := next.Mint(claims)
 		w.must(err)
 		w.must(enter(stays, fresh.Bytes()))
@@ -133,9 +134,9 @@ func (w *world) forge(tx pgx.Tx, k tenant.Key, c tenant.Claims) {
 	var ends int64
 	w.must(tx.QueryRow(context.Background(), `SELECT timestamptz_send(transaction_timestamp())`).Scan(&began))
 	w.must(w.super.QueryRow(context.Background(), `SELECT last_value FROM garant.ends`).Scan(&ends))
-	lives := standsFor(c.Tenant)
-	rest := hex.EncodeToString(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(ends)), 1<<62)) + hex.EncodeToString(lives[:]) + //nolint:gosec // few
-		"garant_" + hex.EncodeToString(c.Session[:]) + "6c" + strings.Repeat("0", 32) + "77garant_u_" + strings.ReplaceAll(c.Tenant.String(), "-", "")
+	_, who := standsFor(c.Tenant)
+	rest := hex.EncodeToString(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(ends)), 1<<62)) + //nolint:gosec // few
+		"garant_" + hex.EncodeToString(c.Session[:]) + "6c" + strings.Repeat("0", 32) + "77garant_" + who
 	mac := hmac.New(sha256.New, k.Secret[:])
 	mac.Write(began)
 	mac.Write([]byte(rest))

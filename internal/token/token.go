@@ -17,7 +17,7 @@ import (
 )
 
 // Version of the SQL that this build carries.
-const Version = 1
+const Version = 2
 
 // Design says how the context of a transaction is held.
 type Design string
@@ -36,6 +36,11 @@ const (
 
 //go:embed schema/tables.sql
 var tables string
+
+// upgrades lead from a version to the next, before the functions are put in place. They wait for the transactions that have entered.
+//
+//go:embed schema/upgrade_1.sql
+var upgrade1 string
 
 //go:embed schema/functions.sql
 var functions string
@@ -102,11 +107,14 @@ func Install(ctx context.Context, conn *pgx.Conn, d Design) (Installed, error) {
 			return err
 		}
 		steps := []string{functions, body}
+		if was.Version == 1 {
+			steps = append([]string{upgrade1}, steps...)
+		}
 		if was.Here() {
 			// Functions of one design call those of the same design only; those that are left over go.
 			steps = append(steps, map[Design]string{
 				Pinned: `DROP FUNCTION IF EXISTS garant.tenant(text); DROP FUNCTION IF EXISTS garant.mac(bytea, bytea, text)`,
-			}[d], `UPDATE garant.installed SET version = `+fmt.Sprint(Version)+`, design = '`+string(d)+`', at = pg_catalog.clock_timestamp()`)
+			}[d], `UPDATE garant.installed SET version = `+fmt.Sprint(Version)+`, design = '`+string(d)+`', at = pg_catalog.clock_timestamp()`, `SELECT garant.note()`)
 		} else {
 			steps = append([]string{tables, `INSERT INTO garant.installed (version, design) VALUES (` + fmt.Sprint(Version) + `, '` + string(d) + `')`}, steps...)
 		}
@@ -141,14 +149,16 @@ func (d Design) body() string {
 	switch d {
 	case Pinned:
 		return pinned + strings.NewReplacer(
-			"{other}", `starts_with(current_setting('backtrace_functions'), 'garant_') AND current_setting('backtrace_functions') <> pin`,
+			"{setting}", "backtrace_functions",
 			"{ticket}", "",
-			"{hold}", `set_config('backtrace_functions', pin, true)`).Replace(entrance)
+			"{held}", "pin",
+			"{other}", "was <> pin AND starts_with(was, 'garant_')").Replace(entrance)
 	case Statement:
 		return statement + strings.NewReplacer(
-			"{other}", `current_setting('garant.context', true) <> '' AND garant.tenant(left(current_setting('garant.context', true), 128)) <> pin`,
-			"{ticket}", `ticket := encode(int8send(coalesce(pg_sequence_last_value('garant.ends'), 0)) || timestamptz_send(to_timestamp(greatest(0, least(expires, 253402300799000000))::float8 / 1000000)), 'hex') || lives || pin;`,
-			"{hold}", `set_config('garant.context', garant.mac(k.outer_pad, k.inner_pad, ticket) || ticket, true)`).Replace(entrance)
+			"{setting}", "garant.context",
+			"{ticket}", "ticket := encode(int8send(coalesce(pg_sequence_last_value('garant.ends'), 0)) || substr(token, 93, 8), 'hex') || pin;",
+			"{held}", "garant.mac(k.outer_pad, k.inner_pad, ticket) || ticket",
+			"{other}", "garant.tenant(left(was, 96)) <> pin").Replace(entrance)
 	}
 	return ""
 }

@@ -1,56 +1,74 @@
--- enter, of both designs. {other} is true when the transaction has another pin already, {hold} gives
--- it this one, {ticket} comes before; the design says how. Run as garant_sec at each install and upgrade, after the design's own functions.
+-- enter, of both designs. {setting} is where the design keeps what {held} tells, {ticket} comes before; {other} is true
+-- when what was there is of another login. Run as garant_sec at each install and upgrade, after the design's own functions.
 --
--- A pin is garant_, the token's session, kind, purpose and access in hex (68 digits), garant_, the
--- type of the tenant's key, _, and the key in hex.
+-- A pin is garant_, the token's session, kind, purpose and access in hex (68 digits), garant_, and the
+-- type of the tenant's key, its length and the key in hex.
 --
--- The locks are how a transaction is found when its session is ended (a hash of the session), when its
--- tenant moves to another database (a hash of what stands for it), when its token expires or its key is
--- retired (the second of the expiry, under a class for each id of a key: 0x47617200 and the id). They come before the look at
--- garant.revocation: whoever ends a session looks for them after the row is committed. They need no
+-- The locks are how a transaction is found when its tenant moves to another database (hash of the tenant), when its
+-- session is ended (hash of the session), when its token expires or its key is retired (0x476172, the id of the key, and the
+-- expiry in units of 2^16 microseconds, of which 32 bits are kept: more than four years away is taken for past). They come before the look at the key, which
+-- tells of what was ended: whoever ends something looks for them after that is committed. They need no
 -- valid token: anybody may take advisory locks.
 --
--- Each expression, each query and each function in them costs every transaction, so there is one query. k.id is cast
--- so that the few keys are read one after the other: opening the index costs more.
+-- Each function and operator in here costs every transaction, called or not: PostgreSQL asks for each, anew in every transaction, whether
+-- it may be called. So what is rare stands in statements of its own.
 CREATE OR REPLACE FUNCTION garant.enter(token bytea) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	expires bigint;
+	who     text; -- the tenant: type, length and key, in hex
 	pin     text;
-	lives   text; -- stands for the tenant in garant.revocation, see away.go
-	ticket  text; -- of design S: what its MAC covers
-	verdict text;
+	s       integer;
+	t       integer;
+	ticket  text; -- of design statement: what its MAC covers
+	verdict text; -- empty: let in
+	held    text;
+	was     text;
 BEGIN
-	IF octet_length(token) = 132 AND get_byte(token, 0) = 1 AND get_byte(token, 18) IN (105, 116, 117) THEN
-		expires := ('x' || encode(substr(token, 93, 8), 'hex'))::bit(64)::bigint;
-		pin := 'garant_' || encode(substr(token, 59, 34), 'hex') || 'garant_' || chr(get_byte(token, 18)) || '_' || encode(substr(token, 21, get_byte(token, 19)), 'hex');
-		lives := encode(substr(sha256('tenant '::bytea || substr(token, 19, 40)), 1, 16), 'hex');
+	IF octet_length(token) = 132 THEN
+		who := encode(substr(token, 19, 2 + get_byte(token, 19)), 'hex');
+		pin := 'garant_' || encode(substr(token, 59, 34), 'hex') || 'garant_' || who;
+		s := hashtext(substr(pin, 8, 32));
+		t := hashtext(who);
 		{ticket}
-		IF pg_advisory_xact_lock_shared(hashtextextended(substr(pin, 8, 32), 0)) IS NULL
-			OR pg_advisory_xact_lock_shared(hashtextextended(lives, 0)) IS NULL
-			OR pg_advisory_xact_lock_shared(1197568512 + get_byte(token, 1), greatest(0, least(expires / 1000000 - 1577836800, 2147483647))::int) IS NULL THEN
+		IF pg_advisory_xact_lock_shared(t, s) IS NULL
+			OR pg_advisory_xact_lock_shared(('x476172' || encode(substr(token, 2, 1) || substr(token, 95, 4), 'hex'))::bit(64)::bigint) IS NULL THEN
 			RETURN; -- never: they wait, or raise
 		END IF;
-		SELECT coalesce(CASE
-			WHEN expires::float8 <= date_part('epoch', clock_timestamp()) * 1000000 THEN 'GT002'
-			WHEN current_setting('transaction_isolation') <> 'read committed' AND (clock_timestamp() > transaction_timestamp() + interval '1 second' OR garant.behind()) THEN 'GT006'
+		SELECT CASE
+			WHEN substr(token, 93, 8) <= timestamptz_send(clock_timestamp() + interval '946684800 s') THEN 'GT002' -- from 1970, from 2000
 			WHEN EXISTS (SELECT FROM pg_cursor() c WHERE c.name <> '') THEN 'GT005'
-			END,
-			(SELECT CASE r.session WHEN lives::uuid THEN 'GT007' ELSE 'GT003' END FROM garant.revocation r WHERE r.session IN (substr(pin, 8, 32)::uuid, lives::uuid) LIMIT 1),
-			CASE WHEN {other} THEN 'GT004' ELSE {hold} END
-		) INTO verdict
+			WHEN (k.ended && ARRAY[s, t]) IS NOT FALSE THEN 'look'
+			ELSE '' END, {held}
+		INTO verdict, held
 		FROM garant.key k
-		WHERE k.id::int = get_byte(token, 1)
+		WHERE k.prefix = substr(token, 1, 18)
 			AND sha256(sha256(k.outer_pad || sha256(k.inner_pad || substr(token, 1, 100)))) = sha256(substr(token, 101, 32))
-			AND k.audience = substr(token, 3, 16)
-			AND k.database = current_database()
-			AND (k.retires_at IS NULL OR k.retires_at > clock_timestamp());
-	END IF;
-	IF length(verdict) > 5 THEN
-		IF get_byte(token, 91) <> 119 THEN
-			PERFORM set_config('transaction_read_only', 'on', true);
+			AND k.database = current_catalog
+			AND k.retires_at > clock_timestamp();
+		IF verdict = 'look' THEN
+			verdict := coalesce((SELECT CASE r.session WHEN garant.stands_for(who) THEN 'GT007' ELSE 'GT003' END
+				FROM garant.revocation r WHERE r.session IN (substr(pin, 8, 32)::uuid, garant.stands_for(who)) LIMIT 1), '');
 		END IF;
-		RETURN;
+		IF verdict = '' THEN
+			IF current_setting('transaction_isolation') <> 'read committed' THEN
+				IF clock_timestamp() > transaction_timestamp() + interval '1 second' OR garant.behind() THEN
+					verdict := 'GT006';
+				END IF;
+			END IF;
+			was := current_setting('{setting}', true);
+			IF was <> '' THEN
+				IF {other} THEN
+					verdict := 'GT004';
+				END IF;
+			END IF;
+		END IF;
+		IF verdict = '' THEN
+			held := set_config('{setting}', held, true);
+			IF get_byte(token, 91) <> 119 THEN
+				held := set_config('transaction_read_only', 'on', true);
+			END IF;
+			RETURN;
+		END IF;
 	END IF;
 	CASE verdict
 	WHEN 'GT002' THEN

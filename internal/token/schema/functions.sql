@@ -14,6 +14,19 @@ RETURN (SELECT i.version FROM garant.installed i);
 CREATE OR REPLACE FUNCTION garant.design() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN (SELECT i.design FROM garant.installed i);
 
+-- stands_for names a tenant in garant.revocation, where a row of it refuses every token of the tenant (away.go). who: in hex, as in a pin.
+CREATE OR REPLACE FUNCTION garant.stands_for(who text) RETURNS uuid LANGUAGE sql IMMUTABLE
+RETURN encode(substr(sha256('tenant '::bytea || decode(rpad(who, 80, '0'), 'hex')), 1, 16), 'hex')::uuid;
+
+-- note writes beside each key what garant.revocation holds: the hashes, or NULL when they are not all known, or many. Who calls it has
+-- updated garant.installed first: so two at once wait for each other, and the second sees what the first committed (above READ COMMITTED it fails).
+CREATE OR REPLACE FUNCTION garant.note() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	UPDATE garant.key SET ended = (SELECT CASE WHEN count(*) <= 500 AND count(*) = count(r.hash) THEN coalesce(array_agg(r.hash), '{}') END FROM garant.revocation r);
+END
+$$;
+
 CREATE OR REPLACE FUNCTION garant.take_key() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -24,8 +37,10 @@ BEGIN
 	IF EXISTS (SELECT FROM garant.key k WHERE k.id = NEW.id) THEN
 		RAISE EXCEPTION USING ERRCODE = '23505', MESSAGE = 'garant: a key with that id is there already';
 	END IF;
+	UPDATE garant.installed SET ends = ends + 1;
 	INSERT INTO garant.key (id, audience, database, inner_pad, outer_pad, retires_at)
-	VALUES (NEW.id, NEW.audience, current_database(), NEW.inner_pad, NEW.outer_pad, NEW.retires_at);
+	VALUES (NEW.id, NEW.audience, current_database(), NEW.inner_pad, NEW.outer_pad, coalesce(NEW.retires_at, 'infinity'));
+	PERFORM garant.note();
 	RETURN NULL;
 END
 $$;
@@ -35,24 +50,25 @@ CREATE OR REPLACE TRIGGER take_key BEFORE INSERT ON garant.key_inbox FOR EACH RO
 CREATE OR REPLACE FUNCTION garant.keys() RETURNS TABLE (id smallint, audience bytea, database name, installed_at timestamptz, retires_at timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT k.id, k.audience, k.database, k.installed_at, k.retires_at FROM garant.key k ORDER BY k.id;
+	SELECT k.id, k.audience, k.database, k.installed_at, nullif(k.retires_at, 'infinity') FROM garant.key k ORDER BY k.id;
 END;
 
 -- retire ends a key at a moment, which may be now; it never gives it a longer life.
 CREATE OR REPLACE FUNCTION garant.retire(id smallint, at timestamptz) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	UPDATE garant.key k SET retires_at = least(k.retires_at, retire.at) WHERE k.id = retire.id;
 	UPDATE garant.installed i SET ends = i.ends + 1;
+	UPDATE garant.key k SET retires_at = least(k.retires_at, retire.at) WHERE k.id = retire.id;
 END;
 
 -- revoke ends a session; sweep then ends its transactions. until: when its last token ends.
 CREATE OR REPLACE FUNCTION garant.revoke(session uuid, until timestamptz) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	INSERT INTO garant.revocation (session, until) VALUES (revoke.session, revoke.until)
-	ON CONFLICT ON CONSTRAINT revocation_pkey DO UPDATE SET until = greatest(excluded.until, revocation.until);
 	UPDATE garant.installed i SET ends = i.ends + 1;
+	INSERT INTO garant.revocation (session, hash, until) VALUES (revoke.session, hashtext(replace(revoke.session::text, '-', '')), revoke.until)
+	ON CONFLICT ON CONSTRAINT revocation_pkey DO UPDATE SET until = greatest(excluded.until, revocation.until);
+	SELECT garant.note();
 END;
 
 -- behind tells whether a sweep knows of an end that the snapshot of this transaction does not
@@ -83,16 +99,20 @@ BEGIN
 	FROM (
 		SELECT DISTINCT l.pid FROM pg_locks l
 		WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND l.granted
-			AND (l.objsubid = 2 AND l.classid::bigint BETWEEN 1197568512 AND 1197568767 AND (to_timestamp(l.objid::bigint + 1577836801) <= clock_timestamp()
-					OR NOT EXISTS (SELECT FROM garant.key k WHERE k.id = l.classid::bigint - 1197568512 AND (k.retires_at IS NULL OR k.retires_at > clock_timestamp())))
-				OR l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) IN (
-					SELECT hashtextextended(replace(r.session::text, '-', ''), 0) FROM garant.revocation r))
+			AND (l.objsubid = 1 AND l.classid::bigint BETWEEN 1197568512 AND 1197568767
+					AND (((floor(date_part('epoch', clock_timestamp()) * 1000000 / 65536)::bigint - l.objid::bigint) & 4294967295) BETWEEN 1 AND 2147483647
+					OR NOT EXISTS (SELECT FROM garant.key k WHERE k.id = l.classid::bigint - 1197568512 AND k.retires_at > clock_timestamp()))
+				OR l.objsubid = 2 AND EXISTS (SELECT FROM garant.revocation r WHERE r.hash::bigint & 4294967295 IN (l.classid::bigint, l.objid::bigint)))
 			AND l.pid <> pg_backend_pid()
 			AND NOT EXISTS (SELECT FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid WHERE a.pid = l.pid AND u.rolsuper)
 	) o;
 	-- A row may go a minute after the last token of its session: no clock is that wrong.
 	IF NOT pg_is_in_recovery() THEN
-		DELETE FROM garant.revocation r WHERE r.until < clock_timestamp() - interval '1 minute';
+		IF EXISTS (SELECT FROM garant.revocation r WHERE r.until < clock_timestamp() - interval '1 minute') THEN
+			UPDATE garant.installed SET ends = ends + 1;
+			DELETE FROM garant.revocation r WHERE r.until < clock_timestamp() - interval '1 minute';
+			PERFORM garant.note();
+		END IF;
 		DELETE FROM garant.key k WHERE k.retires_at < clock_timestamp() - interval '1 day';
 	END IF;
 	RETURN ended;

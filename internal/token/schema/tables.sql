@@ -9,7 +9,9 @@ CREATE TABLE garant.key (
 	inner_pad    bytea NOT NULL,
 	outer_pad    bytea NOT NULL,
 	installed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-	retires_at   timestamptz -- from then on no token of it is accepted
+	retires_at   timestamptz NOT NULL DEFAULT 'infinity', -- from then on no token of it is accepted
+	prefix       bytea GENERATED ALWAYS AS ('\x01'::bytea || set_byte('\x00'::bytea, 0, id) || audience) STORED, -- how its tokens begin
+	ended        integer[] DEFAULT '{}' -- hashes of what garant.revocation holds; NULL: look there
 );
 -- What ANALYZE samples stands in pg_statistic, which no policy guards: who may read all data reads that too.
 ALTER TABLE garant.key ALTER inner_pad SET STATISTICS 0, ALTER outer_pad SET STATISTICS 0;
@@ -18,7 +20,8 @@ CREATE POLICY sec ON garant.key TO garant_sec USING (true) WITH CHECK (true);
 
 -- Sessions that were ended before their tokens were.
 CREATE TABLE garant.revocation (
-	session    uuid PRIMARY KEY,
+	session    uuid PRIMARY KEY, -- or what stands for a tenant
+	hash       integer, -- under which it is locked; NULL: as version 1 left it
 	revoked_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	until      timestamptz NOT NULL -- no token of it is valid later, so that the row may go
 );

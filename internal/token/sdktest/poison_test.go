@@ -38,6 +38,12 @@ func TestPoisonedStatements(t *testing.T) {
 				if n := scalar[int](t, tenant.QueryRow(ctx, p, w.token(t, w.b), count)); n != 5 {
 					t.Errorf("the next tenant counts %d rows, want 5", n)
 				}
+				if again := tenant.InTx(ctx, p, w.token(t, w.a), do); (again == nil) != (err == nil) {
+					t.Errorf("as the first statement: %v, not %v", again, err)
+				}
+				if n := scalar[int](t, tenant.QueryRow(ctx, p, w.token(t, w.b), count)); n != 5 {
+					t.Errorf("the next tenant counts %d rows, want 5", n)
+				}
 				if said := scalar[string](t, tenant.QueryRow(ctx, p, w.token(t, w.a), `SELECT coalesce(current_setting('leak.it', true), '')`)); said != "" {
 					t.Errorf("the next tenant told %s", said)
 				}

@@ -116,6 +116,16 @@ func TestRoundTrips(t *testing.T) {
 				{"QueryRow", 1, func() error {
 					return tenant.QueryRow(ctx, p, tk, `SELECT id FROM shop.item WHERE n = $1`, 1).Scan(new(int64))
 				}},
+				{"InTx", 3, func() error { // two statements and COMMIT
+					return tenant.InTx(ctx, p, tk, func(tx pgx.Tx) error {
+						if err := tx.QueryRow(ctx, `SELECT id FROM shop.item WHERE n = $1`, 1).Scan(new(int64)); err != nil {
+							return err
+						}
+						_, err := tx.Exec(ctx, `UPDATE shop.item SET n = n WHERE n = $1`, 1)
+						return err
+					})
+				}},
+				{"InTx without a statement", 0, func() error { return tenant.InTx(ctx, p, tk, func(pgx.Tx) error { return nil }) }},
 			} {
 				if err := x.do(); err != nil { // prepares
 					t.Fatal(err)

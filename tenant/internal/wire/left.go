@@ -17,10 +17,13 @@ const leftKey = "garant.tenant.left"
 // Said notes a statement. args are those it is sent with: with none, pgx sends a text that may hold several statements.
 func Said(c *pgx.Conn, sql string, args []any) {
 	several := len(args) == 0 || slices.ContainsFunc(args, func(a any) bool { _, is := a.(pgx.QueryExecMode); return is })
-	if !plain(sql) || several && strings.Contains(strings.TrimRight(sql, "; \t\r\n"), ";") {
+	if !plain(sql) || several && Several(sql) {
 		Handed(c)
 	}
 }
+
+// Several reports whether a text may hold more than one statement.
+func Several(sql string) bool { return strings.Contains(strings.TrimRight(sql, "; \t\r\n"), ";") }
 
 // Handed notes that a connection was given to somebody who says on it what we do not see.
 func Handed(c *pgx.Conn) { c.PgConn().CustomData()[leftKey] = true }

@@ -89,6 +89,65 @@ func Begin(ctx context.Context, c *pgx.Conn, s Secret, o pgx.TxOptions) (pgx.Tx,
 	return tx, nil
 }
 
+// Started is a transaction whose first statement was sent with BEGIN and enter.
+type Started struct {
+	Tx      pgx.Tx // nil: it was not begun
+	results pgx.BatchResults
+	conn    *pgx.Conn
+}
+
+// Start begins a transaction, enters and sends a first statement, in one round trip. After an error the transaction was not
+// begun, and the connection is as it was, or closed. Else the statement's results are to be taken by Exec or Query before anything
+// else is sent.
+func Start(ctx context.Context, c *pgx.Conn, s Secret, o pgx.TxOptions, sql string, args []any) (*Started, error) {
+	if err := check(c); err != nil {
+		return nil, err
+	}
+	var b pgx.Batch
+	b.BeginTx(o)
+	b.Queue(enter, s)
+	b.Queue(sql, args...)
+	results := c.SendBatch(ctx, &b)
+	_, err := results.Exec()
+	if err == nil {
+		_, err = results.Exec()
+	}
+	if err != nil {
+		_ = results.Close() // the same error
+		undo(ctx, c)
+		return nil, err
+	}
+	return &Started{results.Tx(), results, c}, nil
+}
+
+// Exec takes the results of the first statement.
+func (s *Started) Exec() (pgconn.CommandTag, error) {
+	tag, err := s.results.Exec()
+	return tag, s.end(err)
+}
+
+// Query takes the rows of the first statement. They are to be closed before anything else is sent.
+func (s *Started) Query() (*Rows, error) {
+	rows, err := s.results.Query()
+	if err != nil {
+		rows.Close()
+		return nil, s.end(err)
+	}
+	return &Rows{Rows: rows, end: s.end}, nil
+}
+
+// end reads what is left of the batch. A BeginQuery that began nothing left enter without a transaction.
+func (s *Started) end(err error) error {
+	end := s.results.Close()
+	switch {
+	case err != nil:
+		return err
+	case end == nil && s.conn.PgConn().TxStatus() != 'T':
+		return ErrBegin
+	}
+	return end
+}
+
 // patience is how long a connection is given to come back to order when its user has gone.
 const patience = 5 * time.Second
 
@@ -159,18 +218,22 @@ func Query(ctx context.Context, c *pgx.Conn, s Secret, sql string, args []any, d
 		undo(ctx, c)
 		return nil, err
 	}
-	return &Rows{Rows: rows, ctx: ctx, conn: c, results: results, done: done}, nil
+	return &Rows{Rows: rows, end: func(error) error {
+		err := results.Close()
+		undo(ctx, c)
+		if done != nil {
+			done()
+		}
+		return err
+	}}, nil
 }
 
-// Rows are those of one query and the end of its transaction.
+// Rows are those of one query and what comes after them in its round trip.
 type Rows struct {
 	pgx.Rows
-	ctx     context.Context
-	conn    *pgx.Conn
-	results pgx.BatchResults
-	done    func()
-	err     error
-	closed  bool
+	end    func(error) error
+	err    error
+	closed bool
 }
 
 // Next goes to the next row. After the last it closes.
@@ -185,21 +248,17 @@ func (r *Rows) Next() bool {
 	return false
 }
 
-// Close reads what is left and waits for the end of the transaction.
+// Close reads what is left and waits for the end of the round trip.
 func (r *Rows) Close() {
 	if r.closed {
 		return
 	}
 	r.closed = true
 	r.Rows.Close()
-	r.err = r.results.Close()
-	undo(r.ctx, r.conn)
-	if r.done != nil {
-		r.done()
-	}
+	r.err = r.end(r.Rows.Err())
 }
 
-// Err is the error of the query, or of the end of its transaction.
+// Err is the error of the query, or of what came after it.
 func (r *Rows) Err() error {
 	if err := r.Rows.Err(); err != nil {
 		return err

@@ -2,9 +2,11 @@ package verify
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
+	"github.com/garant-project/garant/internal/token"
 )
 
 func codeMutations() []mutation {
@@ -86,7 +88,7 @@ func tokenMutations() []mutation {
 	return []mutation{
 		sql("token.missing", `ALTER SCHEMA garant RENAME TO garant_gone`, `ALTER SCHEMA garant_gone RENAME TO garant`,
 			"tables.unclassified", "tables.column_default", "policies.drift", "policies.check_weaker"),
-		sql("token.version", `UPDATE garant.installed SET version = 0`, `UPDATE garant.installed SET version = 1`),
+		sql("token.version", `UPDATE garant.installed SET version = 0`, `UPDATE garant.installed SET version = `+strconv.Itoa(token.Version)),
 		declared("token.design_differs", func(m *manifest.Manifest) { m.Design = manifest.Statement }),
 		sql("token.owner", `ALTER FUNCTION garant.enter(bytea) OWNER TO shop_owner; GRANT EXECUTE ON FUNCTION garant.enter(bytea) TO garant_sec`, `REVOKE EXECUTE ON FUNCTION garant.enter(bytea) FROM garant_sec; ALTER FUNCTION garant.enter(bytea) OWNER TO garant_sec; GRANT EXECUTE ON FUNCTION garant.enter(bytea) TO shop_owner`),
 		sql("token.owner", `ALTER TABLE garant.key OWNER TO visitor`, `ALTER TABLE garant.key OWNER TO garant_sec`, "token.key_missing", "token.key_age", "token.key_copied"),
@@ -100,7 +102,7 @@ func tokenMutations() []mutation {
 		sql("token.admitted", `GRANT EXECUTE ON FUNCTION garant.enter(bytea) TO visitor`, `REVOKE EXECUTE ON FUNCTION garant.enter(bytea) FROM visitor`),
 		sql("token.not_admitted", `REVOKE EXECUTE ON FUNCTION garant.writer_uuid() FROM app`, `GRANT EXECUTE ON FUNCTION garant.writer_uuid() TO app`),
 		sql("token.function_changed", `CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(current_setting('backtrace_functions'), '')::uuid`,
-			`CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(split_part(current_setting('backtrace_functions'), 'garant_u_', 2), '')::uuid`),
+			`CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(split_part(current_setting('backtrace_functions'), 'garant_7510', 2), '')::uuid`),
 		sql("token.function_changed", `ALTER FUNCTION garant.enter(bytea) RESET search_path`, `ALTER FUNCTION garant.enter(bytea) SET search_path = pg_catalog, pg_temp`),
 		sql("token.function_changed", `ALTER FUNCTION garant.enter(bytea) SECURITY INVOKER`, `ALTER FUNCTION garant.enter(bytea) SECURITY DEFINER`),
 		sql("token.stranger", `CREATE FUNCTION garant.enter(text) RETURNS void LANGUAGE sql AS ''; ALTER FUNCTION garant.enter(text) OWNER TO garant_sec; REVOKE ALL ON FUNCTION garant.enter(text) FROM PUBLIC`, `DROP FUNCTION garant.enter(text)`),
@@ -123,7 +125,7 @@ func tokenMutations() []mutation {
 		sql("token.pin_missing", `REVOKE SET ON PARAMETER backtrace_functions FROM garant_sec`, `GRANT SET ON PARAMETER backtrace_functions TO garant_sec`),
 		{check: "token.key_missing", during: func(w *world) func() {
 			w.exec(w.super, `UPDATE garant.key SET retires_at = now() - interval '1 second'`)
-			return func() { w.exec(w.super, `UPDATE garant.key SET retires_at = NULL`) }
+			return func() { w.exec(w.super, `UPDATE garant.key SET retires_at = 'infinity'`) }
 		}},
 		{check: "token.key_age", during: func(w *world) func() {
 			w.now = func() time.Time { return time.Now().Add(91 * 24 * time.Hour) }
