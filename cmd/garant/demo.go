@@ -67,7 +67,11 @@ func (d *demoRunCmd) Run(ctx context.Context, c *cli, con console) error {
 	if d.Once {
 		o = c.quiet(con, o)
 	}
-	example, err := app.OpenDemo(ctx, o)
+	open := app.OpenDemo
+	if d.Arena {
+		open = app.OpenDemoForArena
+	}
+	example, err := open(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -81,9 +81,20 @@ func (g *guarded) needed() (*manifest.Manifest, error) {
 	return m, err
 }
 
+// declared reads a manifest that must be there and opens a connection to its database; done closes it.
+func (g *guarded) declared(ctx context.Context) (m *manifest.Manifest, conn *pgx.Conn, done func(), err error) {
+	if m, err = g.needed(); err != nil {
+		return nil, nil, nil, err
+	}
+	if conn, err = g.connect(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	return m, conn, func() { _ = conn.Close(context.WithoutCancel(ctx)) }, nil
+}
+
 type isolationPlanCmd struct {
 	guarded
-	Key      string   `help:"What tells customers apart, when plan finds another: customer.organisation.id, or a column alone when customers have no table." placeholder:"TABLE.COLUMN"`
+	Key      string   `help:"What tells tenants apart, when plan finds another: customer.organisation.id, or a column alone when tenants have no table." placeholder:"TABLE.COLUMN"`
 	App      []string `help:"The role that the application signs in as; repeated." placeholder:"ROLE"`
 	Design   string   `help:"pinned or statement, when not what applies here." enum:"pinned,statement," default:""`
 	SQL      bool     `help:"Print the statements alone, as one script to read." name:"sql"`
@@ -257,7 +268,7 @@ func (k *isolationPlanCmd) print(out io.Writer, p planned, first bool) {
 			pr("  - %s\n", l)
 		}
 	}
-	pr("Database %s: customers are told apart by %s.\n", p.Database, p.Key)
+	pr("Database %s: tenants are told apart by %s.\n", p.Database, p.Key)
 	pr("Design %s. %s\n", p.Design, p.Why)
 	pr("Relations: %d tenant, %d shared, %d private.\n", p.Count.Tenant, p.Count.Shared, p.Count.Private)
 	list("Notes", p.Notes)
@@ -330,15 +341,11 @@ apply is at work; 7 when a lock was not to be had.`
 }
 
 func (k *isolationApplyCmd) Run(ctx context.Context, con console) error {
-	m, err := k.needed()
+	m, conn, done, err := k.declared(ctx)
 	if err != nil {
 		return err
 	}
-	conn, err := k.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer done()
 	began := time.Now()
 	n, err := apply.Run(ctx, conn, m, apply.Options{OnlyPrepare: k.Prepare, LockTimeout: k.LockTimeout, Patience: k.Patience, Report: reporter(con.out, k.JSON)})
 	if err != nil {
@@ -389,7 +396,7 @@ type isolationUndoCmd struct {
 // Help is shown below the flags.
 func (*isolationUndoCmd) Help() string {
 	return `Takes back what apply recorded in the database, the last first: policies, rights, keys, columns, and
-schema garant with its keys where apply put it in. The application then sees every customer's rows again.`
+schema garant with its keys where apply put it in. The application then sees every tenant's rows again.`
 }
 
 func (k *isolationUndoCmd) Run(ctx context.Context, con console) error {
@@ -413,7 +420,7 @@ func (k *isolationUndoCmd) Run(ctx context.Context, con console) error {
 		_, _ = fmt.Fprintln(con.out, "Nothing to undo: apply has recorded nothing in this database.")
 		return nil
 	}
-	_, _ = fmt.Fprintf(con.out, "Taken back: %s. The database is as it was; nothing keeps customers apart.\n", counted(n, "step", "steps"))
+	_, _ = fmt.Fprintf(con.out, "Taken back: %s. The database is as it was; nothing keeps tenants apart.\n", counted(n, "step", "steps"))
 	return nil
 }
 
@@ -437,6 +444,6 @@ func (k *isolationUndoCmd) show(ctx context.Context, con console, conn *pgx.Conn
 		_, _ = fmt.Fprintln(con.out, "Nothing to undo: apply has recorded nothing in this database.")
 		return nil
 	}
-	_, _ = fmt.Fprintln(con.out, "\nNothing was changed. With --yes these are taken back, and nothing keeps customers apart any more.")
+	_, _ = fmt.Fprintln(con.out, "\nNothing was changed. With --yes these are taken back, and nothing keeps tenants apart any more.")
 	return nil
 }

@@ -14,7 +14,7 @@ type isolationCitusCmd struct{ guarded }
 // Help is shown below the flags.
 func (*isolationCitusCmd) Help() string {
 	return `Reads the catalogue in one read-only transaction and writes, from the manifest, the statements that would
-spread the tables over the nodes of Citus by the customer's key: tables of customers by their column,
+spread the tables over the nodes of Citus by the tenant's key: tables of tenants by their column,
 shared ones on every node, private ones where they are. It changes nothing, and names what Citus would
 refuse. docs/scale.md says what of the isolation holds there, and what was not tried.
 
@@ -27,15 +27,11 @@ Exit code 0 when nothing is in the way, 3 when something is.`
 
 // Run plans the distribution.
 func (k *isolationCitusCmd) Run(ctx context.Context, con console) error {
-	m, err := k.needed()
+	m, conn, done, err := k.declared(ctx)
 	if err != nil {
 		return err
 	}
-	conn, err := k.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer done()
 	db, err := schema.Read(ctx, conn)
 	if err != nil {
 		return err

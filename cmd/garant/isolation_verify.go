@@ -27,7 +27,7 @@ type isolationVerifyCmd struct {
 func (*isolationVerifyCmd) Help() string {
 	return `Holds the database to its manifest: reads the catalogue in one read-only transaction, and tries as the
 application's role what an attacker would try, in transactions for reading that are rolled back. With
---scratch it also tries what writes, on a copy of the schema with two customers that do not exist, in a
+--scratch it also tries what writes, on a copy of the schema with two tenants that do not exist, in a
 PostgreSQL of its own on this machine. Nothing is left behind.
 
 Examples:

@@ -10,6 +10,7 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/demo"
+	"github.com/garant-project/garant/internal/engine/tenancy"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -28,6 +29,7 @@ type Demo struct {
 
 	application *demo.Application
 	arena       *demo.Arena
+	arenaShown  bool // the annex shows what the arena counts
 }
 
 // OpenDemo starts the example's endpoints and opens Garant on them.
@@ -37,7 +39,16 @@ func OpenDemo(ctx context.Context, o Options) (*Demo, error) {
 
 // OpenDemoAt is OpenDemo with another cadence of the checks.
 func OpenDemoAt(ctx context.Context, o Options, every time.Duration) (*Demo, error) {
-	d := &Demo{}
+	return openDemo(ctx, o, every, false)
+}
+
+// OpenDemoForArena is OpenDemo for who opens the arena next: the annex then shows what the arena counts.
+func OpenDemoForArena(ctx context.Context, o Options) (*Demo, error) {
+	return openDemo(ctx, o, exampleCadence, true)
+}
+
+func openDemo(ctx context.Context, o Options, every time.Duration, arena bool) (*Demo, error) {
+	d := &Demo{arenaShown: arena}
 	if err := d.open(ctx, o, every); err != nil {
 		d.Close(context.WithoutCancel(ctx))
 		return nil, err
@@ -52,6 +63,11 @@ func (d *Demo) open(ctx context.Context, o Options, every time.Duration) (err er
 	if d.Company, err = demo.Open(ctx, DemoDir(o.DataDir), every, o.Log); err != nil {
 		return err
 	}
+	if d.arenaShown {
+		if err := d.Company.AwaitArena(); err != nil {
+			return err
+		}
+	}
 	o.Config = d.Company.ConfigPath()
 	if d.Garant, err = Open(ctx, o); err != nil {
 		return err
@@ -59,14 +75,17 @@ func (d *Demo) open(ctx context.Context, o Options, every time.Duration) (err er
 	if err := d.Company.Wait(); err != nil {
 		return err
 	}
-	if _, err = d.ApplyEstate(ctx, actor.NewSystem("demo")); err != nil {
+	applied, err := d.ApplyEstate(ctx, actor.NewSystem("demo"))
+	if err != nil {
 		return err
 	}
-	// The key goes in now: the first look of the checks finds it.
-	if err := d.Tenancy.Tend(ctx, guardedDatabase); err != nil {
-		return err
+	// The keys go in now: the first look of the checks finds them.
+	for _, name := range []string{guardedDatabase, tenancy.Own} {
+		if err := d.Tenancy.Tend(ctx, name); err != nil {
+			return err
+		}
 	}
-	return d.tell(ctx)
+	return d.tell(ctx, applied)
 }
 
 // Close stops everything, the endpoints last.

@@ -46,7 +46,7 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.Tenancy, err = tenancy.Open(tenancy.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log, Residences: residence.Places{}}); err != nil {
+	if g.Tenancy, err = tenancy.Open(tenancy.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log, Residences: residence.Places{}, Own: g.own()}); err != nil {
 		return nil, err
 	}
 	return append(Engines(),

@@ -5,8 +5,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/engine/tenancy"
+	"github.com/garant-project/garant/internal/engine/tenancy/verify"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/pg"
@@ -82,9 +87,48 @@ func Migrate(ctx context.Context, o Options) ([]pg.Migration, error) {
 	}
 	s := &Store{}
 	defer func() { s.Close(context.WithoutCancel(ctx)) }()
-	dsn, err := s.reach(ctx, o, server)
+	if s.dsn, err = s.reach(ctx, o, server); err != nil {
+		return nil, err
+	}
+	return s.migrate(ctx)
+}
+
+// Guard puts Garant's own database, in a PostgreSQL of somebody else's, under guard: schema garant, and what customers
+// may read of themselves. address leads there as its administrator.
+func Guard(ctx context.Context, address string) error {
+	cfg, err := pgx.ParseConfig(address)
+	if err != nil {
+		return errs.New(errs.Invalid, "app.guard_address", "This is not an address of PostgreSQL.").WithFix("Write postgres://USER@HOST:PORT/garant?sslmode=verify-full.")
+	}
+	if !pg.Verified(cfg) {
+		return errs.New(errs.Invalid, "app.guard_unverified", "The server’s certificate would not be verified.").WithFix("Write sslmode=verify-full in the address.")
+	}
+	return guard(ctx, address)
+}
+
+// VerifyOwn holds Garant's own database to what customers may read there, as garant isolation verify does with others.
+func VerifyOwn(ctx context.Context, o Options) (*verify.Report, error) {
+	_, _, server, err := o.config()
 	if err != nil {
 		return nil, err
 	}
-	return pg.Migrate(ctx, dsn(pg.Owner))
+	s := &Store{}
+	defer func() { s.Close(context.WithoutCancel(ctx)) }()
+	if s.dsn, err = s.reach(ctx, o, server); err != nil {
+		return nil, err
+	}
+	address := s.dsn(pg.Owner)
+	if s.cluster != nil {
+		address = s.cluster.DSN(s.cluster.SuperUser(), databaseName)
+	}
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	m, err := tenancy.OwnManifest(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	return verify.Run(ctx, verify.Options{URL: address, AppURL: s.dsn(pg.Portal), Manifest: m, MaxKeyAge: estate.DefaultKeyRotation + 24*time.Hour, Now: o.Now})
 }

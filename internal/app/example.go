@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,14 +13,17 @@ import (
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/measure/tailoring"
+	"github.com/garant-project/garant/internal/pg"
 )
 
 // tell plays the example's story, by the same operations that people use and in their names: staff
 // arrive, one drafts the annex, another publishes it, owners confirm what is theirs, and two accept the
 // job of the application's public forms. Each step
 // is left out when it was taken before, so that a start which was cut off goes on where it was.
-func (d *Demo) tell(ctx context.Context) error {
+func (d *Demo) tell(ctx context.Context, applied Applied) error {
 	staff, err := d.hire(ctx)
 	if err != nil {
 		return err
@@ -28,6 +32,9 @@ func (d *Demo) tell(ctx context.Context) error {
 		return err
 	}
 	if err := d.publish(ctx, staff); err != nil {
+		return err
+	}
+	if err := d.showArena(ctx, staff, applied); err != nil {
 		return err
 	}
 	if err := d.confirm(ctx, staff); err != nil {
@@ -165,6 +172,59 @@ func (d *Demo) publish(ctx context.Context, staff map[string]actor.Actor) error 
 		return err
 	}
 	if _, err := d.Book.Publish(ctx, staff[demo.Second], proposal.ID, ""); err != nil {
+		return err
+	}
+	d.views.reset()
+	return nil
+}
+
+// showArena puts the measure of the arena into the published annex while the arena is open, and takes it out again, with
+// its check, when it is not. What somebody else is changing is left alone.
+func (d *Demo) showArena(ctx context.Context, staff map[string]actor.Actor, applied Applied) error {
+	lead, second := staff[demo.Lead], staff[demo.Second]
+	if len(applied.Reductions) > 0 && !slices.ContainsFunc(applied.Reductions, func(r estate.Reduction) bool {
+		return r.Key != "checks.arena" && !strings.HasPrefix(r.Key, "checks.arena.")
+	}) {
+		if err := estate.Confirm(ctx, d.DB.Pool(pg.Staff), second, applied.Version, "L’arène est fermée."); err != nil {
+			return err
+		}
+		d.views.reset()
+	}
+	published, err := d.Book.Published(ctx)
+	if err != nil {
+		return err
+	}
+	draft, err := d.Book.Draft(ctx)
+	if err != nil {
+		return err
+	}
+	last, err := d.Book.Last(ctx)
+	if err != nil {
+		return err
+	}
+	text, ok := demo.WithArena(published.Text, d.arenaShown)
+	if ok && text == published.Text {
+		return nil
+	}
+	waits := last != nil && last.Decision == nil
+	if !ok || draft.Text != published.Text && draft.Text != text || waits && last.Draft.Text != text {
+		d.Log.Warn("the annex is left as it is, with or without the arena: somebody has changed it")
+		return nil
+	}
+	if draft, err = d.Book.Edit(ctx, lead, draft.Revision, text); err != nil {
+		return err
+	}
+	note := "L’arène est fermée."
+	if d.arenaShown {
+		note = "L’arène est ouverte."
+	}
+	var proposal tailoring.Proposal
+	if waits { // of a start that was cut off
+		proposal = *last
+	} else if proposal, err = d.Book.Propose(ctx, lead, draft.Revision, note); err != nil {
+		return err
+	}
+	if _, err := d.Book.Publish(ctx, second, proposal.ID, ""); err != nil {
 		return err
 	}
 	d.views.reset()

@@ -8,7 +8,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/engine/tenancy"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/pg"
@@ -84,7 +87,7 @@ func (s *Store) open(ctx context.Context, o Options, server *estate.Server) (err
 	if s.dsn, err = s.reach(ctx, o, server); err != nil {
 		return err
 	}
-	if _, err = pg.Migrate(ctx, s.dsn(pg.Owner)); err != nil {
+	if _, err = s.migrate(ctx); err != nil {
 		return err
 	}
 	if s.DB, err = pg.Open(ctx, s.dsn, pg.ServingRoles()...); err != nil {
@@ -92,6 +95,33 @@ func (s *Store) open(ctx context.Context, o Options, server *estate.Server) (err
 	}
 	s.Box, err = openBox(ctx, o, server, s.DB)
 	return err
+}
+
+// migrate brings the schema of the database up to this build, and a private cluster's database under guard. One of
+// somebody else's is put there by its administrator, with Guard.
+func (s *Store) migrate(ctx context.Context) ([]pg.Migration, error) {
+	taken, err := pg.Migrate(ctx, s.dsn(pg.Owner))
+	if err == nil && s.cluster != nil {
+		err = guard(ctx, s.cluster.DSN(s.cluster.SuperUser(), databaseName))
+	}
+	return taken, err
+}
+
+func guard(ctx context.Context, address string) error {
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return pg.Wrap(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	return tenancy.GuardOwn(ctx, conn, "")
+}
+
+// own is Garant's own database as its tenancy looks after it.
+func (s *Store) own() *tenancy.OwnDatabase {
+	if s.dsn == nil {
+		return nil
+	}
+	return &tenancy.OwnDatabase{Keeper: func() string { return s.dsn(pg.Worker) }}
 }
 
 // makeDataDir makes the data directory, or takes an empty one, such that the account that

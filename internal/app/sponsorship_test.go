@@ -4,13 +4,23 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/garant-project/garant/examples/sponsorship"
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/annex"
 	"github.com/garant-project/garant/internal/demo"
 	"github.com/garant-project/garant/internal/engine/tenancy"
+	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/tenant"
 )
 
@@ -31,7 +41,7 @@ func TestExampleTokens(t *testing.T) {
 	}
 	ctx := context.Background()
 	for start := range 2 {
-		d, err := OpenDemoAt(ctx, Options{DataDir: dir, Build: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}, time.Minute)
+		d, err := openDemo(ctx, Options{DataDir: dir, Build: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}, time.Minute, start == 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,6 +85,127 @@ func TestExampleTokens(t *testing.T) {
 		if err != nil || len(sentences) != 2 || sentences[0].Text["fr"] == "" {
 			t.Errorf("%+v, %v", sentences, err)
 		}
+		arenaOnTheAnnex(t, d)
 		d.Close(ctx)
 	}
+}
+
+// arenaOnTheAnnex: what the arena counts stands on the public annex while it is open; a crossing withdraws the sentence and
+// that of the measure. The annex without an arena has neither, and nobody has to confirm that.
+func arenaOnTheAnnex(t *testing.T, d *Demo) {
+	t.Helper()
+	ctx := context.Background()
+	published := func() (own, apart *annex.Listed) {
+		t.Helper()
+		for _, check := range []string{"own.arena", "tenancy.keys", "isolation.live"} {
+			if _, err := d.Runner.Run(ctx, actor.NewSystem("test"), check); err != nil && (check != "own.arena" || d.arenaShown) {
+				t.Fatal(err)
+			}
+		}
+		if err := d.Publisher.Publish(ctx); err != nil {
+			t.Fatal(err)
+		}
+		s, err := d.Annex(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range s.List(d.Messages, d.Now()) {
+			switch m.ID {
+			case "OWN-3":
+				own = &m
+			case "SEG-2":
+				apart = &m
+			}
+		}
+		return own, apart
+	}
+	if !d.arenaShown {
+		if own, _ := published(); own != nil {
+			t.Errorf("the annex without an arena speaks of it: %+v", own)
+		}
+		if view, err := d.View(ctx); err != nil || len(view.Pending) > 0 {
+			t.Errorf("%+v, %v", view.Pending, err)
+		}
+		return
+	}
+	// A hole that is there before the arena opens: what a visitor reads through it is no superuser's help.
+	if err := d.Company.Break("production", demo.FaultAppOwner); err != nil {
+		t.Fatal(err)
+	}
+	arena, err := d.OpenArena(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(text string) {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodPost, arena.Origin+"/try", strings.NewReader(url.Values{"text": {text}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.RemoteAddr = "127.0.0.1:1"
+		arena.Handler().ServeHTTP(httptest.NewRecorder(), r)
+	}
+	try("PRIX-RIEN")
+	if own, _ := published(); own == nil || own.State != measure.Met || !strings.Contains(annexPage(t, d, "OWN-3"), "1 attempt") || !strings.Contains(annexPage(t, d, "OWN-3"), "0 crossings") {
+		t.Errorf("%+v", own)
+	}
+	try(stolen(t, arena.Recipe))
+	if got := arena.Tally(); got.Crossings != 1 {
+		t.Fatalf("%+v", got)
+	}
+	own, apart := published()
+	if own == nil || own.State != measure.NotMet || apart == nil || apart.State != measure.NotMet {
+		t.Errorf("%+v %+v", own, apart)
+	}
+	if err := d.Company.Mend("production"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stolen is the prize, read as the application's role, which owns the table and opens its policy for as long as it reads.
+func stolen(t *testing.T, recipe string) (text string) {
+	t.Helper()
+	ctx := context.Background()
+	password, connect, ok := strings.Cut(strings.TrimPrefix(recipe, "PGPASSWORD="), ` psql "`)
+	if !ok {
+		t.Fatalf("the recipe is %q", recipe)
+	}
+	cfg, err := pgx.ParseConfig(strings.TrimSuffix(connect, `"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Password = password
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	if _, err := tx.Exec(ctx, `ALTER POLICY garant_select ON customer.application USING (true)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.QueryRow(ctx, `SELECT description FROM customer.application WHERE id = $1`, demo.PrizeID).Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// annexPage is the public page of a measure, its blanks plain ones.
+func annexPage(t *testing.T, d *Demo, id string) string {
+	t.Helper()
+	reader := annex.NewReader(d.DB.Pool(pg.Public), d.Now, d.Log)
+	if err := reader.Renew(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	_, public, err := d.Handlers(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/m/"+id+"?lang=en", nil)
+	r.Host = d.Server.Hosts.Annex
+	w := httptest.NewRecorder()
+	public.ServeHTTP(w, r)
+	return strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(w.Body.String())
 }

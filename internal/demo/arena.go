@@ -18,6 +18,7 @@ const (
 	arenaPort     = 8484
 	arenaListener = "arena"
 	arenaFile     = "arena.json"
+	arenaReport   = "arena-report.json"
 )
 
 // Arena is the page on which anybody may attack the example, with what it needs.
@@ -49,7 +50,7 @@ func (c *Company) OpenArena(ctx context.Context, a *Application, tokens sponsors
 	}
 	mine, theirs := Customers()[0], Customers()[1]
 	out.Arena, err = arena.Open(ctx, arena.Config{
-		Origin: out.Origin, File: c.path(arenaFile), Annex: annex, App: a.Origin, Connect: connect, Password: password,
+		Origin: out.Origin, File: c.path(arenaFile), Report: c.path(arenaReport), Annex: annex, App: a.Origin, Connect: connect, Password: password,
 		Superuser: "garant demo shell --superuser --data " + c.dataDir(), Mend: "garant demo mend production --data " + c.dataDir(),
 		Mine: mine.Name, Theirs: theirs.Name, Prize: PrizeID, Wall: out.wall, Sentences: sentences, Secret: func() string { return "PRIX-" + rand.Text() }, Log: c.log, Now: time.Now,
 		Login: func(ctx context.Context) (tenant.Token, error) {

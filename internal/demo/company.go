@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -57,6 +58,7 @@ type Company struct {
 	keys    map[string]*ecdsa.PrivateKey
 	ports   map[string][2]int // by name: TLS, plain HTTP
 	every   time.Duration
+	arena   bool // it is open, or about to be
 	log     *slog.Logger
 	db      *database
 	started chan struct{} // closed once the database has started, or failed to
@@ -122,6 +124,21 @@ func (c *Company) run(ctx context.Context) (err error) {
 		return err
 	}
 	return c.save("garant.yaml", c.Config(), 0o644)
+}
+
+// AwaitArena writes garant.yaml as it is while the arena is open: with the check that reads what it has counted.
+func (c *Company) AwaitArena() error {
+	c.arena = true
+	return c.save("garant.yaml", c.Config(), 0o644)
+}
+
+// program is where a program of the machine stands.
+func program(name string) string {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "/bin/" + name // the check says that it does not start
+	}
+	return path
 }
 
 // ConfigPath is where the example's garant.yaml stands.
@@ -416,6 +433,15 @@ databases:
       copy: {{call $.File "backup.url"}}
       login: {issuer: "{{$.Issuer}}", audience: sponsorship, tenant_claim: organisation, trust: file:ca.pem}
 checks:
+{{- if $.Report}}
+  - name: arena
+    measures: [OWN-3, SEG-2]
+    every: 10s
+    valid: 1m
+    title: {fr: L’arène, en: The arena}
+    facts: [attempts, crossings]
+    command: {run: [{{$.Cat}}, {{$.Report}}]} # what the running arena has counted; one that has stopped is older than this look may be
+{{- end}}
   - name: password-storage
     measures: [OWN-2]
     every: 10s
@@ -453,8 +479,12 @@ func (c *Company) Config() []byte {
 		Console, Annex   int
 		File             func(string) string
 		Issuer           string
+		Cat, Report      string
 	}{Issuer: c.issuerURL(), Authority: Authority, System: c.db.identifier(), Address: file(productionAddress), File: file, Every: estate.FormatDuration(c.every),
 		Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
+	if c.arena {
+		data.Cat, data.Report = strconv.Quote(program("cat")), strconv.Quote(c.path(arenaReport))
+	}
 	for _, e := range endpoints() {
 		pin, err := c.pin(e.name)
 		if err != nil {

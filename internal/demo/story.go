@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	_ "embed"
+	"strings"
 	"text/template"
 	"time"
 )
@@ -79,6 +80,25 @@ func Confirmations() []Confirmed {
 		{Measure: "ORG-1", Days: 10, Note: "Revue de direction de la protection des données."},
 		{Measure: "OWN-1", Days: 5},
 	}
+}
+
+//go:embed story/arena.yaml
+var storyArena string
+
+// WithArena is the text of an annex with the measure that shows what the arena has counted, or without it. ok: the text has
+// the place for it.
+func WithArena(text string, open bool) (out string, ok bool) {
+	const after = "\nparameters:"
+	shown := strings.Contains(text, storyArena)
+	switch {
+	case shown == open:
+		return text, true
+	case shown:
+		return strings.Replace(text, storyArena, "", 1), true
+	case !strings.Contains(text, "\n  OWN-3:") && strings.Contains(text, "\nown:\n") && strings.Contains(text, after):
+		return strings.Replace(text, after, storyArena+after, 1), true
+	}
+	return text, !open && !strings.Contains(text, "\n  OWN-3:")
 }
 
 // Annex is the example's annex.yaml; it is to be revised within the year.

@@ -211,7 +211,7 @@ func badFiles() []badFile {
 			`garant.yaml:9: policy.certificate_remaining: No certificate can have 200d left and a lifetime of 100d at most. Make certificate_remaining shorter than certificate_lifetime_max.`},
 		{"null value", company + "policy:\n  every:\n",
 			`garant.yaml:9: policy.every: The value is empty. Write one, or remove the line.`},
-		{"database, secret in the file", company + "database:\n  owner: postgres://garant_owner:hunter2@db/garant\n  staff: env:my url\n  login: [a]\n  public: env:P\n  worker: file:w\n", lines(
+		{"database, secret in the file", company + "database:\n  owner: postgres://garant_owner:hunter2@db/garant\n  staff: env:my url\n  login: [a]\n  public: env:P\n  portal: env:P\n  worker: file:w\n", lines(
 			`garant.yaml:9: database.checker: The key is missing. Every role connects with credentials of its own; remove the section to use a private cluster.`,
 			`garant.yaml:9: database.owner: A secret written in the file is read by everybody who reads the file, and stays in its history. Write env:NAME or file:PATH, and keep the secret there.`,
 			`garant.yaml:10: database.staff: This is not the name of an environment variable. Write env:NAME, with letters, digits and underscores.`,

@@ -42,6 +42,7 @@ func TestParseServer(t *testing.T) {
   staff: env:GARANT_TEST_URL
   login: env:GARANT_TEST_URL
   public: env:GARANT_TEST_URL
+  portal: env:GARANT_TEST_URL
   worker: env:GARANT_TEST_URL
   checker: env:GARANT_TEST_URL
 listen:

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -85,7 +86,7 @@ func confine(ctx context.Context, conn *pgx.Conn, database string) error {
 func Secure(ctx context.Context, conn *pgx.Conn, database string) error {
 	name := pgx.Identifier{database}.Sanitize()
 	_, err := conn.Exec(ctx, "REVOKE ALL ON DATABASE "+name+" FROM PUBLIC; "+
-		"GRANT CONNECT ON DATABASE "+name+" TO garant_staff, garant_login, garant_public, garant_worker, garant_checker")
+		"GRANT CONNECT ON DATABASE "+name+" TO garant_staff, garant_login, garant_public, garant_portal, garant_worker, garant_checker")
 	return Wrap(err)
 }
 
@@ -107,6 +108,9 @@ func Migrate(ctx context.Context, ownerDSN string) (taken []Migration, err error
 			return errs.New(errs.Conflict, "pg.newer", fmt.Sprintf("A newer Garant has migrated this database (schema %d, this build knows %d).", current, target)).
 				WithFix("Start the newer build, or restore a backup made before it.")
 		}
+		if err := missingRoles(ctx, pool); err != nil {
+			return err
+		}
 		results, err := p.Up(ctx)
 		if err != nil {
 			return Wrap(err)
@@ -117,6 +121,19 @@ func Migrate(ctx context.Context, ownerDSN string) (taken []Migration, err error
 		return migrateJobs(ctx, pool)
 	})
 	return taken, err
+}
+
+// missingRoles refuses a cluster that lacks roles of this build, whose rights the steps give.
+func missingRoles(ctx context.Context, pool *pgxpool.Pool) error {
+	var missing []string
+	if err := pool.QueryRow(ctx, `SELECT coalesce(array_agg(r), '{}') FROM unnest($1::text[]) AS r WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = r)`, Roles()).Scan(&missing); err != nil {
+		return Wrap(err)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return errs.New(errs.Conflict, "pg.roles", "The database’s cluster lacks roles of this Garant: "+strings.Join(missing, ", ")+".").
+		WithFix("As its administrator run garant migrate --roles | psql, and give them passwords and CONNECT; docs/install.md.")
 }
 
 // migrateJobs makes the tables of the job queue by its own migrator; they are not ours to

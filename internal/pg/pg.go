@@ -23,15 +23,16 @@ const (
 	Staff   Role = "garant_staff"
 	Login   Role = "garant_login"
 	Public  Role = "garant_public"
+	Portal  Role = "garant_portal"
 	Worker  Role = "garant_worker"
 	Checker Role = "garant_checker"
 )
 
 // Roles lists every role, for peer maps and credentials.
-func Roles() []Role { return []Role{Owner, Staff, Login, Public, Worker, Checker} }
+func Roles() []Role { return []Role{Owner, Staff, Login, Public, Portal, Worker, Checker} }
 
 // ServingRoles lists the roles that a running server connects as.
-func ServingRoles() []Role { return []Role{Staff, Login, Public, Worker, Checker} }
+func ServingRoles() []Role { return []Role{Staff, Login, Public, Portal, Worker, Checker} }
 
 // DSN tells how a role connects.
 type DSN func(Role) string

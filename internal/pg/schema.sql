@@ -94,6 +94,18 @@ $$;
 
 ALTER FUNCTION estate.check_confirmation() OWNER TO garant_owner;
 
+CREATE FUNCTION hosting.name_customer() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	NEW.customer := tenancy.customer_of(NEW.database, NEW.tenant);
+	RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION hosting.name_customer() OWNER TO garant_owner;
+
 CREATE FUNCTION measure.check_annex_decision() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -271,6 +283,7 @@ CREATE FUNCTION tenancy.check_minting() RETURNS trigger
     SET search_path TO 'pg_catalog'
     AS $$
 BEGIN
+	NEW.customer := tenancy.customer_of(tenancy.home_of(NEW.database, NEW.tenant), NEW.tenant);
 	PERFORM pg_advisory_xact_lock_shared(hashtextextended('tenancy session ' || NEW.session::text, 0));
 	PERFORM FROM tenancy.revocation AS r WHERE r.database = NEW.database AND r.session = NEW.session;
 	IF FOUND THEN
@@ -319,6 +332,92 @@ END
 $$;
 
 ALTER FUNCTION tenancy.check_service_minting() OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.customer_of(home text, tenant text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (home = '@garant'::text) THEN (tenant)::uuid ELSE (encode(substr(sha256(convert_to(((((octet_length(home) || ' '::text) || home) || ' '::text) || tenant), 'UTF8'::name)), 1, 16), 'hex'::text))::uuid END;
+
+ALTER FUNCTION tenancy.customer_of(home text, tenant text) OWNER TO garant_owner;
+
+CREATE TABLE hosting.told (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    database text NOT NULL,
+    tenant_type text NOT NULL,
+    tenant text NOT NULL,
+    place text NOT NULL,
+    paused boolean NOT NULL,
+    move uuid NOT NULL,
+    step text NOT NULL,
+    told_by text NOT NULL,
+    customer uuid NOT NULL,
+    CONSTRAINT told_told_by_check CHECK ((told_by ~ '^(person|system):.'::text))
+);
+
+ALTER TABLE ONLY hosting.told FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE hosting.told OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.home_of(database text, tenant text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE((SELECT t.database FROM hosting.told t WHERE ((t.place = home_of.database) AND (t.tenant = home_of.tenant) AND (t.database <> t.place)) ORDER BY t.id DESC LIMIT 1), database);
+
+ALTER FUNCTION tenancy.home_of(database text, tenant text) OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.tell_job() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	INSERT INTO tenancy.customer_job (customer, job, database, name, why, access, any_tenant, accepted_at, ends_at)
+	SELECT DISTINCT tenancy.customer_of(tenancy.home_of(j.database, t), t), j.id, j.database, j.name, j.why, j.access, j.any_tenant, NEW.decided_at, j.ends_at
+	FROM tenancy.job AS j, unnest(j.tenants) AS t WHERE j.id = NEW.job
+	ON CONFLICT DO NOTHING;
+	RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION tenancy.tell_job() OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.tell_job_minting() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	INSERT INTO tenancy.customer_job (customer, job, database, name, why, access, any_tenant, accepted_at, ends_at)
+	SELECT NEW.customer, j.id, j.database, j.name, j.why, j.access, j.any_tenant, d.decided_at, j.ends_at
+	FROM tenancy.job AS j JOIN tenancy.job_decision AS d ON d.job = j.id WHERE j.id = NEW.job
+	ON CONFLICT DO NOTHING;
+	RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION tenancy.tell_job_minting() OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.tell_job_withdrawal() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	UPDATE tenancy.customer_job SET withdrawn_at = NEW.withdrawn_at WHERE job = NEW.job;
+	RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION tenancy.tell_job_withdrawal() OWNER TO garant_owner;
+
+CREATE FUNCTION tenancy.tell_session_end() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+	INSERT INTO tenancy.session_end (customer, database, session, ended_at)
+	SELECT DISTINCT m.customer, NEW.database, NEW.session, NEW.revoked_at FROM tenancy.minting AS m WHERE m.database = NEW.database AND m.session = NEW.session;
+	RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION tenancy.tell_session_end() OWNER TO garant_owner;
 
 CREATE TABLE annex.document (
     id bigint NOT NULL,
@@ -746,27 +845,14 @@ CREATE TABLE hosting.residence (
     paused boolean NOT NULL,
     move uuid NOT NULL,
     since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    customer uuid NOT NULL,
     CONSTRAINT residence_tenant_check CHECK (((octet_length(tenant) >= 1) AND (octet_length(tenant) <= 38))),
     CONSTRAINT residence_tenant_type_check CHECK ((tenant_type = ANY (ARRAY['uuid'::text, 'bigint'::text, 'text'::text])))
 );
 
+ALTER TABLE ONLY hosting.residence FORCE ROW LEVEL SECURITY;
+
 ALTER TABLE hosting.residence OWNER TO garant_owner;
-
-CREATE TABLE hosting.told (
-    id bigint NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    database text NOT NULL,
-    tenant_type text NOT NULL,
-    tenant text NOT NULL,
-    place text NOT NULL,
-    paused boolean NOT NULL,
-    move uuid NOT NULL,
-    step text NOT NULL,
-    told_by text NOT NULL,
-    CONSTRAINT told_told_by_check CHECK ((told_by ~ '^(person|system):.'::text))
-);
-
-ALTER TABLE hosting.told OWNER TO garant_owner;
 
 ALTER TABLE hosting.told ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME hosting.told_id_seq
@@ -1151,6 +1237,35 @@ CREATE TABLE register.unique_value (
 
 ALTER TABLE register.unique_value OWNER TO garant_owner;
 
+CREATE TABLE tenancy.customer (
+    customer uuid NOT NULL,
+    database text NOT NULL,
+    tenant text NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT customer_check CHECK ((customer = tenancy.customer_of(database, tenant)))
+);
+
+ALTER TABLE ONLY tenancy.customer FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE tenancy.customer OWNER TO garant_owner;
+
+CREATE TABLE tenancy.customer_job (
+    customer uuid NOT NULL,
+    job uuid NOT NULL,
+    database text NOT NULL,
+    name text NOT NULL,
+    why text NOT NULL,
+    access text NOT NULL,
+    any_tenant boolean NOT NULL,
+    accepted_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    withdrawn_at timestamp with time zone
+);
+
+ALTER TABLE ONLY tenancy.customer_job FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE tenancy.customer_job OWNER TO garant_owner;
+
 CREATE TABLE tenancy.installation (
     one boolean DEFAULT true NOT NULL,
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1240,6 +1355,7 @@ CREATE TABLE tenancy.minting (
     actor_kind text NOT NULL,
     actor_id text NOT NULL,
     actor_session text,
+    customer uuid NOT NULL,
     CONSTRAINT minting_access_check CHECK ((access = ANY (ARRAY['r'::text, 'w'::text]))),
     CONSTRAINT minting_actor_id_check CHECK ((actor_id <> ''::text)),
     CONSTRAINT minting_check CHECK (((kind = 'service'::text) = (job IS NOT NULL))),
@@ -1249,6 +1365,8 @@ CREATE TABLE tenancy.minting (
     CONSTRAINT minting_tenant_type_check CHECK ((tenant_type = ANY (ARRAY['uuid'::text, 'bigint'::text, 'text'::text])))
 )
 PARTITION BY RANGE (at);
+
+ALTER TABLE ONLY tenancy.minting FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE tenancy.minting OWNER TO garant_owner;
 
@@ -1269,6 +1387,7 @@ CREATE TABLE tenancy.minting_other (
     actor_kind text NOT NULL,
     actor_id text NOT NULL,
     actor_session text,
+    customer uuid NOT NULL,
     CONSTRAINT minting_access_check CHECK ((access = ANY (ARRAY['r'::text, 'w'::text]))),
     CONSTRAINT minting_actor_id_check CHECK ((actor_id <> ''::text)),
     CONSTRAINT minting_check CHECK (((kind = 'service'::text) = (job IS NOT NULL))),
@@ -1311,6 +1430,17 @@ CREATE TABLE tenancy.revocation (
 );
 
 ALTER TABLE tenancy.revocation OWNER TO garant_owner;
+
+CREATE TABLE tenancy.session_end (
+    customer uuid NOT NULL,
+    database text NOT NULL,
+    session uuid NOT NULL,
+    ended_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY tenancy.session_end FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE tenancy.session_end OWNER TO garant_owner;
 
 CREATE TABLE tenancy.status (
     database text NOT NULL,
@@ -1519,6 +1649,12 @@ ALTER TABLE ONLY register.reference
 ALTER TABLE ONLY register.unique_value
     ADD CONSTRAINT unique_value_once PRIMARY KEY (register, field, value);
 
+ALTER TABLE ONLY tenancy.customer_job
+    ADD CONSTRAINT customer_job_pkey PRIMARY KEY (customer, job);
+
+ALTER TABLE ONLY tenancy.customer
+    ADD CONSTRAINT customer_pkey PRIMARY KEY (customer);
+
 ALTER TABLE ONLY tenancy.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (one);
 
@@ -1551,6 +1687,9 @@ ALTER TABLE ONLY tenancy.place
 
 ALTER TABLE ONLY tenancy.revocation
     ADD CONSTRAINT revocation_pkey PRIMARY KEY (database, session);
+
+ALTER TABLE ONLY tenancy.session_end
+    ADD CONSTRAINT session_end_pkey PRIMARY KEY (customer, database, session);
 
 ALTER TABLE ONLY tenancy.status
     ADD CONSTRAINT status_pkey PRIMARY KEY (database);
@@ -1609,6 +1748,12 @@ CREATE INDEX version_applied_at ON estate.version USING btree (applied_at);
 
 CREATE INDEX move_started ON hosting.move USING btree (started_at);
 
+CREATE INDEX residence_customer ON hosting.residence USING btree (customer);
+
+CREATE INDEX told_customer ON hosting.told USING btree (customer, id);
+
+CREATE INDEX told_place ON hosting.told USING btree (place, tenant, id) WHERE (database <> place);
+
 CREATE INDEX told_tenant ON hosting.told USING btree (database, tenant, at);
 
 CREATE INDEX message_failed ON mail.message USING btree (id) WHERE (state = 'failed'::text);
@@ -1647,11 +1792,17 @@ CREATE INDEX reference_target ON register.reference USING btree (target_id);
 
 CREATE INDEX unique_value_entry ON register.unique_value USING btree (entry_id);
 
+CREATE INDEX customer_job_job ON tenancy.customer_job USING btree (job);
+
 CREATE INDEX job_database ON tenancy.job USING btree (database, name, asked_at DESC);
 
 CREATE UNIQUE INDEX key_coming ON tenancy.key USING btree (place) WHERE ((installed_at IS NULL) AND (retires_at IS NULL));
 
+CREATE INDEX minting_customer ON ONLY tenancy.minting USING btree (customer, at, id);
+
 CREATE INDEX minting_job ON ONLY tenancy.minting USING btree (job, at) WHERE (job IS NOT NULL);
+
+CREATE INDEX minting_other_customer_at_id_idx ON tenancy.minting_other USING btree (customer, at, id);
 
 CREATE INDEX minting_tenant ON ONLY tenancy.minting USING btree (database, tenant, at);
 
@@ -1667,6 +1818,10 @@ CREATE INDEX revocation_open ON tenancy.revocation USING btree (database) WHERE 
 
 CREATE INDEX revocation_session ON tenancy.revocation USING btree (session);
 
+CREATE INDEX session_end_time ON tenancy.session_end USING btree (customer, ended_at, database, session);
+
+ALTER INDEX tenancy.minting_customer ATTACH PARTITION tenancy.minting_other_customer_at_id_idx;
+
 ALTER INDEX tenancy.minting_tenant ATTACH PARTITION tenancy.minting_other_database_tenant_at_idx;
 
 ALTER INDEX tenancy.minting_job ATTACH PARTITION tenancy.minting_other_job_at_idx;
@@ -1678,6 +1833,10 @@ ALTER INDEX tenancy.minting_session ATTACH PARTITION tenancy.minting_other_sessi
 CREATE TRIGGER set_seat BEFORE INSERT OR UPDATE ON directory.person FOR EACH ROW EXECUTE FUNCTION directory.set_seat();
 
 CREATE TRIGGER check_confirmation BEFORE INSERT ON estate.confirmation FOR EACH ROW EXECUTE FUNCTION estate.check_confirmation();
+
+CREATE TRIGGER name_customer BEFORE INSERT ON hosting.residence FOR EACH ROW EXECUTE FUNCTION hosting.name_customer();
+
+CREATE TRIGGER name_customer BEFORE INSERT ON hosting.told FOR EACH ROW EXECUTE FUNCTION hosting.name_customer();
 
 CREATE TRIGGER check_annex_decision BEFORE INSERT ON measure.annex_decision FOR EACH ROW EXECUTE FUNCTION measure.check_annex_decision();
 
@@ -1696,6 +1855,14 @@ CREATE TRIGGER check_minting BEFORE INSERT ON tenancy.minting FOR EACH ROW EXECU
 CREATE TRIGGER check_revocation BEFORE INSERT ON tenancy.revocation FOR EACH ROW EXECUTE FUNCTION tenancy.check_revocation();
 
 CREATE TRIGGER check_service_minting BEFORE INSERT ON tenancy.minting FOR EACH ROW WHEN ((new.kind = 'service'::text)) EXECUTE FUNCTION tenancy.check_service_minting();
+
+CREATE TRIGGER tell_job AFTER INSERT ON tenancy.job_decision FOR EACH ROW WHEN ((new.outcome = 'accepted'::text)) EXECUTE FUNCTION tenancy.tell_job();
+
+CREATE TRIGGER tell_job_minting AFTER INSERT ON tenancy.minting FOR EACH ROW WHEN ((new.kind = 'service'::text)) EXECUTE FUNCTION tenancy.tell_job_minting();
+
+CREATE TRIGGER tell_job_withdrawal AFTER INSERT ON tenancy.job_withdrawal FOR EACH ROW EXECUTE FUNCTION tenancy.tell_job_withdrawal();
+
+CREATE TRIGGER tell_session_end AFTER INSERT ON tenancy.revocation FOR EACH ROW EXECUTE FUNCTION tenancy.tell_session_end();
 
 ALTER TABLE ONLY audit.sample_item
     ADD CONSTRAINT sample_item_sample_id_fkey FOREIGN KEY (sample_id) REFERENCES audit.sample(id);
@@ -1775,6 +1942,42 @@ ALTER TABLE ONLY tenancy.job_withdrawal
 ALTER TABLE ONLY tenancy.key
     ADD CONSTRAINT key_place_fkey FOREIGN KEY (place) REFERENCES tenancy.place(id);
 
+CREATE POLICY garant_declared ON hosting.residence TO garant_staff, garant_worker, garant_checker USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_declared ON hosting.told TO garant_staff, garant_worker, garant_checker USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_owner ON hosting.residence TO garant_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_owner ON hosting.told TO garant_owner USING (true) WITH CHECK (true);
+
+ALTER TABLE hosting.residence ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE hosting.told ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tenancy.customer ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tenancy.customer_job ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY garant_declared ON tenancy.customer TO garant_staff, garant_worker, garant_checker USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_declared ON tenancy.customer_job TO garant_staff, garant_worker, garant_checker USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_declared ON tenancy.minting TO garant_staff, garant_worker, garant_checker USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_declared ON tenancy.session_end TO garant_staff, garant_worker, garant_checker USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_owner ON tenancy.customer TO garant_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_owner ON tenancy.customer_job TO garant_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_owner ON tenancy.minting TO garant_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_owner ON tenancy.session_end TO garant_owner USING (true) WITH CHECK (true);
+
+ALTER TABLE tenancy.minting ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tenancy.session_end ENABLE ROW LEVEL SECURITY;
+
 GRANT USAGE ON SCHEMA annex TO garant_staff;
 GRANT USAGE ON SCHEMA annex TO garant_worker;
 GRANT USAGE ON SCHEMA annex TO garant_public;
@@ -1800,6 +2003,7 @@ GRANT USAGE ON SCHEMA estate TO garant_checker;
 GRANT USAGE ON SCHEMA hosting TO garant_staff;
 GRANT USAGE ON SCHEMA hosting TO garant_worker;
 GRANT USAGE ON SCHEMA hosting TO garant_checker;
+GRANT USAGE ON SCHEMA hosting TO garant_portal;
 
 GRANT USAGE ON SCHEMA job TO garant_staff;
 GRANT USAGE ON SCHEMA job TO garant_worker;
@@ -1820,6 +2024,7 @@ GRANT USAGE ON SCHEMA register TO garant_checker;
 GRANT USAGE ON SCHEMA tenancy TO garant_staff;
 GRANT USAGE ON SCHEMA tenancy TO garant_worker;
 GRANT USAGE ON SCHEMA tenancy TO garant_checker;
+GRANT USAGE ON SCHEMA tenancy TO garant_portal;
 
 GRANT USAGE ON SCHEMA witness TO garant_staff;
 GRANT USAGE ON SCHEMA witness TO garant_worker;
@@ -1828,6 +2033,8 @@ GRANT USAGE ON SCHEMA witness TO garant_checker;
 REVOKE ALL ON FUNCTION directory.set_seat() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION estate.check_confirmation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION hosting.name_customer() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION measure.check_annex_decision() FROM PUBLIC;
 
@@ -1858,6 +2065,58 @@ REVOKE ALL ON FUNCTION tenancy.check_minting() FROM PUBLIC;
 REVOKE ALL ON FUNCTION tenancy.check_revocation() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION tenancy.check_service_minting() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION tenancy.customer_of(home text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.customer_of(home text, tenant text) TO garant_staff;
+GRANT ALL ON FUNCTION tenancy.customer_of(home text, tenant text) TO garant_worker;
+
+GRANT SELECT ON TABLE hosting.told TO garant_staff;
+GRANT SELECT ON TABLE hosting.told TO garant_worker;
+GRANT SELECT ON TABLE hosting.told TO garant_checker;
+
+GRANT SELECT(id) ON TABLE hosting.told TO garant_portal;
+
+GRANT SELECT(at) ON TABLE hosting.told TO garant_portal;
+
+GRANT INSERT(database) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(database) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(tenant_type) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(tenant_type) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(tenant) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(tenant) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(place) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(place) ON TABLE hosting.told TO garant_worker;
+GRANT SELECT(place) ON TABLE hosting.told TO garant_portal;
+
+GRANT INSERT(paused) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(paused) ON TABLE hosting.told TO garant_worker;
+GRANT SELECT(paused) ON TABLE hosting.told TO garant_portal;
+
+GRANT INSERT(move) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(move) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(step) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(step) ON TABLE hosting.told TO garant_worker;
+
+GRANT INSERT(told_by) ON TABLE hosting.told TO garant_staff;
+GRANT INSERT(told_by) ON TABLE hosting.told TO garant_worker;
+
+GRANT SELECT(customer) ON TABLE hosting.told TO garant_portal;
+
+REVOKE ALL ON FUNCTION tenancy.home_of(database text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION tenancy.home_of(database text, tenant text) TO garant_staff;
+GRANT ALL ON FUNCTION tenancy.home_of(database text, tenant text) TO garant_worker;
+
+REVOKE ALL ON FUNCTION tenancy.tell_job() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION tenancy.tell_job_minting() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION tenancy.tell_job_withdrawal() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION tenancy.tell_session_end() FROM PUBLIC;
 
 GRANT SELECT ON TABLE annex.document TO garant_staff;
 GRANT SELECT ON TABLE annex.document TO garant_worker;
@@ -2209,43 +2468,20 @@ GRANT SELECT ON TABLE hosting.residence TO garant_checker;
 
 GRANT UPDATE(place) ON TABLE hosting.residence TO garant_staff;
 GRANT UPDATE(place) ON TABLE hosting.residence TO garant_worker;
+GRANT SELECT(place) ON TABLE hosting.residence TO garant_portal;
 
 GRANT UPDATE(paused) ON TABLE hosting.residence TO garant_staff;
 GRANT UPDATE(paused) ON TABLE hosting.residence TO garant_worker;
+GRANT SELECT(paused) ON TABLE hosting.residence TO garant_portal;
 
 GRANT UPDATE(move) ON TABLE hosting.residence TO garant_staff;
 GRANT UPDATE(move) ON TABLE hosting.residence TO garant_worker;
 
 GRANT UPDATE(since) ON TABLE hosting.residence TO garant_staff;
 GRANT UPDATE(since) ON TABLE hosting.residence TO garant_worker;
+GRANT SELECT(since) ON TABLE hosting.residence TO garant_portal;
 
-GRANT SELECT ON TABLE hosting.told TO garant_staff;
-GRANT SELECT ON TABLE hosting.told TO garant_worker;
-GRANT SELECT ON TABLE hosting.told TO garant_checker;
-
-GRANT INSERT(database) ON TABLE hosting.told TO garant_staff;
-GRANT INSERT(database) ON TABLE hosting.told TO garant_worker;
-
-GRANT INSERT(tenant_type) ON TABLE hosting.told TO garant_staff;
-GRANT INSERT(tenant_type) ON TABLE hosting.told TO garant_worker;
-
-GRANT INSERT(tenant) ON TABLE hosting.told TO garant_staff;
-GRANT INSERT(tenant) ON TABLE hosting.told TO garant_worker;
-
-GRANT INSERT(place) ON TABLE hosting.told TO garant_staff;
-GRANT INSERT(place) ON TABLE hosting.told TO garant_worker;
-
-GRANT INSERT(paused) ON TABLE hosting.told TO garant_staff;
-GRANT INSERT(paused) ON TABLE hosting.told TO garant_worker;
-
-GRANT INSERT(move) ON TABLE hosting.told TO garant_staff;
-GRANT INSERT(move) ON TABLE hosting.told TO garant_worker;
-
-GRANT INSERT(step) ON TABLE hosting.told TO garant_staff;
-GRANT INSERT(step) ON TABLE hosting.told TO garant_worker;
-
-GRANT INSERT(told_by) ON TABLE hosting.told TO garant_staff;
-GRANT INSERT(told_by) ON TABLE hosting.told TO garant_worker;
+GRANT SELECT(customer) ON TABLE hosting.residence TO garant_portal;
 
 GRANT SELECT,DELETE,UPDATE ON TABLE job.outbox TO garant_worker;
 
@@ -2585,6 +2821,28 @@ GRANT SELECT ON TABLE register.reference TO garant_checker;
 
 GRANT SELECT,INSERT,DELETE ON TABLE register.unique_value TO garant_staff;
 
+GRANT SELECT ON TABLE tenancy.customer TO garant_staff;
+GRANT SELECT ON TABLE tenancy.customer TO garant_worker;
+
+GRANT INSERT(customer) ON TABLE tenancy.customer TO garant_staff;
+GRANT INSERT(customer) ON TABLE tenancy.customer TO garant_worker;
+GRANT SELECT(customer) ON TABLE tenancy.customer TO garant_portal;
+
+GRANT INSERT(database) ON TABLE tenancy.customer TO garant_staff;
+GRANT INSERT(database) ON TABLE tenancy.customer TO garant_worker;
+GRANT SELECT(database) ON TABLE tenancy.customer TO garant_portal;
+
+GRANT INSERT(tenant) ON TABLE tenancy.customer TO garant_staff;
+GRANT INSERT(tenant) ON TABLE tenancy.customer TO garant_worker;
+GRANT SELECT(tenant) ON TABLE tenancy.customer TO garant_portal;
+
+GRANT SELECT,INSERT ON TABLE tenancy.customer_job TO garant_staff;
+GRANT SELECT,INSERT ON TABLE tenancy.customer_job TO garant_worker;
+GRANT SELECT ON TABLE tenancy.customer_job TO garant_portal;
+
+GRANT UPDATE(withdrawn_at) ON TABLE tenancy.customer_job TO garant_staff;
+GRANT UPDATE(withdrawn_at) ON TABLE tenancy.customer_job TO garant_worker;
+
 GRANT SELECT ON TABLE tenancy.installation TO garant_staff;
 GRANT SELECT ON TABLE tenancy.installation TO garant_worker;
 GRANT SELECT ON TABLE tenancy.installation TO garant_checker;
@@ -2677,9 +2935,13 @@ GRANT SELECT ON TABLE tenancy.minting TO garant_worker;
 
 GRANT INSERT(id) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(id) ON TABLE tenancy.minting TO garant_worker;
+GRANT SELECT(id) ON TABLE tenancy.minting TO garant_portal;
+
+GRANT SELECT(at) ON TABLE tenancy.minting TO garant_portal;
 
 GRANT INSERT(database) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(database) ON TABLE tenancy.minting TO garant_worker;
+GRANT SELECT(database) ON TABLE tenancy.minting TO garant_portal;
 
 GRANT INSERT(place) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(place) ON TABLE tenancy.minting TO garant_worker;
@@ -2689,6 +2951,7 @@ GRANT INSERT(key_id) ON TABLE tenancy.minting TO garant_worker;
 
 GRANT INSERT(kind) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(kind) ON TABLE tenancy.minting TO garant_worker;
+GRANT SELECT(kind) ON TABLE tenancy.minting TO garant_portal;
 
 GRANT INSERT(tenant_type) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(tenant_type) ON TABLE tenancy.minting TO garant_worker;
@@ -2698,18 +2961,23 @@ GRANT INSERT(tenant) ON TABLE tenancy.minting TO garant_worker;
 
 GRANT INSERT(session) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(session) ON TABLE tenancy.minting TO garant_worker;
+GRANT SELECT(session) ON TABLE tenancy.minting TO garant_portal;
 
 GRANT INSERT(job) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(job) ON TABLE tenancy.minting TO garant_worker;
+GRANT SELECT(job) ON TABLE tenancy.minting TO garant_portal;
 
 GRANT INSERT(access) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(access) ON TABLE tenancy.minting TO garant_worker;
+GRANT SELECT(access) ON TABLE tenancy.minting TO garant_portal;
 
 GRANT INSERT(expires_at) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(expires_at) ON TABLE tenancy.minting TO garant_worker;
+GRANT SELECT(expires_at) ON TABLE tenancy.minting TO garant_portal;
 
 GRANT INSERT(subject) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(subject) ON TABLE tenancy.minting TO garant_worker;
+GRANT SELECT(subject) ON TABLE tenancy.minting TO garant_portal;
 
 GRANT INSERT(actor_kind) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(actor_kind) ON TABLE tenancy.minting TO garant_worker;
@@ -2719,6 +2987,8 @@ GRANT INSERT(actor_id) ON TABLE tenancy.minting TO garant_worker;
 
 GRANT INSERT(actor_session) ON TABLE tenancy.minting TO garant_staff;
 GRANT INSERT(actor_session) ON TABLE tenancy.minting TO garant_worker;
+
+GRANT SELECT(customer) ON TABLE tenancy.minting TO garant_portal;
 
 GRANT SELECT ON TABLE tenancy.place TO garant_staff;
 GRANT SELECT ON TABLE tenancy.place TO garant_worker;
@@ -2771,6 +3041,10 @@ GRANT UPDATE(delivered_at) ON TABLE tenancy.revocation TO garant_worker;
 
 GRANT UPDATE(settled_at) ON TABLE tenancy.revocation TO garant_staff;
 GRANT UPDATE(settled_at) ON TABLE tenancy.revocation TO garant_worker;
+
+GRANT SELECT,INSERT ON TABLE tenancy.session_end TO garant_staff;
+GRANT SELECT,INSERT ON TABLE tenancy.session_end TO garant_worker;
+GRANT SELECT ON TABLE tenancy.session_end TO garant_portal;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE tenancy.status TO garant_staff;
 GRANT SELECT,INSERT,UPDATE ON TABLE tenancy.status TO garant_worker;

@@ -48,7 +48,8 @@ func NewAPI(title, version string) *API {
 type Operation struct {
 	ID, Method, Path, Summary string
 	Permission                actor.Permission
-	Status                    int // of success; 0: 200
+	Status                    int    // of success; 0: 200
+	About                     string // instead of the permission, where [Public] is told in another way who may
 }
 
 // Handle adds a call. It panics on an operation without a permission: that is a mistake of the
@@ -57,11 +58,15 @@ func Handle[I, O any](a *API, op Operation, fn func(ctx context.Context, by acto
 	if op.Permission == "" {
 		panic("web: the operation " + op.ID + " names no permission")
 	}
+	about, guard := op.About, huma.Middlewares(nil)
+	if op.Permission != Public {
+		about, guard = "Needs the permission "+string(op.Permission)+".", huma.Middlewares{permitted(op.Permission)}
+	}
 	huma.Register(a.huma, huma.Operation{
 		OperationID: op.ID, Method: op.Method, Path: op.Path, Summary: op.Summary, DefaultStatus: op.Status,
-		Description: "Needs the permission " + string(op.Permission) + ".",
+		Description: about,
 		Errors:      []int{http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable},
-		Middlewares: huma.Middlewares{permitted(op.Permission)},
+		Middlewares: guard,
 	}, func(ctx context.Context, in *I) (*O, error) {
 		req, ok := ctx.Value(requestKey{}).(*Request)
 		if !ok {

@@ -5,12 +5,14 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +43,7 @@ type Sentence struct {
 type Config struct {
 	Origin    string // where it answers: http://arena.localhost:8484
 	File      string // where it keeps its counts
+	Report    string // where it says what it has counted, for the annex (docs/own-checks.md, what a command says)
 	Annex     string // address of the public annex
 	App       string // address of the application
 	Connect   string // psql's command line, without the password
@@ -88,7 +91,26 @@ func Open(ctx context.Context, c Config) (*Arena, error) {
 	if err := a.hide(ctx); err != nil {
 		return nil, err
 	}
-	return a, a.look(ctx)
+	return a, errors.Join(a.look(ctx), a.report())
+}
+
+// report says what was counted, and when. Nothing is said while the wall cannot be seen: what was said then grows too old.
+func (a *Arena) report() error {
+	t := a.ledger.read()
+	type item struct {
+		Item     string `json:"item"`
+		Expected string `json:"expected"`
+		Actual   string `json:"actual"`
+	}
+	said := struct {
+		Failed     []item         `json:"failed"`
+		Facts      map[string]int `json:"facts"`
+		ObservedAt time.Time      `json:"observed_at"`
+	}{[]item{}, map[string]int{"attempts": t.Tries, "crossings": t.Crossings}, a.c.Now().UTC()}
+	if t.Crossings > 0 {
+		said.Failed = append(said.Failed, item{"crossings", "0", strconv.Itoa(t.Crossings)})
+	}
+	return write(a.c.Report, said, false)
 }
 
 // Tally is what was counted.
@@ -119,6 +141,10 @@ func (a *Arena) Run(ctx context.Context) {
 		}
 		if err := a.look(ctx); err != nil && ctx.Err() == nil {
 			a.c.Log.Error("the arena cannot see its wall", "error.message", err.Error())
+			continue
+		}
+		if err := a.report(); err != nil {
+			a.c.Log.Error("the arena cannot say what it has counted", "error.message", err.Error())
 		}
 	}
 }
@@ -309,6 +335,9 @@ func (a *Arena) try(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		http.Error(w, fmt.Sprint(err), http.StatusServiceUnavailable)
 		return
+	}
+	if err := a.report(); err != nil {
+		a.c.Log.Error("the arena cannot say what it has counted", "error.message", err.Error())
 	}
 	status := http.StatusOK
 	if out == wrong {

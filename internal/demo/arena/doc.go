@@ -7,5 +7,8 @@
 // apart: the page itself offers a superuser's shell, for which no row is hidden. Then the prize is made anew
 // as soon as the wall stands and the superuser has left.
 //
+// What it has counted it also writes down for the annex, each second while it sees its wall ([Config].Report): an own check
+// of the example reads it (docs/own-checks.md), so that the public page shows the counts and a crossing withdraws its sentence.
+//
 // It serves its own machine only.
 package arena

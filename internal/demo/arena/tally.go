@@ -64,18 +64,24 @@ func (l *ledger) count(change func(*Tally)) error {
 	return nil
 }
 
-func (l *ledger) save() error {
-	text, err := json.Marshal(l.tally)
+func (l *ledger) save() error { return write(l.path, l.tally, true) }
+
+// write replaces a file by what v is as JSON; lasting: it is there after the machine has lost its power.
+func write(path string, v any, lasting bool) error {
+	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(l.path), ".arena-*")
+	f, err := os.CreateTemp(filepath.Dir(path), ".arena-*")
 	if err != nil {
 		return cannot("write", err)
 	}
 	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), l.path)
+	if lasting && err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())

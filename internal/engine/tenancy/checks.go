@@ -43,6 +43,9 @@ func (t *Tenancy) Checks() Set[measure.Check] {
 		for _, d := range e.Guarded() {
 			names = append(names, d.Name)
 		}
+		if len(names) > 0 && t.Own != nil {
+			names = append(names, Own)
+		}
 		slices.Sort(names)
 		return names
 	}
@@ -73,7 +76,7 @@ func (l *keysLook) add(d *estate.Database, p Problem, expected, actual string) {
 // lookAtKeys compares the keys in each guarded database with ours, and sees that sessions can be
 // and are ended there.
 func (t *Tenancy) lookAtKeys(ctx context.Context, in measure.In) measure.Finding {
-	guarded := in.Estate.Guarded()
+	guarded, ownErr := t.guardedIn(ctx, in.Estate)
 	if len(guarded) == 0 {
 		return measure.Finding{Outcome: measure.NotApplicable}
 	}
@@ -95,6 +98,10 @@ func (t *Tenancy) lookAtKeys(ctx context.Context, in measure.In) measure.Finding
 					looks[i].add(&guarded[i], CheckBroken, "an observation", "the check itself failed")
 				}
 			}()
+			if guarded[i].Name == Own && ownErr != nil {
+				looks[i].add(&guarded[i], ownProblem(ownErr), "schema garant", "none, or no answer")
+				return
+			}
 			t.lookAt(ctx, &guarded[i], in.Now, &looks[i])
 		})
 	}
@@ -130,7 +137,7 @@ func (t *Tenancy) lookAt(ctx context.Context, d *estate.Database, now time.Time,
 		l.add(d, Unknown, "the keys as they were made", "Garant’s own database does not answer")
 		return
 	}
-	k, err := reach(ctx, d)
+	k, err := t.reach(ctx, d)
 	if err != nil {
 		var x *trouble
 		if !errors.As(err, &x) {

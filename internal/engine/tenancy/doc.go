@@ -30,6 +30,8 @@
 //     TestTwoServers). A key that retires lives as long as its last token (TestRotation).
 //   - A database that was restored, copied or moved is told by its keys, its name and its system's
 //     identifier, and gets no token until somebody keys it anew (TestRekey).
+//   - A customer reads what Garant knows of it through garant_portal, which sees no row but inside its tenant context
+//     (TestPortal, TestPortalRole); Garant's own database is held to that as any other (TestOwnIsApart, TestOwnIsLookedAfter).
 //   - What one person has changed in the estate widens nothing by itself (estate.Database.Minting).
 //
 // # Threat model

@@ -27,6 +27,7 @@ const (
 
 // AddAPI adds the calls for programs.
 func (t *Tenancy) AddAPI(a *web.API) {
+	t.addPortal(a)
 	web.Form(a, web.Operation{ID: "mint-tenant-token", Method: "POST", Path: tokenPath, Summary: "A token of a tenant, for an ID token (RFC 8693) or a service job", Permission: actor.MintTokens},
 		map[string]string{
 			"grant_type":         grantExchange + " or " + grantClient,

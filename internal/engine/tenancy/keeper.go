@@ -61,17 +61,29 @@ func (k *keeper) close(ctx context.Context) {
 	_ = k.Close(ctx)
 }
 
-// reach signs in to a guarded database and looks at it. The caller closes it. An error is a
-// *trouble.
+const addressForm = "postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full"
+
+// reach signs in to a guarded database, which may be ours, and looks at it. The caller closes it. An error
+// is a *trouble.
+func (t *Tenancy) reach(ctx context.Context, d *estate.Database) (*keeper, error) {
+	if d.Name == Own {
+		return reachAt(ctx, d, t.Own.Keeper())
+	}
+	return reach(ctx, d)
+}
+
 func reach(ctx context.Context, d *estate.Database) (*keeper, error) {
-	const form = "postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full"
 	address, err := d.Tenancy.Keeper.Reveal()
 	if err != nil {
-		return nil, &trouble{BadAddress, form, "the secret cannot be read"}
+		return nil, &trouble{BadAddress, addressForm, "the secret cannot be read"}
 	}
+	return reachAt(ctx, d, address)
+}
+
+func reachAt(ctx context.Context, d *estate.Database, address string) (*keeper, error) {
 	cfg, err := pgx.ParseConfig(address)
 	if err != nil || !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") && !strings.Contains(address, "=") {
-		return nil, &trouble{BadAddress, form, "not an address of PostgreSQL"}
+		return nil, &trouble{BadAddress, addressForm, "not an address of PostgreSQL"}
 	}
 	if !pg.Verified(cfg) {
 		return nil, &trouble{Unverified, "sslmode=verify-full", "the server’s certificate is not verified"}

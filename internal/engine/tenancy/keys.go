@@ -366,7 +366,7 @@ func (t *Tenancy) asKeeper(ctx context.Context, by actor.Actor, action, database
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*reachTimeout)
 	defer cancel()
-	k, err := reach(ctx, &d)
+	k, err := t.reach(ctx, &d)
 	if err == nil {
 		defer k.close(ctx)
 		err = fn(ctx, t.DB.Pool(pg.Staff), &d, k)

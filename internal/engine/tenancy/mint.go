@@ -20,7 +20,7 @@ import (
 
 // Request asks for a token. Exactly one of IDToken, Job and Probe says by what right.
 type Request struct {
-	Database string // its name in the estate
+	Database string // its name in the estate; NAME@garant for what Garant itself knows of its customer
 	IDToken  string // of a login, as its issuer signed it
 	Job      string // name of an accepted service job
 	Tenant   string // key of the tenant, of a job or a probe; a login says its own
@@ -87,13 +87,23 @@ func (t *Tenancy) mint(ctx context.Context, by actor.Actor, req Request) (Minted
 	if err := t.may(ctx, by, actor.MintTokens, actionMinted, object(clean(req.Database))); err != nil {
 		return Minted{}, err
 	}
-	d, section, err := t.guarded(ctx, req.Database)
+	home, own := atOwn(req.Database)
+	d, section, err := t.guarded(ctx, home)
 	if err != nil {
 		return Minted{}, err
+	}
+	if own && req.IDToken == "" {
+		return Minted{}, errs.New(errs.Denied, "tenancy.own_login", "What Garant knows of a customer is shown to a login of that customer.").WithFix("Send an ID token.")
 	}
 	r, err := t.prove(ctx, by, &d, section, req)
 	if err != nil {
 		return Minted{}, err
+	}
+	of := d
+	if own {
+		if d, err = t.own(ctx); err != nil {
+			return Minted{}, err
+		}
 	}
 	var out Minted
 	err = pg.InTx(ctx, t.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
@@ -110,6 +120,11 @@ func (t *Tenancy) mint(ctx context.Context, by actor.Actor, req Request) (Minted
 		key, err := t.open(ctx, tx, m.place, m.key)
 		if err != nil {
 			return err
+		}
+		if own {
+			if r, err = t.towardsOwn(ctx, tx, &of, r); err != nil {
+				return err
+			}
 		}
 		now := t.Now()
 		expires := now.Add(section.Lifetime)
@@ -259,10 +274,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, nullif($15,
 	return err
 }
 
+func sessionEnded() error {
+	return errs.New(errs.Denied, "tenancy.session_ended", "This session was ended.").WithFix("Sign in again.")
+}
+
 // mintRefused gives a refusal of the database its words.
 func mintRefused(err error) error {
+	if pg.Violates(err, "minting_session_open") {
+		return sessionEnded()
+	}
 	for _, c := range []struct{ constraint, id, text, fix string }{
-		{"minting_session_open", "tenancy.session_ended", "This session was ended.", "Sign in again."},
 		{"minting_job_accepted", "tenancy.job_not_accepted", "No job of this name is accepted for this database, or it is over.", "Ask for it in the console, and let a second person accept it."},
 		{"minting_job_access", "tenancy.job_access", "This job was accepted for reading only.", "Ask for a token with scope=read."},
 		{"minting_job_tenant", "tenancy.job_tenant", "This job was not accepted for that tenant.", "Ask for a job that names it."},

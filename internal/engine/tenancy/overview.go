@@ -9,6 +9,7 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -60,12 +61,18 @@ func (t *Tenancy) Databases(ctx context.Context, by actor.Actor) ([]Database, er
 		return nil, err
 	}
 	view, err := t.View(ctx)
-	if err != nil || view.Estate == nil {
+	if err != nil {
+		return nil, err
+	}
+	guarded, err := t.guardedIn(ctx, view.Estate)
+	if errs.Is(err, errs.NotFound) {
+		guarded = guarded[:len(guarded)-1] // ours is not under guard, as the check says
+	} else if err != nil {
 		return nil, err
 	}
 	on := t.DB.Pool(pg.Staff)
 	list := []Database{}
-	for _, d := range view.Estate.Guarded() {
+	for _, d := range guarded {
 		s, err := statusOf(ctx, on, d.Name)
 		if err != nil {
 			return nil, err

@@ -106,7 +106,7 @@ func (t *Tenancy) deliverNow(ctx context.Context, database string) (ended int, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	k, err := reach(ctx, &d)
+	k, err := t.reach(ctx, &d)
 	if err != nil {
 		return 0, err
 	}

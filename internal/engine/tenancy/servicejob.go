@@ -77,6 +77,9 @@ func (t *Tenancy) AskJob(ctx context.Context, by actor.Actor, a Ask) (uuid.UUID,
 	if err := t.mayPerson(ctx, by, actor.ChangeTenancy, action, object(clean(a.Database))); err != nil {
 		return uuid.Nil, err
 	}
+	if a.Database == Own {
+		return uuid.Nil, errs.New(errs.Denied, "tenancy.own_login", "What Garant knows of a customer is shown to a login of that customer.").WithFix("Ask for a job in a database of the estate.")
+	}
 	d, section, err := t.guarded(ctx, a.Database)
 	if err != nil {
 		return uuid.Nil, err

@@ -20,11 +20,12 @@ import (
 
 // Deps is what the engine needs from outside.
 type Deps struct {
-	DB   *pg.DB // with the pools of pg.Staff, pg.Worker and pg.Checker
+	DB   *pg.DB // with the pools of pg.Staff, pg.Worker, pg.Checker and pg.Portal
 	Box  *crypt.Box
 	View func(ctx context.Context) (measure.View, error)
 	Now  func() time.Time
 	Log  *slog.Logger
+	Own  *OwnDatabase // nil: Garant's own database is not looked after
 	// Residences are asked before a token is minted; nil: no tenant ever lives elsewhere than where it belongs.
 	Residences Residences
 }
@@ -79,6 +80,10 @@ func (t *Tenancy) may(ctx context.Context, by actor.Actor, needed actor.Permissi
 
 // guarded is a database with tenancy, and what tokens are minted by there.
 func (t *Tenancy) guarded(ctx context.Context, name string) (estate.Database, *estate.Tenancy, error) {
+	if name == Own {
+		d, err := t.own(ctx)
+		return d, d.Tenancy, err
+	}
 	view, err := t.View(ctx)
 	if err != nil {
 		return estate.Database{}, nil, err

@@ -54,6 +54,9 @@ func (t *Tenancy) Recurrences(e *estate.Estate) []job.Recurrence {
 	for _, d := range e.Guarded() {
 		list = append(list, job.Recurrence{Name: jobTend + "/" + d.Name, Kind: jobTend, Args: tendArgs{d.Name}, Every: tendEvery})
 	}
+	if len(list) > 0 && t.Own != nil {
+		list = append(list, job.Recurrence{Name: jobTend + "/" + Own, Kind: jobTend, Args: tendArgs{Own}, Every: tendEvery})
+	}
 	if len(list) > 0 {
 		list = append(list, job.Recurrence{Name: jobPartition, Kind: jobPartition, Args: struct{}{}, Every: 12 * time.Hour})
 	}
@@ -76,7 +79,7 @@ func (t *Tenancy) Tend(ctx context.Context, database string) error {
 	pool := t.DB.Pool(pg.Worker)
 	reaching, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	k, err := reach(reaching, &d)
+	k, err := t.reach(reaching, &d)
 	if err != nil {
 		return t.note(ctx, pool, &d, nil, err)
 	}

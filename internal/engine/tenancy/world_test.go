@@ -95,6 +95,7 @@ type world struct {
 	estate  *estate.Estate
 	pending []estate.Reduction
 	idp     *idp
+	own     *OwnDatabase // nil: not under guard
 	log     *bytes.Buffer
 	logging sync.Mutex
 
@@ -216,7 +217,7 @@ func (w *world) openGarant() {
 // server is one Garant on the world's database: a test has as many as it likes.
 func (w *world) server() *Tenancy {
 	w.t.Helper()
-	x, err := Open(Deps{DB: w.db, Box: w.box, Now: w.now, Log: slog.New(slog.NewJSONHandler(w, nil)),
+	x, err := Open(Deps{DB: w.db, Box: w.box, Now: w.now, Own: w.own, Log: slog.New(slog.NewJSONHandler(w, nil)),
 		View: func(context.Context) (measure.View, error) {
 			return measure.View{Estate: w.estate, Pending: w.pending}, nil
 		}})

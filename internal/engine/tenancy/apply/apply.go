@@ -420,9 +420,9 @@ func (r *run) explain(err error) error {
 	cause := pg.Wrap(err)
 	switch {
 	case r.step.Find != "" && (fault.Code == "23503" || fault.Code == "23514"):
-		what := "Rows of " + r.step.Table + " refer to rows of another customer."
+		what := "Rows of " + r.step.Table + " refer to rows of another tenant."
 		if fault.Code == "23514" {
-			what = "Rows of " + r.step.Table + " lead to no customer."
+			what = "Rows of " + r.step.Table + " lead to no tenant."
 		}
 		return errs.New(errs.Invalid, "tenancy.apply.rows", what+" Everything before this step stays done.").
 			WithFix("Correct or remove the rows, then run this again; these are they: " + r.step.Find).Wrap(cause)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/verify"
@@ -23,7 +24,8 @@ type mapPage struct {
 	Overview *overview // nil: no manifest
 	Drift    driftPart
 	Around   *ui.Table
-	Action   string // of the filter
+	Accepted *ui.Table // nil: nothing is
+	Action   string    // of the filter
 	Filters  []ui.Field
 	Filtered bool
 	Findings findingsPart
@@ -90,9 +92,10 @@ type group struct {
 }
 
 type foundPart struct {
-	Object, Found, Words string
-	SQL, About           string // where there is a choice
-	Tables               []ui.Link
+	Object       string
+	Found, Words said
+	SQL, About   string // where there is a choice
+	Tables       []ui.Link
 }
 
 // severityWord is a severity as icon, word and colour.
@@ -129,7 +132,7 @@ type checkRow struct {
 	Severity severityWord
 	Examined string
 	Link     *ui.Link
-	Note     string
+	Note     said
 }
 
 // many is from how many relations on the overview shows their cells without names; fewObjects, how many
@@ -149,12 +152,13 @@ func (h *pages) database(w http.ResponseWriter, r *web.Request) error {
 		return err
 	}
 	p := h.c.Printer(r)
-	v := view{p, one, anchors(one)}
+	v := view{p, one, anchors(one), h.said[p.Lang()]}
 	body := &mapPage{Lead: v.lead(), Declared: one.Live.Declared, Runs: h.runs(r, p, l), Notices: v.notices(), Details: v.details(), Drift: v.drift(), Action: databasePath(one.Database.Name), CSV: databasePath(one.Database.Name) + "/tables.csv"}
 	if one.Manifest != nil {
 		body.Overview = v.overview()
 		t := v.around()
 		body.Around = &t
+		body.Accepted = v.accepted()
 	}
 	body.Filters, body.Filtered = only.fields(p), only != filter{}
 	body.Findings = v.findings(only)
@@ -175,7 +179,21 @@ func (h *pages) database(w http.ResponseWriter, r *web.Request) error {
 type view struct {
 	*ui.Printer
 	*picture
-	at map[string]string // relation → id of its row
+	at     map[string]string // relation → id of its row
+	theirs sayings
+}
+
+// said is a text of verify in the language of the page, or in English where it has none.
+type said struct{ Lang, Text string }
+
+func (v view) said(text string) said {
+	if v.theirs == nil || text == "" {
+		return said{"", text}
+	}
+	if s, ok := v.theirs.say(text); ok {
+		return said{"", s}
+	}
+	return said{"en", text}
 }
 
 // anchors gives each relation an id.
@@ -432,7 +450,7 @@ func (v view) around() ui.Table {
 			last.Text = v.T("isolation.page.around.there")
 		}
 		if gone := v.picture.around(path); len(gone) > 0 {
-			last = ui.Cell{Text: v.T("isolation.page.around.gone"), Note: gone[0].Found}
+			last = ui.Cell{Text: v.T("isolation.page.around.gone"), Note: v.said(gone[0].Found).Text}
 		}
 		why := ui.Cell{Text: path.Why}
 		if path.Why == "" {
@@ -443,13 +461,58 @@ func (v view) around() ui.Table {
 	return t
 }
 
+// accepted lists the findings that somebody answers for.
+func (v view) accepted() *ui.Table {
+	if len(v.Manifest.Accepted) == 0 {
+		return nil
+	}
+	t := &ui.Table{
+		Caption: v.T("isolation.page.accepted"),
+		Columns: []ui.Column{{Label: v.T("isolation.page.check")}, {Label: v.T("isolation.page.object")}, {Label: v.T("isolation.page.reason")}, {Label: v.T("isolation.page.accepted.by")}, {Label: v.T("isolation.page.last")}},
+	}
+	for _, a := range v.Manifest.Accepted {
+		check := ui.Cell{Code: a.Check}
+		if i := slices.IndexFunc(v.Checks, func(c checked) bool { return c.ID == a.Check }); i >= 0 {
+			check = ui.Cell{Text: v.title(&v.Checks[i]), Note: a.Check}
+		}
+		objects := ui.Cell{Code: strings.Join(a.Objects[:min(len(a.Objects), fewObjects)], ", ")}
+		if more := len(a.Objects) - fewObjects; more > 0 {
+			objects.Note = v.T("isolation.page.and_more", "Count", more)
+		}
+		last := ui.Cell{Text: v.T("isolation.page.mark.unknown")}
+		if v.Live.holds() {
+			last.Text = v.T("isolation.page.accepted.there")
+			gone := 0
+			for _, f := range v.Findings {
+				if f.Check.ID == "accepted.gone" && slices.Contains(a.Objects, f.Object) {
+					gone++
+				}
+			}
+			if gone > 0 {
+				last.Text = v.T("isolation.page.accepted.gone", "Count", gone)
+			}
+		}
+		t.Rows = append(t.Rows, []ui.Cell{check, objects, {Text: a.Reason}, {Text: a.By, Note: v.day(a.Date)}, last})
+	}
+	return t
+}
+
+// day writes a date of the manifest.
+func (v view) day(written string) string {
+	at, err := time.Parse(time.DateOnly, written)
+	if err != nil {
+		return written
+	}
+	return v.Day(at)
+}
+
 // findings are the checks that came out false, the worst first.
 func (v view) findings(only filter) findingsPart {
 	part := findingsPart{}
 	byCheck := map[string]int{}
 	for _, f := range v.Findings {
 		if only.severity != "" && f.Check.Severity != only.severity || only.class != "" && !v.ofClass(f, only.class) ||
-			!only.says(f.Check.ID, v.title(f.Check), v.why(f.Check), f.Object, f.Found) {
+			!only.says(f.Check.ID, v.title(f.Check), v.why(f.Check), f.Object, f.Found, v.said(f.Found).Text) {
 			continue
 		}
 		i, ok := byCheck[f.Check.ID]
@@ -459,14 +522,14 @@ func (v view) findings(only filter) findingsPart {
 			part.Groups = append(part.Groups, v.group(f.Check))
 		}
 		g := &part.Groups[i]
-		found := foundPart{Object: f.Object, Found: f.Found}
+		found := foundPart{Object: f.Object, Found: v.said(f.Found)}
 		switch sql, words := mended(f.Mend); {
 		case words == "":
 			g.mend(sql)
 		case sql == "":
-			found.Words = words
+			found.Words = v.said(words)
 		default:
-			found.Words, found.SQL, found.About = words, sql, v.T("isolation.page.mend.of", "Object", f.Object, "Check", f.Check.ID+" "+strconv.Itoa(len(g.Found)+1))
+			found.Words, found.SQL, found.About = v.said(words), sql, v.T("isolation.page.mend.of", "Object", f.Object, "Check", f.Check.ID+" "+strconv.Itoa(len(g.Found)+1))
 		}
 		for _, name := range f.Relations {
 			if name != f.Object {

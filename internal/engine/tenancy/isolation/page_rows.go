@@ -15,7 +15,7 @@ func (v view) schemas(only filter) []schemaPart {
 	for i := range v.Relations {
 		r := &v.Relations[i]
 		if only.class != "" && r.Class != only.class || only.severity != "" && !v.foundAt(r, only.severity) ||
-			!only.says(append([]string{r.Name, r.Column, r.Reason}, r.Doubts...)...) && !slices.ContainsFunc(r.Findings, func(f finding) bool { return only.says(f.Check.ID, v.title(f.Check), f.Found) }) {
+			!only.says(append([]string{r.Name, r.Column, r.Reason}, r.Doubts...)...) && !slices.ContainsFunc(r.Findings, func(f finding) bool { return only.says(f.Check.ID, v.title(f.Check), f.Found, v.said(f.Found).Text) }) {
 			continue
 		}
 		if len(list) == 0 || list[len(list)-1].Name != r.Schema {
@@ -75,7 +75,7 @@ func (v view) grants(list []string) string {
 
 // areaOrder is the order of the documentation.
 func areaOrder() []string {
-	return []string{"roles", "around", "tables", "policies", "code", "constraints", "side", "token", "probe"}
+	return []string{"roles", "around", "tables", "policies", "code", "constraints", "side", "token", "accepted", "probe"}
 }
 
 // areas are all checks with what came of them.
@@ -85,7 +85,7 @@ func (v view) areas(only filter) []areaPart {
 	count := map[string]map[verify.Outcome]int{}
 	for i := range v.Checks {
 		c := &v.Checks[i]
-		if only.severity != "" && c.Severity != only.severity || !only.says(c.ID, v.title(c), v.why(c), c.Error) {
+		if only.severity != "" && c.Severity != only.severity || !only.says(c.ID, v.title(c), v.why(c), c.Error, v.said(c.Error).Text) {
 			continue
 		}
 		name := area(c.ID)
@@ -122,7 +122,7 @@ func outcomeWord(o verify.Outcome) string {
 }
 
 func (v view) checkRow(c *checked) checkRow {
-	row := checkRow{ID: c.ID, Title: v.title(c), Severity: v.severity(c.Severity), Examined: "–", Note: c.Error}
+	row := checkRow{ID: c.ID, Title: v.title(c), Severity: v.severity(c.Severity), Examined: "–", Note: v.said(c.Error)}
 	row.Outcome = severityWord{"met", "check-circle", v.T("isolation.page.outcome." + outcomeWord(c.Outcome))}
 	switch c.Outcome {
 	case verify.Fail:

@@ -32,12 +32,17 @@ type pages struct {
 	c         *console.Chrome
 	r         *measure.Runner
 	templates map[string]*template.Template
+	said      map[string]sayings // what verify says, by language; English as it is
 }
 
 // Pages makes the routes of the guarded databases and of the map of each. They read evidence and the
 // estate in force, change nothing, and are open to who may read checks.
 func Pages(c *console.Chrome, r *measure.Runner) ([]web.Route, error) {
-	h := &pages{c: c, r: r, templates: map[string]*template.Template{}}
+	french, err := readSayings("fr", read("said.fr.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	h := &pages{c: c, r: r, templates: map[string]*template.Template{}, said: map[string]sayings{"fr": french}}
 	for _, name := range []string{"list", "map"} {
 		t, err := ui.Parse("console", templates, "templates/"+name+".html")
 		if err != nil {

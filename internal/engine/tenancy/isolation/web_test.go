@@ -28,6 +28,9 @@ DROP POLICY garant_select ON shop.line;
 CREATE POLICY garant_select ON shop.line FOR SELECT TO app USING (true);
 GRANT TRUNCATE ON shop.line TO app`
 
+// accepted is what somebody answers for that is not there.
+const accepted = "accepted:\n  - {check: constraints.unique_without_tenant, objects: [shop.line_pkey], reason: keys are drawn at random, by: the architect, date: 2026-11-27}\n"
+
 // A database that plan and apply have isolated, looked at by the check, on the pages; then broken, looked
 // at again, mended by what the page says.
 func TestPagesOfARealDatabase(t *testing.T) {
@@ -44,7 +47,7 @@ func TestPagesOfARealDatabase(t *testing.T) {
 	h.look()
 	text := consoletest.Text(t, h.page("/isolation/production", "en"))
 	consoletest.Lacks(t, text, "not known now", "was not looked at yet")
-	consoletest.Wants(t, text, "as declared 4", "3 of customers · 1 shared", "/evidence/", "[/checks/isolation.live/run]", "customer_id", "added by apply")
+	consoletest.Wants(t, text, "as declared 4", "3 of tenants · 1 shared", "/evidence/", "[/checks/isolation.live/run]", "customer_id", "added by apply")
 	consoletest.Wants(t, consoletest.Text(t, h.page("/isolation", "fr")), "3 de clients · 1 commune", "[/isolation/production]")
 
 	w.exec(careless)
@@ -60,7 +63,8 @@ func TestPagesOfARealDatabase(t *testing.T) {
 		"Policies do not bind TRUNCATE", "REVOKE ALL ON shop.export FROM PUBLIC, app;", "then classify it: garant isolation plan.")
 	french := consoletest.Text(t, h.page("/isolation/production", "fr"))
 	consoletest.Wants(t, french, "non tenu", "La sécurité au niveau des lignes est désactivée sur une table de clients", "non classée 1", "ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY;")
-	consoletest.Lacks(t, french, "Row-level security is off", "It is true of every row of")
+	consoletest.Wants(t, french, "Ses politiques ne sont pas en vigueur.", "Elle est vraie pour chaque ligne.", "Le manifeste ne la nomme pas. L’application a des droits sur elle.", "puis classez-la : garant isolation plan.", "app a TRUNCATE. Il peut vider la table")
+	consoletest.Lacks(t, french, "Row-level security is off", "It is true of every row", "The manifest does not name it")
 
 	only := consoletest.Text(t, h.page("/isolation/production?severity=high", "en"))
 	consoletest.Lacks(t, after(only, "Findings and repairs"), "REVOKE TRUNCATE")
@@ -95,12 +99,23 @@ func TestPagesOfARealDatabase(t *testing.T) {
 	text = consoletest.Text(t, h.page("/isolation/production", "en"))
 	consoletest.Wants(t, text, "critical finding 2", "not known now 2")
 	h.ahead = 0
-	w.declare([]byte(strings.Replace(string(w.manifest), "reason: no key leads to a customer", "reason: Countries of ISO 3166", 1)))
+	w.declare([]byte(strings.Replace(string(w.manifest), "reason: no key leads to a tenant", "reason: Countries of ISO 3166", 1)))
 	h.estate, h.number = w.estate, 2
 	text = consoletest.Text(t, h.page("/isolation/production", "en"))
 	consoletest.Wants(t, text, "The manifest has changed since the last look", "not known now 2")
 	w.declare(w.manifest)
 	h.estate, h.number = w.estate, 1
+
+	// What somebody answers for is shown with who does, and that it is not there any more.
+	w.declare([]byte(strings.Replace(string(w.manifest), "\ntables:", "\n"+accepted+"tables:", 1)))
+	h.estate, h.number = w.estate, 2
+	h.look()
+	text = consoletest.Text(t, h.page("/isolation/production", "en"))
+	consoletest.Wants(t, text, "Accepted findings", "keys are drawn at random", "the architect", "27 November 2026", "1 is not found any more")
+	consoletest.Wants(t, consoletest.Text(t, h.page("/isolation/production", "fr")), "Constats acceptés", "1 n’est plus constaté", "Le manifeste en accepte constraints.unique_without_tenant, qui n’y est pas constaté.")
+	w.declare(w.manifest)
+	h.estate, h.number = w.estate, 1
+	h.look()
 
 	// Garant goes blind: what was seen last is shown, and called that.
 	w.address("GARANT_TEST_URL", "postgres://reader@127.0.0.1:1/shop?connect_timeout=1")
@@ -127,7 +142,7 @@ func after(text, mark string) string {
 // Without a guarded database the page says how to have one.
 func TestNothingIsGuarded(t *testing.T) {
 	h := newHouse(t, Checks(Deps{}))
-	shop := []byte("isolation: 1\ndatabase: shop\ndesign: pinned\nkey: {column: id, type: uuid}\napp: [app]\ntables: {shop.customer: {class: tenant, column: id, reason: customers}}\n")
+	shop := []byte("isolation: 1\ndatabase: shop\ndesign: pinned\nkey: {column: id, type: uuid}\napp: [app]\ntables: {shop.customer: {class: tenant, column: id, reason: tenants}}\n")
 	e, err := estate.Parse([]byte("company: {name: Test, country: BE, languages: [fr], time_zone: UTC, contact: a@company.example}\n"+sample), estate.Files{"isolation.yaml": shop})
 	if err != nil || len(e.Guarded()) != 1 {
 		t.Errorf("what the page says to write does not do: %v", err)

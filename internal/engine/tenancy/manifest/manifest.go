@@ -50,13 +50,14 @@ const Blocks = "decide:"
 
 // Manifest is what isolation.yaml declares.
 type Manifest struct {
-	Version  int      // 1
-	Database string   // its name within the cluster
-	Design   string   // Pinned or Statement
-	Key      Key      // what the tenant of a token is
-	App      []string // login roles of the application: they get in with a token only
-	Around   []Path   // declared ways around tenancy
-	Tables   []Table  // sorted by schema, name: every relation with rows of the database's own schemas
+	Version  int          // 1
+	Database string       // its name within the cluster
+	Design   string       // Pinned or Statement
+	Key      Key          // what the tenant of a token is
+	App      []string     // login roles of the application: they get in with a token only
+	Around   []Path       // declared ways around tenancy
+	Accepted []Acceptance // findings of verify that somebody answers for
+	Tables   []Table      // sorted by schema, name: every relation with rows of the database's own schemas
 }
 
 // Key is the column that tells tenants apart.
@@ -72,6 +73,26 @@ type Path struct {
 	Kind string // of Kinds
 	Why  string
 	Line int
+}
+
+// Acceptance says why findings of one check may stay.
+type Acceptance struct {
+	Check   string   // its id
+	Objects []string // as verify prints them
+	Reason  string
+	By      string // who answers for it
+	Date    string // as 2026-11-27
+	Line    int
+}
+
+// Accepts returns what was said of a finding, nil when nothing was.
+func (m *Manifest) Accepts(check, object string) *Acceptance {
+	for i := range m.Accepted {
+		if a := &m.Accepted[i]; a.Check == check && slices.Contains(a.Objects, object) {
+			return a
+		}
+	}
+	return nil
 }
 
 // PathKinds are the ways around tenancy that can be declared.
@@ -134,6 +155,12 @@ func (m *Manifest) Sort() {
 	slices.SortFunc(m.Around, func(a, b Path) int {
 		return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.Kind, b.Kind))
 	})
+	slices.SortFunc(m.Accepted, func(a, b Acceptance) int {
+		return cmp.Or(cmp.Compare(a.Check, b.Check), cmp.Compare(a.Date, b.Date), cmp.Compare(a.By, b.By), cmp.Compare(a.Reason, b.Reason))
+	})
+	for i := range m.Accepted {
+		slices.Sort(m.Accepted[i].Objects)
+	}
 	for i := range m.Tables {
 		slices.SortFunc(m.Tables[i].Grants, func(a, b string) int {
 			return cmp.Compare(slices.Index(GrantWords(), a), slices.Index(GrantWords(), b))

@@ -21,6 +21,8 @@ key: {table: customer.organisation, column: id, type: uuid}
 app: [app, "App 2"]
 around:
   - {role: postgres, kind: superuser, why: the administrators}
+accepted:
+  - {check: constraints.unique_without_tenant, objects: [customer.b_key, 'customer."A_key"'], reason: "random: 25 characters", by: the architect, date: 2026-11-27}
 tables:
   customer.organisation: {class: tenant, column: id, grants: [SELECT]}
   '"Odd Schema"."T.x"':
@@ -43,16 +45,17 @@ func TestParse(t *testing.T) {
 	}
 	want := &manifest.Manifest{
 		Version: 1, Database: "app", Design: manifest.Pinned,
-		Key:    manifest.Key{Table: "customer.organisation", Column: "id", Type: "uuid"},
-		App:    []string{"App 2", "app"},
-		Around: []manifest.Path{{Role: "postgres", Kind: "superuser", Why: "the administrators", Line: 7}},
+		Key:      manifest.Key{Table: "customer.organisation", Column: "id", Type: "uuid"},
+		App:      []string{"App 2", "app"},
+		Around:   []manifest.Path{{Role: "postgres", Kind: "superuser", Why: "the administrators", Line: 7}},
+		Accepted: []manifest.Acceptance{{Check: "constraints.unique_without_tenant", Objects: []string{`customer."A_key"`, "customer.b_key"}, Reason: "random: 25 characters", By: "the architect", Date: "2026-11-27", Line: 9}},
 		Tables: []manifest.Table{
 			{Schema: "Odd Schema", Name: "T.x", Kind: "table", Class: manifest.Tenant, Column: "tenantId", Add: true, Via: []string{"member_id", "a,b"},
-				Reason: "belongs to a member: see the keys", Doubts: []string{"decide: is it?", "other"}, Grants: []string{"SELECT", "DELETE"}, Line: 10},
-			{Schema: "customer", Name: "country", Kind: "table", Class: manifest.Shared, Grants: []string{"SELECT"}, Line: 18},
-			{Schema: "customer", Name: "organisation", Kind: "table", Class: manifest.Tenant, Column: "id", Grants: []string{"SELECT"}, Line: 9},
-			{Schema: "customer", Name: "secret", Kind: "table", Class: manifest.Private, Line: 19},
-			{Schema: "customer", Name: "v", Kind: "view", Class: manifest.Tenant, Line: 20},
+				Reason: "belongs to a member: see the keys", Doubts: []string{"decide: is it?", "other"}, Grants: []string{"SELECT", "DELETE"}, Line: 12},
+			{Schema: "customer", Name: "country", Kind: "table", Class: manifest.Shared, Grants: []string{"SELECT"}, Line: 20},
+			{Schema: "customer", Name: "organisation", Kind: "table", Class: manifest.Tenant, Column: "id", Grants: []string{"SELECT"}, Line: 11},
+			{Schema: "customer", Name: "secret", Kind: "table", Class: manifest.Private, Line: 21},
+			{Schema: "customer", Name: "v", Kind: "view", Class: manifest.Tenant, Line: 22},
 		},
 	}
 	if diff := cmp.Diff(want, m); diff != "" {
@@ -88,7 +91,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &first)
 	}
-	if diff := cmp.Diff(m, again, cmpopts.IgnoreFields(manifest.Table{}, "Line"), cmpopts.IgnoreFields(manifest.Path{}, "Line")); diff != "" {
+	if diff := cmp.Diff(m, again, cmpopts.IgnoreFields(manifest.Table{}, "Line"), cmpopts.IgnoreFields(manifest.Path{}, "Line"), cmpopts.IgnoreFields(manifest.Acceptance{}, "Line")); diff != "" {
 		t.Error(diff)
 	}
 	rand.Shuffle(len(again.Tables), func(i, j int) { again.Tables[i], again.Tables[j] = again.Tables[j], again.Tables[i] })
@@ -123,19 +126,23 @@ func TestProblems(t *testing.T) {
 		"key column":       {change("column: id, type", "column: uid, type"), "Write the same column in both."},
 		"key not there":    {change("table: customer.organisation", "table: customer.organization"), "isolation.yaml:4: key.table: "},
 		"capitals":         {change("customer.secret", "customer.Secret"), `write 'customer."Secret"'.`},
-		"no schema":        {change("customer.secret", "secret"), "isolation.yaml:19: tables: \"secret\" is not the name of a table with its schema."},
-		"twice":            {change("customer.secret", "customer.country"), "isolation.yaml:19: tables.customer.country: The table is written twice; the first is on line 18."},
+		"no schema":        {change("customer.secret", "secret"), "isolation.yaml:21: tables: \"secret\" is not the name of a table with its schema."},
+		"twice":            {change("customer.secret", "customer.country"), "isolation.yaml:21: tables.customer.country: The table is written twice; the first is on line 20."},
 		"class":            {change("class: private", "class: secret"), "tables.customer.secret.class: "},
 		"no column":        {change("{class: private}", "{class: tenant}"), "A tenant table needs the column"},
 		"column of shared": {change("{class: private}", "{class: shared, column: x}"), "Only a tenant table"},
 		"private grants":   {change("{class: private}", "{class: private, grants: [SELECT]}"), "A private table is not for the application"},
 		"add without via":  {change("    via: [member_id, 'a,b']\n", ""), "Nothing says from where"},
 		"via without add":  {change("    add: true\n", ""), "The way is for a column that apply is to add."},
-		"grant":            {change("grants: [DELETE, SELECT]", "grants: [DELETE, TRUNCATE]"), "isolation.yaml:17: tables.\"Odd Schema\".\"T.x\".grants[1]: \"TRUNCATE\" is not known here."},
+		"grant":            {change("grants: [DELETE, SELECT]", "grants: [DELETE, TRUNCATE]"), "isolation.yaml:19: tables.\"Odd Schema\".\"T.x\".grants[1]: \"TRUNCATE\" is not known here."},
 		"partition":        {change("{class: private}", "{kind: partition, class: shared, grants: [SELECT]}"), "A partition is reached through its parent"},
 		"matview":          {change("{kind: view, class: tenant}", "{kind: matview, class: tenant, grants: [SELECT]}"), "PostgreSQL holds no policy on a materialised view"},
 		"app around":       {change("role: postgres", "role: app"), "may not go around tenancy"},
 		"no app":           {change(`[app, "App 2"]`, "[]"), "isolation.yaml:5: app: The list is empty."},
+		"accepted twice":   {change("customer.b_key", "'customer.\"A_key\"'"), "is accepted twice. Keep one of them."},
+		"accepted nothing": {change("[customer.b_key, 'customer.\"A_key\"']", "[]"), "isolation.yaml:9: accepted[0].objects: The list is empty."},
+		"no day":           {change("2026-11-27", "yesterday"), "isolation.yaml:9: accepted[0].date: A day belongs here."},
+		"nobody":           {change("by: the architect, ", ""), "accepted[0].by: The key is missing."},
 		"anchor":           {change("{class: private}", "&x {class: private}"), "Anchors"},
 		"number":           {change("database: app", "database: 12"), "A text belongs here, not a number"},
 	} {
@@ -209,7 +216,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, &b)
 		}
-		if diff := cmp.Diff(m, again, cmpopts.IgnoreFields(manifest.Table{}, "Line"), cmpopts.IgnoreFields(manifest.Path{}, "Line"), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(m, again, cmpopts.IgnoreFields(manifest.Table{}, "Line"), cmpopts.IgnoreFields(manifest.Path{}, "Line"), cmpopts.IgnoreFields(manifest.Acceptance{}, "Line"), cmpopts.EquateEmpty()); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -41,7 +42,7 @@ func (r *reader) manifest(source []byte) *Manifest {
 	if root == nil {
 		return nil
 	}
-	f := r.fields(root, "", "isolation", "database", "design", "key", "app", "around", "tables")
+	f := r.fields(root, "", "isolation", "database", "design", "key", "app", "around", "accepted", "tables")
 	m := &Manifest{Version: 1}
 	if v := r.required(root, f, "", "isolation", "Begin the file with isolation: 1."); v != nil && (v.Kind != yaml.ScalarNode || v.Value != "1") {
 		r.add(v, "isolation", "This version of the manifest is not known.", "Write isolation: 1.")
@@ -63,6 +64,9 @@ func (r *reader) manifest(source []byte) *Manifest {
 	}
 	for i, n := range r.list(f["around"], "around", "List each way around tenancy: {role: postgres, kind: superuser, why: …}.") {
 		m.Around = append(m.Around, r.path(n, fmt.Sprintf("around[%d]", i)))
+	}
+	for i, n := range r.list(f["accepted"], "accepted", "List what may stay: {check: constraints.unique_without_tenant, objects: [public.note_pkey], reason: …, by: …, date: 2026-11-27}.") {
+		m.Accepted = append(m.Accepted, r.acceptance(n, fmt.Sprintf("accepted[%d]", i), m))
 	}
 	m.Tables = r.tables(r.required(root, f, "", "tables", "Name every table with its class; garant isolation plan writes the list."), m)
 	r.together(root, f, m)
@@ -118,6 +122,41 @@ func (r *reader) path(n *yaml.Node, at string) Path {
 		Why:  r.text(r.required(n, f, at, "why", "Say in a few words what the role is needed for."), at+".why", maxText),
 		Line: n.Line,
 	}
+}
+
+// acceptance reads one entry; a finding is accepted once.
+func (r *reader) acceptance(n *yaml.Node, at string, m *Manifest) Acceptance {
+	f := r.fields(n, at, "check", "objects", "reason", "by", "date")
+	a := Acceptance{
+		Check:  r.text(r.required(n, f, at, "check", "Write the id that garant isolation verify prints, such as constraints.unique_without_tenant."), at+".check", maxIdent),
+		Reason: r.text(r.required(n, f, at, "reason", "Say why it may stay."), at+".reason", maxText),
+		By:     r.text(r.required(n, f, at, "by", "Name who answers for it."), at+".by", maxText),
+		Line:   n.Line,
+	}
+	objects := r.required(n, f, at, "objects", "List the objects as garant isolation verify prints them.")
+	for i, o := range r.list(objects, at+".objects", "List the objects as garant isolation verify prints them.") {
+		key := fmt.Sprintf("%s.objects[%d]", at, i)
+		name := r.text(o, key, maxText)
+		if name != "" && (slices.Contains(a.Objects, name) || m.Accepts(a.Check, name) != nil) {
+			r.add(o, key, shown(name)+" is accepted twice.", "Keep one of them.")
+		}
+		a.Objects = append(a.Objects, name)
+	}
+	if objects != nil && objects.Kind == yaml.SequenceNode && len(objects.Content) == 0 {
+		r.add(objects, at+".objects", "The list is empty.", "List the objects as garant isolation verify prints them, or remove the entry.")
+	}
+	switch on := r.required(n, f, at, "date", "Write the day on which it was accepted, such as 2026-11-27."); {
+	case on == nil:
+	case on.Kind == yaml.ScalarNode:
+		if _, err := time.Parse(time.DateOnly, on.Value); err == nil {
+			a.Date = on.Value
+			break
+		}
+		fallthrough
+	default:
+		r.add(on, at+".date", "A day belongs here.", "Write it as 2026-11-27.")
+	}
+	return a
 }
 
 func (r *reader) tables(n *yaml.Node, m *Manifest) []Table {

@@ -13,9 +13,9 @@ import (
 const head = `# Which rows of this database belong to whom. Written by garant isolation plan; read it, correct it,
 # keep it beside your migrations, and run garant isolation plan again after each change of the schema.
 #
-#   tenant    each row belongs to one customer, named by column: the application sees those of the
+#   tenant    each row belongs to one tenant, named by column: the application sees those of the
 #             token that it entered the transaction with, and no others
-#   shared    the same for all customers: the application reads it; more only where grants say so
+#   shared    the same for all tenants: the application reads it; more only where grants say so
 #   private   not for the application at all
 #
 # A table that is not in this file is not for the application either. A doubt is a question that
@@ -29,6 +29,10 @@ func (m *Manifest) Write(to io.Writer) error {
 	sorted := *m
 	sorted.App = append([]string(nil), m.App...)
 	sorted.Around = append([]Path(nil), m.Around...)
+	sorted.Accepted = append([]Acceptance(nil), m.Accepted...)
+	for i := range sorted.Accepted {
+		sorted.Accepted[i].Objects = append([]string(nil), sorted.Accepted[i].Objects...)
+	}
 	sorted.Tables = append([]Table(nil), m.Tables...)
 	for i := range sorted.Tables {
 		sorted.Tables[i].Grants = append([]string(nil), sorted.Tables[i].Grants...)
@@ -42,9 +46,9 @@ func (m *Manifest) bytes() []byte {
 	var b bytes.Buffer
 	b.WriteString(head)
 	fmt.Fprintf(&b, "isolation: 1\ndatabase: %s\n", scalar(m.Database))
-	b.WriteString("\n# How the database knows the customer of a transaction: pinned (the token is verified once) or\n# statement (in each statement; for managed PostgreSQL, where nobody is superuser).\n")
+	b.WriteString("\n# How the database knows the tenant of a transaction: pinned (the token is verified once) or\n# statement (in each statement; for managed PostgreSQL, where nobody is superuser).\n")
 	fmt.Fprintf(&b, "design: %s\n", scalar(m.Design))
-	b.WriteString("\n# What the customer in a token is.\n")
+	b.WriteString("\n# What the tenant in a token is.\n")
 	if m.Key.Table == "" {
 		fmt.Fprintf(&b, "key: {column: %s, type: %s}\n", scalar(m.Key.Column), scalar(m.Key.Type))
 	} else {
@@ -52,7 +56,7 @@ func (m *Manifest) bytes() []byte {
 	}
 	b.WriteString("\n# The roles that the application signs in as. They own nothing and get in with a token only.\n")
 	fmt.Fprintf(&b, "app: %s\n", flow(m.App))
-	b.WriteString("\n# The ways around all this: who sees every customer, and what for. garant isolation verify holds\n# the database to this list.\n")
+	b.WriteString("\n# The ways around all this: who sees every tenant, and what for. garant isolation verify holds\n# the database to this list.\n")
 	if len(m.Around) == 0 {
 		b.WriteString("around: []\n")
 	} else {
@@ -60,6 +64,12 @@ func (m *Manifest) bytes() []byte {
 	}
 	for _, p := range m.Around {
 		fmt.Fprintf(&b, "  - {role: %s, kind: %s, why: %s}\n", scalar(p.Role), scalar(p.Kind), scalar(p.Why))
+	}
+	if len(m.Accepted) > 0 {
+		b.WriteString("\n# Findings of garant isolation verify that may stay: why, by whose word, since when. Verify counts and\n# shows them, and tells of those that are not there any more.\naccepted:\n")
+	}
+	for _, a := range m.Accepted {
+		fmt.Fprintf(&b, "  - check: %s\n    objects: %s\n    reason: %s\n    by: %s\n    date: %s\n", scalar(a.Check), flow(a.Objects), scalar(a.Reason), scalar(a.By), a.Date)
 	}
 	m.summary(&b)
 	if len(m.Tables) == 0 {

@@ -14,7 +14,7 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 	var all []string
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	b := newBuilder(db, m)
-	say("Pooler: a connection must bring nothing of one customer to the next. pgbouncer: server_reset_query = DISCARD ALL, server_reset_query_always = 1. Elsewhere: DISCARD ALL when a connection is given back.")
+	say("Pooler: a connection must bring nothing of one tenant to the next. pgbouncer: server_reset_query = DISCARD ALL, server_reset_query_always = 1. Elsewhere: DISCARD ALL when a connection is given back.")
 	say("Server: log_parameter_max_length = 0 and log_parameter_max_length_on_error = 0, and the extended protocol in the driver, so that no token stands in a log.")
 	if me := db.Role(db.Me); me == nil || !me.Super {
 		if b.makesLarge() {
@@ -23,7 +23,7 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 		say("Statements of the application's other connections show in pg_stat_activity: a superuser hides them with ALTER ROLE %s SET track_activities = off.", quoted(m.App))
 	}
 	for _, p := range db.Publications {
-		say("Publication %s sends rows of every customer without a filter: whoever subscribes goes around tenancy. Declare it under around (kind replication), or give it a WHERE.", p)
+		say("Publication %s sends rows of every tenant without a filter: whoever subscribes goes around tenancy. Declare it under around (kind replication), or give it a WHERE.", p)
 	}
 	left, unique := map[string]int{}, 0
 	for _, r := range db.Relations {
@@ -44,17 +44,17 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 		b.keysLeft(r, t, say)
 	}
 	if unique > 0 {
-		say("%d unique keys hold over all customers: a refused insert tells that somebody has the value. Apply leaves them, because applications name them in ON CONFLICT; garant isolation verify lists them with what widens each (constraints.unique_without_tenant).", unique)
+		say("%d unique keys hold over all tenants: a refused insert tells that somebody has the value. Apply leaves them, because applications name them in ON CONFLICT; garant isolation verify lists them with what widens each (constraints.unique_without_tenant).", unique)
 	}
 	for _, name := range sorted(left) {
-		say("%s reads %d tables of customers today and is no role of the application: after apply it sees no row of them. Declare it under around (kind bypass, with why), or let it enter with a token (app).", name, left[name])
+		say("%s reads %d tables of tenants today and is no role of the application: after apply it sees no row of them. Declare it under around (kind bypass, with why), or let it enter with a token (app).", name, left[name])
 	}
 	var definers []string
 	for _, d := range db.Definers {
 		definers = append(definers, manifest.Qualified(d.Schema, d.Name))
 	}
 	if len(definers) > 0 {
-		say("Functions that run with their owner's rights see every customer: %s. Read them, or make them SECURITY INVOKER.", some(definers))
+		say("Functions that run with their owner's rights see every tenant: %s. Read them, or make them SECURITY INVOKER.", some(definers))
 	}
 	return all
 }
@@ -68,11 +68,11 @@ func (b *builder) keysLeft(r *schema.Relation, t *manifest.Table, say func(strin
 		}
 		switch {
 		case k.Target.QualifiedName() == b.m.Key.Table:
-			say("%s of %s (%s) names a customer beside %s: the application can name another's. Nothing of theirs is shown by it.", k.Name, r.QualifiedName(), strings.Join(k.Columns, ", "), t.Column)
+			say("%s of %s (%s) names a tenant beside %s: the application can name another's. Nothing of theirs is shown by it.", k.Name, r.QualifiedName(), strings.Join(k.Columns, ", "), t.Column)
 		case !b.certain(k.Target, to) && !reaches(k):
-			say("%s of %s stays without the customer: %s of %s may be empty, and what belongs to nobody could not be referred to.", k.Name, r.QualifiedName(), to.Column, k.Target.QualifiedName())
+			say("%s of %s stays without the tenant: %s of %s may be empty, and what belongs to nobody could not be referred to.", k.Name, r.QualifiedName(), to.Column, k.Target.QualifiedName())
 		case stays(k):
-			say("%s of %s stays without the customer: its ON UPDATE SET NULL or SET DEFAULT would empty %s too.", k.Name, r.QualifiedName(), t.Column)
+			say("%s of %s stays without the tenant: its ON UPDATE SET NULL or SET DEFAULT would empty %s too.", k.Name, r.QualifiedName(), t.Column)
 		}
 	}
 }

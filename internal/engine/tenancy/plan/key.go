@@ -65,7 +65,7 @@ func findKey(db *schema.Database, wanted *manifest.Key) (*found, error) {
 			f.root = db.Relation(s, n)
 			if f.root == nil || f.root.Column(wanted.Column) == nil {
 				return nil, errs.New(errs.Invalid, "tenancy.plan.key", fmt.Sprintf("%s has no column %s here.", wanted.Table, wanted.Column)).
-					WithFix("Name the table that has one row for each customer and its key: --key customer.organisation.id.")
+					WithFix("Name the table that has one row for each tenant and its key: --key customer.organisation.id.")
 			}
 			if t := keyType(f.root.Column(wanted.Column).Base); t != "" && wanted.Type == "" {
 				f.key.Type = t
@@ -78,7 +78,7 @@ func findKey(db *schema.Database, wanted *manifest.Key) (*found, error) {
 			}
 		}
 		if f.key.Type == "" {
-			return nil, errs.New(errs.Invalid, "tenancy.plan.key", fmt.Sprintf("The column %s is in no table here, or of a type in which no customer's key is held.", wanted.Column)).
+			return nil, errs.New(errs.Invalid, "tenancy.plan.key", fmt.Sprintf("The column %s is in no table here, or of a type in which no tenant's key is held.", wanted.Column)).
 				WithFix("Name a column of type uuid, an integer type or text: --key customer.organisation.id.")
 		}
 		f.columns(db)
@@ -139,8 +139,8 @@ func keyWithoutTable(db *schema.Database) (*found, error) {
 		}
 	}
 	if count[best] == 0 {
-		return nil, errs.New(errs.Invalid, "tenancy.plan.no_key", "Nothing in this database looks like the key of a customer.").
-			WithFix("Name the table that has one row for each customer and its key: --key customer.organisation.id.")
+		return nil, errs.New(errs.Invalid, "tenancy.plan.no_key", "Nothing in this database looks like the key of a tenant.").
+			WithFix("Name the table that has one row for each tenant and its key: --key customer.organisation.id.")
 	}
 	f := &found{key: manifest.Key{Column: best.name, Type: best.typ}}
 	f.columns(db)

@@ -74,7 +74,7 @@ func (b *builder) keys(r *schema.Relation) {
 		if !seen[id] && w.here == nil && r.UniqueOn(w.refers) == nil {
 			seen[id], b.keyed[r] = true, true
 			b.createIndex(r, named("key", r.Name, strings.Join(w.key.Refers, "_"), t.Column), w.refers, true,
-				"Make "+strings.Join(w.refers, ", ")+" of "+r.QualifiedName()+" a key, for others to refer to the row within its customer")
+				"Make "+strings.Join(w.refers, ", ")+" of "+r.QualifiedName()+" a key, for others to refer to the row within its tenant")
 		}
 	}
 }
@@ -85,7 +85,7 @@ func (b *builder) index(r *schema.Relation) {
 	if r.LedBy(t.Column) != nil || b.keyed[r] {
 		return
 	}
-	b.createIndex(r, named("tenant", r.Name, t.Column), []string{t.Column}, false, "Index "+t.Column+" of "+r.QualifiedName()+", to find a customer's rows without reading the others'")
+	b.createIndex(r, named("tenant", r.Name, t.Column), []string{t.Column}, false, "Index "+t.Column+" of "+r.QualifiedName()+", to find a tenant's rows without reading the others'")
 }
 
 // createIndex makes an index beside readers and writers; on a partitioned table one for each partition, then attached.
@@ -166,16 +166,16 @@ func (b *builder) widen(r *schema.Relation, w widened) {
 	if w.here != nil {
 		fresh = w.here.Name
 	} else if whole {
-		b.add(Step{ID: "fk:" + name + "." + w.key.Name, Table: name, Title: "Let " + w.key.Name + " of " + name + " refer within one customer: " + strings.Join(w.columns, ", "),
+		b.add(Step{ID: "fk:" + name + "." + w.key.Name, Table: name, Title: "Let " + w.key.Name + " of " + name + " refer within one tenant: " + strings.Join(w.columns, ", "),
 			SQL: []string{alter + "ADD CONSTRAINT " + manifest.Quote(fresh) + " " + definition}, Find: find, Lock: lockWrites + ", on both tables while it reads", Cost: "reads the table once: " + size(r),
 			Undo: drop, Back: "drops it"})
 	} else {
-		b.add(Step{ID: "fk:" + name + "." + w.key.Name, Table: name, Title: "Let " + w.key.Name + " of " + name + " refer within one customer: " + strings.Join(w.columns, ", "),
+		b.add(Step{ID: "fk:" + name + "." + w.key.Name, Table: name, Title: "Let " + w.key.Name + " of " + name + " refer within one tenant: " + strings.Join(w.columns, ", "),
 			SQL: []string{alter + "ADD CONSTRAINT " + manifest.Quote(fresh) + " " + definition + " NOT VALID"}, Lock: lockWrites + ", on both tables for a moment", Cost: catalogueOnly,
 			Undo: drop, Back: "drops it"})
 	}
 	if !whole && (w.here == nil || !w.here.Validated) {
-		b.add(Step{ID: "fk-validate:" + name + "." + w.key.Name, Table: name, Title: "Hold that every row of " + name + " refers within its customer",
+		b.add(Step{ID: "fk-validate:" + name + "." + w.key.Name, Table: name, Title: "Hold that every row of " + name + " refers within its tenant",
 			SQL: []string{alter + "VALIDATE CONSTRAINT " + manifest.Quote(fresh)}, Find: find, Lock: lockAlongside + "; ROW SHARE on " + target, Cost: "reads the table once: " + size(r), Back: "nothing to take back"})
 	}
 	if w.keep {
@@ -190,7 +190,7 @@ func (b *builder) widen(r *schema.Relation, w widened) {
 	case w.key.Validated:
 		undo = append(undo, []string{alter + "VALIDATE CONSTRAINT " + manifest.Quote(w.key.Name)})
 	}
-	b.add(Step{ID: "fk-swap:" + name + "." + w.key.Name, Table: name, Title: "Put it in the place of the key without the customer, under its name",
+	b.add(Step{ID: "fk-swap:" + name + "." + w.key.Name, Table: name, Title: "Put it in the place of the key without the tenant, under its name",
 		SQL:  []string{alter + "DROP CONSTRAINT " + manifest.Quote(w.key.Name), alter + "RENAME CONSTRAINT " + manifest.Quote(fresh) + " TO " + manifest.Quote(w.key.Name)},
 		Lock: lockBrief + "; also on " + target, Cost: catalogueOnly, Undo: undo, Back: "brings the key back as it was, first for new rows, then held for all"})
 }

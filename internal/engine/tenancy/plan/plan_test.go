@@ -127,7 +127,7 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// Each of these databases names its customers in another way.
+// Each of these databases names its tenants in another way.
 func TestFindsTheKey(t *testing.T) {
 	super := tenancytest.Shop(t)
 	for name, c := range map[string]struct {
@@ -169,7 +169,7 @@ func TestFindsTheKey(t *testing.T) {
 	}
 	tenancytest.Exec(t, super, "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE measurement (id int, value int)")
 	if _, err := plan.Propose(read(t), nil, plan.Wish{}); !errs.Is(err, errs.Invalid) {
-		t.Errorf("nothing names customers: %v", err)
+		t.Errorf("nothing names tenants: %v", err)
 	}
 	if _, err := plan.Propose(read(t), nil, plan.Wish{Key: &manifest.Key{Table: "public.nothing", Column: "id"}}); !errs.Is(err, errs.Invalid) {
 		t.Errorf("a key that is not there: %v", err)
@@ -234,5 +234,60 @@ func TestStepsExplainThemselves(t *testing.T) {
 			t.Errorf("%s prepares after the switch", s.ID)
 		}
 		last = s.Phase
+	}
+}
+
+// Keys that look random are put to the reviewer, who confirms them; plan accepts nothing, and keeps what was accepted.
+func TestRandomKeys(t *testing.T) {
+	super := tenancytest.Shop(t, `CREATE TABLE organisation (id text PRIMARY KEY);
+CREATE TABLE person (id text PRIMARY KEY, organisation_id text NOT NULL REFERENCES organisation, mail text UNIQUE);
+CREATE TABLE tag (id varchar(26) PRIMARY KEY, organisation_id text NOT NULL REFERENCES organisation);
+CREATE TABLE note (id text PRIMARY KEY, organisation_id text NOT NULL REFERENCES organisation);
+INSERT INTO organisation SELECT left('c' || md5(n::text), 25) FROM generate_series(1, 2) AS n;
+INSERT INTO person SELECT left('c' || md5(id || n), 25), id, id || n FROM organisation, generate_series(1, 100) AS n;
+ANALYZE`)
+	p := propose(t, read(t), nil, plan.Wish{})
+	for _, want := range []string{
+		"person: unique id over all tenants: the keys look random (id: 25 characters, as a cuid has). If nobody can guess them, confirm it under accepted: check constraints.unique_without_tenant, object public.person_pkey",
+		"person: unique mail over all tenants (person_mail_key): an insert tells",
+		"tag: unique id over all tenants: the keys look random (id: 26 characters, as a ULID has)",
+		"note: unique id over all tenants: if nobody can guess these keys, confirm it under accepted",
+	} {
+		table, text, _ := strings.Cut(want, ": ")
+		if !slices.ContainsFunc(p.Manifest.Table("public", table).Doubts, func(d string) bool { return strings.HasPrefix(d, text) }) {
+			t.Errorf("%s has no doubt %q: %q", table, text, p.Manifest.Table("public", table).Doubts)
+		}
+	}
+	if len(p.Manifest.Accepted) > 0 {
+		t.Errorf("plan accepted %+v", p.Manifest.Accepted)
+	}
+	p.Manifest.Accepted = []manifest.Acceptance{{Check: "constraints.unique_without_tenant", Objects: []string{"public.person_pkey"}, Reason: "random", By: "the architect", Date: "2026-11-27"}}
+	tenancytest.Exec(t, super, `CREATE TABLE late (id uuid PRIMARY KEY)`)
+	if again := propose(t, read(t), p.Manifest, plan.Wish{}); len(again.Manifest.Accepted) != 1 {
+		t.Error("what was accepted is forgotten")
+	}
+}
+
+// A declared way around gets its policy where it has a right, and loses it with that.
+func TestDeclaredWhereThereIsARight(t *testing.T) {
+	super := tenancytest.Shop(t, `CREATE TABLE organisation (id uuid PRIMARY KEY); CREATE TABLE a (id uuid PRIMARY KEY, organisation_id uuid NOT NULL REFERENCES organisation); CREATE TABLE b (id uuid PRIMARY KEY, organisation_id uuid NOT NULL REFERENCES organisation);
+GRANT SELECT ON a TO reporting; GRANT SELECT ON b TO PUBLIC`)
+	m := propose(t, read(t), nil, plan.Wish{App: []string{"app"}}).Manifest
+	m.Around = append(m.Around, manifest.Path{Role: "reporting", Kind: "bypass", Why: "the report"})
+	declared := func(table string) string {
+		for _, s := range plan.Steps(read(t), m, plan.Version{}, nil) {
+			if s.ID == "policy:public."+table {
+				sql := slices.DeleteFunc(slices.Clone(s.SQL), func(one string) bool { return !strings.Contains(one, plan.PolicyDeclared) })
+				return strings.Join(sql, ";")
+			}
+		}
+		return ""
+	}
+	if a, b := declared("a"), declared("b"); !strings.HasPrefix(a, "CREATE POLICY garant_declared ON public.a") || b != "" {
+		t.Errorf("%q, %q", a, b)
+	}
+	tenancytest.Exec(t, super, declared("a")+"; REVOKE SELECT ON a FROM reporting")
+	if a := declared("a"); a != "DROP POLICY garant_declared ON public.a" {
+		t.Errorf("%q", a)
 	}
 }

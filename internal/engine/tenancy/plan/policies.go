@@ -48,8 +48,12 @@ func (b *builder) policy(r *schema.Relation) {
 		hold(p)
 	}
 	hold(schema.Policy{Name: PolicyOwner, Permissive: true, Command: "*", Roles: []string{r.Owner}, Using: "true", Check: "true"})
+	i := slices.IndexFunc(r.Policies, func(o schema.Policy) bool { return o.Name == PolicyDeclared })
 	if declared := b.declared(r); len(declared) > 0 {
 		hold(schema.Policy{Name: PolicyDeclared, Permissive: true, Command: "*", Roles: declared, Using: "true", Check: "true"})
+	} else if i >= 0 {
+		sql = append(sql, fmt.Sprintf("DROP POLICY %s ON %s", PolicyDeclared, name))
+		undo = append([]string{written(r.Policies[i], name)}, undo...)
 	}
 	var on []string
 	if !r.RLS {
@@ -66,7 +70,7 @@ func (b *builder) policy(r *schema.Relation) {
 	if len(sql) == 0 {
 		return
 	}
-	b.add(Step{ID: "policy:" + name, Phase: Switch, Table: name, Title: "Show the application the rows of " + name + " that are its token's customer's, and no others",
+	b.add(Step{ID: "policy:" + name, Phase: Switch, Table: name, Title: "Show the application the rows of " + name + " that are its token's tenant's, and no others",
 		SQL: sql, Lock: lockBrief, Cost: catalogueOnly, Undo: [][]string{undo}, Back: "drops the policies and brings back what was switched"})
 }
 
@@ -77,18 +81,30 @@ func (b *builder) widening(r *schema.Relation) bool {
 	})
 }
 
-// declared are the roles that the manifest lets around tenancy and that policies would hold.
+// declared are the roles that the manifest lets around tenancy here: those that policies would hold, and that have a right
+// on the relation of their own, or of a group's. What PUBLIC has apply takes.
 func (b *builder) declared(r *schema.Relation) []string {
 	var all []string
 	for _, p := range b.m.Around {
 		role := b.db.Role(p.Role)
-		if role == nil || unbound(role) || p.Role == r.Owner || slices.Contains(all, p.Role) || !slices.Contains([]string{"bypass", "backup", "definer"}, p.Kind) {
+		if role == nil || unbound(role) || p.Role == r.Owner || slices.Contains(all, p.Role) || !slices.Contains([]string{"bypass", "backup", "definer"}, p.Kind) || !b.reaches(r, role) {
 			continue
 		}
 		all = append(all, p.Role)
 	}
 	slices.Sort(all)
 	return all
+}
+
+// reaches reports whether a role may do something with the rows of a relation.
+func (b *builder) reaches(r *schema.Relation, role *schema.Role) bool {
+	as := append([]string{role.Name}, role.MemberOf...)
+	if slices.Contains(as, "pg_read_all_data") || slices.Contains(as, "pg_write_all_data") || slices.Contains(as, r.Owner) {
+		return true
+	}
+	return slices.ContainsFunc(as, func(name string) bool {
+		return slices.ContainsFunc(manifest.GrantWords(), func(g string) bool { return r.Holds(name, g) })
+	})
 }
 
 // applying are the application's roles and every group that they can act as.

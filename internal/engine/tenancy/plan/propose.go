@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
@@ -74,17 +75,17 @@ func Propose(db *schema.Database, before *manifest.Manifest, w Wish) (*Proposal,
 // notes tells how the key was chosen.
 func (p *Proposal) notes(f *found) {
 	if f.root == nil {
-		p.Notes = append(p.Notes, fmt.Sprintf("Customers have no table here; the column %s tells them apart.", f.key.Column))
+		p.Notes = append(p.Notes, fmt.Sprintf("Tenants have no table here; the column %s tells them apart.", f.key.Column))
 	}
 	if len(f.rest) > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("Customers seem to be the rows of %s. Levels below or beside it that could be meant instead: %s (garant isolation plan --key TABLE.COLUMN).", f.key.Table, strings.Join(f.rest, ", ")))
+		p.Notes = append(p.Notes, fmt.Sprintf("Tenants seem to be the rows of %s. Levels below or beside it that could be meant instead: %s (garant isolation plan --key TABLE.COLUMN).", f.key.Table, strings.Join(f.rest, ", ")))
 	}
 }
 
 // keep puts the reviewer's decisions over what was proposed, and says what is new.
 func (p *Proposal) keep(db *schema.Database, before *manifest.Manifest) {
 	m := p.Manifest
-	m.Around = before.Around
+	m.Around, m.Accepted = before.Around, before.Accepted
 	if before.Database != m.Database {
 		p.Changed = append(p.Changed, fmt.Sprintf("The manifest is of database %s, this one is %s.", before.Database, m.Database))
 	}
@@ -212,65 +213,99 @@ func (c *classifier) table(r *schema.Relation) *manifest.Table {
 	}
 	t.Grants = c.granted(r)
 	for _, pair := range polymorphic(r) {
-		doubt(t, "%s names its row by %s: no key holds that it is of the same customer", pair[1], pair[0])
+		doubt(t, "%s names its row by %s: no key holds that it is of the same tenant", pair[1], pair[0])
 	}
 	for _, x := range r.Indexes {
-		if x.Unique && x.Columns != nil && len(x.Columns) > 0 && !slices.Contains(x.Columns, t.Column) && !c.onlyIDs(r, x.Columns) {
-			doubt(t, "unique %s over all customers (%s): an insert tells whether another customer has the value", strings.Join(x.Columns, ", "), x.Name)
+		if !x.Unique || len(x.Columns) == 0 || slices.Contains(x.Columns, t.Column) || numbered(r, x.Columns) {
+			continue
+		}
+		name, columns := manifest.Qualified(r.Schema, x.Name), strings.Join(x.Columns, ", ")
+		switch column, length, kind := random(r, x.Columns); {
+		case kind != "":
+			doubt(t, "unique %s over all tenants: the keys look random (%s: %d characters, as %s has). If nobody can guess them, confirm it under accepted: check constraints.unique_without_tenant, object %s", columns, column, length, kind, name)
+		case identifies(r, x.Columns):
+			doubt(t, "unique %s over all tenants: if nobody can guess these keys, confirm it under accepted: check constraints.unique_without_tenant, object %s; else an insert tells whether another tenant has the value", columns, name)
+		default:
+			doubt(t, "unique %s over all tenants (%s): an insert tells whether another tenant has the value", columns, x.Name)
 		}
 	}
 	return t
 }
 
-// onlyIDs reports whether a unique key has a part that nobody guesses, or that is a number given
-// by the database.
-func (c *classifier) onlyIDs(r *schema.Relation, columns []string) bool {
+// numbered reports whether a unique key has a part that is a random uuid, or a number that a sequence gives or that refers to one.
+func numbered(r *schema.Relation, columns []string) bool {
 	return slices.ContainsFunc(columns, func(name string) bool {
 		col := r.Column(name)
-		if col == nil {
-			return false
-		}
-		if col.Base == "uuid" || col.Identity || strings.HasPrefix(col.Default, "nextval(") {
-			return true
-		}
-		// What refers to another row is as good as what it refers to.
-		return slices.ContainsFunc(r.ForeignKeys, func(k schema.ForeignKey) bool { return slices.Contains(k.Columns, name) }) || squeezed(name) == "id"
+		return col != nil && (col.Base == "uuid" || col.Identity || strings.HasPrefix(col.Default, "nextval(") || !isText(col) && (refers(r, name) || squeezed(name) == "id"))
 	})
+}
+
+func isText(col *schema.Column) bool {
+	return col.Base == "text" || strings.HasPrefix(col.Base, "character")
+}
+
+func refers(r *schema.Relation, column string) bool {
+	return slices.ContainsFunc(r.ForeignKeys, func(k schema.ForeignKey) bool { return slices.Contains(k.Columns, column) })
+}
+
+// identifies reports whether a unique key has a part that names this row or another: what refers is as good as what it refers to.
+func identifies(r *schema.Relation, columns []string) bool {
+	return slices.ContainsFunc(columns, func(name string) bool { return refers(r, name) || squeezed(name) == "id" })
+}
+
+// random finds a column of a unique key whose values look as if a library had made them at random, by their length: as ANALYZE
+// counted it, or as the type allows. Nothing is decided by that: a person confirms it.
+func random(r *schema.Relation, columns []string) (column string, length int, kind string) {
+	kinds := map[int]string{21: "a nanoid", 24: "a cuid2", 25: "a cuid", 26: "a ULID", 27: "a KSUID", 36: "a UUID as text"}
+	for _, name := range columns {
+		col := r.Column(name)
+		if w := words(name); col == nil || !isText(col) || len(w) == 0 || !refers(r, name) && !slices.Contains([]string{"id", "uid", "uuid"}, w[len(w)-1]) {
+			continue
+		}
+		n := col.Width - 1 // with a byte that says how long it is
+		if _, limit, ok := strings.Cut(col.Base, "("); ok && n < 1 {
+			n, _ = strconv.Atoi(strings.TrimSuffix(limit, ")"))
+		}
+		if kinds[n] != "" {
+			return name, n, kinds[n]
+		}
+	}
+	return "", 0, ""
 }
 
 func (c *classifier) carrier(r *schema.Relation, column string) *manifest.Table {
 	col := r.Column(column)
-	reason := column + " is named like the customer's key"
+	reason := column + " is named like the tenant's key"
 	for _, k := range r.ForeignKeys {
 		if c.found.refers(&k) == column {
 			reason = column + " refers to " + c.found.key.Table
 		}
 	}
 	if r == c.found.root {
-		reason = "one row for each customer; making and deleting customers is the work of another role"
+		reason = "one row for each tenant; making and deleting tenants is the work of another role"
 	} else if c.found.root == nil {
-		reason = column + " holds the customer's key"
+		reason = column + " holds the tenant's key"
 	}
 	t := c.entry(r, manifest.Tenant, reason)
 	t.Column = column
 	if r == c.found.root {
 		for _, k := range r.ForeignKeys {
 			if k.Target == r {
-				doubt(t, "%s refers to another customer: by its ON DELETE, what happens to one reaches the other", strings.Join(k.Columns, ", "))
+				doubt(t, "%s refers to another tenant: by its ON DELETE, what happens to one reaches the other", strings.Join(k.Columns, ", "))
 			}
 		}
 	}
 	if keyType(col.Base) != c.found.key.Type {
-		decide(t, "%s is %s, the key is %s: are they the same customers?", column, col.Type, c.found.key.Type)
+		decide(t, "%s is %s, the key is %s: are they the same tenants?", column, col.Type, c.found.key.Type)
 	}
 	if !col.NotNull {
-		decide(t, "%s may be empty: no customer sees such rows, nor can write them. Make it NOT NULL if every row has a customer; else say in reason what they are", column)
+		decide(t, "%s may be empty: no tenant sees such rows, nor can write them. Make it NOT NULL if every row has a tenant; else say in reason what they are", column)
 	}
 	if col.Generated {
 		doubt(t, "%s is generated: PostgreSQL fills it, apply gives it no default", column)
 	}
 	if rest := c.found.another[r]; len(rest) > 0 && r != c.found.root {
-		reason := fmt.Sprintf("the row belongs to one customer only: by %s, or by %s?", column, strings.Join(rest, ", "))
+		reason := fmt.Sprintf("the row belongs to one tenant only: by %s, or by %s?", column, strings.Join(rest, ", "))
 		if c.found.names[squeezed(column)] && !c.found.names[squeezed(rest[0])] {
 			doubt(t, "%s", reason)
 		} else {
@@ -290,15 +325,15 @@ func (c *classifier) follower(r *schema.Relation, w *way) *manifest.Table {
 		decide(t, "no foreign key says so, only the names of the columns (%s). Apply stops at rows that lead nowhere", strings.Join(w.named, "; "))
 	}
 	if len(w.nullable) > 0 {
-		decide(t, "%s may be empty: such rows belong to no customer, and none will see them. Is that meant?", strings.Join(w.nullable, ", "))
+		decide(t, "%s may be empty: such rows belong to no tenant, and none will see them. Is that meant?", strings.Join(w.nullable, ", "))
 	}
 	if len(w.rivals) > 0 {
-		doubt(t, "%s leads to a customer too: rows for which the two differ keep apply from finishing", strings.Join(w.rivals, ", "))
+		doubt(t, "%s leads to a tenant too: rows for which the two differ keep apply from finishing", strings.Join(w.rivals, ", "))
 	}
 	return t
 }
 
-// unrelated classifies a table that no key leads from to a customer.
+// unrelated classifies a table that no key leads from to a tenant.
 func (c *classifier) unrelated(r *schema.Relation) *manifest.Table {
 	name := strings.ToLower(r.Name)
 	if slices.Contains(toolTables(), name) {
@@ -312,7 +347,7 @@ func (c *classifier) unrelated(r *schema.Relation) *manifest.Table {
 	}
 	joined := c.joined(r)
 	pairs := polymorphic(r)
-	t := c.entry(r, manifest.Private, "no key leads to a customer")
+	t := c.entry(r, manifest.Private, "no key leads to a tenant")
 	use := c.used(r)
 	ask := func(format string, args ...any) {
 		if use {
@@ -323,26 +358,26 @@ func (c *classifier) unrelated(r *schema.Relation) *manifest.Table {
 	}
 	switch {
 	case len(pairs) > 0:
-		ask("the row belongs to what %s and %s name together, which no foreign key follows: add a column with the customer's key, fill it in the application, and write class tenant", pairs[0][0], pairs[0][1])
+		ask("the row belongs to what %s and %s name together, which no foreign key follows: add a column with the tenant's key, fill it in the application, and write class tenant", pairs[0][0], pairs[0][1])
 	case len(joined) > 0 && len(people) > 0:
-		ask("its rows may belong to several customers at once (referred to by %s), and %s. As private the application cannot read it; as shared every customer's login reads all of it", strings.Join(joined, ", "), personalLooking(people))
+		ask("its rows may belong to several tenants at once (referred to by %s), and %s. As private the application cannot read it; as shared every tenant's login reads all of it", strings.Join(joined, ", "), personalLooking(people))
 	case len(c.global(r)) > 0:
-		t.Reason = "belongs to " + strings.Join(c.global(r), ", ") + ", whose rows belong to no one customer"
+		t.Reason = "belongs to " + strings.Join(c.global(r), ", ") + ", whose rows belong to no one tenant"
 		ask("as private the application cannot reach it: let a login service with a role of its own do, or decide as for %s", c.global(r)[0])
 	case len(people) > 0:
-		ask("%s, and no key leads to a customer", personalLooking(people))
+		ask("%s, and no key leads to a tenant", personalLooking(people))
 	case c.lookup(r):
-		t.Class, t.Reason, t.Grants = manifest.Shared, "referred to by tables of customers, refers to none, nothing in it looks personal", []string{"SELECT"}
+		t.Class, t.Reason, t.Grants = manifest.Shared, "referred to by tables of tenants, refers to none, nothing in it looks personal", []string{"SELECT"}
 		if writes := c.writes(r); len(writes) > 0 {
-			decide(t, "the application may write it today (%s): what one customer's login writes, all others read. Add the rights to grants if it has to", strings.Join(writes, ", "))
+			decide(t, "the application may write it today (%s): what one tenant's login writes, all others read. Add the rights to grants if it has to", strings.Join(writes, ", "))
 		}
 	default:
-		ask("nothing of a customer refers to it, and it refers to none: does the application read it?")
+		ask("nothing of a tenant refers to it, and it refers to none: does the application read it?")
 	}
 	return t
 }
 
-// global lists the tables that a table refers to, none of which leads to a customer.
+// global lists the tables that a table refers to, none of which leads to a tenant.
 func (c *classifier) global(r *schema.Relation) []string {
 	var all []string
 	for _, k := range r.ForeignKeys {
@@ -363,7 +398,7 @@ func personalLooking(columns []string) string {
 	return some(columns) + " look personal"
 }
 
-// joined lists the tables of customers that refer to this one together with a customer of their own.
+// joined lists the tables of tenants that refer to this one together with a tenant of their own.
 func (c *classifier) joined(r *schema.Relation) []string {
 	var all []string
 	for _, o := range c.db.Relations {
@@ -377,7 +412,7 @@ func (c *classifier) joined(r *schema.Relation) []string {
 	return all[:min(len(all), 3)]
 }
 
-// lookup reports whether a table is one that tables of customers take values from.
+// lookup reports whether a table is one that tables of tenants take values from.
 func (c *classifier) lookup(r *schema.Relation) bool {
 	if slices.ContainsFunc(r.ForeignKeys, func(k schema.ForeignKey) bool { return k.Target != r && !c.lookup(k.Target) }) {
 		return false
@@ -441,7 +476,7 @@ func (c *classifier) view(r *schema.Relation) *manifest.Table {
 	}
 	if r.Kind == manifest.KindMatview {
 		if t.Class == manifest.Tenant && c.used(r) {
-			decide(t, "it holds rows of all customers and PostgreSQL holds no policy on materialised views: the application loses it. Make it a table with the customer's column, or keep it from the application")
+			decide(t, "it holds rows of all tenants and PostgreSQL holds no policy on materialised views: the application loses it. Make it a table with the tenant's column, or keep it from the application")
 		}
 		if t.Class == manifest.Tenant {
 			return t
@@ -476,7 +511,7 @@ func (c *classifier) may(r *schema.Relation, privilege string) bool {
 }
 
 // granted are the rights that the application has today, or of a new role all; not those that
-// policies of somebody else leave without effect, nor that of deleting a customer.
+// policies of somebody else leave without effect, nor that of deleting a tenant.
 func (c *classifier) granted(r *schema.Relation) []string {
 	commands := map[string]string{"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
 	return slices.DeleteFunc(manifest.GrantWords(), func(g string) bool {

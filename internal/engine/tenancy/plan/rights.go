@@ -320,7 +320,7 @@ func (b *builder) activities() {
 		if before != "" {
 			undo = alter + " SET track_activities = " + literal(before)
 		}
-		b.add(Step{ID: "activities:" + name, Title: "Hide the statements of " + name + " from its other connections, which serve other customers",
+		b.add(Step{ID: "activities:" + name, Title: "Hide the statements of " + name + " from its other connections, which serve other tenants",
 			SQL: []string{alter + " SET track_activities = off"}, Lock: lockNone, Cost: catalogueOnly, Undo: [][]string{{undo}}, Back: "brings the setting back"})
 	}
 }

@@ -159,7 +159,7 @@ func refuseTable(db *schema.Database, m *manifest.Manifest, t *manifest.Table, r
 	case t.Class == manifest.Tenant && t.Column != "" && !t.Add && r.Column(t.Column) == nil:
 		refuse("%s (line %d) has no column %s: correct it, or write add: true and via.", t.QualifiedName(), t.Line, t.Column)
 	case t.Class == manifest.Tenant && t.Column != "" && r.Column(t.Column) != nil && keyType(r.Column(t.Column).Base) == "":
-		refuse("%s (line %d): the column %s is of type %s, in which no customer's key is held.", t.QualifiedName(), t.Line, t.Column, r.Column(t.Column).Type)
+		refuse("%s (line %d): the column %s is of type %s, in which no tenant's key is held.", t.QualifiedName(), t.Line, t.Column, r.Column(t.Column).Type)
 	case t.Add && r.Column(t.Column) == nil:
 		hops, err := trace(db, m, r, t)
 		if err != "" {

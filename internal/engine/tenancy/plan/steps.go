@@ -417,7 +417,7 @@ func (b *builder) notNull(r *schema.Relation) {
 			SQL:  []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", name, notNullCheck)},
 			Find: find, Lock: lockAlongside, Cost: "reads the table once: " + size(r), Back: "goes with the column"})
 	}
-	b.add(Step{ID: "notnull:" + name, Table: name, Title: "Make " + t.Column + " of " + name + " NOT NULL, by the check that was just held",
+	b.add(Step{ID: "notnull:" + name, Table: name, Title: "Make " + t.Column + " of " + name + " NOT NULL, by the constraint that was just held",
 		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", name, column), fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", name, notNullCheck)},
 		Lock: lockBrief, Cost: catalogueOnly, Back: "goes with the column"})
 }

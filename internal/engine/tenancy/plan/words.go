@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// tenantWords are what tables of customers are called, with how much the word alone says.
+// tenantWords are what tables of tenants are called, with how much the word alone says.
 func tenantWords() map[string]float64 {
 	return map[string]float64{
 		"tenant": 10, "organization": 8, "organisation": 8, "org": 8, "company": 6, "account": 5, "workspace": 6, "customer": 5, "client": 4,
@@ -73,7 +73,7 @@ func entity(table string) []string {
 	return w
 }
 
-// weight of a table's name as that of customers.
+// weight of a table's name as that of tenants.
 func weight(table string) float64 {
 	w := entity(table)
 	if len(w) == 0 {

@@ -113,6 +113,7 @@ type Column struct {
 	Generated bool
 	Identity  bool
 	Local     bool // declared here, not only inherited
+	Width     int  // bytes of a value on average, by ANALYZE; 0: not known, or not to be seen
 }
 
 // Index of a table. Columns is nil when an expression is among them.

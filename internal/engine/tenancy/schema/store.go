@@ -223,6 +223,20 @@ WHERE a.attacl IS NOT NULL AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum,
 	if err != nil {
 		return err
 	}
+	err = rows(ctx, tx, `SELECT c.oid, s.attname, max(s.avg_width) FROM pg_stats s JOIN pg_namespace n ON n.nspname = s.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
+WHERE `+own+` GROUP BY 1, 2`, func(f pgx.Rows) error {
+		var oid uint32
+		var name string
+		var width int
+		err := f.Scan(&oid, &name, &width)
+		if o := r.by[oid]; o != nil && o.Column(name) != nil {
+			o.Column(name).Width = width
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	return rows(ctx, tx, `SELECT conrelid, conname, convalidated FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0`, func(f pgx.Rows) error {
 		var oid uint32
 		var name string

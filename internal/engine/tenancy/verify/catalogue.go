@@ -99,6 +99,7 @@ type relation struct {
 	invoker       bool // a view that reads with the rights of who asks
 	populated     bool
 	extension     bool // belongs to one
+	partition     bool
 	parents       []uint32
 	ownedBy       uint32 // of a sequence: the table whose column it fills
 	acl           []grant
@@ -331,6 +332,14 @@ func through(acl []grant, owner uint32, set map[uint32]bool, privilege string) (
 		return slices.Min(best), true
 	}
 	return everybody, public
+}
+
+// root is the partitioned table at the top that a partition belongs to, or the relation itself.
+func (c *catalogue) root(rel *relation) *relation {
+	for rel.partition && len(rel.parents) > 0 && c.relations[rel.parents[0]] != nil {
+		rel = c.relations[rel.parents[0]]
+	}
+	return rel
 }
 
 // ordered returns the relations sorted by printed name.

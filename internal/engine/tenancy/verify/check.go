@@ -48,11 +48,13 @@ type Check struct {
 
 	look  func(*judge)
 	probe func(*attempt)
+	// accepted is the check whose accepted findings are this one's too.
+	accepted string
 }
 
 // Checks lists all checks, sorted by area as the documentation is.
 func Checks() []Check {
-	return slices.Concat(roleChecks(), aroundChecks(), tableChecks(), policyChecks(), codeChecks(), constraintChecks(), sideChecks(), tokenChecks(), probes())
+	return slices.Concat(roleChecks(), aroundChecks(), tableChecks(), policyChecks(), codeChecks(), constraintChecks(), sideChecks(), tokenChecks(), acceptedChecks(), probes())
 }
 
 // Finding is one thing that is wrong: names of objects, never a value.
@@ -60,6 +62,14 @@ type Finding struct {
 	Object string `json:"object"`         // as PostgreSQL prints it
 	Found  string `json:"found"`          // a sentence
 	Mend   string `json:"mend,omitempty"` // SQL, or what to do
+}
+
+// Accepted is a finding that somebody answers for in the manifest: it is counted and shown, and does not make a check fail.
+type Accepted struct {
+	Finding
+	Reason string `json:"reason"`
+	By     string `json:"by"`
+	Date   string `json:"date"`
 }
 
 // target is a relation with what the manifest says of it.
@@ -84,7 +94,8 @@ type judge struct {
 	gone    []*manifest.Table
 	byOID   map[uint32]*target
 
-	readings map[string]reading // of policy expressions, which many checks ask for
+	accepted map[*manifest.Acceptance]map[string]bool // objects that were found, as accepted
+	readings map[string]reading                       // of policy expressions, which many checks ask for
 
 	findings  []Finding
 	examined  int
@@ -95,7 +106,7 @@ type judge struct {
 }
 
 func newJudge(c *catalogue, m *manifest.Manifest, now time.Time, maxKeyAge time.Duration) *judge {
-	j := &judge{c: c, m: m, now: now, maxKeyAge: maxKeyAge, byOID: map[uint32]*target{}, readings: map[string]reading{}}
+	j := &judge{c: c, m: m, now: now, maxKeyAge: maxKeyAge, byOID: map[uint32]*target{}, readings: map[string]reading{}, accepted: map[*manifest.Acceptance]map[string]bool{}}
 	for _, name := range m.App {
 		if r := c.byName[name]; r != nil {
 			j.apps = append(j.apps, login{r, c.reach(r.oid)})
@@ -117,6 +128,14 @@ func newJudge(c *catalogue, m *manifest.Manifest, now time.Time, maxKeyAge time.
 		t := &target{entry, rel}
 		j.targets = append(j.targets, t)
 		j.byOID[rel.oid] = t
+	}
+	for _, rel := range c.ordered() {
+		if root := c.root(rel); root != rel && j.byOID[rel.oid] == nil && j.byOID[root.oid] != nil { // partitions come and go without being named
+			of := j.byOID[root.oid].entry
+			t := &target{&manifest.Table{Schema: rel.schema.name, Name: rel.name, Kind: manifest.KindPartition, Class: of.Class, Column: of.Column}, rel}
+			j.targets = append(j.targets, t)
+			j.byOID[rel.oid] = t
+		}
 	}
 	slices.SortFunc(j.targets, func(a, b *target) int { return strings.Compare(a.rel.printed, b.rel.printed) })
 	return j

@@ -112,12 +112,11 @@ func uniqueKeys(j *judge) {
 		}
 		columns := printedColumns(t.rel, i.columns)
 		tenant := t.rel.column(t.entry.Column).printed
-		mend := "CREATE UNIQUE INDEX CONCURRENTLY ON " + t.rel.printed + " (" + strings.Join(append([]string{tenant}, columns...), ", ") + "); then "
+		drop := "DROP INDEX CONCURRENTLY " + i.printed
 		if i.constraint {
-			mend += "ALTER TABLE " + t.rel.printed + " DROP CONSTRAINT " + quote(i.name) + ";"
-		} else {
-			mend += "DROP INDEX CONCURRENTLY " + i.printed + ";"
+			drop = "ALTER TABLE " + t.rel.printed + " DROP CONSTRAINT " + quote(i.name)
 		}
+		mend := "CREATE UNIQUE INDEX CONCURRENTLY ON " + t.rel.printed + " (" + strings.Join(append([]string{tenant}, columns...), ", ") + "); then " + drop + "; or accept it in the manifest where nobody can guess these keys."
 		j.found(i.printed, "It is unique over the rows of all tenants of "+t.rel.printed+", by "+names(columns)+".", mend)
 	})
 }
@@ -199,7 +198,7 @@ func foreignKeys(j *judge) {
 func cascades(j *judge) {
 	j.crossing(func(t, to *target, k *constraint) {
 		if k.acts() {
-			j.found("constraint "+k.printed+" on "+t.rel.printed, "It points at "+to.rel.printed+" without the tenant, with"+k.actions()+".", composite(t, to, k))
+			j.found("constraint "+k.printed+" on "+t.rel.printed, "It points at "+to.rel.printed+" without the tenant, with "+strings.TrimSpace(k.actions())+".", composite(t, to, k))
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/token"
 )
 
@@ -63,6 +64,10 @@ func tokenChecks() []Check {
 			Why: "The longer a key is in use, the more backups and hands it may have passed through.", look: keyAge},
 		{ID: "token.key_copied", Kind: Static, Severity: High, Title: "The database holds keys of another database",
 			Why: "It was copied with its keys: they left the database that they guard.", look: keyCopied},
+		{ID: "token.two_phase", Kind: Static, Severity: Medium, Title: "What an ended session wrote can still be committed",
+			Why: "PREPARE TRANSACTION takes a transaction out of its session: ending the session does not find it, and COMMIT PREPARED makes its writes count later.", look: twoPhase},
+		{ID: "token.snapshot", Kind: Static, Severity: Medium, Title: "Transactions begin at a level that does not see the end of a session",
+			Why: "In the statement design and above READ COMMITTED, a session that was ended and kept its ticket works on until its token expires.", look: oldSnapshot},
 	}
 }
 
@@ -536,6 +541,27 @@ func keyCopied(j *judge) {
 		if k.database != j.c.database {
 			j.found(fmt.Sprintf("key %d", k.id), "It was put into another database than this one.", "As garant_sec: DELETE FROM garant.key WHERE database <> current_database();")
 			return
+		}
+	}
+}
+
+func twoPhase(j *judge) {
+	j.see()
+	if v := j.c.values["max_prepared_transactions"]; v != "0" {
+		j.found("max_prepared_transactions", "It is "+v+": sessions may prepare transactions for a later commit.", "ALTER SYSTEM RESET max_prepared_transactions; then remove it from postgresql.conf where it stands there, and start the server again.")
+	}
+}
+
+// oldSnapshot looks at what sessions start with. What a session chooses for itself no catalogue shows.
+func oldSnapshot(j *judge) {
+	const name, seen = "default_transaction_isolation", "read committed"
+	if j.m.Design != manifest.Statement && j.c.tenancy.design != manifest.Statement {
+		return
+	}
+	for _, a := range j.apps {
+		j.see()
+		if v := j.effective(a.role, name); v != seen && v != "read uncommitted" { // which PostgreSQL takes for the same
+			j.found(a.role.printed, "Its transactions begin as "+strings.ToUpper(v)+".", "ALTER ROLE "+a.role.printed+" IN DATABASE "+j.c.printed+" SET "+name+" = '"+seen+"';")
 		}
 	}
 }

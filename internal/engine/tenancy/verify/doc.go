@@ -22,7 +22,7 @@
 // The schema without its rows (pg_dump, pg_restore), in a PostgreSQL of its own that is thrown away: the
 // same roles, rights, defaults and policies, two tenants that do not exist, a row of each in every table of
 // tenants, and a key that exists nowhere else. Nothing is written to the database under guard, no row of a
-// customer leaves it, and the code of its functions runs where it reaches nothing: superusers of the original
+// tenant leaves it, and the code of its functions runs where it reaches nothing: superusers of the original
 // are none there, and user mappings, subscriptions and event triggers are left out.
 //
 // # Invariants

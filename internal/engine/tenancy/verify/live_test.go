@@ -97,9 +97,9 @@ func TestLiveMutations(t *testing.T) {
 			if m.mends != "" {
 				w.exec(w.super, m.mends)
 			}
-			wants(t, look(t, nil))
 		})
 	}
+	wants(t, look(t, nil)) // a mend that does not mend shows in what comes after it, at the latest here
 }
 
 // careless is a pooler that hands one connection to client after client and resets nothing. It
@@ -219,12 +219,14 @@ func TestLeavesNoTrace(t *testing.T) {
 		}
 		return n
 	}
+	// What the sessions before wrote is counted when they have ended.
+	w.until(`SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'keeper') AND pg_stat_force_next_flush() IS NOT NULL`)
 	before, wrote := w.dump(), writes()
-	first := w.whole(nil)
+	first := w.whole(func(o *Options) { o.clusters = nil })
 	w.whole(func(o *Options) { o.AppURL, o.Scratch = running.DSN("app", "shop"), false })
 	ctx, cancel := context.WithCancel(context.Background())
 	o := w.options()
-	o.Scratch = true
+	o.Scratch, o.clusters = true, nil
 	go func() { time.Sleep(700 * time.Millisecond); cancel() }()
 	if _, err := Run(ctx, o); err == nil {
 		t.Error("a look that was broken off has an answer")
@@ -311,7 +313,7 @@ func TestCannotLook(t *testing.T) {
 	try("no table of tenants", errs.Invalid, "tenancy.verify.no_tenant_table", func(o *Options) {
 		o.Manifest = &manifest.Manifest{Version: 1, Database: "shop", Design: manifest.Pinned, App: []string{"app"}}
 	})
-	try("out of time", errs.Unavailable, "tenancy.verify.timeout", func(o *Options) { o.Scratch, o.Timeout = true, 900*time.Millisecond })
+	try("out of time", errs.Unavailable, "tenancy.verify.timeout", func(o *Options) { o.Scratch, o.Timeout, o.clusters = true, 900*time.Millisecond, nil })
 
 	t.Run("a table that is locked", func(t *testing.T) {
 		other := w.connect(cluster.SuperUser, "shop")
@@ -382,7 +384,8 @@ func TestHostileNames(t *testing.T) {
 		if one.ID != "constraints.unique_without_tenant" {
 			continue
 		}
-		for _, step := range strings.Split(strings.ReplaceAll(one.Findings[0].Mend, "; then ", ";\x00"), ";\x00") {
+		mend, _, _ := strings.Cut(one.Findings[0].Mend, "; or ")
+		for _, step := range strings.Split(mend, "; then ") {
 			w.exec(w.super, step)
 		}
 	}
@@ -398,12 +401,18 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// A hundred and fifty tables, checks and probes, within a minute.
+// A hundred and fifty tables more, checks and probes, take longer by the tables and not by their pairs.
 func TestManyTables(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes 150 tables")
 	}
 	w := newWorld(t)
+	look := func() time.Duration {
+		begun := time.Now()
+		wants(t, redOf(t, w.whole(func(o *Options) { o.Timeout = 5 * time.Minute }).Results))
+		return time.Since(begun)
+	}
+	small := look()
 	var b strings.Builder
 	for n := range 150 {
 		name := "many_" + strconv.Itoa(n)
@@ -414,14 +423,10 @@ PRIMARY KEY (organisation_id, id), FOREIGN KEY (organisation_id, member_id) REFE
 	}
 	w.exec(w.super, b.String())
 	w.manifest.Sort()
-	for _, scratch := range []bool{false, true} {
-		begun := time.Now()
-		r := w.whole(func(o *Options) { o.Scratch = scratch })
-		took := time.Since(begun)
-		t.Logf("%d tables, scratch %t: %d results in %s", r.Tables, scratch, len(r.Results), took.Round(10*time.Millisecond))
-		wants(t, redOf(t, r.Results))
-		if took > time.Minute {
-			t.Errorf("it took %s", took)
-		}
+	big := look()
+	t.Logf("%s, and %s with 150 tables more", small.Round(10*time.Millisecond), big.Round(10*time.Millisecond))
+	// 4 s and 27 s on a quiet machine of two cores; what others do there is in both.
+	if big > 15*small {
+		t.Errorf("150 tables more take %.0f times as long", big.Seconds()/small.Seconds())
 	}
 }

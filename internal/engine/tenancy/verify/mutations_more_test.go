@@ -137,5 +137,26 @@ func tokenMutations() []mutation {
 			}
 			return func() { w.exec(w.super, `DELETE FROM garant.key WHERE id = 2`) }
 		}},
+		{check: "token.two_phase", during: func(w *world) func() { return w.elsewhere(map[string]string{"max_prepared_transactions": "5"}) }},
+		{check: "token.snapshot", breaks: `ALTER ROLE app SET default_transaction_isolation = 'repeatable read'`, mends: `ALTER ROLE app RESET default_transaction_isolation`,
+			declares: func(m *manifest.Manifest) { m.Design = manifest.Statement }, with: []string{"token.design_differs"}},
+		{check: "token.snapshot", breaks: `ALTER DATABASE shop SET default_transaction_isolation = 'serializable'; ALTER ROLE app SET default_transaction_isolation = 'read uncommitted'; ALTER ROLE app IN DATABASE shop SET default_transaction_isolation = 'serializable'`,
+			mends:    `ALTER DATABASE shop RESET default_transaction_isolation; ALTER ROLE app RESET default_transaction_isolation; ALTER ROLE app IN DATABASE shop RESET default_transaction_isolation`,
+			declares: func(m *manifest.Manifest) { m.Design = manifest.Statement }, with: []string{"token.design_differs"}},
+	}
+}
+
+func acceptedMutations() []mutation {
+	accepts := func(check, object string) func(*manifest.Manifest) {
+		return func(m *manifest.Manifest) {
+			m.Accepted = append(m.Accepted, manifest.Acceptance{Check: check, Objects: []string{object}, Reason: "random", By: "the architect", Date: "2026-11-27"})
+		}
+	}
+	return []mutation{
+		declared("accepted.gone", accepts("constraints.unique_without_tenant", "customer.by_email")),
+		declared("accepted.refused", accepts("tables.rls_of", "customer.member")),
+		declared("accepted.refused", accepts("probe.unique", "customer.by_email")),
+		{check: "accepted.refused", breaks: `ALTER TABLE customer.member DISABLE ROW LEVEL SECURITY`, mends: `ALTER TABLE customer.member ENABLE ROW LEVEL SECURITY`,
+			declares: accepts("tables.rls_off", "customer.member"), with: []string{"tables.rls_off"}},
 	}
 }

@@ -40,7 +40,7 @@ func TestMutations(t *testing.T) {
 	}
 	w := newWorld(t)
 	wants(t, w.red())
-	all := slices.Concat(roleMutations(), aroundMutations(), tableMutations(), policyMutations(), codeMutations(), constraintMutations(), sideMutations(), tokenMutations())
+	all := slices.Concat(roleMutations(), aroundMutations(), tableMutations(), policyMutations(), codeMutations(), constraintMutations(), sideMutations(), tokenMutations(), acceptedMutations())
 	for _, check := range Checks() {
 		if check.Kind == Static && !slices.ContainsFunc(all, func(m mutation) bool { return m.check == check.ID }) {
 			t.Errorf("no mutation turns %s red: nothing shows that it can come out false", check.ID)
@@ -58,6 +58,8 @@ func TestMutations(t *testing.T) {
 			mutate(t, w, m)
 		})
 	}
+	w.t = t
+	wants(t, w.red()) // a mend that does not mend shows in what comes after it, at the latest here
 }
 
 func mutate(t *testing.T, w *world, m mutation) {
@@ -83,9 +85,8 @@ func mutate(t *testing.T, w *world, m mutation) {
 	if m.mends != "" {
 		w.exec(w.super, m.mends)
 	}
-	if red := w.red(); len(red) > 0 {
-		wants(t, red)
-		t.Fatal("the mend does not mend")
+	if t.Failed() {
+		wants(t, w.red())
 	}
 }
 
@@ -213,6 +214,10 @@ func tableMutations() []mutation {
 		sql("tables.no_policy", `DROP POLICY tenant_select ON customer.invoice; DROP POLICY tenant_insert ON customer.invoice; DROP POLICY tenant_update ON customer.invoice; DROP POLICY tenant_delete ON customer.invoice`,
 			guardTable("customer.invoice", "organisation_id", "uuid")),
 		sql("tables.child_exposed", `GRANT SELECT ON customer.event_old TO app`, `REVOKE SELECT ON customer.event_old FROM app`),
+		{check: "tables.child_exposed", breaks: `GRANT SELECT ON customer.event_old TO app`, mends: `REVOKE SELECT ON customer.event_old FROM app`, // of a partition that the manifest does not name
+			declares: func(m *manifest.Manifest) {
+				m.Tables = slices.DeleteFunc(m.Tables, func(e manifest.Table) bool { return e.Name == "event_old" })
+			}},
 		{check: "tables.child_exposed", breaks: `CREATE TABLE customer.member_old () INHERITS (customer.member); ALTER TABLE customer.member_old OWNER TO shop_owner; GRANT SELECT ON customer.member_old TO shop_rw; CREATE INDEX ON customer.member_old (organisation_id)`,
 			declares: adds(manifest.Table{Schema: "customer", Name: "member_old", Kind: manifest.KindTable, Class: manifest.Tenant, Column: "organisation_id", Grants: []string{"SELECT"}}), mends: `DROP TABLE customer.member_old`},
 		declared("tables.column_missing", entry("invoice", func(e *manifest.Table) { e.Column = "tenant_id" })),

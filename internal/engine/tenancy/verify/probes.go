@@ -181,7 +181,7 @@ func (s *liveStage) within(ctx context.Context, fn func(pgx.Tx) error) error {
 
 // tryScratch makes a scratch copy and runs the probes that write.
 func tryScratch(ctx context.Context, o Options, j *judge) ([]Result, error) {
-	s, err := copyOf(ctx, o.URL, j.c, j.apps, token.Design(o.Manifest.Design))
+	s, err := copyOf(ctx, o.URL, j.c, j.apps, token.Design(o.Manifest.Design), o.clusters)
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,9 @@ import (
 func liveProbes() []Check {
 	return []Check{
 		{ID: "probe.connected_as", Kind: Probe, Severity: High, Title: "The application is not who the manifest says",
-			Why: "Everything here was asked about another role than the one that serves the customers.", probe: connectedAs},
+			Why: "Everything here was asked about another role than the one that serves the tenants.", probe: connectedAs},
 		{ID: "probe.no_context", Kind: Probe, Severity: Critical, Title: "Rows of tenants show without a token",
-			Why: "A session that never presented a token reads customers’ rows.", probe: noContext},
+			Why: "A session that never presented a token reads tenants’ rows.", probe: noContext},
 		{ID: "probe.row_security_off", Kind: Probe, Severity: Critical, Title: "Switching row_security off shows rows",
 			Why: "The setting is everybody’s; where no policy binds, it changes nothing and everything shows.", probe: rowSecurityOff},
 		{ID: "probe.forged_token", Kind: Probe, Severity: Critical, Title: "A token that nobody minted is accepted",

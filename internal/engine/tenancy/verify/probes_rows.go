@@ -14,6 +14,8 @@ func rowProbes() []Check {
 	p := func(id string, severity Severity, title, why string, probe func(*attempt)) Check {
 		return Check{ID: "probe." + id, Kind: Probe, Severity: severity, Title: title, Why: why, Scratch: true, probe: probe}
 	}
+	unique := p("unique", Medium, "A refused insert tells what another tenant has", "ON CONFLICT DO NOTHING says yes or no to every guess.", uniqueOracle)
+	unique.accepted = "constraints.unique_without_tenant"
 	return []Check{
 		p("own_rows", Medium, "The application does not see its tenant’s own rows", "What does not work will be made to work in a hurry, by a policy that is too wide; and probes that see nothing prove nothing.", ownRows),
 		p("reads", Critical, "A tenant reads another tenant’s rows", "It is the sentence of the annex, come out false.", reads),
@@ -23,7 +25,7 @@ func rowProbes() []Check {
 		p("update_of", Critical, "A tenant changes another tenant’s row", "Without reading it, it overwrites it.", updateOf),
 		p("delete_of", Critical, "A tenant deletes another tenant’s row", "One statement without WHERE empties the table for everybody.", deleteOf),
 		p("upsert", Critical, "A tenant overwrites another tenant’s row by ON CONFLICT", "A key that it guesses is enough.", upsert),
-		p("unique", Medium, "A refused insert tells what another tenant has", "ON CONFLICT DO NOTHING says yes or no to every guess.", uniqueOracle),
+		unique,
 		p("foreign_key", High, "A tenant’s row points at another tenant’s", "The database accepts the reference, and its errors tell which keys exist.", foreignKey),
 		p("cascade", Critical, "A tenant’s delete changes another tenant’s rows", "Referential actions run past the policies.", cascade),
 		p("truncate", Critical, "The application empties a table", "Policies do not bind TRUNCATE.", truncate),
@@ -583,7 +585,7 @@ func leakyCondition(a *attempt) {
 }
 
 func parallel(a *attempt) {
-	const force = `SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL min_parallel_index_scan_size = 0; SET LOCAL max_parallel_workers_per_gather = 2;`
+	const force = `SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL min_parallel_index_scan_size = 0; SET LOCAL max_parallel_workers_per_gather = 1;`
 	name := "force_parallel_mode"
 	if a.c.version >= 160000 {
 		name = "debug_parallel_query"

@@ -32,7 +32,7 @@ func TestWhole(t *testing.T) {
 		t.Run(string(d), func(t *testing.T) {
 			w := newWorldOf(t, d)
 			begun := time.Now()
-			r := w.whole(nil)
+			r := w.whole(func(o *Options) { o.clusters = nil })
 			t.Logf("%d checks in %s", len(r.Results), time.Since(begun).Round(time.Millisecond))
 			wants(t, redOf(t, r.Results))
 			examined(t, r.Results)

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -61,13 +62,19 @@ type (
 		Rule    sarifID   `json:"associatedRule"`
 	}
 	sarifResult struct {
-		RuleID       string            `json:"ruleId"`
-		RuleIndex    int               `json:"ruleIndex"`
-		Kind         string            `json:"kind"`
-		Level        string            `json:"level"`
-		Message      sarifText         `json:"message"`
-		Locations    []sarifLocation   `json:"locations"`
-		Fingerprints map[string]string `json:"partialFingerprints"`
+		RuleID       string             `json:"ruleId"`
+		RuleIndex    int                `json:"ruleIndex"`
+		Kind         string             `json:"kind"`
+		Level        string             `json:"level"`
+		Message      sarifText          `json:"message"`
+		Locations    []sarifLocation    `json:"locations"`
+		Fingerprints map[string]string  `json:"partialFingerprints"`
+		Suppressions []sarifSuppression `json:"suppressions,omitempty"`
+	}
+	sarifSuppression struct {
+		Kind          string `json:"kind"`
+		Status        string `json:"status"`
+		Justification string `json:"justification"`
 	}
 	sarifLocation struct {
 		Physical sarifPhysical  `json:"physicalLocation"`
@@ -103,7 +110,8 @@ func (s Severity) level() (level, score string) {
 }
 
 // WriteSARIF writes a report as SARIF 2.1.0. Findings stand at the line of their table in the
-// manifest, which is kept with the source; file is its path. What could not be seen makes the
+// manifest, which is kept with the source; file is its path. Accepted ones are suppressed (§3.27.23), with who
+// answers for them and why. What could not be seen makes the
 // invocation one that did not succeed.
 func (r *Report) WriteSARIF(w io.Writer, m *manifest.Manifest, file, build string) error {
 	run := sarifRun{
@@ -121,7 +129,7 @@ func (r *Report) WriteSARIF(w io.Writer, m *manifest.Manifest, file, build strin
 			run.Invocations[0].Successful = false
 			run.Invocations[0].Notifications = append(run.Invocations[0].Notifications, sarifNotification{"error", sarifText{one.Title + ": " + one.Error}, sarifID{one.ID}})
 		}
-		for _, f := range one.Findings {
+		add := func(f Finding, at int, suppressed ...sarifSuppression) {
 			sum := sha256.Sum256([]byte(one.ID + "\x00" + f.Object + "\x00" + f.Found))
 			text := f.Object + ": " + f.Found
 			if f.Mend != "" {
@@ -129,9 +137,19 @@ func (r *Report) WriteSARIF(w io.Writer, m *manifest.Manifest, file, build strin
 			}
 			run.Results = append(run.Results, sarifResult{
 				RuleID: one.ID, RuleIndex: i, Kind: "fail", Level: level, Message: sarifText{strings.ToValidUTF8(text, "�")},
-				Locations:    []sarifLocation{{Physical: sarifPhysical{sarifArtifact{uri}, sarifRegion{lineOf(m, f.Object)}}, Logical: []sarifLogical{{r.Database + "." + f.Object, "object"}}}},
-				Fingerprints: map[string]string{"garantFinding/v1": hex.EncodeToString(sum[:16])},
+				Locations:    []sarifLocation{{Physical: sarifPhysical{sarifArtifact{uri}, sarifRegion{at}}, Logical: []sarifLogical{{r.Database + "." + f.Object, "object"}}}},
+				Fingerprints: map[string]string{"garantFinding/v1": hex.EncodeToString(sum[:16])}, Suppressions: suppressed,
 			})
+		}
+		for _, f := range one.Findings {
+			add(f, lineOf(m, f.Object))
+		}
+		for _, a := range one.Accepted {
+			line := lineOf(m, a.Object)
+			if by := m.Accepts(cmp.Or(one.Check.accepted, one.ID), a.Object); by != nil && by.Line > 0 {
+				line = by.Line
+			}
+			add(a.Finding, line, sarifSuppression{"external", "accepted", a.Reason + " (" + a.By + ", " + a.Date + ")"})
 		}
 	}
 	encoder := json.NewEncoder(w)

@@ -32,6 +32,7 @@ import (
 // mappings, subscriptions and event triggers are left out: nothing in the copy reaches elsewhere.
 type scratch struct {
 	cluster *cluster.Cluster
+	leave   func(context.Context) // the cluster
 	dir     string
 	name    string // of the database
 	root    *pgx.Conn
@@ -44,12 +45,23 @@ func (s *scratch) close(ctx context.Context) {
 	if s.root != nil {
 		_ = s.root.Close(ctx)
 	}
-	if s.cluster != nil {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		_ = s.cluster.Close(ctx) // without error or not, the directory goes
+	if s.leave != nil {
+		s.leave(ctx)
 	}
 	_ = os.RemoveAll(s.dir)
+}
+
+// opener starts a cluster for a copy, and tells how it is left.
+type opener func(context.Context, cluster.Options) (*cluster.Cluster, func(context.Context), error)
+
+// ownCluster is one that nothing else uses, which ends with the copy.
+func ownCluster(ctx context.Context, o cluster.Options) (*cluster.Cluster, func(context.Context), error) {
+	c, err := cluster.Open(ctx, o)
+	return c, func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		_ = c.Close(ctx) // without error or not, the directory goes
+	}, err
 }
 
 func noCopy(err error, what, fix string) error {
@@ -57,7 +69,7 @@ func noCopy(err error, what, fix string) error {
 }
 
 // copyOf makes a scratch copy of the database behind an address.
-func copyOf(ctx context.Context, address string, c *catalogue, apps []login, d token.Design) (_ *scratch, err error) {
+func copyOf(ctx context.Context, address string, c *catalogue, apps []login, d token.Design, start opener) (_ *scratch, err error) {
 	sweepLeft()
 	dir, err := os.MkdirTemp("", scratchDir)
 	if err != nil {
@@ -82,7 +94,8 @@ func copyOf(ctx context.Context, address string, c *catalogue, apps []login, d t
 			users = append(users, a.role.name)
 		}
 	}
-	s.cluster, err = cluster.Open(ctx, cluster.Options{
+	var leave func(context.Context)
+	s.cluster, leave, err = start(ctx, cluster.Options{
 		Name: "scratch", Dir: filepath.Join(dir, "pg"), SuperUser: super, Users: users,
 		Settings: map[string]string{
 			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off", "max_connections": "20", "shared_buffers": "32MB",
@@ -92,6 +105,7 @@ func copyOf(ctx context.Context, address string, c *catalogue, apps []login, d t
 	if err != nil {
 		return nil, err
 	}
+	s.leave = leave
 	first, err := open(ctx, s.cluster.DSN(super, "template1"))
 	if err != nil {
 		return nil, noCopy(err, "its cluster does not answer", "Try again.")

@@ -36,6 +36,10 @@ CREATE TABLE customer.hit_0_all PARTITION OF customer.hit_0 DEFAULT;` + owned("h
 			adds(tenant("file", "organisation_id", manifest.KindTable))},
 		{"a key that the application cannot choose", `CREATE TABLE customer.log (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, organisation_id uuid NOT NULL, total numeric, twice numeric GENERATED ALWAYS AS (total * 2) STORED); CREATE INDEX ON customer.log (organisation_id);` + owned("log") + guardTable("customer.log", "organisation_id", "uuid"),
 			adds(tenant("log", "organisation_id", manifest.KindTable))},
+		{"partitions that the manifest does not name", `CREATE TABLE customer.event_none PARTITION OF customer.event DEFAULT PARTITION BY HASH (id); CREATE TABLE customer.event_none_0 PARTITION OF customer.event_none FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+ALTER TABLE customer.event_none OWNER TO shop_owner; ALTER TABLE customer.event_none_0 OWNER TO shop_owner`, nil},
+		{"a range of one's own, with its constructors", `CREATE TYPE customer.days AS RANGE (subtype = date); CREATE TABLE customer.stay (organisation_id uuid NOT NULL, id uuid NOT NULL, during customer.days, PRIMARY KEY (organisation_id, id));` + owned("stay") + guardTable("customer.stay", "organisation_id", "uuid"),
+			adds(tenant("stay", "organisation_id", manifest.KindTable))},
 		{"an enumeration, an array, a range, an exclusion with the tenant", `CREATE EXTENSION btree_gist; CREATE TYPE customer.state AS ENUM ('open', 'shut'); CREATE TABLE customer.room (organisation_id uuid NOT NULL, id uuid NOT NULL, state customer.state NOT NULL, tags text[] NOT NULL, during tstzrange NOT NULL, j jsonb, b bytea, i inet,
 PRIMARY KEY (organisation_id, id), EXCLUDE USING gist (organisation_id WITH =, during WITH &&));` + owned("room") + guardTable("customer.room", "organisation_id", "uuid"),
 			adds(tenant("room", "organisation_id", manifest.KindTable))},

@@ -134,9 +134,9 @@ func (r *reader) relations(c *catalogue) {
 	var x relation
 	var space uint32
 	r.each(`SELECT c.oid, c.relnamespace, c.relname::text, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text, c.relowner, c.relrowsecurity, c.relforcerowsecurity,
-	EXISTS (SELECT FROM pg_options_to_table(c.reloptions) AS o WHERE o.option_name = 'security_invoker' AND o.option_value::boolean), c.relispopulated,`+
+	EXISTS (SELECT FROM pg_options_to_table(c.reloptions) AS o WHERE o.option_name = 'security_invoker' AND o.option_value::boolean), c.relispopulated, c.relispartition,`+
 		fmt.Sprintf(theirs, "pg_class", "c")+from+fmt.Sprintf(`ORDER BY c.oid LIMIT %d`, maxRelations+1),
-		[]any{&x.oid, &space, &x.name, &x.printed, &x.kind, &x.owner, &x.rls, &x.forced, &x.invoker, &x.populated, &x.extension},
+		[]any{&x.oid, &space, &x.name, &x.printed, &x.kind, &x.owner, &x.rls, &x.forced, &x.invoker, &x.populated, &x.partition, &x.extension},
 		func() { one := x; one.schema = c.schemas[space]; c.relations[one.oid] = &one })
 	r.bound(len(c.relations), maxRelations, "tables, views and sequences")
 	r.acls(`SELECT c.oid,`+exploded+`FROM (SELECT c.oid, c.relacl`+from+`) AS c, aclexplode(c.relacl) AS a`, func(oid uint32) *[]grant { return &c.relations[oid].acl })
@@ -395,7 +395,7 @@ func (r *reader) jobs(c *catalogue) {
 
 // watched are settings that checks judge.
 const watched = ` 'log_statement', 'log_min_duration_statement', 'log_min_duration_sample', 'log_transaction_sample_rate', 'log_parameter_max_length', 'log_parameter_max_length_on_error',
-	'lo_compat_privileges', 'track_activities', 'row_security', 'shared_preload_libraries', 'session_preload_libraries', 'local_preload_libraries', 'wal_level' `
+	'lo_compat_privileges', 'track_activities', 'max_prepared_transactions', 'default_transaction_isolation', 'row_security', 'shared_preload_libraries', 'session_preload_libraries', 'local_preload_libraries', 'wal_level' `
 
 func (r *reader) settings(c *catalogue) {
 	var s roleSetting

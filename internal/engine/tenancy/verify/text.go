@@ -33,6 +33,15 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 	}
 	for _, one := range r.Results {
+		if len(one.Accepted) > 0 {
+			line("\nACCEPTED  %s  %s", one.ID, one.Title)
+		}
+		for _, a := range one.Accepted {
+			line("  - %s: %s", printable(a.Object), printable(a.Found))
+			line("    %s (%s, %s)", printable(a.Reason), printable(a.By), a.Date)
+		}
+	}
+	for _, one := range r.Results {
 		if one.Error != "" {
 			line("\nNOT SEEN  %s  %s", one.ID, one.Title)
 			line("  %s", printable(one.Error))
@@ -47,6 +56,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	} else {
 		line("%s of %d passed; %s came out false, with %s; %s could not look.", counted(passed, "check", "checks"), len(r.Results), counted(failed, "check", "checks"),
 			counted(findings+more, "finding", "findings"), counted(blind, "check", "checks"))
+	}
+	if n := r.Accepted(); n > 0 {
+		line("The manifest accepts %s.", counted(n, "finding", "findings"))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,11 +26,76 @@ import (
 var running *cluster.Cluster
 
 func TestMain(m *testing.M) {
-	os.Exit(pgtest.WithCluster(cluster.Options{Users: []string{"app", "backup", "keeper", "visitor", "dba"}, Settings: map[string]string{"wal_level": "logical", "max_prepared_transactions": "5"}}, func(c *cluster.Cluster) int {
+	os.Exit(pgtest.WithCluster(cluster.Options{Users: users(), Settings: map[string]string{"wal_level": "logical"}}, func(c *cluster.Cluster) int {
 		running = c
+		defer closeShared()
 		return m.Run()
 	}))
 }
+
+// copies is the cluster in which most tests make their scratch copies. It starts with the first.
+var copies struct {
+	dir     string
+	cluster *cluster.Cluster
+}
+
+func closeShared() {
+	if copies.cluster != nil {
+		_ = copies.cluster.Close(context.Background())
+		_ = os.RemoveAll(copies.dir)
+	}
+}
+
+// sharedCluster empties the cluster of copies instead of stopping it. That a cluster of the copy's own does as well, TestWhole
+// and TestLeavesNoTrace show.
+func sharedCluster(ctx context.Context, o cluster.Options) (*cluster.Cluster, func(context.Context), error) {
+	if copies.cluster == nil {
+		var err error
+		if copies.dir, err = os.MkdirTemp("", scratchDir); err != nil {
+			return nil, nil, err
+		}
+		if err = os.Chmod(copies.dir, 0o711); err != nil {
+			return nil, nil, err
+		}
+		o.Dir, o.Users = filepath.Join(copies.dir, "pg"), users()
+		if copies.cluster, err = cluster.Open(context.WithoutCancel(ctx), o); err != nil {
+			return nil, nil, err
+		}
+	}
+	return copies.cluster, func(ctx context.Context) {
+		if err := emptied(ctx, copies.cluster); err != nil {
+			panic(err)
+		}
+	}, nil
+}
+
+// emptied takes every database, role, right and default out of a cluster.
+func emptied(ctx context.Context, c *cluster.Cluster) error {
+	conn, err := open(ctx, c.DSN(c.SuperUser(), "template1"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	statements := []string{"ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()", "DELETE FROM pg_db_role_setting"}
+	for _, list := range []string{
+		`SELECT 'DROP DATABASE ' || quote_ident(datname) || ' WITH (FORCE)' FROM pg_database WHERE oid >= 16384`,
+		`SELECT 'DROP OWNED BY ' || string_agg(quote_ident(rolname), ', ') || ' CASCADE' FROM pg_roles WHERE oid >= 16384 HAVING count(*) > 0`,
+		`SELECT 'DROP ROLE ' || string_agg(quote_ident(rolname), ', ') FROM pg_roles WHERE oid >= 16384 HAVING count(*) > 0`,
+	} {
+		rows, err := conn.Query(ctx, list)
+		if err != nil {
+			return err
+		}
+		more, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		statements = append(statements, more...)
+	}
+	return run1(ctx, conn, statements...)
+}
+
+func users() []string { return []string{"app", "backup", "keeper", "visitor", "dba"} }
 
 const cast = `
 CREATE ROLE shop_owner NOLOGIN;
@@ -127,23 +193,30 @@ func newWorldOf(t testing.TB, d token.Design) *world {
 	t.Helper()
 	w := &world{t: t, manifest: shopManifest(), now: time.Now}
 	w.manifest.Design = string(d)
-	root := w.connect(cluster.SuperUser, "postgres")
-	w.exec(root, cast)
-	w.exec(root, "CREATE DATABASE shop")
 	t.Cleanup(func() {
 		root := w.connect(cluster.SuperUser, "postgres")
 		w.exec(root, "DROP DATABASE shop WITH (FORCE)")
 		w.exec(root, "DO $$ BEGIN IF EXISTS (SELECT FROM pg_parameter_acl) THEN REVOKE SET ON PARAMETER backtrace_functions FROM garant_sec; END IF; END $$")
 		w.exec(root, "DROP ROLE app, shop_rw, shop_owner, backup, keeper, visitor, garant_sec, garant_keeper")
 	})
+	w.build(d)
+	return w
+}
+
+// build makes the sound database in the cluster that is running.
+func (w *world) build(d token.Design) {
+	w.t.Helper()
+	root := w.connect(cluster.SuperUser, "postgres")
+	w.exec(root, cast)
+	w.exec(root, "CREATE DATABASE shop")
 	w.super = w.connect(cluster.SuperUser, "shop")
 	if _, err := token.Install(context.Background(), w.super, d); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	w.exec(w.super, "GRANT garant_keeper TO keeper")
 	for _, role := range []string{"app", "shop_owner"} { // the owner's defaults call a function too
 		if err := token.Admit(context.Background(), w.super, role); err != nil {
-			t.Fatal(err)
+			w.t.Fatal(err)
 		}
 	}
 	w.exec(w.super, sound)
@@ -152,7 +225,33 @@ func newWorldOf(t testing.TB, d token.Design) *world {
 	}
 	w.key = newKey(1)
 	w.putKey(w.key)
-	return w
+}
+
+// elsewhere builds the world once more, in a cluster of its own with settings that need a start, and returns how to come back.
+func (w *world) elsewhere(settings map[string]string) func() {
+	w.t.Helper()
+	here, super, key := running, w.super, w.key
+	started, leave := make(chan *cluster.Cluster), make(chan bool)
+	go func() {
+		defer close(started)
+		pgtest.WithCluster(cluster.Options{Users: users(), Settings: settings}, func(c *cluster.Cluster) int {
+			started <- c
+			<-leave
+			return 0
+		})
+	}()
+	there := <-started
+	if there == nil {
+		w.t.Fatal("the other cluster does not start")
+	}
+	running = there
+	w.build(token.Pinned)
+	return func() {
+		_ = w.super.Close(context.Background())
+		running, w.super, w.key = here, super, key
+		close(leave)
+		<-started
+	}
 }
 
 func newKey(id byte) tenant.Key {
@@ -188,7 +287,7 @@ func (w *world) exec(on *pgx.Conn, sql string) {
 }
 
 func (w *world) options() Options {
-	return Options{URL: running.DSN(cluster.SuperUser, "shop"), Manifest: w.manifest, Now: w.now}
+	return Options{URL: running.DSN(cluster.SuperUser, "shop"), Manifest: w.manifest, Now: w.now, clusters: sharedCluster}
 }
 
 // red runs the static checks and returns what came out false, by check.

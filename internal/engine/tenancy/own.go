@@ -1,0 +1,167 @@
+package tenancy
+
+import (
+	"context"
+	_ "embed"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/token"
+	"github.com/garant-project/garant/tenant"
+)
+
+// Own names Garant's own database among those under guard. No database of an estate can have this
+// name. A customer of the database production asks for a token of it with the audience "production@garant".
+const Own = "@garant"
+
+// OwnDatabase is Garant's own database as one under guard.
+type OwnDatabase struct {
+	Keeper func() string // address as a member of garant_keeper
+}
+
+//go:embed own.sql
+var ownSQL string
+
+// GuardOwn puts Garant's own database under guard, or brings it up to this build: schema garant, the
+// policies that show a customer its rows, the rights of garant_portal and of its keeper, garant_worker. It changes
+// nothing when all is there. The schema of Garant has been migrated.
+//
+// conn signs in as a superuser, or as a role that may create roles and act as garant_owner; design says
+// how the context is held, and empty takes the pinned one where it can be had.
+func GuardOwn(ctx context.Context, conn *pgx.Conn, design token.Design) error {
+	is, err := token.Look(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if design == "" {
+		if design, err = designFor(ctx, conn, is); err != nil {
+			return err
+		}
+	}
+	if is != (token.Installed{Version: token.Version, Design: design}) {
+		if is, err = token.Install(ctx, conn, design); err != nil {
+			return err
+		}
+	}
+	var admitted, keeps, super, quiet bool
+	err = conn.QueryRow(ctx, `SELECT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
+	(SELECT coalesce('track_activities=off' = ANY (rolconfig), false) FROM pg_catalog.pg_roles WHERE rolname = 'garant_portal'), bool_and(pg_catalog.has_function_privilege('garant_portal', f::regprocedure, 'EXECUTE')), pg_catalog.pg_has_role('garant_worker', 'garant_keeper', 'MEMBER') FROM unnest($1::text[]) AS f`,
+		token.Functions(is.Design)).Scan(&super, &quiet, &admitted, &keeps)
+	if err != nil {
+		return pg.Wrap(err)
+	}
+	if !admitted {
+		if err := token.Admit(ctx, conn, string(pg.Portal)); err != nil {
+			return err
+		}
+	}
+	return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
+		if !keeps {
+			if _, err := tx.Exec(ctx, `GRANT garant_keeper TO garant_worker`); err != nil {
+				return err
+			}
+		}
+		if super && !quiet { // sessions of one role show each other what they run
+			if _, err := tx.Exec(ctx, `ALTER ROLE garant_portal SET track_activities = off`); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '5s'; `+ownSQL)
+		return err
+	})
+}
+
+// designFor is the design that is there, else pinned where somebody may grant what that needs.
+func designFor(ctx context.Context, conn *pgx.Conn, is token.Installed) (token.Design, error) {
+	if is.Here() {
+		return is.Design, nil
+	}
+	var super bool
+	if err := conn.QueryRow(ctx, `SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&super); err != nil {
+		return "", pg.Wrap(err)
+	}
+	if super {
+		return token.Pinned, nil
+	}
+	return token.Statement, nil
+}
+
+// own is Garant's own database as an estate would declare it.
+func (t *Tenancy) own(ctx context.Context) (estate.Database, error) {
+	d := estate.Database{Name: Own, Environment: estate.Production, Tenancy: &estate.Tenancy{
+		KeyType: "uuid", Lifetime: estate.DefaultTokenLifetime, Rotate: estate.DefaultKeyRotation, Job: estate.DefaultJobDuration,
+	}}
+	if t.Own == nil {
+		return d, errs.New(errs.NotFound, "tenancy.no_database", "Garant’s own database is not under guard.")
+	}
+	on := t.DB.Pool(pg.Checker)
+	if err := on.QueryRow(ctx, `SELECT s.system_identifier::text, current_database()::text FROM pg_catalog.pg_control_system() AS s`).Scan(&d.System, &d.Database); err != nil {
+		return d, pg.Wrap(err)
+	}
+	is, err := token.Look(ctx, on)
+	if err != nil {
+		return d, err
+	}
+	if !is.Here() {
+		return d, errs.New(errs.NotFound, "tenancy.own_absent", "Garant’s own database is not under guard: it has no schema garant.").
+			WithFix("As the administrator of its PostgreSQL run garant migrate --guard URL; docs/install.md.")
+	}
+	d.Tenancy.Design = string(is.Design)
+	return d, nil
+}
+
+// guardedIn lists the databases under guard of an estate and, when it has any, ours. What is wrong with ours
+// is the second result.
+func (t *Tenancy) guardedIn(ctx context.Context, e *estate.Estate) ([]estate.Database, error) {
+	if e == nil {
+		return nil, nil
+	}
+	list := e.Guarded()
+	if len(list) == 0 || t.Own == nil {
+		return list, nil
+	}
+	d, err := t.own(ctx)
+	return append(list, d), err
+}
+
+// ownProblem is what is wrong with Garant's own database when own does not give it.
+func ownProblem(err error) Problem {
+	if errs.Is(err, errs.NotFound) {
+		return Absent
+	}
+	return Unknown
+}
+
+// atOwn says whether an audience is that of customers at Garant itself: "production@garant".
+func atOwn(audience string) (home string, own bool) { return strings.CutSuffix(audience, Own) }
+
+// towardsOwn turns the right of a login in a database into the right to read what Garant itself knows of
+// its customer, and records who that is. A session that was ended there is ended here.
+func (t *Tenancy) towardsOwn(ctx context.Context, tx pgx.Tx, home *estate.Database, r right) (right, error) {
+	of := home.Name
+	if home.Dedicated != nil {
+		of = home.Dedicated.Of
+	}
+	if _, err := tx.Exec(ctx, `SELECT pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('tenancy session ' || $1::uuid::text, 0))`, r.session); err != nil {
+		return r, err
+	}
+	var customer uuid.UUID
+	var ended bool
+	err := tx.QueryRow(ctx, `SELECT tenancy.customer_of($1, $2), EXISTS (SELECT FROM tenancy.revocation AS r WHERE r.database IN ($1, $3) AND r.session = $4)`, of, r.tenant.String(), home.Name, r.session).Scan(&customer, &ended)
+	if err != nil {
+		return r, err
+	}
+	if ended {
+		return r, sessionEnded()
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO tenancy.customer (customer, database, tenant) VALUES ($1, $2, $3) ON CONFLICT (customer) DO NOTHING`, customer, of, r.tenant.String()); err != nil {
+		return r, err
+	}
+	r.tenant, r.access = tenant.UUID(customer), tenant.Read
+	return r, nil
+}
