@@ -277,18 +277,20 @@ func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
 	return nil
 }
 
-// catchUp carries over what changed until little is left, and little time goes by with it: so long
-// does the pause last for the changes that come behind.
+// catchUp carries over what changed until little is left, and little time goes by with it or no less
+// than the time before: so long does the pause last for the changes that come behind.
 func (m *Mover) catchUp(ctx context.Context, from, to *end) error {
 	const little, brisk, patient = 1000, 300 * time.Millisecond, 20
+	before := time.Duration(0)
 	for last, i := int64(-1), 0; i < patient; i++ {
 		began := time.Now()
 		n, err := m.round(ctx, from, to, m.st.Fresh && from == m.src, nil)
-		if err != nil || n <= little && time.Since(began) <= brisk || last >= 0 && n >= last && i > 5 {
+		took := time.Since(began)
+		if err != nil || n <= little && (took <= brisk || before > 0 && took > before*3/4) || last >= 0 && n >= last && i > 5 {
 			return err
 		}
 		m.o.Log(fmt.Sprintf("%d changes carried over.", n))
-		last = n
+		last, before = n, took
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func newWorld(t testing.TB) *world {
 		root := w.connect(c, cluster.SuperUser, "postgres")
 		w.exec(root, "DROP DATABASE IF EXISTS second WITH (FORCE)")
 		w.exec(root, "DROP DATABASE IF EXISTS shop WITH (FORCE)")
-		w.exec(root, "CREATE DATABASE shop"+from)
+		w.exec(root, "CREATE DATABASE shop"+from+" STRATEGY file_copy")
 	}
 	w.shared = w.connect(running.shared, cluster.SuperUser, "shop")
 	w.own = w.connect(running.own, cluster.SuperUser, "shop")
