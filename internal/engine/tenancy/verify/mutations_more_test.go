@@ -102,7 +102,7 @@ func tokenMutations() []mutation {
 		sql("token.admitted", `GRANT EXECUTE ON FUNCTION garant.enter(bytea) TO visitor`, `REVOKE EXECUTE ON FUNCTION garant.enter(bytea) FROM visitor`),
 		sql("token.not_admitted", `REVOKE EXECUTE ON FUNCTION garant.writer_uuid() FROM app`, `GRANT EXECUTE ON FUNCTION garant.writer_uuid() TO app`),
 		sql("token.function_changed", `CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(current_setting('backtrace_functions'), '')::uuid`,
-			`CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(split_part(current_setting('backtrace_functions'), 'garant_7510', 2), '')::uuid`),
+			`CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(split_part(current_setting('backtrace_functions'), '_garant_7510', 2), '')::uuid`),
 		sql("token.function_changed", `ALTER FUNCTION garant.enter(bytea) RESET search_path`, `ALTER FUNCTION garant.enter(bytea) SET search_path = pg_catalog, pg_temp`),
 		sql("token.function_changed", `ALTER FUNCTION garant.enter(bytea) SECURITY INVOKER`, `ALTER FUNCTION garant.enter(bytea) SECURITY DEFINER`),
 		sql("token.stranger", `CREATE FUNCTION garant.enter(text) RETURNS void LANGUAGE sql AS ''; ALTER FUNCTION garant.enter(text) OWNER TO garant_sec; REVOKE ALL ON FUNCTION garant.enter(text) FROM PUBLIC`, `DROP FUNCTION garant.enter(text)`),
