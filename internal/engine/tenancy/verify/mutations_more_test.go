@@ -114,10 +114,10 @@ func tokenMutations() []mutation {
 		sql("token.sec_groups", `GRANT pg_monitor TO garant_sec`, `REVOKE pg_monitor FROM garant_sec`),
 		sql("token.keeper", `GRANT garant_keeper TO app`, `REVOKE garant_keeper FROM app`),
 		sql("token.createrole", `ALTER ROLE visitor CREATEROLE`, `ALTER ROLE visitor NOCREATEROLE`),
-		sql("token.standing_pin", `ALTER DATABASE shop SET backtrace_functions = 'garant_wu'`, `ALTER DATABASE shop RESET backtrace_functions`),
+		sql("token.standing_pin", `ALTER DATABASE shop SET backtrace_functions = '_garant_7510'`, `ALTER DATABASE shop RESET backtrace_functions`),
 		sql("token.standing_pin", `ALTER ROLE visitor SET garant.context = 'x'`, `ALTER ROLE visitor RESET garant.context`),
 		{check: "token.standing_pin_file", during: func(w *world) func() {
-			w.exec(w.super, `ALTER SYSTEM SET backtrace_functions = 'garant_wu'`)
+			w.exec(w.super, `ALTER SYSTEM SET backtrace_functions = '_garant_7510'`)
 			return func() { w.exec(w.super, `ALTER SYSTEM RESET backtrace_functions`) }
 		}},
 		sql("token.pin_grant", `GRANT SET ON PARAMETER backtrace_functions TO app`, `REVOKE SET ON PARAMETER backtrace_functions FROM app`),
