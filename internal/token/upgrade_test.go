@@ -132,22 +132,3 @@ func TestEndsAtOnce(t *testing.T) {
 		w.wants(enter(app, token.Bytes()), tenant.ErrRevoked)
 	}
 }
-
-// Whatever a session's id begins with, the tenant is read where the tenant stands.
-func TestSessionLikeATenant(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		for _, begins := range [][]byte{{0x75, 0x10}, {0x69, 0x08}, {0x74, 0x02}, {0x77, 0x75, 0x10}} {
-			claims := w.claims(w.a)
-			copy(claims.Session[:], begins)
-			tx := w.begin(w.app())
-			w.must(enter(tx, w.mint(claims).Bytes()))
-			var id uuid.UUID
-			var number *int64
-			var text *string
-			w.must(tx.QueryRow(context.Background(), `SELECT garant.tenant_uuid(), garant.tenant_bigint(), garant.tenant_text()`).Scan(&id, &number, &text))
-			if id != w.a || number != nil || text != nil || w.count(tx) != 3 {
-				t.Errorf("session %x: tenant %s, %v, %v", begins, id, number, text)
-			}
-		}
-	})
-}

@@ -2,8 +2,8 @@ package tenancy
 
 import (
 	"context"
-	"fmt"
 	"crypto/rand"
+	"fmt"
 	"testing"
 	"time"
 
