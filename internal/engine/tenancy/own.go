@@ -27,7 +27,7 @@ type OwnDatabase struct {
 //go:embed own.sql
 var ownSQL string
 
-// GuardOwn puts Garant's own database under guard, or brings it up to this build: schema garant, the
+// GuardOwn puts Garant's own database under guard, or brings it back to what this build carries: schema garant, the
 // policies that show a customer its rows, the rights of garant_portal and of its keeper, garant_worker. It changes
 // nothing when all is there. The schema of Garant has been migrated.
 //
@@ -43,10 +43,8 @@ func GuardOwn(ctx context.Context, conn *pgx.Conn, design token.Design) error {
 			return err
 		}
 	}
-	if is != (token.Installed{Version: token.Version, Design: design}) {
-		if is, err = token.Install(ctx, conn, design); err != nil {
-			return err
-		}
+	if is, err = token.Install(ctx, conn, design); err != nil {
+		return err
 	}
 	var admitted, keeps, super, quiet bool
 	err = conn.QueryRow(ctx, `SELECT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
