@@ -190,7 +190,11 @@ func (k *isolationPlanCmd) Run(ctx context.Context, con console) error {
 	if !known {
 		out.Notes = append(out.Notes, "The record of what was applied (garant.applied) may not be read as "+db.Me+": an added column counts as filled where an index begins with it.")
 	}
-	out.Steps = plan.Steps(db, p.Manifest, apply.Version(p.Manifest.Design), filled)
+	version, err := apply.Version(ctx, conn, p.Manifest.Design)
+	if err != nil {
+		return err
+	}
+	out.Steps = plan.Steps(db, p.Manifest, version, filled)
 	for _, list := range []*[]string{&out.Notes, &out.New, &out.Changed, &out.Gone, &out.Refusals, &out.Advice} {
 		if *list == nil {
 			*list = []string{} // a list in JSON, too

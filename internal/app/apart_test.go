@@ -81,7 +81,11 @@ func TestExampleIsApart(t *testing.T) {
 			t.Errorf("plan finds %s", s)
 		}
 	}
-	for _, s := range plan.Steps(model, p.Manifest, apply.Version(p.Manifest.Design), nil) {
+	version, err := apply.Version(ctx, conn, p.Manifest.Design)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range plan.Steps(model, p.Manifest, version, nil) {
 		t.Errorf("apply would have something to do: %+v", s)
 	}
 

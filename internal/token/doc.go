@@ -33,6 +33,8 @@
 //     TestNothingStays); what the session's id looks like is no tenant (TestSessionLikeATenant).
 //   - Keys stand in no dump of who may read all data, and come in without standing in a statement
 //     (TestKeyIsUnreadable, TestStatisticsHoldNoKey).
+//   - Another [Install] puts back what somebody changed, dropped or granted in the schema, or refuses where it
+//     cannot; it does not write to what is as it should be (TestRepair, TestRepairRefuses).
 //
 // # Threat model
 //

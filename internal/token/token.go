@@ -76,8 +76,8 @@ func Look(ctx context.Context, q pg.Querier) (Installed, error) {
 }
 
 // Install puts schema garant of a design into the database of conn, brings an older version up to
-// this one, or changes the design; it changes nothing when all is as it should be. It is one
-// transaction, and two at once wait for each other.
+// this one, changes the design, or puts back what somebody changed in it ([Drift]); it writes nothing
+// when all is as it should be. It is one transaction, and two at once wait for each other.
 //
 // conn signs in as a superuser, or for [Statement] as a role that may create roles and schemas and,
 // once, for [Pinned], a superuser has run what [PinnedNeeds] returns.
@@ -97,7 +97,7 @@ func Install(ctx context.Context, conn *pgx.Conn, d Design) (Installed, error) {
 				WithFix("Use the newer program.")
 		}
 		if was == (Installed{Version, d}) {
-			return nil
+			return repair(ctx, tx, d)
 		}
 		if err := roles(ctx, tx, d); err != nil {
 			return err
@@ -217,7 +217,7 @@ func Functions(d Design) []string {
 // admitted are the roles that may enter.
 const admitted = `SELECT DISTINCT pg_catalog.pg_get_userbyid(a.grantee)::text
 FROM pg_catalog.pg_proc p, pg_catalog.aclexplode(p.proacl) a
-WHERE p.oid = 'garant.enter(bytea)'::regprocedure AND a.grantee NOT IN (0, p.proowner)`
+WHERE p.oid = pg_catalog.to_regprocedure('garant.enter(bytea)') AND a.grantee NOT IN (0, p.proowner)`
 
 // PinnedNeeds is what a superuser runs once per cluster, so that design [Pinned] can be installed by who is none.
 const PinnedNeeds = `GRANT SET ON PARAMETER backtrace_functions TO garant_sec`

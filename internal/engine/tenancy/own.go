@@ -27,31 +27,39 @@ type OwnDatabase struct {
 //go:embed own.sql
 var ownSQL string
 
-// GuardOwn puts Garant's own database under guard, or brings it up to this build: schema garant, the
+// GuardOwn puts Garant's own database under guard, or brings it back to what this build carries: schema garant, the
 // policies that show a customer its rows, the rights of garant_portal and of its keeper, garant_worker. It changes
 // nothing when all is there. The schema of Garant has been migrated.
 //
 // conn signs in as a superuser, or as a role that may create roles and act as garant_owner; design says
 // how the context is held, and empty takes the pinned one where it can be had.
 func GuardOwn(ctx context.Context, conn *pgx.Conn, design token.Design) error {
+	var ours, super, may bool
+	err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'tenancy' AND c.relname = 'minting'), rolsuper, rolsuper OR rolcreaterole AND coalesce(pg_catalog.pg_has_role(pg_catalog.to_regrole('garant_owner'), 'USAGE'), false)
+FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&ours, &super, &may)
+	switch {
+	case err != nil:
+		return pg.Wrap(err)
+	case !may:
+		return errs.New(errs.Denied, "tenancy.own_rights", "This role may not put Garant’s database under guard.").
+			WithFix("Sign in as a superuser, or as a role with CREATEROLE that is a member of garant_owner: GRANT garant_owner TO it.")
+	case !ours:
+		return errs.New(errs.Conflict, "tenancy.own_unmigrated", "This is not Garant’s database, or it was not migrated to this version.").
+			WithFix("Run garant migrate first, and let the address name the same database.")
+	}
 	is, err := token.Look(ctx, conn)
 	if err != nil {
 		return err
 	}
 	if design == "" {
-		if design, err = designFor(ctx, conn, is); err != nil {
-			return err
-		}
+		design = designFor(is, super)
 	}
-	if is != (token.Installed{Version: token.Version, Design: design}) {
-		if is, err = token.Install(ctx, conn, design); err != nil {
-			return err
-		}
+	if is, err = token.Install(ctx, conn, design); err != nil {
+		return err
 	}
-	var admitted, keeps, super, quiet bool
-	err = conn.QueryRow(ctx, `SELECT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
-	(SELECT coalesce('track_activities=off' = ANY (rolconfig), false) FROM pg_catalog.pg_roles WHERE rolname = 'garant_portal'), bool_and(pg_catalog.has_function_privilege('garant_portal', f::regprocedure, 'EXECUTE')), pg_catalog.pg_has_role('garant_worker', 'garant_keeper', 'MEMBER') FROM unnest($1::text[]) AS f`,
-		token.Functions(is.Design)).Scan(&super, &quiet, &admitted, &keeps)
+	var admitted, keeps, quiet bool
+	err = conn.QueryRow(ctx, `SELECT (SELECT coalesce('track_activities=off' = ANY (rolconfig), false) FROM pg_catalog.pg_roles WHERE rolname = 'garant_portal'), bool_and(pg_catalog.has_function_privilege('garant_portal', f::regprocedure, 'EXECUTE')), pg_catalog.pg_has_role('garant_worker', 'garant_keeper', 'MEMBER') FROM unnest($1::text[]) AS f`,
+		token.Functions(is.Design)).Scan(&quiet, &admitted, &keeps)
 	if err != nil {
 		return pg.Wrap(err)
 	}
@@ -77,18 +85,14 @@ func GuardOwn(ctx context.Context, conn *pgx.Conn, design token.Design) error {
 }
 
 // designFor is the design that is there, else pinned where somebody may grant what that needs.
-func designFor(ctx context.Context, conn *pgx.Conn, is token.Installed) (token.Design, error) {
-	if is.Here() {
-		return is.Design, nil
+func designFor(is token.Installed, super bool) token.Design {
+	switch {
+	case is.Here():
+		return is.Design
+	case super:
+		return token.Pinned
 	}
-	var super bool
-	if err := conn.QueryRow(ctx, `SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&super); err != nil {
-		return "", pg.Wrap(err)
-	}
-	if super {
-		return token.Pinned, nil
-	}
-	return token.Statement, nil
+	return token.Statement
 }
 
 // own is Garant's own database as an estate would declare it.
@@ -108,11 +112,15 @@ func (t *Tenancy) own(ctx context.Context) (estate.Database, error) {
 		return d, err
 	}
 	if !is.Here() {
-		return d, errs.New(errs.NotFound, "tenancy.own_absent", "Garant’s own database is not under guard: it has no schema garant.").
-			WithFix("As the administrator of its PostgreSQL run garant migrate --guard URL; docs/install.md.")
+		return d, ownAbsent()
 	}
 	d.Tenancy.Design = string(is.Design)
 	return d, nil
+}
+
+func ownAbsent() error {
+	return errs.New(errs.NotFound, "tenancy.own_absent", "Garant’s own database is not under guard: it has no schema garant.").
+		WithFix("With the address of the administrator of its PostgreSQL in ADMIN_URL run garant migrate --guard env:ADMIN_URL; docs/install.md.")
 }
 
 // guardedIn lists the databases under guard of an estate and, when it has any, ours. What is wrong with ours

@@ -12,11 +12,14 @@ import (
 )
 
 // OwnManifest classifies the tables of Garant's own database, for garant isolation verify: those that customers
-// read, and all others, which they do not. conn may read the catalogue.
+// read, and all others, which they do not. conn may read the catalogue. Error NotFound: it is not under guard.
 func OwnManifest(ctx context.Context, conn *pgx.Conn) (*manifest.Manifest, error) {
 	db, err := schema.Read(ctx, conn)
 	if err != nil {
 		return nil, err
+	}
+	if db.Design == "" {
+		return nil, ownAbsent()
 	}
 	m := &manifest.Manifest{
 		Version: 1, Database: db.Name, Design: db.Design, Key: manifest.Key{Table: "tenancy.customer", Column: "customer", Type: manifest.TypeUUID}, App: []string{string(pg.Portal)},

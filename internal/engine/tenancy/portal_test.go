@@ -360,6 +360,18 @@ func TestOwnIsLookedAfter(t *testing.T) {
 	if _, err := w.atGarant(w.a, "two"); !errors.As(err, &e) || e.ID != "tenancy.own_absent" {
 		t.Errorf("%v", err)
 	}
+	if _, err := OwnManifest(ctx, super); !errors.As(err, &e) || e.ID != "tenancy.own_absent" {
+		t.Errorf("a manifest of what is not under guard: %v", err)
+	}
+	// Whoever names the wrong database or the wrong role is told so, and leaves nothing behind.
+	for id, conn := range map[string]*pgx.Conn{"tenancy.own_unmigrated": w.connect(cluster.SuperUser, "postgres"), "tenancy.own_rights": w.connect(string(pg.Staff), w.name)} {
+		if err := GuardOwn(ctx, conn, ""); !errors.As(err, &e) || e.ID != id {
+			t.Errorf("%s: %v", id, err)
+		}
+		if is, err := token.Look(ctx, conn); err != nil || is.Here() {
+			t.Errorf("%+v %v", is, err)
+		}
+	}
 	portal := w.connect(string(pg.Portal), w.name)
 	var n int
 	if err := portal.QueryRow(ctx, `SELECT count(id) FROM tenancy.minting`).Scan(&n); err != nil || n != 0 {

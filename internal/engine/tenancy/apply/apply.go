@@ -48,9 +48,17 @@ const (
 	Done     Kind = "done"
 )
 
-// Version is what package plan needs to know of schema garant.
-func Version(design string) plan.Version {
-	return plan.Version{Number: token.Version, Functions: token.Functions(token.Design(design))}
+// Version is what package plan needs to know of schema garant, of this program and in a database.
+func Version(ctx context.Context, conn *pgx.Conn, design string) (plan.Version, error) {
+	drift, err := token.Drift(ctx, conn, token.Design(design))
+	if err != nil {
+		return plan.Version{}, err
+	}
+	var other bool
+	if err = conn.QueryRow(ctx, `SELECT `+filler, state).Scan(&other); other {
+		drift = append(drift, "function garant.fill()")
+	}
+	return plan.Version{Number: token.Version, Functions: token.Functions(token.Design(design)), Drift: drift}, pg.Wrap(err)
 }
 
 // Missing reads the database and tells which steps a manifest lacks there. known is false where it
@@ -64,7 +72,11 @@ func Missing(ctx context.Context, conn *pgx.Conn, m *manifest.Manifest) (db *sch
 	if err != nil {
 		return nil, nil, false, err
 	}
-	return db, plan.Steps(db, m, Version(m.Design), filled), known, nil
+	version, err := Version(ctx, conn, m.Design)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	return db, plan.Steps(db, m, version, filled), known, nil
 }
 
 // run is one run of apply or undo.

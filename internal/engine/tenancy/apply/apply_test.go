@@ -191,6 +191,33 @@ func TestChangeDesign(t *testing.T) {
 	}
 }
 
+// What somebody changed in schema garant is in the plan, and apply puts it back, with the policies and
+// defaults that went along; keys and tokens stay.
+func TestPutsBack(t *testing.T) {
+	super := tenancytest.Shop(t, tenancytest.Odd)
+	m := decided(t, super)
+	applied(t, super, m)
+	mint := keyed(t)
+	for _, sql := range []string{
+		`CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN '` + tenancytest.B + `'::uuid;
+ALTER TABLE garant.key DISABLE ROW LEVEL SECURITY; GRANT EXECUTE ON FUNCTION garant.retire(smallint, timestamptz) TO app`,
+		`CREATE OR REPLACE FUNCTION garant.fill() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`,
+		`DROP FUNCTION garant.enter(bytea); DROP FUNCTION garant.tenant_uuid() CASCADE; DROP FUNCTION garant.writer_uuid() CASCADE`,
+	} {
+		if _, err := super.Exec(context.Background(), sql); err != nil {
+			t.Fatal(err)
+		}
+		if left := missing(t, super, m); len(left) == 0 {
+			t.Errorf("nothing is planned after %s", sql)
+		}
+		applied(t, super, m)
+		if left := missing(t, super, m); len(left) > 0 {
+			t.Errorf("a second plan has steps: %v", left)
+		}
+	}
+	isolates(t, mint)
+}
+
 func TestRefused(t *testing.T) {
 	super := tenancytest.Shop(t, tenancytest.Odd)
 	good := decided(t, super)

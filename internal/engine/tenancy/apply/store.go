@@ -43,6 +43,10 @@ $$;
 REVOKE ALL ON FUNCTION garant.fill() FROM PUBLIC;
 `
 
+// filler tells, of $1 as state has it, whether garant.fill is another function than that.
+const filler = `EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = pg_catalog.to_regprocedure('garant.fill()')
+	AND NOT (pg_catalog.strpos($1, '$$' || p.prosrc || '$$') > 0 AND p.proconfig = '{"search_path=pg_catalog, pg_temp"}' AND NOT p.prosecdef))`
+
 // hold takes the lock that one run at a time has, for the session.
 func hold(ctx context.Context, conn *pgx.Conn) (got bool, err error) {
 	err = conn.QueryRow(ctx, `SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('garant isolation', 0))`).Scan(&got)
@@ -84,7 +88,8 @@ func prepare(ctx context.Context, conn *pgx.Conn, installed *plan.Step) error {
 	return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
 		var here bool
 		if err := tx.QueryRow(ctx, `SELECT pg_catalog.to_regclass('garant.applied') IS NOT NULL AND pg_catalog.to_regprocedure('garant.fill()') IS NOT NULL
-	AND pg_catalog.has_table_privilege('garant.applied', 'SELECT, INSERT, UPDATE, DELETE') AND pg_catalog.has_function_privilege('garant.fill()', 'EXECUTE')`).Scan(&here); err != nil || here {
+	AND pg_catalog.has_table_privilege('garant.applied', 'SELECT, INSERT, UPDATE, DELETE') AND pg_catalog.has_function_privilege('garant.fill()', 'EXECUTE')
+	AND NOT `+filler, state).Scan(&here); err != nil || here {
 			return err
 		}
 		var me string

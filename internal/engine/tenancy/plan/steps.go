@@ -13,6 +13,7 @@ import (
 type Version struct {
 	Number    int
 	Functions []string // that the application's roles may execute
+	Drift     []string // what of it somebody changed since it was installed
 }
 
 // Steps gives what is missing for a database to be as the manifest says, in the order in which it
@@ -211,11 +212,14 @@ func (b *builder) roles() {
 }
 
 func (b *builder) install() {
-	if b.db.Design == b.m.Design && b.db.GarantVersion >= b.garant.Number {
-		return
-	}
 	title := "Install schema garant, design " + b.m.Design
-	if b.db.Design != "" {
+	switch {
+	case b.db.Design == b.m.Design && b.db.GarantVersion >= b.garant.Number:
+		if len(b.garant.Drift) == 0 {
+			return
+		}
+		title = "Put back what somebody changed in schema garant: " + strings.Join(b.garant.Drift, ", ")
+	case b.db.Design != "":
 		title = fmt.Sprintf("Bring schema garant from version %d, design %s, to version %d, design %s", b.db.GarantVersion, b.db.Design, b.garant.Number, b.m.Design)
 	}
 	b.add(Step{ID: "install:" + b.m.Design, Mode: Install, Title: title, Lock: lockNone, Cost: catalogueOnly,

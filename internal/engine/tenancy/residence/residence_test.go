@@ -167,4 +167,16 @@ func TestAPI(t *testing.T) {
 	if code, _ := ask(actor.Actor{Kind: actor.Person, ID: uuid.NewString()}, query); code != http.StatusForbidden {
 		t.Errorf("without the right: %d", code)
 	}
+	// A token that is bound to databases learns nothing of another, not even whether it is there.
+	bound := may
+	bound.Minting = &actor.Minting{Databases: []string{"acme"}}
+	for _, q := range []string{query, "audience=nowhere&tenant=" + id.String()} {
+		if code, got := ask(bound, q); code != http.StatusForbidden || got != (residence.APIRoute{}) {
+			t.Errorf("%s with a token for another database: %d %+v", q, code, got)
+		}
+	}
+	bound.Minting = &actor.Minting{Databases: []string{"acme", "production"}}
+	if code, _ := ask(bound, query); code != http.StatusOK {
+		t.Errorf("with a token for the database: %d", code)
+	}
 }

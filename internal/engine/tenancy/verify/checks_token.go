@@ -96,7 +96,7 @@ func (j *judge) guardTables() []*relation {
 func (j *judge) reinstall() string { return "garant isolation apply" }
 
 // reinstalled is how functions of this version are put back where somebody changed them.
-const reinstalled = "Find out who changed it; then garant isolation undo --yes, garant isolation apply, and a new key: garant token rekey."
+const reinstalled = "Find out who changed it; then garant isolation apply, and a new key: garant token rekey."
 
 func schemaMissing(j *judge) {
 	j.see()
