@@ -118,12 +118,3 @@ func quoted(names []string) string {
 	}
 	return strings.Join(all, ", ")
 }
-
-// literal writes a text as an SQL string.
-func literal(s string) string {
-	written := "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	if strings.Contains(s, `\`) {
-		return " E" + strings.ReplaceAll(written, `\`, `\\`)
-	}
-	return written
-}

@@ -127,8 +127,8 @@ func (a *attempt) pins() []string {
 
 func contextSet(a *attempt) {
 	err := a.live.within(a.ctx, func(tx pgx.Tx) error {
-		pin := literal(a.pins()[0])
-		ticket := literal(a.pins()[1])
+		pin := manifest.Literal(a.pins()[0])
+		ticket := manifest.Literal(a.pins()[1])
 		for _, way := range []struct{ name, sql string }{
 			{"SET", `SET LOCAL backtrace_functions = ` + pin},
 			{"set_config", `SELECT set_config('backtrace_functions', ` + pin + `, true)`},
