@@ -94,10 +94,11 @@ func (f *finder) chunk(start, end, at, dots, colons int) int {
 			return end
 		}
 	}
+	secret := false
 	if k := strings.Index(c, "://"); k > 0 {
-		f.url(start, end, k)
+		secret = f.url(start, end, k)
 	}
-	if at > 0 {
+	if at > 0 && !secret {
 		f.mails(start, end)
 	}
 	return end
@@ -333,19 +334,20 @@ func isLocal(c byte) bool {
 	return isLetter(c) || isDigit(c) || c == '.' || c == '_' || c == '+' || c == '-'
 }
 
-// url tells whether an address carries a secret or leads to one person: to a profile, a picture, an account with another service.
-func (f *finder) url(start, end, scheme int) {
+// url finds the address that leads to one person, to a profile, a picture, an account with another service, and the one that carries a secret, of which it
+// returns true.
+func (f *finder) url(start, end, scheme int) (secret bool) {
 	s := f.s
 	rest := s[start+scheme+3 : end]
 	host, path, _ := strings.Cut(rest, "/")
 	if user, _, ok := strings.Cut(host, "@"); ok {
 		if strings.Contains(user, ":") {
 			f.add(personal.Credential, start+scheme+3, start+scheme+3+len(user), true)
-			return
+			return true
 		}
 	}
 	if len(rest) > 2048 { // nobody's profile is that long
-		return
+		return false
 	}
 	_, query, _ := strings.Cut(path, "?")
 	for query != "" {
@@ -354,22 +356,23 @@ func (f *finder) url(start, end, scheme int) {
 		name, value, ok := strings.Cut(pair, "=")
 		if ok && len(value) >= 6 && isSecretParameter(name) {
 			f.add(personal.Credential, start, end, true)
-			return
+			return true
 		}
 	}
 	path, _, _ = strings.Cut(path, "?")
 	if personPage(host) && path != "" {
 		f.add(personal.PersonURL, start, end, true)
-		return
+		return false
 	}
 	for path != "" {
 		var part string
 		part, path, _ = strings.Cut(path, "/")
 		if len(part) > 1 && (part[0] == '@' || part[0] == '~') || path != "" && len(part) < 24 && personPart(strings.ToLower(part)) {
 			f.add(personal.PersonURL, start, end, true)
-			return
+			return false
 		}
 	}
+	return false
 }
 
 func isSecretParameter(name string) bool {

@@ -190,11 +190,7 @@ const (
 )
 
 func shapeOf(v string) shape {
-	words, longest, digits, upper, lower, marks := 0, 0, 0, 0, 0, 0
-	for f := range strings.FieldsSeq(v) {
-		words++
-		longest = max(longest, len(f))
-	}
+	words, digits, upper, lower, marks := len(strings.Fields(v)), 0, 0, 0, 0
 	for i := range len(v) {
 		switch c := v[i]; {
 		case isDigit(c):
@@ -209,6 +205,8 @@ func shapeOf(v string) shape {
 	}
 	plain := digits + upper + lower + marks
 	switch {
+	case strings.HasPrefix(v, "-----BEGIN"):
+		return secret
 	case strings.HasPrefix(v, "<") && strings.HasSuffix(v, ">") && words > 2:
 		return sentence
 	case words >= 5 && upper+lower > digits+marks && upper+lower > len(v)/2:
@@ -216,9 +214,6 @@ func shapeOf(v string) shape {
 	case words > 1:
 		if digits+marks+words >= len(v)-upper && digits > 0 || digits+marks >= lower+upper {
 			return code // a time, a cron line
-		}
-		if codes := strings.Fields(v); lower+marks+words-1 == len(v) && longest < 12 && words <= 3 && allLowerWords(codes) {
-			return phrase
 		}
 		return phrase
 	case strings.Contains(v, "://"):
@@ -235,15 +230,6 @@ func shapeOf(v string) shape {
 		return code // small letters, or with figures
 	}
 	return phrase
-}
-
-func allLowerWords(words []string) bool {
-	for _, w := range words {
-		if strings.ToLower(w) != w {
-			return false
-		}
-	}
-	return true
 }
 
 func looksUUID(v string) bool {

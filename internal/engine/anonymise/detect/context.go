@@ -26,7 +26,7 @@ const (
 var subjects = sync.OnceValue(func() map[string]subject {
 	words := map[string]subject{}
 	for s, text := range map[subject]string{
-		ofPersons: `user person people human individual individu customer client contact member patient employee staff worker candidate applicant student pupil teacher
+		ofPersons: `user person people human individual individu customer client contact member patient employee staff candidate applicant student pupil teacher
 			instructor instructeur administrateur gestionnaire expert agent author owner guest visitor attendee participant subscriber voter volunteer donor tenantmember
 			actor artist driver doctor physician nurse provider relative spouse child parent guardian player athlete admin superadmin manager lead prospect recipient
 			beneficiary insured passenger signatory witness speaker lawyer judge officer resident citizen follower friend profile identity
@@ -47,7 +47,7 @@ var subjects = sync.OnceValue(func() map[string]subject {
 		ofCompanies: `company companies organization organisation societe entreprise etablissement firm business bedrijf firma unternehmen vendor supplier fournisseur leverancier lieferant
 			manufacturer brand merchant shop store magasin winkel laden school ecole university hospital hopital clinic bank association club team tenant workspace
 			account department departement agency agence office bureau municipality gemeente commune partner soc thirdparty tiers division site`,
-		ofMachines:  `server host node machine vm instance cluster database smtp imap pop ftp ldap mailserver endpoint gateway proxy router switch interface listener relay worker`,
+		ofMachines:  `server host node machine vm instance cluster database smtp imap pop ftp ldap mailserver endpoint gateway proxy router switch interface listener relay`,
 		ofMails:     `mail email message mailing letter newsletter outbox inbound notification transfer correspondence courriel bericht nachricht`,
 		ofPhones:    `phone telephone number tel sms call telefoon telefon`,
 		ofSecrets:   `credential secret apikey password auth oauth totp otp twofactor vault keystore jwks mfa`,
@@ -107,6 +107,9 @@ func contextOf(c *Column) context {
 		if words[i] == "token" || words[i] == "tokens" || words[i] == "api" {
 			ctx.secrets = true
 		}
+		if s == ofPersons && strings.HasPrefix(words[i], "client") && machine(words) {
+			s = ofThings // of an API
+		}
 		if s != ofNobodyKnows && ctx.table == ofNobodyKnows {
 			ctx.table, ctx.word = s, words[i]
 		}
@@ -139,6 +142,13 @@ func contextOf(c *Column) context {
 	}
 	if ctx.table == ofAddresses {
 		ctx.lives = true
+	}
+	if strings.HasPrefix(ctx.word, "account") { // of a company, or of the person whose login it is
+		for _, k := range [...]personal.Kind{personal.Username, personal.GivenName, personal.FamilyName, personal.BirthDate} {
+			if name, ok := ctx.beside[k]; ok {
+				ctx.table, ctx.word = ofPersons, name
+			}
+		}
 	}
 	return ctx
 }

@@ -25,6 +25,7 @@ type sense struct {
 	text       string // as it stands in the name
 	start, end int    // words of the name
 	known      bool
+	torn       bool // a weak word, and the head of the name is harmless
 }
 
 // longestTerm is how many words of a name make one of the vocabulary.
@@ -60,6 +61,16 @@ func read(words []string) sense {
 	for _, t := range terms {
 		if v := t.worth(); !t.silent && v >= value { // of two that are worth the same, the later: the head of an English name
 			best, value = t, v
+		}
+	}
+	for _, t := range terms { // the head of an English name stands last: avatar_content_type; a weak word before it may be that or nothing: location_incoterms
+		if !best.known || t.start < best.end || t.kind != personal.None || t.silent {
+			continue
+		}
+		if t.end-t.start > 1 {
+			best = t
+		} else if best.weak && t.end == len(words) {
+			best.torn = true
 		}
 	}
 	for _, t := range terms {
@@ -140,6 +151,8 @@ func (x *context) resolve(c *Column, t typed, words []string, m sense) reading {
 		return x.reference(words)
 	case m.known && !m.weak:
 		return x.strong(t, m)
+	case m.torn:
+		return reading{kind: m.kind, confidence: Unknown, because: because(reasonName, m.text), word: m.word, weak: true, others: []personal.Kind{personal.None}}
 	case m.known:
 		return x.weakly(words, m)
 	}
@@ -178,7 +191,7 @@ func (x *context) reference(words []string) reading {
 	if len(words) < 2 || words[0] == "fk" {
 		return r
 	}
-	outside := false
+	outside := x.secrets && words[0] == "credential" // of a passkey
 	for _, w := range words[:len(words)-1] {
 		switch w {
 		case "external", "provider", "google", "facebook", "github", "gitlab", "apple", "stripe", "slack", "azure", "ldap", "oauth", "openid", "idp", "saml", "france", "connect", "particulier",
@@ -190,7 +203,7 @@ func (x *context) reference(words []string) reading {
 		return r
 	}
 	for _, w := range words[:len(words)-1] {
-		if about(w) == ofPersons || w == "account" || w == "connect" {
+		if about(w) == ofPersons || w == "account" || w == "connect" || x.secrets {
 			return reading{kind: personal.Username, confidence: Weak, because: append(r.because, because(reasonName, w)...), weak: true, others: []personal.Kind{personal.Device, personal.None}}
 		}
 	}
@@ -223,7 +236,7 @@ func (x *context) weakly(words []string, m sense) reading {
 		if person {
 			return is(personal.Username, Weak, persons, personal.NationalNumber, personal.None)
 		}
-		if thing {
+		if thing && !x.secrets {
 			return none(things)
 		}
 		return open()
@@ -242,7 +255,7 @@ func (x *context) weakly(words []string, m sense) reading {
 		}
 		return open(personal.Town)
 	case personal.Town:
-		if x.lives {
+		if x.lives && x.table != ofMachines {
 			return is(personal.Town, Weak, because(reasonNeighbours, x.addressBeside()))
 		}
 		if person && (m.word == "ort" || m.word == "plaats") {
@@ -279,6 +292,9 @@ func (x *context) weakly(words []string, m sense) reading {
 		}
 		return open()
 	case personal.PersonURL:
+		if person && m.end-m.start < len(words) { // resume_link, contact_form_url
+			return open()
+		}
 		if person {
 			return is(personal.PersonURL, Weak, persons, personal.None)
 		}
@@ -314,7 +330,7 @@ func (x *context) addressBeside() string {
 func machine(words []string) bool {
 	for _, w := range words {
 		switch w {
-		case "imap", "smtp", "pop", "pop3", "ftp", "sftp", "ldap", "server", "host", "http", "https", "web", "contract", "bind", "listen", "memory", "bitcoin", "wallet", "ethereum", "rpc", "grpc", "db", "database", "redis":
+		case "imap", "smtp", "pop", "pop3", "ftp", "sftp", "ldap", "server", "host", "http", "https", "web", "contract", "bind", "listen", "memory", "bitcoin", "wallet", "ethereum", "rpc", "grpc", "db", "database", "redis", "oauth", "api", "rest", "saml":
 			return true
 		}
 	}
@@ -337,6 +353,10 @@ func (x *context) nameOf(words []string, m sense, r reading) reading {
 				r.confidence, r.because = Fair, append(r.because, because(reasonPersons, w)...)
 				return r
 			case ofThings, ofCompanies, ofMachines, ofMails, ofSecrets:
+				if given, ok := x.beside[personal.GivenName]; ok && slices.Contains(split(given), w) { // entreprise_nom beside entreprise_prenom
+					r.kind, r.confidence, r.because = personal.FamilyName, Fair, append(r.because, because(reasonNeighbours, given)...)
+					return r
+				}
 				return reading{kind: personal.None, confidence: Fair, because: append(r.because, because(reasonThings, w)...), word: m.word, weak: true}
 			}
 			if known, ok := vocabulary()[w]; ok && known.kind == personal.None && !known.silent {

@@ -55,7 +55,7 @@ func weigh(named reading, seen *content) Result {
 	case clear && said != personal.None && !named.weak && agrees(said, k):
 		return answer(said, Strong, reasons, k)
 	case clear && said != personal.None && named.weak && agrees(said, k):
-		if isName(said) && isName(k) && said != personal.FullName || !seen.sure && isName(said) {
+		if isName(said) && isName(k) && said != personal.FullName || !seen.sure && (isName(said) || said == personal.Username) {
 			k = said
 		}
 		return answer(k, Strong, reasons, said)

@@ -79,7 +79,7 @@ var strongWords = map[personal.Kind]string{
 	personal.NationalNumber: `niss nrn ssn nir bsn insz inss sofi sofinummer numerosecu numsecu nosecu numeross numsecuritesociale numerosecuritesociale numerodesecuritesociale
 		numeroregistrenational registrenational numregistrenational numerodunationale numeronational rijksregisternummer rijksregisternr rijksregister
 		burgerservicenummer socialsecuritynumber socialsecurityno socialsecurity nationalid nationalidnumber nationalnumber nationalinsurancenumber nino
-		nhsnumber nhsno steueridentifikationsnummer steuerid steuernummer taxid taxpayerid tin sozialversicherungsnummer svnr svnummer ahvnummer ahvnr ahv avs
+		nhsnumber nhsno steueridentifikationsnummer steuerid steuernummer taxid taxpayerid tin sozialversicherungsnummer svnr svnummer ahvnummer ahvnr ahv
 		numeroavs personnummer cpr cprnumber pesel codicefiscale dni nie nif curp cpf sin sinnumber medicarenumber mrn medicalrecordnumber patientidentifier
 		numeropatient ipp insmatricule ins numeroin numerosns spi numerofiscal numerofiscalreference identificationnumber krankenversicherungsnummer kvnr
 		versichertennummer numeroassure numerobis bisnummer idnumber personalidnumber personalid nin`,
@@ -111,7 +111,7 @@ var strongWords = map[personal.Kind]string{
 	personal.Device: `deviceid deviceidentifier deviceuuid devicetoken devicefingerprint fingerprint browserfingerprint useragent useragentstring ua uastring browser
 		navigateur imei imsi iccid eid macaddress macaddr mac udid idfa idfv gaid aaid advertisingid adid androidid installationid installid cookie cookieid
 		cookies clientid visitorid visitoruuid trackingid gaclientid fbp fbc anonymousid distinctid amplitudeid mixpanelid serialnumber deviceserial hardwareid
-		handsetid webauthnid externaldeviceid pushsubscription pushendpoint p256dh`,
+		handsetid webauthnid externaldeviceid pushsubscription pushendpoint`,
 	personal.BirthDate: `birthdate dateofbirth dob birthday bday borndate bornon birth birthyear yearofbirth birthmonth monthofbirth datenaissance datedenaissance
 		anneenaissance anneedenaissance naissance ddn journaissance geboortedatum geboortejaar geboortedag geburtsdatum gebdatum geburtstag geburtsjahr gebdat
 		gebjahr geboren age leeftijd alter birthtime timeofbirth datebirth dateofdeath deathdate deceasedon deceasedat diedon datedeces overlijdensdatum
@@ -145,7 +145,7 @@ var strongWords = map[personal.Kind]string{
 		authdata credentials credential certificatekey pemkey sshkey sshprivatekey dbpassword smtppassword encryptedotpsecret encryptedotpsecretiv
 		encryptedotpsecretsalt tokenvalue tokenhash pushtoken fcmtoken apnstoken oauthtoken oauthsecret jwt webhookkey hmactoken hmacsecret hmac
 		authdigest userauth signintoken logintoken authorizationcode authcode accesscode codeacces toegangscode zugangscode schluessel sleutel
-		 connectionstring dsn databaseurl noncesecret codeverifier totpkey passkey webauthncredential plainpassword oldpassword newpassword`,
+		 connectionstring dsn databaseurl noncesecret codeverifier totpkey passkey webauthncredential keyp256dh p256dh plainpassword oldpassword newpassword`,
 	personal.PersonURL: `avatar avatarurl avatarpath avatarremoteurl headerremoteurl profileurl profilepage profilepicture profilepic profileimage profileimageurl photourl pictureurl
 		photo picture portrait linkedinurl facebookurl twitterurl githuburl instagramurl gravatar gravatarurl imageprofil photoprofil photoidentite profilfoto
 		profielfoto pasfoto profilbild passfoto headshot selfie homepageurl personalwebsite personalsite siteperso blogurl linkedinprofile portfoliourl resumeurl
@@ -182,7 +182,7 @@ var weakWords = map[personal.Kind]string{
 	personal.Address:     `address adresse addr location locatie lieu destination origin place`,
 	personal.Town:        `ort plaats district region province county departement canton stateprovince statename birthstate borough`,
 	personal.Phone:       `number nummer contactnumber num`,
-	personal.Credential:  `key hash nonce certificate sessionstate`,
+	personal.Credential:  `key hash code nonce certificate sessionstate`,
 	personal.PersonURL:   `url uri link website siteweb homepage web image permalink`,
 	personal.Text:        `value valeur waarde wert values data payload input output result results metadata meta title titre titel response request properties attributes fields extra extras question headline tagline info information infos params parameters variables raw before after old new sentiment interests hobbies template term terms search query history`,
 	personal.Special:     `nationality nationalite nationaliteit staatsangehoerigkeit nationalitaet citizenship maritalstatus situationfamiliale burgerlijkestaat familienstand zivilstand etatcivil mutuelle ziekenfonds krankenkasse healthinsurance mothertongue languespoken birthcountry paysnaissance countryofbirth onsetdate dead deceased decede overleden verstorben`,
