@@ -62,6 +62,7 @@ func (f *finder) chunk(start, end, at, dots, colons int) int {
 		f.add(kind, start, stop, true)
 		return stop
 	}
+	after := end // the marks at its end belong to the sentence
 	for end > start+1 && (s[end-1] == '.' || s[end-1] == ':' || s[end-1] == '!' || s[end-1] == '?') {
 		end--
 	}
@@ -69,8 +70,8 @@ func (f *finder) chunk(start, end, at, dots, colons int) int {
 	switch {
 	case isSecret(c):
 		f.add(personal.Credential, start, end, true)
-		return end
-	case strings.HasPrefix(c, "data:") && strings.HasPrefix(s[min(end, len(s)):], ";base64,"):
+		return after
+	case strings.HasPrefix(c, "data:") && strings.HasPrefix(s[end:], ";base64,"):
 		stop := end + len(";base64,")
 		for stop < len(s) && isBase64(s[stop]) {
 			stop++
@@ -79,19 +80,19 @@ func (f *finder) chunk(start, end, at, dots, colons int) int {
 		return stop
 	case isBlob(c):
 		f.add(personal.File, start, end, true)
-		return end
+		return after
 	case isMAC(c):
 		f.add(personal.Device, start, end, true)
-		return end
+		return after
 	case dots == 3 && isDigit(c[0]):
 		if n := v4(c); n > 0 {
 			f.add(personal.IP, start, start+n, true)
-			return end
+			return after
 		}
 	case colons >= 2 && len(c) <= 49 && (colons == 7 || strings.Contains(c, "::")):
 		if v6(c) {
 			f.add(personal.IP, start, end, true)
-			return end
+			return after
 		}
 	}
 	secret := false
@@ -101,7 +102,7 @@ func (f *finder) chunk(start, end, at, dots, colons int) int {
 	if at > 0 && !secret {
 		f.mails(start, end)
 	}
-	return end
+	return after
 }
 
 // opening reads what is known by its first letters and goes over blanks: private keys, browsers.

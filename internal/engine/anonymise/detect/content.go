@@ -142,7 +142,7 @@ func careful(a, b personal.Kind) personal.Kind {
 func wholeKind(v string, found []Found) (personal.Kind, bool) {
 	covered, kind, sure := 0, personal.None, false
 	for _, f := range found {
-		covered += f.End - f.Start
+		covered += lettersIn(v[f.Start:f.End])
 		switch {
 		case kind == personal.None:
 			kind, sure = f.Kind, f.Sure
@@ -156,16 +156,21 @@ func wholeKind(v string, found []Found) (personal.Kind, bool) {
 			kind, sure = careful(kind, f.Kind), false
 		}
 	}
-	letters := 0
-	for i := range len(v) {
-		if isLetter(v[i]) || isDigit(v[i]) {
-			letters++
-		}
-	}
-	if covered*10 < letters*8 || covered*2 < len(v) {
+	if covered*10 < lettersIn(v)*8 {
 		return personal.None, false
 	}
 	return kind, sure
+}
+
+// lettersIn counts letters and figures.
+func lettersIn(s string) int {
+	n := 0
+	for i := range len(s) {
+		if isLetter(s[i]) || isDigit(s[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // within returns the most careful kind that a value holds among other words and that is more than a name or a place.

@@ -213,7 +213,11 @@ func (f *finder) digits(i int) int {
 		if end < len(s) && isWord(s[end]) {
 			continue
 		}
-		kind, sure := judge(d[:sum(groups[:last])], groups[:last], lead, s[i:end])
+		total := sum(groups[:last])
+		if total < 6 { // neither a day nor anything longer
+			break
+		}
+		kind, sure := judge(d[:total], groups[:last], lead, s[i:end])
 		if kind == personal.None {
 			continue
 		}

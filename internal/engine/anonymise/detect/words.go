@@ -63,8 +63,9 @@ func (f *finder) next(i int) (w word, ok bool) {
 		if isDigit(c) || isLetter(c) {
 			n := 0
 			if c >= 0x80 {
-				n = wideBlank(s[i:])
-				if n == 0 {
+				if n = wideBlank(s[i:]); n == 0 && strings.HasPrefix(s[i:], "’") { // no word begins with one
+					n = len("’")
+				} else if n == 0 {
 					if n = mark(s[i:]); n > 0 {
 						w.gap = gapBreak
 					}
@@ -153,7 +154,7 @@ func (f *finder) known(w word) word {
 	if w.role != 0 {
 		return w
 	}
-	if k := strings.LastIndexAny(s[w.start:min(w.end, w.start+longestWord)], "'’"); k >= 0 {
+	if k := strings.LastIndexAny(s[w.start:min(w.end, w.start+longestWord)], "'’"); k > 0 {
 		at := w.start + k
 		_, size := utf8.DecodeRuneInString(s[at:])
 		if tail := s[at+size : w.end]; tail == "s" || tail == "S" {
@@ -169,6 +170,9 @@ func (f *finder) known(w word) word {
 }
 
 const roleName = roleGiven | roleFamily
+
+// longestRunOfNames bounds how many words one name may have, particles and titles included.
+const longestRunOfNames = 9
 
 // words finds names of persons, towns and addresses.
 func (f *finder) words() {
@@ -227,7 +231,7 @@ func (f *finder) words() {
 		if end == 0 && w.role&roleTitle != 0 {
 			end = f.titled(w, known)
 		}
-		if end == 0 && w.role&(roleName|roleTown|roleInfix) != 0 && (w.capital || small || w.role&roleAmbiguous == 0) {
+		if end == 0 && w.role&(roleName|roleTown) != 0 && (w.capital || small || w.role&roleAmbiguous == 0) {
 			end = f.name(w, before, small, known)
 		}
 		if end == 0 && w.capital && short(s) && w.start == skipBlanks(s, 0) {
@@ -239,7 +243,7 @@ func (f *finder) words() {
 		} else {
 			before = 0
 		}
-		i = end
+		i = max(end, w.start+1)
 	}
 }
 
@@ -263,7 +267,7 @@ func (f *finder) name(w word, before role, small bool, known int) int {
 	first, last := w, w
 	given, family, sure, others, count := 0, 0, 0, 0, 0
 	var both int
-	for {
+	for range longestRunOfNames {
 		switch r := last.role; {
 		case r&roleName == roleName:
 			both++
@@ -356,7 +360,10 @@ func (f *finder) titled(w word, known int) int {
 		return 0
 	}
 	last, n := w, 0
-	for n < 4 {
+	for range longestRunOfNames {
+		if n == 4 {
+			break
+		}
 		next, ok := f.next(last.end)
 		if !ok || !next.letters || next.gap != gapBlank && !(next.gap == gapPoint && (n == 0 || last.end-last.start <= 2)) || !f.free(next.start, next.end, known) {
 			break
