@@ -16,6 +16,7 @@ type word struct {
 	capital    bool // begins with a capital
 	digits     bool // begins with a digit
 	letters    bool // has letters only
+	apostrophe bool
 }
 
 // A gap is what stands between two words.
@@ -112,11 +113,13 @@ func (f *finder) next(i int) (w word, ok bool) {
 			}
 			if strings.HasPrefix(s[i:], "’") { // an apostrophe as it is set in print
 				i += 2
+				w.apostrophe = true
 			}
 		case isDigit(c) || c == '_':
 			w.letters = false
 		case isLetter(c):
 		case (c == '\'' || c == '-') && i+1 < len(s) && (isLetter(s[i+1]) || isDigit(s[i+1])) && i > w.start:
+			w.apostrophe = w.apostrophe || c == '\''
 		default:
 			w.end = i
 			return w, true
@@ -151,7 +154,7 @@ func (f *finder) known(w word) word {
 			}
 		}
 	}
-	if w.role != 0 {
+	if w.role != 0 || !w.apostrophe {
 		return w
 	}
 	if k := strings.LastIndexAny(s[w.start:min(w.end, w.start+longestWord)], "'’"); k > 0 {
@@ -222,7 +225,7 @@ func (f *finder) words() {
 		switch {
 		case w.role&roleStreet != 0:
 			end = f.streetAfter(w, at)
-		case w.end-w.start > 3:
+		case w.end-w.start > 3 && (w.capital || f.digitFollows(w.end)):
 			end = f.streetIn(w)
 		}
 		if end == 0 && w.role&roleUnit != 0 && w.start == skipBlanks(s, 0) {
@@ -259,6 +262,19 @@ func skipBlanks(s string, i int) int {
 
 // atEnd tells whether nothing but blanks and marks follows i.
 func (f *finder) atEnd(i int) bool { return strings.Trim(f.s[i:min(len(f.s), i+8)], " .,;\n\t") == "" }
+
+// digitFollows tells whether a figure stands after i, but for a point and a blank.
+func (f *finder) digitFollows(i int) bool {
+	for k := i; k < len(f.s) && k < i+3; k++ {
+		if isDigit(f.s[k]) {
+			return true
+		}
+		if f.s[k] != ' ' && f.s[k] != '.' {
+			return false
+		}
+	}
+	return false
+}
 
 func isRepeat(s string) bool { return s == "bis" || s == "ter" || s == "quater" }
 
