@@ -3,6 +3,7 @@ package detect
 import (
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
 )
@@ -303,14 +304,14 @@ func areSexes(values []string) bool {
 func areSpecial(values []string) bool {
 	n := 0
 	for _, v := range values {
-		if specialValues[fold(strings.TrimSpace(v))] {
+		if specialValues()[fold(strings.TrimSpace(v))] {
 			n++
 		}
 	}
 	return n > 0 && n*2 > len(values)
 }
 
-var specialValues = func() map[string]bool {
+var specialValues = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
 	for w := range strings.SplitSeq("catholic|catholique|katholiek|katholisch|protestant|protestants|evangelisch|protestantse kerk|orthodox|orthodoxe|muslim|musulman|musulmane|islam|moslim|"+
 		"muslimisch|jewish|juif|juive|joods|judisch|hindu|hindou|buddhist|bouddhiste|atheist|athee|agnostic|sikh|roman catholic|rooms-katholiek|a+|a-|b+|b-|ab+|ab-|o+|o-|"+
@@ -319,7 +320,7 @@ var specialValues = func() map[string]bool {
 		m[w] = true
 	}
 	return m
-}()
+})
 
 // birthYears tells whether days are spread over years in which living people are born, most of them before 2007.
 func birthYears(samples []string) bool {

@@ -93,6 +93,9 @@ type context struct {
 
 func contextOf(c *Column) context {
 	ctx := context{beside: map[personal.Kind]string{}}
+	for _, w := range split(c.Schema) {
+		ctx.secrets = ctx.secrets || w == "auth" || about(w) == ofSecrets
+	}
 	words := split(c.Table)
 	for i := len(words) - 1; i >= 0; i-- {
 		s := about(words[i])

@@ -59,6 +59,9 @@ func (r Result) Question() bool { return r.Confidence == Unknown }
 // Detect says what a column holds.
 func Detect(c Column) Result {
 	r := examine(&c)
+	if r.Question() && c.Unique && typeOf(c.Type, len(c.Enum) > 0).family == ofText { // no two rows alike: it may tell persons apart
+		r.Alternatives = append(r.Alternatives, personal.Username)
+	}
 	r.Class = r.Kind.Class()
 	r.Alternatives = slices.DeleteFunc(r.Alternatives, func(k personal.Kind) bool { return k == r.Kind })
 	return r

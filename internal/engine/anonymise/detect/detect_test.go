@@ -251,6 +251,20 @@ func TestSamplesAgree(t *testing.T) {
 	}
 }
 
+// TestSchemaAndUnique: a schema for logins makes a key a secret; a unique column that nobody understands may tell persons apart.
+func TestSchemaAndUnique(t *testing.T) {
+	for schema, want := range map[string]bool{"auth": false, "public": true} {
+		if r := Detect(Column{Schema: schema, Table: "xyzzy", Name: "key", Type: "text"}); r.Kind != personal.Credential || r.Question() != want {
+			t.Errorf("%s: %s %s", schema, r.Confidence, r.Kind)
+		}
+	}
+	for _, unique := range []bool{false, true} {
+		if r := Detect(Column{Name: "xyzzy", Type: "text", Unique: unique}); slices.Contains(r.Alternatives, personal.Username) != unique {
+			t.Errorf("unique %v: %v", unique, r.Alternatives)
+		}
+	}
+}
+
 func TestDetectJSON(t *testing.T) {
 	paths := map[string]Path{}
 	for _, p := range DetectJSON([]string{
