@@ -294,7 +294,7 @@ func TestDetectJSON(t *testing.T) {
 	if len(paths) > 0 {
 		t.Errorf("more paths: %v", paths)
 	}
-	for _, bad := range []string{`{"a":`, `{} {}`, "\x00", "", strings.Repeat("[", 70) + "1" + strings.Repeat("]", 70)} {
+	for _, bad := range []string{`{"a":`, `{} {}`, "\x00", "", strings.Repeat("[", 70) + "1" + strings.Repeat("]", 70), `"` + strings.Repeat("a", longestJSON) + `"`} {
 		got := DetectJSON([]string{bad})
 		if len(got) != 1 || !got[0].Question() || got[0].Because[0].Code != reasonMalformed {
 			t.Errorf("%.20q: %v", bad, got)

@@ -23,6 +23,7 @@ const (
 	mostLeaves     = 64   // samples of one path
 	mostSiblings   = 200
 	longestJSONKey = 200
+	longestJSON    = 4 << 20 // bytes of one document
 )
 
 type leaf struct {
@@ -35,11 +36,15 @@ type leaf struct {
 	malformed    bool
 }
 
-// DetectJSON gives each path of JSON documents with what it holds, sorted. A sample that is no JSON, a document that is too deep and a path that has only
+// DetectJSON gives each path of JSON documents with what it holds, sorted. A sample that is no JSON, a document that is too long or too deep and a path that has only
 // ever been null are questions.
 func DetectJSON(samples []string) []Path {
 	w := walker{leaves: map[string]*leaf{}}
 	for _, s := range samples {
+		if len(s) > longestJSON {
+			w.at("", "", "", false).malformed = true
+			continue
+		}
 		d := json.NewDecoder(strings.NewReader(s))
 		d.UseNumber()
 		var v any

@@ -30,7 +30,7 @@ const (
 	reasonNotKnown    Code = "not_known"    // no word of the name is known
 	reasonDocument    Code = "document"     // a JSON document: judged by its paths
 	reasonPath        Code = "path"         // a path of the document holds personal data
-	reasonMalformed   Code = "malformed"    // a sample is no JSON
+	reasonMalformed   Code = "malformed"    // a sample is no JSON, or too long or too deep
 	reasonKeys        Code = "keys"         // keys of the document are data themselves
 )
 
@@ -66,7 +66,7 @@ var sentences = map[Code][2]string{
 	reasonNotKnown:    {"aucun mot du nom n’est connu", "no word of the name is known"},
 	reasonDocument:    {"un document JSON se juge par ses chemins", "a JSON document is judged by its paths"},
 	reasonPath:        {"le chemin « %s » contient des données personnelles", `path "%s" holds personal data`},
-	reasonMalformed:   {"un échantillon n’est pas du JSON", "a sample is no JSON"},
+	reasonMalformed:   {"un échantillon n’est pas du JSON, ou est trop long ou trop profond", "a sample is no JSON, or is too long or too deep"},
 	reasonKeys:        {"des clés du document sont elles-mêmes des données", "keys of the document are data themselves"},
 }
 
