@@ -62,6 +62,7 @@ type Lists struct {
 
 	heads, tails         []string
 	streets, ways, marks []string
+	sentences            []string
 }
 
 // Of returns the lists of a language, those of France when there are none.
@@ -146,23 +147,23 @@ func appendNumber(dst []byte, n int) []byte {
 var read = sync.OnceValue(func() map[Language]*Lists {
 	fr := Lists{
 		Language: FrenchFrance, Female: words(frFemale), Male: words(frMale), Family: words(frFamily), Towns: towns(frTowns),
-		heads: words(frHeads), tails: words(frTails), streets: words(frStreets), ways: parts(frWays), marks: parts(frMarks),
+		heads: words(frHeads), tails: words(frTails), streets: words(frStreets), ways: parts(frWays), marks: parts(frMarks), sentences: parts(frSentences),
 	}
 	be := fr
 	be.Language, be.Family, be.Towns = FrenchBelgium, words(beFamily), towns(beTowns)
 	nl := Lists{
 		Language: DutchHolland, Female: words(nlFemale), Male: words(nlMale), Family: words(nlFamily), Towns: towns(nlTowns),
-		heads: words(nlHeads), tails: words(nlTails), streets: joined(nlStreets), ways: parts(nlWays), marks: parts(nlMarks),
+		heads: words(nlHeads), tails: words(nlTails), streets: joined(nlStreets), ways: parts(nlWays), marks: parts(nlMarks), sentences: parts(nlSentences),
 	}
 	vl := nl
 	vl.Language, vl.Towns = DutchBelgium, towns(vlTowns)
 	de := Lists{
 		Language: German, Female: words(deFemale), Male: words(deMale), Family: words(deFamily), Towns: towns(deTowns),
-		heads: words(deHeads), tails: words(deTails), streets: joined(deStreets), ways: parts(deWays), marks: parts(deMarks),
+		heads: words(deHeads), tails: words(deTails), streets: joined(deStreets), ways: parts(deWays), marks: parts(deMarks), sentences: parts(deSentences),
 	}
 	en := Lists{
 		Language: English, Female: words(enFemale), Male: words(enMale), Family: words(enFamily), Towns: towns(enTowns),
-		heads: words(enHeads), tails: words(enTails), streets: words(enStreets), ways: parts(enWays), marks: parts(enMarks),
+		heads: words(enHeads), tails: words(enTails), streets: words(enStreets), ways: parts(enWays), marks: parts(enMarks), sentences: parts(enSentences),
 	}
 	all := map[Language]*Lists{}
 	for _, l := range []*Lists{&fr, &be, &nl, &vl, &de, &en} {

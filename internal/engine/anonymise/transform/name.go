@@ -12,7 +12,10 @@ import (
 // taken before one value in 10^9 fails.
 const tries = 64
 
-var errExhausted = errors.New("every replacement drawn for a value is a value of the source; take another transformer, such as hash or suppress")
+var (
+	errExhausted = errors.New("every replacement drawn for a value is a value of the source; take another transformer, such as hash or suppress")
+	errShortURL  = errors.New("the column is too short for addresses that are unique; take hash")
+)
 
 // namer replaces the words of names. The same word, however it is written, is replaced by the same name everywhere.
 type namer struct {

@@ -47,3 +47,28 @@ func (p *permutation) of(v uint64) uint64 {
 		}
 	}
 }
+
+// back undoes of.
+func (p *permutation) back(v uint64) uint64 {
+	for {
+		l, r := v>>p.half, v&p.mask
+		for i := byte(rounds); i > 0; i-- {
+			p.in[0] = i - 1
+			binary.BigEndian.PutUint64(p.in[8:], l)
+			p.block.Encrypt(p.out[:], p.in[:])
+			l, r = r^(binary.BigEndian.Uint64(p.out[:])&p.mask), l
+		}
+		if v = l<<p.half | r; v < p.n {
+			return v
+		}
+	}
+}
+
+// moved is the permutation that sends each number to the one behind it in the order of p: it leaves none where it is, when there are two.
+func (p *permutation) moved(v uint64) uint64 {
+	next := p.of(v) + 1
+	if next == p.n {
+		next = 0
+	}
+	return p.back(next)
+}

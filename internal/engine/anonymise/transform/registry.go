@@ -2,7 +2,6 @@ package transform
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
 )
@@ -48,20 +47,19 @@ func Descriptions() []Description {
 
 // Describe finds a transformer by its name.
 func Describe(name string) (Description, bool) {
-	e, ok := registry()[name]
-	if !ok {
-		return Description{}, false
-	}
-	return e.Description, true
+	e, ok := find(name)
+	return e.Description, ok
 }
 
-var registry = sync.OnceValue(func() map[string]*entry {
-	all := map[string]*entry{}
-	for _, e := range entries() {
-		all[e.Name] = &e
+// find returns the transformer of a name. The list is made anew each time: it refers to what refers to it, and is short.
+func find(name string) (entry, bool) {
+	all := entries()
+	i := slices.IndexFunc(all, func(e entry) bool { return e.Name == name })
+	if i < 0 {
+		return entry{}, false
 	}
-	return all
-})
+	return all[i], true
+}
 
 func transformerNames() []string {
 	var all []string
@@ -87,5 +85,5 @@ func uniqueFor(f Family) []string {
 }
 
 func entries() []entry {
-	return slices.Concat(personEntries())
+	return slices.Concat(personEntries(), numberEntries(), placeEntries(), plainEntries(), compoundEntries())
 }

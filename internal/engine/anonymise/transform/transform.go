@@ -105,13 +105,19 @@ func make1(spec Spec, column Column, env Env) (Transformer, error) {
 	if env.Key == nil {
 		return nil, errors.New("no key: the environment of a run has one")
 	}
-	e, ok := registry()[spec.Name]
+	e, ok := find(spec.Name)
 	if !ok {
 		return nil, fmt.Errorf("there is none of this name; there are %s", strings.Join(transformerNames(), ", "))
 	}
 	m := &maker{args: spec.Args, used: map[string]bool{}, column: column, family: FamilyOf(column.Type), env: env}
 	if len(column.Labels) > 0 {
 		m.family = Enum
+	}
+	if element := FamilyOf(strings.TrimSuffix(column.Type, "[]")); m.family == Array && !e.fits(Array) && e.fits(element) {
+		if column.Unique && !e.Unique {
+			return nil, fmt.Errorf("may give two arrays the same replacement, and the column is unique; take %s", strings.Join(uniqueFor(element), ", "))
+		}
+		return m.array(spec)
 	}
 	if !e.fits(m.family) {
 		return nil, fmt.Errorf("does not fit type %s; it fits %s", column.Type, joinFamilies(e.Fits))
