@@ -100,7 +100,7 @@ func (t *arrayTransformer) element(dst, value []byte, i int, row Row) (int, []by
 			t.item = append(t.item, value[i])
 			i++
 		}
-		if strings.EqualFold(string(t.item), "NULL") {
+		if isNull(t.item) {
 			return i, append(dst, "NULL"...), nil
 		}
 	}
@@ -113,9 +113,14 @@ func (t *arrayTransformer) element(dst, value []byte, i int, row Row) (int, []by
 	return i, appendElement(dst, t.made), nil
 }
 
+// isNull reports whether an element without quotes is NULL, in whatever case.
+func isNull(item []byte) bool {
+	return len(item) == 4 && item[0]|0x20 == 'n' && item[1]|0x20 == 'u' && item[2]|0x20 == 'l' && item[3]|0x20 == 'l'
+}
+
 // appendElement writes an element in quotes when it needs them.
 func appendElement(dst, item []byte) []byte {
-	quote := len(item) == 0 || strings.EqualFold(string(item), "NULL")
+	quote := len(item) == 0 || isNull(item)
 	for _, c := range item {
 		quote = quote || c == '{' || c == '}' || c == ',' || c == '"' || c == '\\' || c == ' ' || '\t' <= c && c <= '\r'
 	}

@@ -17,12 +17,12 @@ func signs(dst, value []byte) []byte {
 	return dst
 }
 
-// refill writes new signs where value has its own; what stands between them stays. Letters follow the case of value's first letter.
-func refill(dst, value, new []byte) []byte {
+// refill writes new signs where value has its own; what stands between them stays. Letters follow the case of value's first letter when there are as many.
+func refill(dst, value, old, new []byte) []byte {
 	var small bool
 	for _, c := range value {
 		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' {
-			small = c >= 'a'
+			small = c >= 'a' && len(old) == len(new)
 			break
 		}
 	}
@@ -105,7 +105,7 @@ func (t *codeTransformer) Append(dst, value []byte, _ Row) ([]byte, error) {
 	start := len(dst)
 	for again := range tries {
 		t.new = t.build(t.new[:0], t.old, t.mac.draw(t.old, again), again)
-		if dst = refill(dst[:start], value, t.new); t.number {
+		if dst = refill(dst[:start], value, t.old, t.new); t.number {
 			dst = append(dst[:start], t.new...)
 		}
 		if !t.taken(dst[start:]) && string(t.new) != string(t.old) {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/garant-project/garant/internal/engine/anonymise/names"
+	"github.com/garant-project/garant/internal/engine/anonymise/personal"
 )
 
 const (
@@ -259,7 +261,10 @@ func (t *generalise) Append(dst, value []byte, _ Row) ([]byte, error) {
 		return append(dst, value...), nil
 	}
 	d, ok := parseDate(value, t.family == Text)
-	if !ok {
+	switch {
+	case !ok && t.family == Text:
+		return appendFirst(dst, value, 0), nil // whatever somebody wrote in place of a date
+	case !ok:
 		return dst, errors.New(dateOutside)
 	}
 	switch t.to {
@@ -314,12 +319,14 @@ func appendFirst(dst, value []byte, n int) []byte {
 	for i := 0; i < len(value); {
 		size := 1
 		r, v := radix(value[i])
-		if value[i] >= 0x80 {
-			for i+size < len(value) && value[i+size]&0xc0 == 0x80 {
-				size++
-			}
+		sign := rune(value[i])
+		if sign >= utf8.RuneSelf {
+			sign, size = utf8.DecodeRune(value[i:])
 		}
 		switch {
+		case sign == 0:
+		case sign == utf8.RuneError:
+			dst = append(dst, 'x')
 		case n > 0:
 			dst = append(dst, value[i:i+size]...)
 		case r > 0:
@@ -345,7 +352,7 @@ func makeGeneralise(m *maker) (Transformer, error) {
 	t.first = int(m.integer("first", 0, 1, 64))
 	dated := m.family == Date || m.family == Timestamp || m.family == Text
 	otherwise := ""
-	if (m.family == Date || m.family == Timestamp) && t.text == "" {
+	if dated && t.text == "" && t.band == 0 && t.first == 0 && (m.family != Text || m.column.Kind == personal.BirthDate) {
 		otherwise = "year"
 	}
 	t.to = m.text("to", otherwise, "day", "month", "quarter", "year", "decade")

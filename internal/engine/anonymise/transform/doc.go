@@ -22,7 +22,7 @@
 // leads to the copy of another day. What differs between two writings stays: case, separators, order, titles, country.
 //
 // Replacements come from ranges in which no real value lies (documents and ranges: docs/anonymise-transformers.md). Where no such range
-// exists, as for names, each is looked up in the values of the source (Seen) and drawn again, with a counter, until it is none of them; a
+// exists, as for names, each is looked up in the values of the source (Taken) and drawn again, with a counter, until it is none of them; a
 // transformer that finds none gives an error, never a value of the source.
 //
 // # Unique columns

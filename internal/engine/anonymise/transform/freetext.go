@@ -19,7 +19,7 @@ const longest = 6
 type freeText struct {
 	env    Env
 	finder Finder
-	seen   Seen
+	taken  Taken
 	of     map[personal.Kind]Transformer
 	limit  int
 	found  []Mention
@@ -46,13 +46,13 @@ func (t *freeText) Append(dst, value []byte, row Row) ([]byte, error) {
 		if m.Start < at || m.End <= m.Start || m.End > len(value) {
 			continue // a finder that overlaps or points outside
 		}
-		if t.seen != nil {
+		if t.taken != nil {
 			t.look(value, at, m.Start)
 		}
 		t.all = append(t.all, m)
 		at = m.End
 	}
-	if t.seen != nil {
+	if t.taken != nil {
 		t.look(value, at, len(value))
 	}
 	start := len(dst)
@@ -146,13 +146,56 @@ func (t *freeText) look(value []byte, from, to int) {
 			if n > 1 && !w.number && !last.capital && w.capital || last.end-w.start < 3 || n == 1 && !w.capital {
 				continue // a name ends with a capital when it begins with one
 			}
-			if k, ok := t.seen.KindOf(value[w.start:last.end]); ok && t.of[k] != nil {
+			if k, ok := t.kindOf(value[w.start:last.end], n); ok {
 				t.all = append(t.all, Mention{w.start, last.end, k})
 				i += n - 1
 				break
 			}
 		}
 	}
+}
+
+// What words may be, by how they look: looking each up as every kind would cost too much.
+var (
+	asAddress = []personal.Kind{personal.Email, personal.Username}
+	asNumber  = []personal.Kind{personal.NationalNumber, personal.Phone, personal.IBAN, personal.Card, personal.IdentityPaper, personal.IP}
+	asMixed   = []personal.Kind{personal.IdentityPaper, personal.IBAN, personal.Username, personal.Device}
+	asWords   = []personal.Kind{personal.FullName, personal.FamilyName, personal.Address}
+	asPhrase  = []personal.Kind{personal.Address, personal.IBAN, personal.IdentityPaper}
+	asWord    = []personal.Kind{personal.FamilyName, personal.GivenName, personal.Username}
+)
+
+// kindOf tells as what the source holds n words.
+func (t *freeText) kindOf(value []byte, n int) (personal.Kind, bool) {
+	digits, alphas := 0, 0
+	kinds := asWord
+	for _, c := range value {
+		switch {
+		case '0' <= c && c <= '9':
+			digits++
+		case c == '@':
+			kinds = asAddress
+		case c >= 'A':
+			alphas++
+		}
+	}
+	switch {
+	case kinds[0] == personal.Email:
+	case digits > 0 && alphas == 0:
+		kinds = asNumber
+	case digits > 0 && n == 1:
+		kinds = asMixed
+	case digits > 0:
+		kinds = asPhrase
+	case n > 1:
+		kinds = asWords
+	}
+	for _, k := range kinds {
+		if t.taken.Taken(k, value) {
+			return k, true
+		}
+	}
+	return "", false
 }
 
 // Close implements Transformer.
@@ -168,15 +211,15 @@ func makeFreeText(m *maker) (Transformer, error) {
 	if m.text("replace", "mentions", "mentions", "all") == "all" {
 		return &filler{lists: m.language(), mac: m.env.Key.mac("filler"), limit: m.limit()}, nil
 	}
-	if m.env.Finder == nil && m.env.Seen == nil {
+	if m.env.Finder == nil && m.env.Taken == nil {
 		return nil, errors.New(`needs something that finds mentions; without, write replace: all`)
 	}
-	t := &freeText{env: m.env, finder: m.env.Finder, seen: m.env.Seen, of: map[personal.Kind]Transformer{}, limit: m.limit()}
+	t := &freeText{env: m.env, finder: m.env.Finder, taken: m.env.Taken, of: map[personal.Kind]Transformer{}, limit: m.limit()}
 	language := m.language().Language
 	env := m.env
 	env.Language = language
 	for _, k := range mentioned {
-		tr, err := make1(For(k), Column{Name: m.column.Name, Type: "text"}, env)
+		tr, err := make1(For(k), Column{Name: m.column.Name, Type: "text", Kind: k}, env)
 		if err != nil {
 			return nil, fmt.Errorf("for mentions of kind %s: %w", k, err)
 		}
@@ -207,7 +250,8 @@ func (t *filler) Append(dst, value []byte, _ Row) ([]byte, error) {
 	for have < want {
 		sentence := t.lists.Sentence(d)
 		if have > 0 {
-			sentence = " " + sentence
+			dst = append(dst, ' ')
+			have++
 		}
 		dst = append(dst, sentence...)
 		have += utf8.RuneCountInString(sentence)

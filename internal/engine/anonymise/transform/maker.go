@@ -139,13 +139,13 @@ func (m *maker) wide() bool { return m.flag("unique") || m.column.Unique }
 
 // taken reports whether the source holds a value, as one of the kinds.
 func (m *maker) taken(kinds ...personal.Kind) func([]byte) bool {
-	seen := m.env.Seen
+	held := m.env.Taken
 	return func(value []byte) bool {
-		if seen == nil {
+		if held == nil {
 			return false
 		}
 		for _, k := range kinds {
-			if seen.Has(k, value) {
+			if held.Taken(k, value) {
 				return true
 			}
 		}

@@ -115,15 +115,7 @@ func TestSexIsKept(t *testing.T) {
 // set is what a source holds.
 type set map[personal.Kind]map[string]bool
 
-func (s set) Has(k personal.Kind, value []byte) bool { return s[k][names.Fold(string(value))] }
-func (s set) KindOf(value []byte) (personal.Kind, bool) {
-	for _, k := range personal.Kinds() {
-		if s.Has(k, value) {
-			return k, true
-		}
-	}
-	return "", false
-}
+func (s set) Taken(k personal.Kind, value []byte) bool { return s[k][names.Fold(string(value))] }
 func (s set) add(k personal.Kind, values ...string) {
 	if s[k] == nil {
 		s[k] = map[string]bool{}
@@ -143,12 +135,12 @@ func TestFamilyNamesOfTheSourceAreNotGiven(t *testing.T) {
 	for _, n := range names.Of(names.FrenchFrance).Family {
 		held.add(personal.FamilyName, apply(t, free, n)) // what is drawn first is taken as well
 	}
-	e.Seen = held
+	e.Taken = held
 	family, full := must(t, "family_name", nil, text(), e), must(t, "full_name", nil, text(), e)
 	for _, l := range names.Languages() {
 		for _, n := range names.Of(l).Family {
 			got := apply(t, family, n)
-			if held.Has(personal.FamilyName, []byte(got)) {
+			if held.Taken(personal.FamilyName, []byte(got)) {
 				t.Fatalf("%s becomes %s, which the source has", n, got)
 			}
 			if name := apply(t, full, "Jean "+n); !strings.HasSuffix(name, " "+got) {
@@ -161,12 +153,11 @@ func TestFamilyNamesOfTheSourceAreNotGiven(t *testing.T) {
 // everything is a source that holds all that can be thought of.
 type everything struct{}
 
-func (everything) Has(personal.Kind, []byte) bool      { return true }
-func (everything) KindOf([]byte) (personal.Kind, bool) { return personal.FullName, true }
+func (everything) Taken(personal.Kind, []byte) bool { return true }
 
 func TestNothingFreeIsAnError(t *testing.T) {
 	e := env()
-	e.Seen = everything{}
+	e.Taken = everything{}
 	for _, name := range []string{"family_name", "full_name", "email", "username", "phone"} {
 		out, err := must(t, name, nil, text(), e).Append(nil, []byte("Éric Dupont 0470123456"), Row{})
 		if err == nil {

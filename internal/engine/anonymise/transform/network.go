@@ -13,6 +13,9 @@ var documentation4 = [][3]byte{{192, 0, 2}, {198, 51, 100}, {203, 0, 113}}
 
 var documentation6 = [4]byte{0x20, 0x01, 0x0d, 0xb8}
 
+// longestRoute is how long a list of addresses may be, as proxies write them. What is longer is none, and becomes one address.
+const longestRoute = 2000
+
 // ipTransformer replaces addresses of the internet, several in one text with their ports included.
 type ipTransformer struct {
 	standing
@@ -25,6 +28,9 @@ type ipTransformer struct {
 
 // Append implements Transformer.
 func (t *ipTransformer) Append(dst, value []byte, _ Row) ([]byte, error) {
+	if len(value) > longestRoute {
+		return t.appendOne(dst, value)
+	}
 	for i := 0; i < len(value); {
 		end := i
 		for end < len(value) && value[end] != ',' && value[end] != ' ' && value[end] != ';' {

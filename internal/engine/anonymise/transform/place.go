@@ -42,7 +42,7 @@ type townTransformer struct {
 // Append implements Transformer.
 func (t *townTransformer) Append(dst, value []byte, row Row) ([]byte, error) {
 	if t.fold = names.AppendFold(t.fold[:0], value); len(t.fold) == 0 {
-		return append(dst, value...), nil
+		return appendValid(dst, value), nil
 	}
 	s, _ := styleOf(value)
 	for again := 0; ; again++ {
@@ -70,7 +70,7 @@ type postcodeTransformer struct {
 // Append implements Transformer.
 func (t *postcodeTransformer) Append(dst, value []byte, row Row) ([]byte, error) {
 	if t.fold = names.AppendFold(t.fold[:0], value); len(t.fold) == 0 {
-		return append(dst, value...), nil
+		return appendValid(dst, value), nil
 	}
 	for again := 0; ; again++ {
 		code := t.of(t.fold, row, again).Postcode
@@ -114,7 +114,7 @@ type addressTransformer struct {
 func (t *addressTransformer) Append(dst, value []byte, row Row) ([]byte, error) {
 	trimmed := bytes.TrimSpace(value)
 	if t.fold = names.AppendFold(t.fold[:0], trimmed); len(t.fold) == 0 {
-		return append(dst, value...), nil
+		return appendValid(dst, value), nil
 	}
 	key := t.fold
 	s, _ := styleOf(value)

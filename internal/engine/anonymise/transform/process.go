@@ -22,6 +22,7 @@ type process struct {
 	limit   int
 	cmd     *exec.Cmd
 	in      io.WriteCloser
+	out     io.ReadCloser
 	answers chan answer
 	timer   *time.Timer
 	line    []byte
@@ -67,8 +68,7 @@ func (t *process) start() error {
 	if t.in, err = t.cmd.StdinPipe(); err != nil {
 		return err
 	}
-	out, err := t.cmd.StdoutPipe()
-	if err != nil {
+	if t.out, err = t.cmd.StdoutPipe(); err != nil {
 		return err
 	}
 	if err := t.cmd.Start(); err != nil {
@@ -76,7 +76,7 @@ func (t *process) start() error {
 	}
 	t.answers = make(chan answer, 1)
 	t.timer = time.NewTimer(t.within)
-	go read1(out, t.answers)
+	go read1(t.out, t.answers)
 	return nil
 }
 
@@ -174,7 +174,8 @@ func (t *process) ask(dst, value []byte) ([]byte, error) {
 func (t *process) kill() {
 	_ = t.in.Close()
 	_ = t.cmd.Process.Kill()
-	for range t.answers { // until the reader has ended
+	_ = t.out.Close() // which a child of the program may hold open
+	for range t.answers {
 	}
 	_ = t.cmd.Wait()
 	t.cmd = nil

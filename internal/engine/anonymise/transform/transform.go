@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/garant-project/garant/internal/engine/anonymise/names"
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
@@ -30,12 +29,11 @@ type Column struct {
 	Kind      personal.Kind // of its values, as the plan says; empty: unknown
 }
 
-// Seen is the set of identifying values that the source holds, as it was before the copy began. It folds by itself, and is used by several goroutines at once.
-type Seen interface {
-	// Has reports whether the source holds the value as one of this kind.
-	Has(kind personal.Kind, value []byte) bool
-	// KindOf tells as which kind the source holds the value; false when it does not, or only as a kind that says nothing of what it is.
-	KindOf(value []byte) (personal.Kind, bool)
+// Taken is the set of identifying values that the source holds, as it was before the copy began. It folds by itself. Each worker may have its own view of it.
+type Taken interface {
+	// Taken reports whether the source holds the value as one of this kind. Of family names, one alone counts too, though it proves nothing by itself: then no
+	// full name can come out that the source has, however its parts are spread over columns.
+	Taken(kind personal.Kind, value []byte) bool
 }
 
 // A Mention is a place in a text where a value of a kind stands.
@@ -50,14 +48,13 @@ type Finder interface {
 	Find(dst []Mention, text []byte) []Mention
 }
 
-// Env is what all transformers of a run have in common.
+// Env is what the transformers of a run have in common. Taken and Finder may be those of one worker.
 type Env struct {
 	Key      *Key
-	Seen     Seen           // nil: nothing is known of the source, as in a preview
+	Taken    Taken          // nil: nothing is known of the source, as in a preview
 	Finder   Finder         // nil: only transformers that need none can be made
 	Language names.Language // of names and places where a plan names none; empty: fr-FR
 	Country  string         // whose numbers are written without a country code; empty: that of Language
-	Today    time.Time      // for what may not lie in the future; zero: 1 January of the year in which ranges were checked
 }
 
 // A Row is what a transformer may know of a value's row.
@@ -132,8 +129,29 @@ func make1(spec Spec, column Column, env Env) (Transformer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.family == Text && column.Length > 0 {
+		return &limited{t, column.Length}, nil
+	}
 	return t, nil
 }
+
+// limited refuses replacements that the column has no room for.
+type limited struct {
+	Transformer
+	most int
+}
+
+// Append implements Transformer.
+func (t *limited) Append(dst, value []byte, row Row) ([]byte, error) {
+	out, err := t.Transformer.Append(dst, value, row)
+	if err == nil && len(out)-len(dst) > t.most && letters(out[len(dst):]) > t.most {
+		return dst, fmt.Errorf("a replacement has more than the %d letters of the column; take another transformer, such as hash or suppress", t.most)
+	}
+	return out, err
+}
+
+// AppliesToNull implements what the function asks for.
+func (t *limited) AppliesToNull() bool { return AppliesToNull(t.Transformer) }
 
 // For names the transformer that serves a kind unless a plan says otherwise; keep for what is not personal.
 func For(k personal.Kind) Spec {
