@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -333,6 +335,27 @@ func TestEveryKindIsServed(t *testing.T) {
 			if a.Words.FR == "" || a.Words.EN == "" {
 				t.Errorf("%s: argument %s is not explained", d.Name, a.Name)
 			}
+		}
+	}
+	manual, err := os.ReadFile("../../../../docs/anonymise-transformers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range Descriptions() { // the manual's table says the same
+		at := strings.Index(string(manual), "\n| `"+d.Name+"` |")
+		if at < 0 {
+			t.Errorf("%s does not stand in the manual", d.Name)
+			continue
+		}
+		cells := strings.Split(strings.SplitN(string(manual)[at+1:], "\n", 2)[0], " | ")
+		var args []string
+		for _, a := range d.Args {
+			args = append(args, a.Name)
+		}
+		got := strings.FieldsFunc(cells[2], func(r rune) bool { return r == '`' || r == ',' || r == ' ' || r == '–' })
+		got = slices.DeleteFunc(got, func(s string) bool { return s == "or" })
+		if !slices.Equal(got, args) || cells[3] == "yes" != d.Unique {
+			t.Errorf("the manual says of %s: arguments %q, unique %s; the program says %q, %v", d.Name, got, cells[3], args, d.Unique)
 		}
 	}
 	if e, ok := Expression(Spec{"sql", map[string]any{"expression": "lower(c)"}}); !ok || e != "lower(c)" {

@@ -255,6 +255,7 @@ type urlTransformer struct {
 	taken func([]byte) bool
 	limit int
 	key   []byte
+	host  []byte
 }
 
 // Append implements Transformer.
@@ -278,7 +279,8 @@ func (t *urlTransformer) Append(dst, value []byte, _ Row) ([]byte, error) {
 			} else {
 				rest = nil
 			}
-			dst = append(append(dst, "www."...), t.mail.domainOf(names.AppendFold(nil, host))...)
+			t.host = names.AppendFold(t.host[:0], host)
+			dst = append(append(dst, "www."...), t.mail.domainOf(t.host)...)
 		}
 		dst = t.appendPath(dst, rest, d)
 		if len(dst)-start > t.limit {

@@ -64,6 +64,7 @@ func makeProcess(m *maker) (Transformer, error) {
 func (t *process) start() error {
 	t.cmd = exec.Command(t.command[0], t.command[1:]...) //nolint:gosec,noctx // the operator's own program; Close ends it
 	t.cmd.WaitDelay = time.Second
+	ownGroup(t.cmd)
 	var err error
 	if t.in, err = t.cmd.StdinPipe(); err != nil {
 		return err
@@ -173,7 +174,7 @@ func (t *process) ask(dst, value []byte) ([]byte, error) {
 
 func (t *process) kill() {
 	_ = t.in.Close()
-	_ = t.cmd.Process.Kill()
+	endGroup(t.cmd)
 	_ = t.out.Close() // which a child of the program may hold open
 	for range t.answers {
 	}

@@ -254,8 +254,8 @@ func (c *Case) allocations(p *problems, t transform.Transformer) {
 // Strange are values that no column should hold, and some does.
 func Strange() []string {
 	return []string{
-		"", " ", "-", "\x00", "a\x00b", "\xff\xfe", "é\xc3", "\xed\xa0\x80", "🙂", "\u202eabc", "名前 太郎", strings.Repeat("a", 1<<20), strings.Repeat("é ", 1<<19), strings.Repeat("1", 1<<20),
-		strings.Repeat("a.b@c,", 1<<17), strings.Repeat("-", 1<<20), strings.Repeat("{", 1<<20), "NULL", "null", "{}", "[]", "infinity", "0", "-1", "99999999999999999999999", "1e400", "\n", "a\nb\\c\td\"",
+		"", " ", "-", "\x00", "a\x00b", "\xff\xfe", "é\xc3", "\xed\xa0\x80", "🙂", "\u202eabc", "名前 太郎", strings.Repeat("a", 1<<20), strings.Repeat("é ", 1<<14), strings.Repeat("1", 1<<16),
+		strings.Repeat("a.b@c,", 1<<12), strings.Repeat("-", 1<<20), strings.Repeat("{", 1<<20), "NULL", "null", "{}", "[]", "infinity", "0", "-1", "99999999999999999999999", "1e400", "\n", "a\nb\\c\td\"",
 		"2024-02-30", "@", "@@", "a@", "::", "/", "+", "00", "2A", "$2a$", "\\x", "'; DROP TABLE t; --",
 	}
 }
