@@ -9,7 +9,7 @@
 //	dst, err = t.Append(dst, value, transform.Row{Subject: person})
 //
 // Values are what PostgreSQL's output functions write (the text form), with the escapes of COPY already taken away. The caller handles NULL: it never comes in,
-// and stays NULL unless AppliesToNull says otherwise. ErrNull, returned as an error, says that NULL takes the value's place. Any other error ends the run:
+// and stays NULL. ErrNull, returned as an error, says that NULL takes the value's place. Any other error ends the run:
 // it names what is wrong and never the value.
 //
 // A Transformer keeps buffers and belongs to one goroutine; New is called once per worker and column, all with one Env. Close ends what a transformer has started.
@@ -30,7 +30,7 @@
 // A transformer whose Description says Unique serves unique columns. How it stays unique is one of:
 //
 //	permutation  different values have different replacements, by construction: rekey, card, national_number, short hashes
-//	wide         drawn from at least 2^48: two of a million values meet with a chance of 1 in 500; the unique index of the copy finds it, the run begins
+//	wide         drawn from at least 2^46: two of a million values meet with a chance of 1 in 140 at most; the unique index of the copy finds it, the run begins
 //	             again with another key, and nothing is published
 //
 // Some kinds have a small range that looks real, and a large one that does not (phone, iban, national_number). They take the large one when the column is unique, or
@@ -43,6 +43,6 @@
 // manual, and is judged by the run's re-identification check. Two values that fold to the same are one, so frequencies survive: a name borne by one in
 // ten is replaced by a name borne by one in ten. keep, constant and sql say of themselves that they protect nothing or are not judged here.
 //
-// Proven by: transformtest, which every transformer passes and which catches one that does nothing; TestKeysDoNotLink, TestSamePersonEverywhere, TestTaken,
-// TestPostgreSQLReadsThem.
+// Proven by: transformtest, which every transformer passes and which catches one that does nothing; TestKeysDoNotLink, TestSamePersonEverywhere,
+// TestFamilyNamesOfTheSourceAreNotGiven, TestNothingFreeIsAnError, TestMisfitsAreRefused, and transformtest's TestPostgreSQLReadsThem and TestSuiteFindsFaults.
 package transform

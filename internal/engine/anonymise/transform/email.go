@@ -13,9 +13,9 @@ import (
 // suffixLetters are 32 signs that are told apart when read aloud.
 const suffixLetters = "abcdefghijkmnpqrstuvwxyz23456789"
 
-// 40 bits of the suffix and at least 16 of the names: two of a million addresses meet with a chance of 1 in 100,000. Without names, the suffix has 60 bits.
+// The suffix has 50 bits: of a million addresses with the same names in them, two meet with a chance of 1 in 2,000. Without names it has 60.
 const (
-	suffixLength     = 8
+	suffixLength     = 10
 	loneSuffixLength = 12
 )
 

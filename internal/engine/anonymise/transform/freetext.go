@@ -205,6 +205,7 @@ func (t *freeText) Close() error { return nil }
 var mentioned = []personal.Kind{
 	personal.NationalNumber, personal.IBAN, personal.Card, personal.IdentityPaper, personal.Email, personal.Phone, personal.FullName, personal.FamilyName,
 	personal.GivenName, personal.Username, personal.Address, personal.IP, personal.Device, personal.PersonURL, personal.BirthDate,
+	personal.Credential, personal.Coordinates,
 }
 
 func makeFreeText(m *maker) (Transformer, error) {

@@ -376,6 +376,26 @@ func (t *jsonTransformer) enter() error {
 	return nil
 }
 
+// comma goes on to the next item; false when there is none.
+func (t *jsonTransformer) comma(dst []byte) ([]byte, bool) {
+	if dst = t.space(dst); t.at >= len(t.in) || t.in[t.at] != ',' {
+		return dst, false
+	}
+	t.at++
+	return append(dst, ','), true
+}
+
+// leave closes an object or an array whose own path has before bytes.
+func (t *jsonTransformer) leave(dst []byte, end byte, before int) ([]byte, error) {
+	if t.at >= len(t.in) || t.in[t.at] != end {
+		return dst, errNotJSON
+	}
+	t.at++
+	t.depth--
+	t.path = t.path[:before]
+	return append(dst, end), nil
+}
+
 func (t *jsonTransformer) object(dst []byte, n *node) ([]byte, error) {
 	if err := t.enter(); err != nil {
 		return dst, err
@@ -424,21 +444,12 @@ func (t *jsonTransformer) object(dst []byte, n *node) ([]byte, error) {
 		if dst, err = t.value(dst, child); err != nil {
 			return dst, err
 		}
-		dst = t.space(dst)
-		if t.at < len(t.in) && t.in[t.at] == ',' {
-			dst = append(dst, ',')
-			t.at++
-			continue
+		var more bool
+		if dst, more = t.comma(dst); !more {
+			break
 		}
-		break
 	}
-	if t.at >= len(t.in) || t.in[t.at] != '}' {
-		return dst, errNotJSON
-	}
-	t.at++
-	t.depth--
-	t.path = t.path[:before]
-	return append(dst, '}'), nil
+	return t.leave(dst, '}', before)
 }
 
 func (t *jsonTransformer) array(dst []byte, n *node) ([]byte, error) {
@@ -464,21 +475,12 @@ func (t *jsonTransformer) array(dst []byte, n *node) ([]byte, error) {
 		if dst, err = t.value(dst, n.items); err != nil {
 			return dst, err
 		}
-		dst = t.space(dst)
-		if t.at < len(t.in) && t.in[t.at] == ',' {
-			dst = append(dst, ',')
-			t.at++
-			continue
+		var more bool
+		if dst, more = t.comma(dst); !more {
+			break
 		}
-		break
 	}
-	if t.at >= len(t.in) || t.in[t.at] != ']' {
-		return dst, errNotJSON
-	}
-	t.at++
-	t.depth--
-	t.path = t.path[:before]
-	return append(dst, ']'), nil
+	return t.leave(dst, ']', before)
 }
 
 // misfit is the error for a value of a kind that the path's transformer does not take.

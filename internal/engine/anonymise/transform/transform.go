@@ -74,15 +74,6 @@ type Transformer interface {
 // ErrNull says that NULL takes the place of a value.
 var ErrNull = errors.New("NULL takes the place of the value")
 
-// appliesToNull is had by transformers that replace NULL as well.
-type appliesToNull interface{ AppliesToNull() bool }
-
-// AppliesToNull reports whether t also decides for NULL: then its Append is called for NULL with a nil value.
-func AppliesToNull(t Transformer) bool {
-	a, ok := t.(appliesToNull)
-	return ok && a.AppliesToNull()
-}
-
 // standing is embedded by transformers that start nothing.
 type standing struct{}
 
@@ -149,9 +140,6 @@ func (t *limited) Append(dst, value []byte, row Row) ([]byte, error) {
 	}
 	return out, err
 }
-
-// AppliesToNull implements what the function asks for.
-func (t *limited) AppliesToNull() bool { return AppliesToNull(t.Transformer) }
 
 // For names the transformer that serves a kind unless a plan says otherwise; keep for what is not personal.
 func For(k personal.Kind) Spec {
