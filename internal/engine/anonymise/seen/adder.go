@@ -79,6 +79,23 @@ func (p *Prober) Taken(kind personal.Kind, value []byte) bool {
 	return false
 }
 
+// Keys appends the keys under which the set would hold a value, whether it does or not, and the sum of its words at the end, which values have that are too
+// short to be evidence.
+func (p *Prober) Keys(dst []Key, kind personal.Kind, value []byte) []Key {
+	_ = p.former.forms(kind, value)
+	for _, f := range p.former.out {
+		if f.mark != 0 {
+			dst = append(dst, f.key)
+		}
+	}
+	var sum Key
+	p.former.split(value)
+	for _, w := range p.former.words {
+		sum += w.Key
+	}
+	return append(dst, sum)
+}
+
 // AppendCanonical appends the form in which two ways of writing one value of a kind are equal: a phone number within its country, the digits and
 // letters of a number, an e-mail address without what the post ignores, folded words of all else.
 func AppendCanonical(dst []byte, kind personal.Kind, value []byte) []byte {

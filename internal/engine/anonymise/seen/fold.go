@@ -144,13 +144,18 @@ var ascii = func() (t [utf8.RuneSelf]byte) {
 }()
 
 // foldAt folds the character at s[i], which is not ASCII, and tells how many bytes it takes.
-func foldAt(s []byte, i int) (folded, int) {
+func foldAt(s []byte, i int) (folded, int) { return foldWith(table(), s, i) }
+
+func foldWith(t *[tabled]folded, s []byte, i int) (folded, int) {
+	if c := s[i]; 0xc2 <= c && c < 0xe0 && i+1 < len(s) && s[i+1]&0xc0 == 0x80 { // two bytes: nearly all accents
+		return t[rune(c&0x1f)<<6|rune(s[i+1]&0x3f)], 2
+	}
 	r, n := utf8.DecodeRune(s[i:])
 	switch {
 	case r == utf8.RuneError && n <= 1:
 		return 0, 1
 	case r < tabled:
-		return table()[r], n
+		return t[r], n
 	}
 	return fold(r), n
 }

@@ -3,6 +3,7 @@ package seen
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
@@ -209,12 +210,11 @@ func foldsBefore(s []byte, i int) bool {
 // split reads the words of a value.
 func (f *former) split(value []byte) {
 	f.words = f.words[:0]
-	for i := 0; ; {
-		w := f.next(value, i)
-		if w.Len == 0 {
+	for i := 0; ; i = int(f.words[len(f.words)-1].End) {
+		f.words = slices.Grow(f.words, 16)
+		if f.words = f.hasher.words(f.words, value, i); len(f.words) < cap(f.words) {
 			return
 		}
-		f.words, i = append(f.words, w), w.End
 	}
 }
 
@@ -234,7 +234,7 @@ func (f *former) together(kind personal.Kind, words []Word, m mark) {
 
 func length(words []Word) (n int) {
 	for _, w := range words {
-		n += w.Len
+		n += int(w.Len)
 	}
 	return n
 }
@@ -254,7 +254,7 @@ func (f *former) fullName(value []byte) Reason {
 		if significant++; significant == 1 {
 			first = w
 		}
-		last, total = w, total+w.Len
+		last, total = w, total+int(w.Len)
 	}
 	switch {
 	case len(words) == 0:
@@ -382,12 +382,12 @@ func (f *former) number(kind personal.Kind, value []byte) Reason {
 	case bytes.Count(b, b[:1]) == len(b):
 		return Common
 	}
-	f.emit(f.sum(tagCode, b), kind, markStrict)
+	f.emit(f.CodeKey(b), kind, markStrict)
 	switch {
 	case kind == personal.IBAN && figures >= len(b)-2 && len(b)-4 >= minAccount:
-		f.emit(f.sum(tagCode, b[4:]), kind, markStrict) // the account number without country and check digits
+		f.emit(f.CodeKey(b[4:]), kind, markStrict) // the account number without country and check digits
 	case kind == personal.NationalNumber && len(b) == 15 && figures >= 14:
-		f.emit(f.sum(tagCode, b[:13]), kind, markStrict) // the French number without its key
+		f.emit(f.CodeKey(b[:13]), kind, markStrict) // the French number without its key
 	}
 	return Usable
 }
@@ -407,7 +407,7 @@ func (f *former) ip(value []byte) Reason {
 	case Unspecific(a):
 		return Common
 	}
-	f.emit(f.address16(a), personal.IP, markStrict)
+	f.emit(f.IPKey(a), personal.IP, markStrict)
 	return Usable
 }
 
@@ -415,11 +415,6 @@ func (f *former) ip(value []byte) Reason {
 func Unspecific(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.IsPrivate() || a.IsLoopback() || a.IsUnspecified() || a.IsLinkLocalUnicast() || a.IsMulticast()
-}
-
-func (h hasher) address16(a netip.Addr) Key {
-	b := a.Unmap().As16()
-	return h.sum(tagIP, b[:])
 }
 
 // coordinates takes the digits of both numbers, in both orders.
@@ -444,11 +439,11 @@ func (f *former) coordinates(value []byte) Reason {
 	for _, x := range w {
 		b = AppendGlued(b, value[x.Start:x.End])
 	}
-	half := w[0].Len + w[1].Len
-	f.emit(f.sum(tagCode, b), personal.Coordinates, markStrict)
+	half := int(w[0].Len + w[1].Len)
+	f.emit(f.CodeKey(b), personal.Coordinates, markStrict)
 	n := len(b)
 	b = append(append(b, b[half:n]...), b[:half]...)
-	f.emit(f.sum(tagCode, b[n:]), personal.Coordinates, markStrict)
+	f.emit(f.CodeKey(b[n:]), personal.Coordinates, markStrict)
 	f.buf = b
 	return Usable
 }
@@ -463,7 +458,7 @@ func (f *former) token(kind personal.Kind, value []byte) Reason {
 	}
 	n, figures := length(f.words), 0
 	for _, w := range f.words {
-		figures += w.Digits
+		figures += int(w.Digits)
 	}
 	switch {
 	case n == 0:
@@ -480,7 +475,7 @@ func (f *former) token(kind personal.Kind, value []byte) Reason {
 	f.emit(sum, kind, markStrict)
 	if len(f.words) > 1 {
 		f.buf = AppendGlued(f.buf[:0], piece)
-		f.emit(f.sum(tagWord, f.buf), kind, markStrict)
+		f.emit(f.WordKey(f.buf), kind, markStrict)
 	}
 	return Usable
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -243,7 +244,7 @@ func TestStrictWins(t *testing.T) {
 			a.Add(k, []byte("Saint-Denis93"))
 		}
 		s := b.Freeze()
-		if e, ok := s.Find(s.Next([]byte("saint"), 0).Key + s.Next([]byte("denis93"), 0).Key); !ok || e != (Entry{personal.Username, true, false}) {
+		if e, ok := s.Find(s.next([]byte("saint"), 0).Key + s.next([]byte("denis93"), 0).Key); !ok || e != (Entry{personal.Username, true, false}) {
 			t.Errorf("%v: %+v", kinds, e)
 		}
 		_ = s.Close()
@@ -296,6 +297,49 @@ func TestBuiltByMany(t *testing.T) {
 	}
 }
 
+// What is read eight bytes at a time is what is read one by one, wherever words begin and end.
+func TestWordsAgree(t *testing.T) {
+	h, r := newHasher(), rand.New(rand.NewPCG(3, 4))
+	alphabet := []rune("aZ09éŒß@[`{/:\x10\x19\x7f \u00ad\u0301\u00a0中𝐀٣. '-aaaaaaaaabbbbbb55")
+	words := make([]Word, 0, 7)
+	for range 20_000 {
+		var text []byte
+		for range r.IntN(40) {
+			text = utf8.AppendRune(text, alphabet[r.IntN(len(alphabet))])
+		}
+		if r.IntN(4) == 0 {
+			text = append(text, 0xc3)
+		}
+		from := 0
+		words = h.words(words[:0], text, 0)
+		for i, n := 0, 0; ; n++ {
+			var b []byte
+			if b, i = appendWord(nil, text, i); len(b) == 0 {
+				if n != len(words) {
+					t.Fatalf("%q: %d words, want %d", text, len(words), n)
+				}
+				break
+			}
+			if n == len(words) {
+				from = int(words[n-1].End)
+				words, n = h.words(words[:0], text, from), 0
+				if len(words) == 0 {
+					t.Fatalf("%q: nothing after %d", text, from)
+				}
+			}
+			figures := 0
+			for _, c := range b {
+				if '0' <= c && c <= '9' {
+					figures++
+				}
+			}
+			if w := words[n]; w.Key != h.sum(tagWord, b) || int(w.Len) != len(b) || int(w.End) != i || int(w.Digits) != figures {
+				t.Fatalf("%q: %+v, want %q to %d with %d digits", text, w, b, i, figures)
+			}
+		}
+	}
+}
+
 func TestKeysDiffer(t *testing.T) {
 	if a, b := newHasher(), newHasher(); a.sum(tagWord, []byte("dupont")) == b.sum(tagWord, []byte("dupont")) {
 		t.Error("two sets have one key")
@@ -306,7 +350,7 @@ func TestKeysDiffer(t *testing.T) {
 	}
 	for n := range 40 {
 		s := strings.Repeat("é", n)
-		if w := h.next([]byte(s), 0); n > 0 && w.Key != h.sum(tagWord, []byte(strings.Repeat("e", n))) || w.Len != n {
+		if w := h.next([]byte(s), 0); n > 0 && w.Key != h.sum(tagWord, []byte(strings.Repeat("e", n))) || int(w.Len) != n {
 			t.Errorf("%d: %+v", n, w)
 		}
 	}

@@ -3,6 +3,7 @@ package seen
 import (
 	"errors"
 	"math/bits"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -207,14 +208,27 @@ func (s *Set) Find(k Key) (Entry, bool) {
 	}
 }
 
-// Next reads the word that stands in text[i:] behind any separators. Its Len is 0 when there is none.
-func (s *Set) Next(text []byte, i int) Word { return s.next(text, i) }
+// Words appends to dst, up to its capacity, the words that stand in text from i on. Where it is full the rest begins at the End of the last.
+func (s *Set) Words(dst []Word, text []byte, i int) []Word { return s.words(dst, text, i) }
 
-// Alone reports whether a word may be a value by itself, Among whether it may be one of the words of a name or an address. Both may err towards yes.
-func (s *Set) Alone(w Key) bool { return s.filter.get(w)&filterAlone != 0 }
+// Alone reports whether a word may be a value by itself, among whether it may be one of the words of a name or an address. Both may err towards yes.
+func (s *Set) Alone(w Key) (alone, among bool) {
+	bits := s.filter.get(w)
+	return bits&filterAlone != 0, bits&filterAmong != 0
+}
 
-// Among is described with Alone.
-func (s *Set) Among(w Key) bool { return s.filter.get(w)&filterAmong != 0 }
+// CodeKey, WordKey and IPKey give the keys of a number without what stands between its parts, of a single word, and of an IP address; the bytes are folded
+// already. LocalKey, DomainKey, NationalKey and InternationalKey stand beside what they belong to.
+func (h hasher) CodeKey(glued []byte) Key { return h.sum(tagCode, glued) }
+
+// WordKey is described with CodeKey.
+func (h hasher) WordKey(folded []byte) Key { return h.sum(tagWord, folded) }
+
+// IPKey is described with CodeKey.
+func (h hasher) IPKey(a netip.Addr) Key {
+	b := a.Unmap().As16()
+	return h.sum(tagIP, b[:])
+}
 
 // Stats tells what went into the set.
 func (s *Set) Stats() Stats {
