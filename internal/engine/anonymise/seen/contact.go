@@ -122,7 +122,7 @@ const (
 // number holds it, and the number within the country.
 func Dial(digits []byte, plus bool) (how Dialled, code, national []byte) {
 	switch {
-	case plus:
+	case plus && len(digits) > 0 && digits[0] != '0': // else the sign stands for a blank
 		how = International
 	case len(digits) > 2 && digits[0] == '0' && digits[1] == '0':
 		how, digits = International, digits[2:]
@@ -131,12 +131,18 @@ func Dial(digits []byte, plus bool) (how Dialled, code, national []byte) {
 	case len(digits) <= 10: // what is longer holds the country's code, without a prefix
 		return Bare, nil, digits
 	}
+	code, national = SplitCode(digits)
+	return how, code, national
+}
+
+// SplitCode takes the country's code off the number that it begins with; code is empty when there is no such country.
+func SplitCode(digits []byte) (code, national []byte) {
 	n := callingCode(digits)
 	code, national = digits[:n], digits[n:]
 	if n > 0 && len(national) > 0 && national[0] == '0' { // +32 (0)475
 		national = national[1:]
 	}
-	return how, code, national
+	return code, national
 }
 
 // callingCode tells how long the country's code is, by ITU-T E.164.

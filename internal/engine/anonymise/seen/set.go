@@ -211,8 +211,8 @@ func (s *Set) Find(k Key) (Entry, bool) {
 // Words appends to dst, up to its capacity, the words that stand in text from i on. Where it is full the rest begins at the End of the last.
 func (s *Set) Words(dst []Word, text []byte, i int) []Word { return s.words(dst, text, i) }
 
-// Alone reports whether a word may be a value by itself, among whether it may be one of the words of a name or an address. Both may err towards yes.
-func (s *Set) Alone(w Key) (alone, among bool) {
+// Role reports whether a word may be a value by itself, among whether it may be one of the words of a name or an address. Both may err towards yes.
+func (s *Set) Role(w Key) (alone, among bool) {
 	bits := s.filter.get(w)
 	return bits&filterAlone != 0, bits&filterAmong != 0
 }
