@@ -28,6 +28,8 @@ const (
 	tooDeep   = "encoded more often within itself than is looked at"
 	tooMuch   = "inflates to more than is looked at"
 	damaged   = "compressed and damaged"
+	unbroken  = "longer than is held in memory, and cannot be divided"
+	noHex     = "not in the hex format of bytea"
 	encrypted = "an encrypted zip file, or one compressed in a way that is not known"
 )
 

@@ -11,23 +11,13 @@ import (
 // around is how much of the text beside an escape is looked at again with what it decodes to: more than any name, address or number is long.
 const around = 256
 
-// unescape decodes what is escaped in a text and scans the places again: percent signs, entities, backslashes and tags, which one text may mix, and
-// apart from them quoted-printable, whose = is a character like others elsewhere.
-func (s *Scanner) unescape(text []byte, c *context) {
-	if bytes.IndexByte(text, '%') >= 0 || bytes.IndexByte(text, '&') >= 0 || bytes.IndexByte(text, '\\') >= 0 || bytes.IndexByte(text, '<') >= 0 {
-		s.again(text, c, s.escape)
-	}
-	if bytes.IndexByte(text, '=') >= 0 {
-		s.again(text, c, printable)
-	}
-}
-
 // again scans the places where escape finds something to decode.
 func (s *Scanner) again(text []byte, c *context, escape func(dst, text []byte, i int) ([]byte, int, coding)) {
 	depth := c.depth + 1
 	l := s.scratch(depth)
 	out, marks := l.out[:0], l.marks[:0]
 	var used coding
+	nested := false // something is encoded again, and not only in two ways beside each other
 	copied := 0
 	for i := 0; i < len(text); {
 		if b := text[i]; b != '%' && b != '&' && b != '\\' && b != '<' && b != '=' {
@@ -60,6 +50,7 @@ func (s *Scanner) again(text []byte, c *context, escape func(dst, text []byte, i
 			marks = append(marks, 2*len(out)) // undecoded, the escape was a part of the word behind it
 		}
 		used |= how
+		nested = nested || how != markup && (c.marks == nil || c.touches(i, i+n))
 		i += n
 		copied = i
 	}
@@ -70,8 +61,8 @@ func (s *Scanner) again(text []byte, c *context, escape func(dst, text []byte, i
 	out = append(out, text[copied:min(len(text), copied+around)]...)
 	l.out = out
 	if depth > s.limits.Depth {
-		if used&^markup != 0 {
-			s.skip(c, "encoded more often within itself than is looked at")
+		if nested {
+			s.skip(c, tooDeep)
 		}
 		return
 	}

@@ -53,7 +53,10 @@ func appendBase64(dst, run []byte, most int) []byte {
 // -1 for none; next is where the text goes on. It returns
 // where the run begins that goes on with the next line.
 func (s *Scanner) encoded(text []byte, start, end, wrap, next int, c *context) int {
-	if end-start >= line && isBase64(text[start:end]) && newLine(text[end:next]) && next < len(text) {
+	for next > end && sextet(text[next-1]) >= 62 { // the next line begins with no letter
+		next--
+	}
+	if end-start >= line && isBase64(text[start:end]) && next < len(text) && newLine(text[end:next]) {
 		if wrap < 0 {
 			return start
 		}
@@ -271,6 +274,7 @@ func isUTF16(b []byte) int {
 
 // binary scans bytes: what is compressed is inflated, UTF-16 and Latin-1 are read as such, and all else as text with gaps.
 func (s *Scanner) binary(b []byte, c *context) {
+	c.binary = true
 	if m := magic(b); m != 0 && c.done == 0 { // not in a later piece, which begins anywhere
 		s.compressed(b, m, c)
 		c.zip = m == zipped

@@ -112,11 +112,25 @@ func (s *Scanner) ends(c *context, end int) {
 			return
 		}
 		if figures >= 3 && len(b) >= minCode {
-			s.find(c, s.set.CodeKey(b), r.at[i], end)
+			s.code(b, r.at[i], end, c)
 			if figures == len(b) {
 				s.phone(b, r.plus[i], r.at[i], end, c)
+			} else if b[0] > '9' && i < r.n-1 {
+				s.behind(b, figures, r.at[i], end, c)
 			}
 		}
+	}
+}
+
+// behind looks at a number that stands behind letters that touch it: tel0475 12 34 56.
+func (s *Scanner) behind(b []byte, figures, from, to int, c *context) {
+	n := 0
+	for n < len(b) && b[n] > '9' {
+		n++
+	}
+	if len(b)-n == figures {
+		s.code(b[n:], from, to, c)
+		s.phone(b[n:], false, from, to, c)
 	}
 }
 
@@ -132,9 +146,16 @@ func (s *Scanner) within(b []byte, start, end int, c *context) {
 			i++
 		}
 		if n := b[from:i]; len(n) >= minPhone {
-			s.find(c, s.set.CodeKey(n), start, end)
+			s.code(n, start, end, c)
 			s.phone(n, false, start, end, c)
 		}
+	}
+}
+
+// code looks a number up, when the source has any of this length.
+func (s *Scanner) code(b []byte, from, to int, c *context) {
+	if s.set.Lengths(seen.Codes)>>len(b)&1 != 0 {
+		s.find(c, s.set.CodeKey(b), from, to)
 	}
 }
 
@@ -146,11 +167,11 @@ func (s *Scanner) phone(digits []byte, plus bool, from, to int, c *context) {
 	}
 	how, code, national := seen.Dial(digits, plus)
 	if how == seen.Bare {
-		if code, national := seen.SplitCode(digits); len(code) > 0 && len(national) >= minPhone {
+		if code, national := seen.SplitCode(digits); len(code) > 0 && s.set.Lengths(seen.InternationalNumbers)>>(len(code)+len(national))&1 != 0 {
 			s.find(c, s.set.InternationalKey(code, national), from, to)
 		}
 	}
-	if len(national) < minPhone {
+	if s.set.Lengths(seen.NationalNumbers)>>len(national)&1 == 0 {
 		return
 	}
 	k := s.set.NationalKey(national)

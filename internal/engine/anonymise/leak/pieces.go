@@ -84,7 +84,7 @@ func (p *pieces) scan(s *Scanner) {
 				p.wait = min(2*p.wait, s.limits.Unbroken)
 				return
 			}
-			s.skip(&p.context, "a zip file longer than is held in memory")
+			s.skip(&p.context, unbroken)
 		}
 	}
 	cut := len(p.buf) &^ 1
@@ -94,7 +94,7 @@ func (p *pieces) scan(s *Scanner) {
 				p.wait = min(2*p.wait, s.limits.Unbroken)
 				return
 			}
-			s.skip(&p.context, "a stretch without blanks longer than is held in memory")
+			s.skip(&p.context, unbroken)
 			cut = len(p.buf)
 		}
 	}
@@ -195,7 +195,7 @@ func (s *Scanner) unhex(b []byte) {
 		x := nibble(c)
 		switch {
 		case x < 0:
-			s.skip(&s.value.context, "no bytea in the hex format")
+			s.skip(&s.value.context, noHex)
 			continue
 		case d.half < 0:
 			d.half = x

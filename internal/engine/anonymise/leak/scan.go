@@ -213,11 +213,8 @@ func (s *Scanner) same(text []byte, c *context) {
 	for _, w := range words {
 		sum += w.Key
 	}
-	if e, ok := s.set.Find(sum); ok && e.Strict {
-		return // is a hit by itself
-	}
-	if alone, _ := s.set.Role(sum); alone && len(words) == 1 && words[0].Len >= 4 {
-		return // is found as a word
+	if _, ok := s.set.Find(sum); ok {
+		return // is found without being told
 	}
 	for _, o := range s.own {
 		if o.key == sum {
@@ -242,6 +239,7 @@ type context struct {
 	depth  int
 	offset int   // of the text, or of the encoded run that it was, in the value
 	done   int   // hits that end here or before were reported with the piece before
+	binary bool  // the text is bytes, in which files may stand
 	zip    bool  // the text is a zip file, which was looked into
 	marks  []int // where the text was decoded, when only hits that touch such a place are new: twice the place, less one where something was taken away
 }

@@ -45,8 +45,12 @@ func (s *Scanner) text(text []byte, c *context) {
 		for i := range words {
 			w := &words[i]
 			start := int(w.Start)
-			if part, brk, colons := between(text, prev, start); brk || ch.start < 0 {
-				if ch.start >= 0 {
+			brk, part, colons := start-prev == 1 && text[prev] == ' ', false, 0
+			if !brk {
+				part, brk, colons = between(text, prev, start)
+			}
+			if brk || ch.start < 0 {
+				if ch.start >= 0 && (ch.words > 1 || ch.figures > 0 || ch.end-ch.start >= minEncoded-4 || wrap >= 0) {
 					wrap = s.closeChunk(text, &ch, c, wrap, start)
 				}
 				ch = chunk{start: start}
@@ -102,18 +106,55 @@ func (s *Scanner) text(text []byte, c *context) {
 	if ch.start >= 0 {
 		s.closeChunk(text, &ch, c, wrap, len(text))
 	}
-	for i := 0; ; i++ {
-		n := bytes.IndexByte(text[i:], '@')
-		if n < 0 {
-			break
+	found := signs(text)
+	if found&signAt != 0 {
+		for i := 0; ; i++ {
+			n := bytes.IndexByte(text[i:], '@')
+			if n < 0 {
+				break
+			}
+			i += n
+			s.mail(text, i, c)
 		}
-		i += n
-		s.mail(text, i, c)
 	}
-	s.unescape(text, c)
-	if c.marks == nil { // what is compressed does not survive the decoding of anything in it
+	if found&signEscape != 0 {
+		s.again(text, c, s.escape)
+	}
+	if found&signEquals != 0 {
+		s.again(text, c, printable)
+	}
+	if c.binary {
 		s.containers(text, c)
 	}
+}
+
+// Signs by which it is known that something is to be looked for.
+const (
+	signAt     = 1 << iota
+	signEscape // percent signs, entities, backslashes and tags, which one text may mix
+	signEquals // quoted-printable, apart from them since its = is a character like others elsewhere
+)
+
+func signs(text []byte) (found int) {
+	if len(text) > 128 {
+		for i, c := range "@=%&\\<" {
+			if bytes.IndexByte(text, byte(c)) >= 0 {
+				found |= [...]int{signAt, signEquals, signEscape, signEscape, signEscape, signEscape}[i]
+			}
+		}
+		return found
+	}
+	for _, c := range text {
+		switch c {
+		case '@':
+			found |= signAt
+		case '=':
+			found |= signEquals
+		case '%', '&', '\\', '<':
+			found |= signEscape
+		}
+	}
+	return found
 }
 
 // between looks at what stands between two words: whether it ends a chunk, or only a part of one.
@@ -175,10 +216,10 @@ func (s *Scanner) closeChunk(text []byte, ch *chunk, c *context, wrap, next int)
 			s.colons(text, ch, c)
 		}
 	}
-	for ch.end < len(text) && text[ch.end] == '=' {
+	for ch.end < len(text) && (text[ch.end] == '=' || sextet(text[ch.end]) >= 62) {
 		ch.end++
 	}
-	for ch.start > 0 && (text[ch.start-1] == '+' || text[ch.start-1] == '/' || text[ch.start-1] == '-' || text[ch.start-1] == '_') {
+	for ch.start > 0 && sextet(text[ch.start-1]) >= 62 {
 		ch.start--
 	}
 	if ch.end-ch.start < minEncoded && wrap < 0 {
@@ -205,7 +246,7 @@ func (s *Scanner) colons(text []byte, ch *chunk, c *context) {
 		for to < len(b) && (nibble(b[to]) >= 0 || b[to] == ':' || b[to] == '.') {
 			to++
 		}
-		if bytes.Count(b[from:to], []byte(":")) > 1 && to-from < 64 {
+		if n := bytes.Count(b[from:to], []byte(":")); to-from < 64 && (n > 5 || n > 1 && (bytes.Contains(b[from:to], []byte("::")) || to == len(b) || from == 0)) {
 			at, end := ch.start+from, ch.start+to
 			for at >= 2 && text[at-1] == ':' && text[at-2] == ':' && from == 0 { // "::1"
 				at -= 2
@@ -221,6 +262,9 @@ func (s *Scanner) colons(text []byte, ch *chunk, c *context) {
 
 func (s *Scanner) version6(b []byte, at int, c *context) {
 	for tries := 0; tries < 2; tries++ {
+		if n := bytes.Count(b, []byte(":")); n < 6 && !bytes.Contains(b, []byte("::")) || n > 8 {
+			return // a time of day
+		}
 		if a, err := netip.ParseAddr(view(b)); err == nil {
 			s.find(c, s.set.IPKey(a), at, at+len(b))
 			return

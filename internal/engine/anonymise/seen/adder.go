@@ -50,6 +50,9 @@ func (a *Adder) form(r Reason) Reason {
 			a.b.filter.add(f.key, f.filter)
 		} else {
 			a.b.add(f.key, f.mark)
+			if f.length > 0 {
+				a.b.filter.lengths[f.space].Or(1 << f.length)
+			}
 		}
 	}
 	return Usable

@@ -219,9 +219,9 @@ func (f *former) phone(value []byte) Reason {
 	if how == Bare && len(code) == 0 {
 		m |= markBare
 	}
-	f.emit(f.NationalKey(national), personal.Phone, m)
+	f.emitNumber(f.NationalKey(national), personal.Phone, m, NationalNumbers, len(national))
 	if len(code) > 0 {
-		f.emit(f.InternationalKey(code, national), personal.Phone, markStrict)
+		f.emitNumber(f.InternationalKey(code, national), personal.Phone, markStrict, InternationalNumbers, len(code)+len(national))
 	}
 	return Usable
 }

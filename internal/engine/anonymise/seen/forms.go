@@ -57,6 +57,8 @@ type form struct {
 	key    Key
 	mark   mark
 	filter uint64
+	space  Space // of a number
+	length int
 }
 
 // former makes the forms of values. It belongs to one goroutine.
@@ -95,6 +97,11 @@ var (
 
 func (f *former) emit(k Key, kind personal.Kind, m mark) {
 	f.out = append(f.out, form{key: k, mark: numberOf[kind] | m})
+}
+
+// emitNumber emits a number, whose key is of a space of its own.
+func (f *former) emitNumber(k Key, kind personal.Kind, m mark, space Space, length int) {
+	f.out = append(f.out, form{key: k, mark: numberOf[kind] | m, space: space, length: length})
 }
 
 // forms fills f.out with the forms of a value.
@@ -382,12 +389,12 @@ func (f *former) number(kind personal.Kind, value []byte) Reason {
 	case bytes.Count(b, b[:1]) == len(b):
 		return Common
 	}
-	f.emit(f.CodeKey(b), kind, markStrict)
+	f.emitNumber(f.CodeKey(b), kind, markStrict, Codes, len(b))
 	switch {
 	case kind == personal.IBAN && figures >= len(b)-2 && len(b)-4 >= minAccount:
-		f.emit(f.CodeKey(b[4:]), kind, markStrict) // the account number without country and check digits
+		f.emitNumber(f.CodeKey(b[4:]), kind, markStrict, Codes, len(b)-4) // the account number without country and check digits
 	case kind == personal.NationalNumber && len(b) == 15 && figures >= 14:
-		f.emit(f.CodeKey(b[:13]), kind, markStrict) // the French number without its key
+		f.emitNumber(f.CodeKey(b[:13]), kind, markStrict, Codes, 13) // the French number without its key
 	}
 	return Usable
 }
@@ -435,15 +442,18 @@ func (f *former) coordinates(value []byte) Reason {
 	if w[1].Len < minDecimals || w[3].Len < minDecimals {
 		return Short
 	}
+	if length(w) > maxCode {
+		return Long
+	}
 	b := f.buf[:0]
 	for _, x := range w {
 		b = AppendGlued(b, value[x.Start:x.End])
 	}
 	half := int(w[0].Len + w[1].Len)
-	f.emit(f.CodeKey(b), personal.Coordinates, markStrict)
+	f.emitNumber(f.CodeKey(b), personal.Coordinates, markStrict, Codes, len(b))
 	n := len(b)
 	b = append(append(b, b[half:n]...), b[:half]...)
-	f.emit(f.CodeKey(b[n:]), personal.Coordinates, markStrict)
+	f.emitNumber(f.CodeKey(b[n:]), personal.Coordinates, markStrict, Codes, n)
 	f.buf = b
 	return Usable
 }

@@ -112,10 +112,23 @@ func (s *shard) grow() {
 // a word stands by itself, the other that it stands among others.
 const filterBits = 21
 
-type filter [1 << filterBits / 32]atomic.Uint64
+type filter struct {
+	words   [1 << filterBits / 32]atomic.Uint64
+	lengths [3]atomic.Uint64 // of numbers, a bit for each length that occurs
+}
+
+// A Space is a kind of numbers.
+type Space uint8
+
+// The spaces.
+const (
+	Codes                Space = iota // what CodeKey is for
+	NationalNumbers                   // phone numbers within their country
+	InternationalNumbers              // phone numbers behind the country's code
+)
 
 func (f *filter) add(k Key, bits uint64) {
-	w := &f[uint64(k)>>(64-filterBits+5)]
+	w := &f.words[uint64(k)>>(64-filterBits+5)]
 	bits <<= uint64(k) >> (64 - filterBits) & 31 * 2
 	if w.Load()&bits != bits {
 		w.Or(bits)
@@ -123,7 +136,7 @@ func (f *filter) add(k Key, bits uint64) {
 }
 
 func (f *filter) get(k Key) uint64 {
-	return f[uint64(k)>>(64-filterBits+5)].Load() >> (uint64(k) >> (64 - filterBits) & 31 * 2) & 3
+	return f.words[uint64(k)>>(64-filterBits+5)].Load() >> (uint64(k) >> (64 - filterBits) & 31 * 2) & 3
 }
 
 const (
@@ -217,6 +230,9 @@ func (s *Set) Role(w Key) (alone, among bool) {
 	return bits&filterAlone != 0, bits&filterAmong != 0
 }
 
+// Lengths tells of which lengths there are numbers: a bit for each.
+func (s *Set) Lengths(space Space) uint64 { return s.filter.lengths[space].Load() }
+
 // CodeKey, WordKey and IPKey give the keys of a number without what stands between its parts, of a single word, and of an IP address; the bytes are folded
 // already. LocalKey, DomainKey, NationalKey and InternationalKey stand beside what they belong to.
 func (h hasher) CodeKey(glued []byte) Key { return h.sum(tagCode, glued) }
@@ -237,7 +253,7 @@ func (s *Set) Stats() Stats {
 	for _, slots := range s.slots {
 		st.Bytes += len(slots) * 8
 	}
-	st.Bytes += len(s.filter) * 8
+	st.Bytes += len(s.filter.words) * 8
 	return st
 }
 
@@ -253,7 +269,7 @@ func (s *Set) Close() error {
 		}
 		s.slots[i] = nil
 	}
-	clear(s.filter[:])
+	clear(s.filter.words[:])
 	s.hasher, s.entries = hasher{}, -1
 	return nil
 }
