@@ -67,15 +67,15 @@ type Prober struct {
 // Prober gives one goroutine the means to ask about values.
 func (s *Set) Prober() *Prober { return &Prober{set: s, former: newFormer(s.hasher)} }
 
-// Taken reports whether the source holds this value, or one that a reader may take for it, as evidence against which a single hit counts. A
-// replacement that is taken must be drawn again.
+// Taken reports whether the source holds this value, or one that a reader may take for it, as evidence of which a single hit counts: a
+// replacement that is taken must be drawn again. A family name counts although it is weak: when none is taken, no full name comes out that the source has.
 func (p *Prober) Taken(kind personal.Kind, value []byte) bool {
 	_ = p.former.forms(kind, value)
 	for _, f := range p.former.out {
 		if f.mark == 0 {
 			continue
 		}
-		if e, ok := p.set.Find(f.key); ok && e.Strict {
+		if e, ok := p.set.Find(f.key); ok && (e.Strict || kind == personal.FamilyName && (e.Kind == personal.FamilyName || e.Kind == personal.FullName)) {
 			return true
 		}
 	}

@@ -165,6 +165,19 @@ func TestOthersAreNotFound(t *testing.T) {
 			t.Errorf("%s: %q was added and %q is found", c.kind, c.added, c.asked)
 		}
 	}
+	for _, order := range [][]personal.Kind{{personal.GivenName, personal.FamilyName}, {personal.FamilyName, personal.GivenName}} {
+		b := NewBuilder()
+		a := b.Adder()
+		for _, k := range order {
+			a.Add(k, []byte("Martin"))
+		}
+		a.Add(personal.Town, []byte("Liège"))
+		s := b.Freeze()
+		if p := s.Prober(); !p.Taken(personal.FamilyName, []byte("MARTIN")) || p.Taken(personal.GivenName, []byte("Martin")) || p.Taken(personal.FamilyName, []byte("Liège")) {
+			t.Errorf("%v: of weak values only family names are taken", order)
+		}
+		_ = s.Close()
+	}
 	if !held(t, personal.FullName, "Élodie Dupont", "Élodie Dupont") || held(t, personal.GivenName, "Élodie", "Élodie") {
 		t.Error("a full name counts by itself, a given name does not")
 	}
