@@ -201,7 +201,7 @@ func same(a, b Column) bool {
 
 // The catalogue of many tables is read by as many questions as that of few.
 func TestReadManyTables(t *testing.T) {
-	tables := 400
+	tables := 150
 	if n, err := strconv.Atoi(os.Getenv("GARANT_TABLES")); err == nil {
 		tables = n
 	}

@@ -234,7 +234,7 @@ func (r *reader) identity(k, v *yaml.Node, p *Plan) (Identity, bool) {
 
 // describe reports whether there is a transformer of this name.
 func (r *reader) describe(n *yaml.Node, at, name string) bool {
-	if _, ok := transform.Describe(name); ok {
+	if _, ok := descriptions()[name]; ok {
 		return true
 	}
 	var all []string
@@ -247,7 +247,7 @@ func (r *reader) describe(n *yaml.Node, at, name string) bool {
 
 // takes reports whether a transformer has an argument.
 func (r *reader) takes(n *yaml.Node, at, transformer, argument string) bool {
-	d, _ := transform.Describe(transformer)
+	d := descriptions()[transformer]
 	var all []string
 	for _, a := range d.Args {
 		if a.Name == argument && argument != "reason" {
@@ -294,7 +294,7 @@ func tryArguments(s transform.Spec, typ string) string {
 	if s.Name == "keep" {
 		return ""
 	}
-	d, _ := transform.Describe(s.Name)
+	d := descriptions()[s.Name]
 	var first string
 	for _, f := range append([]transform.Family{transform.FamilyOf(typ)}, d.Fits...) {
 		example, ok := exampleOf(f, typ)

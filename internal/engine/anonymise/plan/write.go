@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
-	"go.yaml.in/yaml/v3"
-
+	"github.com/garant-project/garant/internal/engine/anonymise/catalog"
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
 	"github.com/garant-project/garant/internal/engine/anonymise/transform"
 )
@@ -223,9 +223,18 @@ func (c *Column) spec(path string, keys bool) (transform.Spec, bool) {
 	return s, ok
 }
 
+// descriptions are the transformers by name.
+var descriptions = sync.OnceValue(func() map[string]transform.Description {
+	all := map[string]transform.Description{}
+	for _, d := range transform.Descriptions() {
+		all[d.Name] = d
+	}
+	return all
+})
+
 // impliedKind is the kind of a path that names a transformer and nothing else.
 func impliedKind(transformer string) personal.Kind {
-	if d, ok := transform.Describe(transformer); ok && len(d.DefaultOf) > 0 {
+	if d := descriptions()[transformer]; len(d.DefaultOf) > 0 {
 		return d.DefaultOf[0]
 	}
 	return personal.None
@@ -357,8 +366,21 @@ func unseen(c rune) bool {
 	return c < ' ' || c >= 0x7f && c <= 0x9f || c == '\u2028' || c == '\u2029' || c == '\ufeff' || c > 0xffff
 }
 
-// meantOtherwise tells words that YAML takes for something else than text: true, null, 1e3.
+// meantOtherwise tells words that YAML takes for something else than text.
 func meantOtherwise(s string) bool {
-	var n yaml.Node
-	return yaml.Unmarshal([]byte(s), &n) != nil || len(n.Content) != 1 || n.Content[0].Tag != "!!str" || n.Content[0].Value != s
+	switch strings.ToLower(s) {
+	case "true", "false", "yes", "no", "on", "off", "y", "n", "null":
+		return true
+	}
+	return false
+}
+
+// Heading is what stands above the entry of a column in the file.
+func Heading(table catalog.Name) string {
+	return "  " + scalar(table.String()) + ":\n    columns:\n"
+}
+
+// PathHeading is what stands above the paths of a column in the file.
+func PathHeading(column string) string {
+	return "      " + scalar(column) + ":\n        paths:\n"
 }
