@@ -186,7 +186,7 @@ func (c *checker) column(n node, before *Table) {
 		c.add(problem)
 	case !r.Question() && classRank(r.Class) < classRank(e.Class) && e.Transform.Name != "json" && e.Transform.Name != "suppress":
 		problem.Code, problem.YAML = Contradicts, lines(c.better(n, *e, r.Kind))
-		problem.Text = "The plan says " + string(e.Class) + ", and this looks like " + string(r.Kind) + ": " + because(r) + ". Correct the entry, or say in reason why it is right."
+		problem.Text = "The plan says " + string(e.Class) + ", and this looks like " + string(r.Kind) + ": " + because(r) + " Correct the entry, or say in reason why it is right."
 		c.add(problem)
 	}
 	c.paths(n, e)

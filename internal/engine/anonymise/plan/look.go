@@ -77,7 +77,7 @@ func because(r *detect.Result) string {
 	for _, b := range r.Because {
 		why = append(why, b.English())
 	}
-	return strings.Join(why, "; ")
+	return strings.Join(why, "; ") + "."
 }
 
 // documentPath writes a path as transformer json reads it.
