@@ -146,7 +146,7 @@ func subject(i int) []byte { return fmt.Appendf(nil, "person %d", i/3) }
 
 // values goes over the values of a case: a and b have one key, z another.
 func (c *Case) values(p *problems, a, b, z transform.Transformer) {
-	n := c.count()
+	n, unique := c.count(), c.unique()
 	seen := make(map[string]bool, n)
 	all := make([]string, n)
 	var buf, in []byte
@@ -178,7 +178,7 @@ func (c *Case) values(p *problems, a, b, z transform.Transformer) {
 		if string(rest) == value {
 			equal++
 		}
-		if c.unique() && seen[all[i]] {
+		if unique && seen[all[i]] {
 			p.add("gives two values the same replacement, and the column is unique")
 		}
 		seen[all[i]] = true

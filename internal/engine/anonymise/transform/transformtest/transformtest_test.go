@@ -117,10 +117,10 @@ func cases() []Case {
 		{Spec: spec("family_name"), Column: text(), Value: drawn(func(r *rand.Rand, _ int) string { return family(r) })},
 		{Spec: spec("full_name"), Column: text(), Value: names},
 		{Spec: spec("full_name", "language", "de"), Column: transform.Column{Name: "t.c", Type: "character varying", Length: 20}, Value: names},
-		{Spec: spec("email"), Column: unique("citext"), Value: mails},
-		{Spec: spec("email"), Column: transform.Column{Name: "t.c", Type: "character varying", Length: 24, Unique: true}, Value: mails},
-		{Spec: spec("username"), Column: unique("text"), Value: drawn(func(r *rand.Rand, i int) string { return fmt.Sprintf("%s%d", strings.ToLower(given(r)), i) })},
-		{Spec: spec("username"), Column: transform.Column{Name: "t.c", Type: "character varying", Length: 12, Unique: true}, Value: drawn(func(r *rand.Rand, i int) string { return fmt.Sprintf("u%d", i) })},
+		{Spec: spec("email"), Growth: 1 << 18, Column: unique("citext"), Value: mails},
+		{Spec: spec("email"), Growth: 1 << 18, Column: transform.Column{Name: "t.c", Type: "character varying", Length: 24, Unique: true}, Value: mails},
+		{Spec: spec("username"), Growth: 1 << 18, Column: unique("text"), Value: drawn(func(r *rand.Rand, i int) string { return fmt.Sprintf("%s%d", strings.ToLower(given(r)), i) })},
+		{Spec: spec("username"), Growth: 1 << 18, Column: transform.Column{Name: "t.c", Type: "character varying", Length: 12, Unique: true}, Value: drawn(func(r *rand.Rand, i int) string { return fmt.Sprintf("u%d", i) })},
 		{Spec: spec("phone"), Column: text(), Value: phone},
 		{Spec: spec("phone"), Column: unique("text"), Value: phone, Freely: true},
 		{Spec: spec("phone"), Column: unique("bigint"), Value: func(i int) string { return fmt.Sprintf("324%08d", i) }, Freely: true},
@@ -183,9 +183,9 @@ func cases() []Case {
 		{Spec: spec("free_text"), Column: text(), Value: func(i int) string { return fmt.Sprintf("Le patient, joint à p%d@firm.be, a rappelé.", i) }, Finder: mailFinder{}, Freely: true},
 		{Spec: spec("free_text", "replace", "all"), Column: text(), Value: func(i int) string {
 			return fmt.Sprintf("Le patient %d a rappelé deux fois, puis encore une fois, et il est venu.", i)
-		}, Freely: true},
+		}, Freely: true, Allocs: 1},
 		{Spec: spec("json", "paths", map[string]any{"mail": "email", "n": "rekey"}), Column: of("jsonb"), Value: func(i int) string { return fmt.Sprintf(`{"n": %d, "mail": "p%d@firm.be"}`, i+1, i) }, Strict: true, Freely: true},
-		{Spec: spec("email"), Column: of("text[]"), Value: func(i int) string { return fmt.Sprintf(`{a%d@firm.be,"b %d@firm.be",NULL}`, i, i) }, Strict: true, Freely: true},
+		{Spec: spec("email"), Growth: 1 << 18, Column: of("text[]"), Value: func(i int) string { return fmt.Sprintf(`{a%d@firm.be,"b %d@firm.be",NULL}`, i, i) }, Strict: true, Freely: true},
 		{Spec: spec("subprocess", "command", []any{"sed", "-u", "s/[0-9]/9/g; s/^\"/&x/"}), Column: text(), Value: func(i int) string { return fmt.Sprintf("value %d", i) }, Count: 200, Fixed: true, Freely: true, Strict: true, Allocs: 40, Growth: 1 << 22},
 	}
 }
