@@ -140,7 +140,7 @@ func switchNames(ctx context.Context, t *server, conn *pgx.Conn, steps, busy []s
 	ctx2, cancel := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	end := func() error {
-		_, err := ending.Exec(ctx2, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY($1) AND backend_type = 'client backend'`, busy)
+		_, err := ending.Exec(ctx2, `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid WHERE a.datname = ANY($1) AND NOT r.rolsuper`, busy)
 		return err
 	}
 	go func() {

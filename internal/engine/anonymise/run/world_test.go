@@ -234,8 +234,8 @@ func spec(name string, args ...any) transform.Spec {
 func (w *world) proposed() *plan.Plan {
 	w.t.Helper()
 	p := &plan.Plan{Language: "fr-BE", Country: "BE"}
-	w.must(pgx.BeginFunc(w.t.Context(), w.source, func(tx pgx.Tx) error {
-		db, err := catalog.Read(w.t.Context(), tx)
+	w.must(pgx.BeginFunc(context.Background(), w.source, func(tx pgx.Tx) error {
+		db, err := catalog.Read(context.Background(), tx)
 		if err != nil {
 			return err
 		}
