@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
@@ -49,10 +48,7 @@ func (r *run) copyRows(ctx context.Context, set *seen.Set, scan *leak.Scan, atta
 	key := transform.NewKey()
 	defer key.Erase()
 	q, canaries := &queue[unit]{all: units}, &queue[leak.Canary]{all: r.canaries}
-	var busy sync.WaitGroup // workers that may still have canaries to scan
-	busy.Add(r.o.Workers)
 	return parallel(ctx, r.o.Workers, func(ctx context.Context, _ int) error {
-		defer busy.Done()
 		w := &copier{run: r, scanner: scan.Scanner(), canaries: canaries, share: max(1, len(r.canaries)/(len(units)+1))}
 		w.env = transform.Env{Key: key, Taken: set.Prober(), Finder: &w.finder, Language: names.Language(r.o.Plan.Language), Country: r.o.Plan.Country}
 		for _, a := range attacks {
@@ -183,7 +179,7 @@ func (w *copier) unit(ctx context.Context, source, target *pgx.Conn, t *table, u
 	if len(t.columns) > 0 {
 		in += ` (` + t.list() + `)`
 	}
-	w.to, w.rows, w.row = newPipe(), 0, uint64(u.from)<<8 //nolint:gosec // pages are not negative
+	w.to, w.rows, w.row = newPipe(), 0, uint64(u.from)<<9 //nolint:gosec // pages are not negative
 	type outcome struct {
 		tag pgconn.CommandTag
 		err error

@@ -57,6 +57,9 @@ func (w *world) leaks(places ...string) {
 
 // TestLeaks puts an identity transformer in the place of each kind of column, and values into the schema: each is found, at its place.
 func TestLeaks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newWorld(t, 12)
 	served := w.published()
 	var places []string
@@ -81,6 +84,9 @@ EXECUTE format('ALTER TABLE shop.item ALTER label SET DEFAULT %L', (SELECT iban 
 }
 
 func TestFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newWorld(t, 12)
 	super := production.DSN(cluster.SuperUser, w.database)
 	for _, c := range []struct {
@@ -128,6 +134,9 @@ func TestFaults(t *testing.T) {
 
 // TestSchemaChangesUnderway alters tables between the snapshot and the copy.
 func TestSchemaChangesUnderway(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newWorld(t, 12)
 	for name, c := range map[string]struct{ sql, says string }{
 		"rewritten": {`ALTER TABLE shop.guarded ALTER what TYPE varchar USING what || 'x'`, "altered, truncated or rewritten"},

@@ -13,6 +13,9 @@ const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <>
 
 // TestConnectionsCut cuts all connections of a run in each of its stages, at either end: the copy that is served stays, and what may be left is cleaned.
 func TestConnectionsCut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newWorld(t, 12)
 	first := w.published()
 	target := developers.DSN("copier", "postgres")

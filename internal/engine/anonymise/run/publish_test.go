@@ -14,6 +14,9 @@ import (
 )
 
 func TestPublishSwitchesAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newWorld(t, 12)
 	target := developers.DSN("copier", "postgres")
 	first := w.published()
@@ -81,6 +84,9 @@ func TestPublishSwitchesAtOnce(t *testing.T) {
 }
 
 func TestOnlyTheProvenIsPublished(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	w := newWorld(t, 12)
 	target := developers.DSN("copier", "postgres")
 	super := developers.DSN(cluster.SuperUser, "postgres")

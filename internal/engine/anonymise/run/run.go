@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -187,10 +186,8 @@ func (r *run) make(ctx context.Context) (err error) {
 		return err
 	}
 	defer r.dump.close()
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails
-	if r.canaries, err = leak.Canaries(key[:], 1); err != nil {
-		return errs.New(errs.Internal, "anonymise.canary", "The canaries cannot be made.").Wrap(err)
+	if err := r.plantable(); err != nil {
+		return err
 	}
 	builder := seen.NewBuilder()
 	if err := r.stage(ctx, StageSet, func(ctx context.Context) error { return r.gather(ctx, builder) }); err != nil {

@@ -150,7 +150,7 @@ INSERT INTO shop.item (customer_id, basket_no, label, price, remark) SELECT cust
 ALTER TABLE shop.customer DISABLE TRIGGER touch;
 UPDATE shop.customer c SET favourite = (SELECT max(id) FROM shop.item i WHERE i.customer_id = c.id);
 ALTER TABLE shop.customer ENABLE TRIGGER touch;
-INSERT INTO shop.event SELECT id, timestamptz '2025-06-01 00:00+00' + (id % 500) * interval '1 day', ('81.240.' || id % 200 || '.' || 1 + id % 250)::inet, json_build_object('by', email, 'what', 'login') FROM shop.customer;
+INSERT INTO shop.event SELECT id, timestamptz '2025-06-01 00:00+00' + (id % 500) * interval '1 day', ('81.240.' || id % 200 || '.' || 1 + id % 250)::inet, ('{"by": ' || to_json(email::text) || ', "what": ' || CASE id WHEN 1 THEN '"log\u0000in"' ELSE '"login"' END || '}')::json FROM shop.customer;
 INSERT INTO shop.session SELECT md5(id::text || 'session'), id, '81.241.7.9' FROM shop.customer;
 INSERT INTO shop."Odd ""Name" VALUES (E'tab\there', E'line\nbreak \\ and \\N', 1), (NULL, '', 2), ('\N', E'\b\f\v\r', 3);
 INSERT INTO shop.nothing DEFAULT VALUES;
