@@ -153,6 +153,9 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 	if r.target, err = newServer(atTarget, o.Target); err != nil {
 		return r.report, err
 	}
+	if r.target.config.Database == o.Name {
+		return r.report, errs.New(errs.Invalid, "anonymise.address", "The address of the target names the copy itself.").WithFix("Name a database that is always there, such as postgres.")
+	}
 	if r.programs, err = findPrograms(ctx, o.BinDir); err != nil {
 		return r.report, err
 	}
