@@ -23,7 +23,11 @@ import (
 )
 
 type anonymiseCmd struct {
-	Plan anonymisePlanCmd `cmd:"" help:"Propose what becomes of every column in a copy, or say what a migration needs; changes nothing in the database."`
+	Plan     anonymisePlanCmd     `cmd:"" help:"Propose what becomes of every column in a copy, or say what a migration needs; changes nothing in the database."`
+	Run      anonymiseRunCmd      `cmd:"" help:"Copy a database so that nobody is in it, prove it, and serve it under its name."`
+	Scan     anonymiseScanCmd     `cmd:"" help:"Look for the source's values in a copy, whoever made it; changes nothing."`
+	List     anonymiseListCmd     `cmd:"" help:"List the databases of a copy: served, before, in the making."`
+	Rollback anonymiseRollbackCmd `cmd:"" help:"Serve the copy before again."`
 }
 
 // copied are the flags that name a database and its plan.
