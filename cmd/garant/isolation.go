@@ -44,15 +44,24 @@ type guarded struct {
 
 // connect opens one connection. Its error says nothing of the URL.
 func (g *guarded) connect(ctx context.Context) (*pgx.Conn, error) {
-	d, _, err := discover.ReadDatabase(g.URL)
+	return connect(ctx, g.URL, "garant isolation")
+}
+
+// connect opens one connection to a database as people write it, under a name that its administrators see. Its error says nothing of the URL.
+func connect(ctx context.Context, written, application string) (*pgx.Conn, error) {
+	d, _, err := discover.ReadDatabase(written)
 	if err != nil {
 		return nil, err
 	}
-	config, err := pgx.ParseConfig(d.URL)
+	return dial(ctx, d.URL, application)
+}
+
+func dial(ctx context.Context, url, application string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, errs.New(errs.Invalid, "isolation.url", "The URL of the database cannot be read.").WithFix("Write postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full.")
+		return nil, errs.New(errs.Invalid, "cli.url", "The URL of the database cannot be read.").WithFix("Write postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full.")
 	}
-	config.RuntimeParams["application_name"] = "garant isolation"
+	config.RuntimeParams["application_name"] = application
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 10 * time.Second
 	}
@@ -241,7 +250,7 @@ func write(path string, m *manifest.Manifest) (*manifest.Manifest, error) {
 }
 
 func place(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".isolation-*")
+	f, err := os.CreateTemp(filepath.Dir(path), ".garant-*")
 	if err != nil {
 		return err
 	}

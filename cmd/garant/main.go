@@ -43,6 +43,7 @@ type cli struct {
 	Estate    estateCmd    `cmd:"" help:"Validate, apply and read garant.yaml, the systems under guard."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to this build."`
 	Isolation isolationCmd `cmd:"" help:"Let the database itself keep customers apart: plan, apply, verify, undo."`
+	Anonymise anonymiseCmd `cmd:"" help:"Copies of a database for developers, in which nobody is found again."`
 	Token     tokenCmd     `cmd:"" help:"Keys and sessions of guarded databases; tokens for development."`
 	Tenant    tenantCmd    `cmd:"" help:"Move customers to databases of their own, and back."`
 	Register  registerCmd  `cmd:"" help:"Import and export the registers."`

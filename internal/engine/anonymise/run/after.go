@@ -1,0 +1,214 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/errs"
+)
+
+// stubs makes, for as long as the schema is being made, functions where the source has those of the schema garant, so that what names them can be made; after drops
+// them, and all that hangs on them.
+func (r *run) stubs(ctx context.Context) error {
+	rows, err := r.snapshot.tx.Query(ctx, `
+SELECT format('CREATE FUNCTION garant.%I(%s) RETURNS %s LANGUAGE plpgsql %s AS $stub$BEGIN RAISE EXCEPTION ''not in a copy''; END$stub$', p.proname, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
+	CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE '' END)
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'garant'
+WHERE p.prokind = 'f' AND EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype IN ('n', 'a'))
+AND NOT EXISTS (SELECT FROM unnest(p.proargtypes::oid[] || p.prorettype) a JOIN pg_type t ON t.oid = a WHERE t.typnamespace <> 'pg_catalog'::regnamespace)`)
+	if err != nil {
+		return failed(atSource, "Reading the schema", err)
+	}
+	make, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return failed(atSource, "Reading the schema", err)
+	}
+	if err := r.snapshot.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'garant')`).Scan(&r.guarded); err != nil {
+		return failed(atSource, "Reading the schema", err)
+	}
+	if len(make) == 0 {
+		return nil
+	}
+	return r.inCopy(ctx, "Making the schema", func(conn *pgx.Conn) error {
+		for _, sql := range append([]string{`CREATE SCHEMA garant`}, make...) {
+			if _, err := conn.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// inCopy runs fn on a connection to the copy.
+func (r *run) inCopy(ctx context.Context, what string, fn func(*pgx.Conn) error) error {
+	conn, err := r.target.connect(ctx, r.staging.database)
+	if err != nil {
+		return err
+	}
+	defer hangUp(conn)
+	return failed(atTarget, what, fn(conn))
+}
+
+// after makes a database of the rows: indexes, keys, triggers, sequences, views, rights, statistics.
+func (r *run) after(ctx context.Context) error {
+	if err := r.dump.restore(ctx, r.target, r.staging.database, "post-data", max(2, r.o.Workers)); err != nil {
+		return err
+	}
+	return r.inCopy(ctx, "Completing the copy", func(conn *pgx.Conn) error {
+		for _, step := range []func(context.Context, *pgx.Conn) error{r.unguard, sequences, refresh, r.grant, analyse} {
+			if err := step(ctx, conn); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// unguard takes the stubs away with the policies, triggers and defaults that name them; a table without policies then shows its rows.
+func (r *run) unguard(ctx context.Context, conn *pgx.Conn) error {
+	if !r.guarded {
+		return nil
+	}
+	if _, err := conn.Exec(ctx, `DROP SCHEMA IF EXISTS garant CASCADE`); err != nil {
+		return err
+	}
+	open, err := collect[string](ctx, conn, `SELECT format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY', c.oid::regclass) FROM pg_class c
+WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)`)
+	if err != nil {
+		return err
+	}
+	return execAll(ctx, conn, open)
+}
+
+func collect[T any](ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]T, error) {
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[T])
+}
+
+func execAll(ctx context.Context, conn *pgx.Conn, all []string) error {
+	for _, sql := range all {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// room is how many values a sequence should have before it.
+const room = 1 << 20
+
+// sequences sets each sequence beyond what its columns hold in the copy. Where other keys were drawn from the whole range there is no beyond: then it goes on in the widest gap. Where
+// the source's sequence stood is not told.
+func sequences(ctx context.Context, conn *pgx.Conn) error {
+	type use struct {
+		Sequence, Table, Column string
+		Increment, Most         int64
+	}
+	rows, err := conn.Query(ctx, `
+SELECT u.seq::regclass::text, u.tab::regclass::text, quote_ident(a.attname), s.seqincrement,
+	least(s.seqmax, CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 ELSE 9223372036854775807 END)
+FROM (SELECT d.objid AS seq, d.refobjid AS tab, d.refobjsubid AS col FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+	UNION SELECT d.refobjid, e.adrelid, e.adnum FROM pg_depend d JOIN pg_attrdef e ON e.oid = d.objid WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass) u
+JOIN pg_sequence s ON s.seqrelid = u.seq JOIN pg_attribute a ON a.attrelid = u.tab AND a.attnum = u.col AND NOT a.attisdropped AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)
+ORDER BY 1, 2, 3`)
+	if err != nil {
+		return err
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[use])
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(all); {
+		var columns []string
+		first := all[i]
+		for ; i < len(all) && all[i].Sequence == first.Sequence; i++ {
+			columns = append(columns, `SELECT `+all[i].Column+`::bigint AS v FROM `+all[i].Table+` WHERE `+all[i].Column+` IS NOT NULL`)
+			first.Most = min(first.Most, all[i].Most)
+		}
+		values := strings.Join(columns, " UNION ALL ")
+		last, beyond := `max(v)`, fmt.Sprintf(`max(v) < %d`, first.Most-min(room, first.Most/2))
+		if first.Increment < 0 {
+			last, beyond = `min(v)`, `true`
+		}
+		var at *int64
+		var fine *bool
+		if err := conn.QueryRow(ctx, `SELECT `+last+`, `+beyond+` FROM (`+values+`) x`).Scan(&at, &fine); err != nil {
+			return err
+		}
+		if at == nil {
+			continue
+		}
+		if fine != nil && !*fine {
+			if err := conn.QueryRow(ctx, fmt.Sprintf(`SELECT v FROM (SELECT v, lead(v, 1, %d) OVER (ORDER BY v) - v AS gap FROM (%s) x WHERE v > 0) g ORDER BY gap DESC, v LIMIT 1`, first.Most, values)).Scan(&at); err != nil {
+				return err
+			}
+		}
+		if _, err := conn.Exec(ctx, `SELECT setval($1::text::regclass, $2, true)`, first.Sequence, *at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refresh computes the materialised views, those first that others read.
+func refresh(ctx context.Context, conn *pgx.Conn) error {
+	for {
+		empty, err := collect[string](ctx, conn, `SELECT oid::regclass::text FROM pg_class WHERE relkind = 'm' AND NOT relispopulated ORDER BY oid`)
+		if err != nil || len(empty) == 0 {
+			return err
+		}
+		done := 0
+		for _, name := range empty {
+			if _, last := conn.Exec(ctx, `REFRESH MATERIALIZED VIEW `+name); last != nil {
+				err = last
+				continue
+			}
+			done++
+		}
+		if done == 0 {
+			return err
+		}
+	}
+}
+
+// grant lets the developers' roles work in the copy, as they could not in production.
+func (r *run) grant(ctx context.Context, conn *pgx.Conn) error {
+	schemas, err := collect[string](ctx, conn, `SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'`)
+	if err != nil {
+		return err
+	}
+	for _, role := range r.o.Developers {
+		to := pgx.Identifier{role}.Sanitize()
+		for _, s := range schemas {
+			for _, sql := range []string{`USAGE, CREATE ON SCHEMA `, `SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON ALL TABLES IN SCHEMA `, `ALL ON ALL SEQUENCES IN SCHEMA `, `EXECUTE ON ALL ROUTINES IN SCHEMA `} {
+				if _, err := conn.Exec(ctx, `GRANT `+sql+s+` TO `+to); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func analyse(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `ANALYZE`)
+	return err
+}
+
+// notGuarded proves that the copy has nothing of the schema garant.
+func notGuarded(ctx context.Context, conn *pgx.Conn) error {
+	var there bool
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'garant')`).Scan(&there); err != nil {
+		return err
+	}
+	if there {
+		return errs.New(errs.Internal, "anonymise.guarded", "The copy holds the schema garant.")
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/engine/anonymise/personal"
+	"github.com/garant-project/garant/internal/engine/anonymise/seen"
+	"github.com/garant-project/garant/internal/errs"
+)
+
+// gather reads everything that identifies somebody into the set.
+func (r *run) gather(ctx context.Context, b *seen.Builder) error {
+	units, err := r.layout.units(r.relations, (*table).reads)
+	if err != nil {
+		return err
+	}
+	q := &queue[unit]{all: units}
+	var bytes atomic.Int64
+	for _, u := range units {
+		r.progress.total(u.bytes)
+	}
+	adder := b.Adder()
+	for _, c := range r.canaries {
+		if reason := adder.Add(c.Kind, []byte(c.Value)); reason != seen.Usable {
+			return errs.New(errs.Internal, "anonymise.canary", "A canary cannot be planted: "+reason.String()+".")
+		}
+	}
+	return parallel(ctx, r.o.Workers, func(ctx context.Context, _ int) error {
+		conn, err := r.source.connect(ctx, "")
+		if err != nil {
+			return err
+		}
+		defer hangUp(conn)
+		conn.PgConn().Frontend().SetMaxBodyLen(r.o.MaxRow)
+		g := &gatherer{adder: b.Adder(), bytes: &bytes}
+		for u, ok := q.take(); ok && ctx.Err() == nil; u, ok = q.take() {
+			t := &r.layout.tables[u.table]
+			if err := r.snapshot.under(ctx, conn, func(tx pgx.Tx) error { return g.unit(ctx, tx, t, u) }); err != nil {
+				return failed(atSource, "Reading "+u.source.String(), err)
+			}
+			r.progress.did(t.name.String(), 0, u.bytes)
+		}
+		return ctx.Err()
+	})
+}
+
+// gatherer reads rows into the set, in one goroutine.
+type gatherer struct {
+	adder   *seen.Adder
+	bytes   *atomic.Int64
+	fields  [][]byte
+	buf     []byte
+	element []byte
+	names   [][]byte // given and family names of a row, by pairs
+}
+
+// unit reads the identifying columns of a piece. Names that stand apart are read as the names of one person: the first given name with the first family name, and so on.
+func (g *gatherer) unit(ctx context.Context, tx pgx.Tx, t *table, u *unit) error {
+	var cols []*column
+	list := ""
+	given, family := 0, 0
+	for i := range t.columns {
+		c := &t.columns[i]
+		if !c.gathers && c.documents == nil {
+			continue
+		}
+		if list != "" {
+			list += ", "
+		}
+		list += pgx.Identifier{c.name}.Sanitize()
+		cols = append(cols, c)
+		switch c.own {
+		case personal.GivenName:
+			given++
+		case personal.FamilyName:
+			family++
+		}
+	}
+	pairs := min(given, family)
+	g.names = make([][]byte, 2*pairs)
+	out := &lines{row: func(row []byte) error { return g.row(row, cols, pairs) }}
+	if _, err := tx.Conn().PgConn().CopyTo(ctx, out, `COPY (SELECT `+list+` FROM ONLY `+sqlName(u.source)+u.where()+`) TO STDOUT`); err != nil {
+		return err
+	}
+	return out.end()
+}
+
+func (g *gatherer) row(row []byte, cols []*column, pairs int) error {
+	g.bytes.Add(int64(len(row)))
+	g.fields = appendFields(g.fields[:0], row)
+	if len(g.fields) != len(cols) {
+		return errColumns
+	}
+	given, family := 0, 0
+	for i := range g.names {
+		g.names[i] = g.names[i][:0]
+	}
+	for i, c := range cols {
+		f := g.fields[i]
+		if isNull(f) {
+			f = nil
+		}
+		var value []byte
+		value, g.buf = plain(g.buf, f)
+		switch c.own {
+		case personal.GivenName:
+			if given < pairs {
+				g.names[2*given] = append(g.names[2*given], value...)
+			}
+			given++
+		case personal.FamilyName:
+			if family < pairs {
+				g.names[2*family+1] = append(g.names[2*family+1], value...)
+			}
+			family++
+		}
+		if len(value) == 0 {
+			continue
+		}
+		if c.documents != nil {
+			if err := c.documents.visit(value, func(k personal.Kind, v []byte) { g.adder.Add(k, v) }); err != nil {
+				return errs.New(errs.Invalid, "anonymise.document", fmt.Sprintf("The column %s holds what is no JSON document.", c.shape.Name)).WithFix("Take another transformer for it, such as free_text or suppress.")
+			}
+		}
+		if !c.gathers {
+			continue
+		}
+		if isArray(c.shape.Type) {
+			g.element = elements(g.element, value, func(v []byte) { g.adder.Add(c.plan.Kind, v) })
+		} else {
+			g.adder.Add(c.plan.Kind, value)
+		}
+	}
+	for i := range pairs {
+		if len(g.names[2*i]) > 0 && len(g.names[2*i+1]) > 0 {
+			g.adder.AddPerson(g.names[2*i], g.names[2*i+1])
+		}
+	}
+	return nil
+}

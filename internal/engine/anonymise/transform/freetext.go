@@ -1,0 +1,265 @@
+package transform
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/garant-project/garant/internal/engine/anonymise/names"
+	"github.com/garant-project/garant/internal/engine/anonymise/personal"
+)
+
+// longest is how many words a value of the source may have to be recognised in a sentence: "Jean-Pierre Van den Berghe", a number written in groups.
+const longest = 6
+
+// freeText replaces what sentences mention: what the finder knows by its look, and what the source holds elsewhere. Each mention becomes what the
+// transformer of its kind makes of it, as in a column of its own.
+type freeText struct {
+	env    Env
+	finder Finder
+	taken  Taken
+	of     map[personal.Kind]Transformer
+	limit  int
+	found  []Mention
+	words  []span
+	all    []Mention
+}
+
+type span struct {
+	start, end int
+	capital    bool // begins with a capital, or holds a digit or an @
+	number     bool // is digits and separators
+}
+
+// Append implements Transformer.
+func (t *freeText) Append(dst, value []byte, row Row) ([]byte, error) {
+	t.all = t.all[:0]
+	if t.finder != nil {
+		t.found = t.finder.Find(t.found[:0], value)
+	} else {
+		t.found = t.found[:0]
+	}
+	at := 0
+	for _, m := range t.found {
+		if m.Start < at || m.End <= m.Start || m.End > len(value) {
+			continue // a finder that overlaps or points outside
+		}
+		if t.taken != nil {
+			t.look(value, at, m.Start)
+		}
+		t.all = append(t.all, m)
+		at = m.End
+	}
+	if t.taken != nil {
+		t.look(value, at, len(value))
+	}
+	start := len(dst)
+	at = 0
+	var err error
+	for _, m := range t.all {
+		tr := t.of[m.Kind]
+		if tr == nil {
+			continue // of a kind that is no identifier in a sentence
+		}
+		dst = appendValid(dst, value[at:m.Start])
+		at = m.End
+		if dst, err = tr.Append(dst, value[m.Start:m.End], row); errors.Is(err, ErrNull) {
+			err = nil
+		}
+		if err != nil {
+			return dst, err
+		}
+	}
+	dst = appendValid(dst, value[at:])
+	return cut(dst, start, t.limit), nil
+}
+
+// appendValid copies text that is valid UTF-8, without NUL.
+func appendValid(dst, text []byte) []byte {
+	if utf8.Valid(text) && !slices.Contains(text, 0) {
+		return append(dst, text...)
+	}
+	for _, r := range string(text) {
+		if r != 0 {
+			dst = utf8.AppendRune(dst, r)
+		}
+	}
+	return dst
+}
+
+// look finds values of the source between two places, the longest first.
+func (t *freeText) look(value []byte, from, to int) {
+	t.words = t.words[:0]
+	for i := from; i < to; {
+		r, n := utf8.DecodeRune(value[i:to])
+		if unicode.IsSpace(r) {
+			i += n
+			continue
+		}
+		w := span{start: i}
+		for i < to {
+			if r, n = utf8.DecodeRune(value[i:to]); unicode.IsSpace(r) {
+				break
+			}
+			i += n
+		}
+		w.end = i
+		for w.start < w.end { // without the signs around a word
+			r, n := utf8.DecodeRune(value[w.start:w.end])
+			if unicode.IsLetter(r) || unicode.IsDigit(r) || r == '+' || r == utf8.RuneError {
+				w.capital = unicode.IsUpper(r) || unicode.IsDigit(r) || r == '+'
+				break
+			}
+			w.start += n
+		}
+		for w.end > w.start {
+			r, n := utf8.DecodeLastRune(value[w.start:w.end])
+			if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r) || r == utf8.RuneError {
+				break
+			}
+			w.end -= n
+		}
+		if w.start == w.end {
+			continue
+		}
+		w.number = true
+		for _, c := range value[w.start:w.end] {
+			if '0' <= c && c <= '9' || c == '@' || c == '_' {
+				w.capital = true
+			}
+			if c >= 'A' {
+				w.number = false
+			}
+		}
+		t.words = append(t.words, w)
+	}
+	for i := 0; i < len(t.words); i++ {
+		w := t.words[i]
+		most := min(longest, len(t.words)-i)
+		if !w.capital {
+			most = min(most, 2) // "jean dupont", and no single word that may be one of the language
+		}
+		for n := most; n >= 1; n-- {
+			last := t.words[i+n-1]
+			if n > 1 && !w.number && !last.capital && w.capital || last.end-w.start < 3 || n == 1 && !w.capital {
+				continue // a name ends with a capital when it begins with one
+			}
+			if k, ok := t.kindOf(value[w.start:last.end], n); ok {
+				t.all = append(t.all, Mention{w.start, last.end, k})
+				i += n - 1
+				break
+			}
+		}
+	}
+}
+
+// What words may be, by how they look: looking each up as every kind would cost too much.
+var (
+	asAddress = []personal.Kind{personal.Email, personal.Username}
+	asNumber  = []personal.Kind{personal.NationalNumber, personal.Phone, personal.IBAN, personal.Card, personal.IdentityPaper, personal.IP}
+	asMixed   = []personal.Kind{personal.IdentityPaper, personal.IBAN, personal.Username, personal.Device}
+	asWords   = []personal.Kind{personal.FullName, personal.FamilyName, personal.Address}
+	asPhrase  = []personal.Kind{personal.Address, personal.IBAN, personal.IdentityPaper}
+	asWord    = []personal.Kind{personal.FamilyName, personal.GivenName, personal.Username}
+)
+
+// kindOf tells as what the source holds n words.
+func (t *freeText) kindOf(value []byte, n int) (personal.Kind, bool) {
+	digits, alphas := 0, 0
+	kinds := asWord
+	for _, c := range value {
+		switch {
+		case '0' <= c && c <= '9':
+			digits++
+		case c == '@':
+			kinds = asAddress
+		case c >= 'A':
+			alphas++
+		}
+	}
+	switch {
+	case kinds[0] == personal.Email:
+	case digits > 0 && alphas == 0:
+		kinds = asNumber
+	case digits > 0 && n == 1:
+		kinds = asMixed
+	case digits > 0:
+		kinds = asPhrase
+	case n > 1:
+		kinds = asWords
+	}
+	for _, k := range kinds {
+		if t.taken.Taken(k, value) {
+			return k, true
+		}
+	}
+	return "", false
+}
+
+// Close implements Transformer.
+func (t *freeText) Close() error { return nil }
+
+// mentioned are the kinds that are looked for in sentences.
+var mentioned = []personal.Kind{
+	personal.NationalNumber, personal.IBAN, personal.Card, personal.IdentityPaper, personal.Email, personal.Phone, personal.FullName, personal.FamilyName,
+	personal.GivenName, personal.Username, personal.Address, personal.IP, personal.Device, personal.PersonURL, personal.BirthDate,
+	personal.Credential, personal.Coordinates,
+}
+
+func makeFreeText(m *maker) (Transformer, error) {
+	if m.text("replace", "mentions", "mentions", "all") == "all" {
+		return &filler{lists: m.language(), mac: m.env.Key.mac("filler"), limit: m.limit()}, nil
+	}
+	if m.env.Finder == nil && m.env.Taken == nil {
+		return nil, errors.New(`needs something that finds mentions; without, write replace: all`)
+	}
+	t := &freeText{env: m.env, finder: m.env.Finder, taken: m.env.Taken, of: map[personal.Kind]Transformer{}, limit: m.limit()}
+	language := m.language().Language
+	env := m.env
+	env.Language = language
+	for _, k := range mentioned {
+		tr, err := make1(For(k), Column{Name: m.column.Name, Type: "text", Kind: k}, env)
+		if err != nil {
+			return nil, fmt.Errorf("for mentions of kind %s: %w", k, err)
+		}
+		t.of[k] = tr
+	}
+	if m.family != Text {
+		return nil, errors.New("reads text; JSON documents have a transformer of their own")
+	}
+	return t, nil
+}
+
+// filler writes sentences that say nothing, as long as the value.
+type filler struct {
+	standing
+	lists *names.Lists
+	mac   *mac
+	limit int
+}
+
+// Append implements Transformer.
+func (t *filler) Append(dst, value []byte, _ Row) ([]byte, error) {
+	want := min(letters(value), t.limit)
+	if want == 0 {
+		return dst, nil
+	}
+	d := t.mac.draw(value, 0)
+	start, have := len(dst), 0
+	for have < want {
+		sentence := t.lists.Sentence(d)
+		if have > 0 {
+			dst = append(dst, ' ')
+			have++
+		}
+		dst = append(dst, sentence...)
+		have += utf8.RuneCountInString(sentence)
+	}
+	dst = cut(dst, start, want)
+	for n := letters(dst[start:]); n < want; n++ { // a blank at the end was cut away
+		dst = append(dst, '.')
+	}
+	return dst, nil
+}
