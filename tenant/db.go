@@ -7,6 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/garant-project/garant/tenant/internal/wire"
 )
 
 // DB is the database as one login sees it: where its tenant's rows are, and tokens to be let in with. It
@@ -44,23 +46,32 @@ func (d *DB) InTx(ctx context.Context, do func(pgx.Tx) error) error {
 
 // Exec is [Exec].
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	var said error
 	err = d.attempt(ctx, func(pool *pgxpool.Pool, t Token) (err error) {
-		tag, err = Exec(ctx, pool, t, sql, args...)
+		tag, said, err = execute(ctx, pool, t, sql, args)
 		return err
 	})
+	if err == nil {
+		err = said
+	}
 	return tag, err
 }
 
 // Query is [Query].
-func (d *DB) Query(ctx context.Context, sql string, args ...any) (rows pgx.Rows, err error) {
-	err = d.attempt(ctx, func(pool *pgxpool.Pool, t Token) (err error) {
-		rows, err = Query(ctx, pool, t, sql, args...) //nolint:sqlclosecheck // the caller's to close
+func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	var r *wire.Rows
+	var said error
+	err := d.attempt(ctx, func(pool *pgxpool.Pool, t Token) (err error) {
+		r, said, err = query(ctx, pool, t, sql, args)
 		return err
 	})
+	if err == nil {
+		err = said
+	}
 	if err != nil {
 		return noRows{err}, err
 	}
-	return rows, nil
+	return rows{r}, nil
 }
 
 // QueryRow is [QueryRow].

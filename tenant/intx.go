@@ -53,7 +53,7 @@ func (l *late) begun(ctx context.Context) error {
 	l.err = l.enter(ctx, func(c *pgxpool.Conn, t Token) error {
 		inner, err := wire.Begin(ctx, c.Conn(), t.secret(), l.options)
 		if err == nil {
-			l.tx = &Tx{watched{inner}, c}
+			l.tx = begun(inner, c)
 		}
 		return err
 	})
@@ -68,7 +68,7 @@ func (l *late) start(ctx context.Context, sql string, args []any, take func(*wir
 		if refused != nil {
 			return refused
 		}
-		l.tx = &Tx{watched{s.Tx}, c}
+		l.tx = begun(s.Tx, c)
 		err = take(s)
 		return nil
 	})

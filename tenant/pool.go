@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,7 +27,7 @@ func BeginTx(ctx context.Context, pool *pgxpool.Pool, t Token, o pgx.TxOptions) 
 	err := on(ctx, pool, t, func(c *pgxpool.Conn) error {
 		inner, err := wire.Begin(ctx, c.Conn(), t.secret(), o)
 		if err == nil {
-			tx = &Tx{transaction: watched{inner}, conn: c}
+			tx = begun(inner, c)
 		}
 		return err
 	})
@@ -35,31 +36,48 @@ func BeginTx(ctx context.Context, pool *pgxpool.Pool, t Token, o pgx.TxOptions) 
 
 // Exec executes one statement under a login, which is a transaction by itself, in one round trip.
 func Exec(ctx context.Context, pool *pgxpool.Pool, t Token, sql string, args ...any) (pgconn.CommandTag, error) {
-	var tag pgconn.CommandTag
-	err := on(ctx, pool, t, func(c *pgxpool.Conn) error {
-		var err error
-		if tag, err = wire.Exec(ctx, c.Conn(), t.secret(), sql, args); err == nil {
+	tag, said, err := execute(ctx, pool, t, sql, args)
+	if err == nil {
+		err = said
+	}
+	return tag, err
+}
+
+// execute is Exec. What the statement itself came to is the second result: there the token was let in, and nothing is to be said again.
+func execute(ctx context.Context, pool *pgxpool.Pool, t Token, sql string, args []any) (tag pgconn.CommandTag, said, err error) {
+	err = on(ctx, pool, t, func(c *pgxpool.Conn) (err error) {
+		if tag, said, err = wire.Exec(ctx, c.Conn(), t.secret(), sql, args); err == nil {
 			giveBack(ctx, c)
 		}
 		return err
 	})
-	return tag, err
+	return tag, Explain(said), err
 }
 
 // Query sends one query under a login, which is a transaction by itself, in one round trip. The rows
 // are to be read to the end or closed; what the end of the transaction says is in their Err. As with pgx, rows are
 // there to be read after an error too, and tell it again.
 func Query(ctx context.Context, pool *pgxpool.Pool, t Token, sql string, args ...any) (pgx.Rows, error) {
-	var r *wire.Rows
-	err := on(ctx, pool, t, func(c *pgxpool.Conn) error {
-		var err error
-		r, err = wire.Query(ctx, c.Conn(), t.secret(), sql, args, func() { giveBack(ctx, c) })
-		return err
-	})
+	r, said, err := query(ctx, pool, t, sql, args)
+	if err == nil {
+		err = said
+	}
 	if err != nil {
 		return noRows{err}, err
 	}
 	return rows{r}, nil
+}
+
+// query is Query, as execute is Exec.
+func query(ctx context.Context, pool *pgxpool.Pool, t Token, sql string, args []any) (r *wire.Rows, said, err error) {
+	err = on(ctx, pool, t, func(c *pgxpool.Conn) (err error) {
+		r, said, err = wire.Query(ctx, c.Conn(), t.secret(), sql, args, func() { giveBack(ctx, c) })
+		if said != nil {
+			giveBack(ctx, c)
+		}
+		return err
+	})
+	return r, Explain(said), err
 }
 
 // QueryRow is [Query] for one row at most. What went wrong is told by its Scan, which has to be called.
@@ -96,10 +114,16 @@ func on(ctx context.Context, pool *pgxpool.Pool, t Token, do func(*pgxpool.Conn)
 	}
 }
 
+func begun(inner pgx.Tx, c *pgxpool.Conn) *Tx {
+	w := watched{inner, new(atomic.Bool)}
+	return &Tx{w, c, w.over}
+}
+
 // Tx is a transaction of one login. Two goroutines must not use it at once.
 type Tx struct {
 	transaction
 	conn *pgxpool.Conn
+	over *atomic.Bool
 }
 
 // transaction hides the field: who ended it there would keep the connection.
@@ -121,6 +145,7 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 
 func (tx *Tx) release(ctx context.Context) {
 	if tx.conn != nil {
+		tx.over.Store(true)
 		giveBack(ctx, tx.conn)
 		tx.conn = nil
 	}

@@ -22,6 +22,8 @@ type options struct {
 	trip  time.Duration // simulated round trip
 	only  string        // a row's name; empty: all
 	mode  string        // how pgx speaks
+	// garant is the program whose plan and verify are timed instead; empty: none.
+	garant string
 }
 
 func main() {
@@ -34,6 +36,7 @@ func main() {
 	flag.DurationVar(&o.trip, "trip", time.Millisecond, "round trip that is simulated for the second table; 0: leave that table out")
 	flag.StringVar(&o.only, "only", "", "one row by its name")
 	flag.StringVar(&o.mode, "mode", "cache statement", "how pgx speaks: cache statement, cache describe, describe exec, exec")
+	flag.StringVar(&o.garant, "commands", "", "time plan and verify of this program instead, such as bin/garant")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -55,6 +58,9 @@ func run(ctx context.Context, out io.Writer, o options) error {
 			return err
 		}
 		dir = scratch
+	}
+	if o.garant != "" {
+		return commands(ctx, out, dir, o.garant)
 	}
 	s, err := open(ctx, filepath.Join(dir, "pg"), o, func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) })
 	if err != nil {

@@ -99,6 +99,7 @@ func (d *demoRunCmd) Run(ctx context.Context, c *cli, con console) error {
 		return err
 	}
 	return example.Serve(ctx, func(a app.Addresses) {
+		defer example.DedicateLater(ctx)
 		signIn := "with the passkey that you registered"
 		if link != "" {
 			signIn = a.Console + link
@@ -109,7 +110,7 @@ Garant is running with its example company, Ardoise Mécénat (which does not ex
   Public annex   %s
   Console        %s
   Sign in once   %s
-  Application    %s   (two customers; its login, %s, asks for no password)
+  Application    %s   (three customers, one in a database of its own; its login, %s, asks for no password)
 %s
   Break something:  garant demo break application tls10
   Mend it:          garant demo mend application
@@ -123,6 +124,9 @@ Garant is running with its example company, Ardoise Mécénat (which does not ex
 }
 
 func (d *demoRunCmd) once(ctx context.Context, con console, example *app.Demo) error {
+	if err := example.Dedicate(ctx); err != nil {
+		return err
+	}
 	if err := example.Look(ctx, actor.NewSystem("demo")); err != nil {
 		return err
 	}

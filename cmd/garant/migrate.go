@@ -23,7 +23,7 @@ func (*migrateCmd) Help() string {
 Examples:
   garant migrate --roles | psql --dbname=postgres    once, as the database's administrator
   garant migrate --config /etc/garant/garant.yaml
-  garant migrate --guard env:ADMIN_URL               then, as the same administrator; a private cluster needs it not
+  garant migrate --guard env:ADMIN_URL               then, as the same administrator; a private cluster does not need it
   garant migrate --verify                            exit code 3 when a check came out false or could not look`
 }
 
@@ -43,7 +43,8 @@ func (m *migrateCmd) Run(ctx context.Context, c *cli, con console) error {
 		_, err = fmt.Fprintln(con.out, "Garant’s own database is under guard.")
 		return err
 	}
-	taken, err := app.Migrate(ctx, c.quiet(con, c.options(con, app.DefaultDataDir())))
+	o := c.quiet(con, c.options(con, app.DefaultDataDir()))
+	taken, err := app.Migrate(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (m *migrateCmd) Run(ctx context.Context, c *cli, con console) error {
 	if _, err = fmt.Fprintln(con.out, "The schema is up to date."); err != nil || !m.Verify {
 		return err
 	}
-	report, err := app.VerifyOwn(ctx, c.quiet(con, c.options(con, app.DefaultDataDir())))
+	report, err := app.VerifyOwn(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/garant-project/garant/tenant"
 )
 
@@ -25,7 +23,7 @@ const Purpose = "application-form"
 // Config is what the application needs.
 type Config struct {
 	Origin    string          // where browsers find it: http://ardoise.localhost:8482
-	Pool      *pgxpool.Pool   // the customers' database, as the application's role
+	Pools     tenant.Router   // the customers' databases, as the application's role
 	Exchanger Exchanger       // where tenant tokens come from
 	Issuer    string          // the login: an OpenID issuer
 	Client    string          // this application's name there
@@ -49,10 +47,9 @@ type Link struct{ Text, Address string }
 // app is the running application.
 type app struct {
 	Config
-	store    store
 	sessions *sessions
 	login    *login
-	jobs     map[string]*tenant.Cached // tokens of the public forms, by slug
+	jobs     map[string]*formJob // of the public forms, by slug
 	views    *views
 	secure   bool
 }
@@ -65,7 +62,7 @@ func New(c Config) (http.Handler, error) {
 		return nil, fmt.Errorf("sponsorship: %q is no origin: write it as https://sponsorship.example", c.Origin)
 	case u.Scheme == "http" && !strings.HasSuffix("."+u.Hostname(), ".localhost") && u.Hostname() != "127.0.0.1":
 		return nil, errors.New("sponsorship: without TLS the application serves its own machine only: give an https origin")
-	case c.Pool == nil || c.Exchanger == nil || c.Issuer == "" || c.Client == "":
+	case c.Pools == nil || c.Exchanger == nil || c.Issuer == "" || c.Client == "":
 		return nil, errors.New("sponsorship: a database, an exchanger, an issuer and a client are needed")
 	}
 	for i, f := range c.Forms {
@@ -82,10 +79,13 @@ func New(c Config) (http.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	a := &app{Config: c, store: store{c.Pool}, sessions: newSessions(c.Now), jobs: map[string]*tenant.Cached{}, secure: u.Scheme == "https"}
+	a := &app{Config: c, sessions: newSessions(c.Now), jobs: map[string]*formJob{}, secure: u.Scheme == "https"}
 	a.login = &login{issuer: strings.TrimSuffix(c.Issuer, "/"), client: c.Client, redirect: c.Origin + "/callback", http: c.HTTP, now: c.Now}
 	for _, f := range c.Forms {
-		a.jobs[f.Slug] = tenant.Cache(tenant.SourceFunc(func(ctx context.Context) (tenant.Token, error) { return c.Exchanger.Job(ctx, Purpose, f.Customer) }))
+		tokens := placed(func(ctx context.Context, database string) (tenant.Token, error) {
+			return c.Exchanger.Job(ctx, database, Purpose, f.Customer)
+		})
+		a.jobs[f.Slug] = &formJob{tokens: tokens, open: a.store(tokens)}
 	}
 	if a.views, err = newViews(); err != nil {
 		return nil, err

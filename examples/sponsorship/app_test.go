@@ -60,7 +60,7 @@ func TestNoStatementNamesACustomer(t *testing.T) {
 			}
 			// A way to the database that is neither the SDK's nor that of a transaction which the SDK began.
 			for _, call := range begins.FindAllString(code, -1) {
-				if strings.Contains(code, "tenant"+call) || strings.Contains(code, "tx"+call) {
+				if strings.Contains(code, "s.db"+call) || strings.Contains(code, "tx"+call) {
 					continue
 				}
 				if path == "store.go" {
@@ -177,10 +177,10 @@ func TestFormats(t *testing.T) {
 // noTokens refuses everybody.
 type noTokens struct{ err error }
 
-func (n noTokens) Exchange(context.Context, string, tenant.Access) (tenant.Token, error) {
+func (n noTokens) Exchange(context.Context, string, string, tenant.Access) (tenant.Token, error) {
 	return tenant.Token{}, n.err
 }
-func (n noTokens) Job(context.Context, string, tenant.ID) (tenant.Token, error) {
+func (n noTokens) Job(context.Context, string, string, tenant.ID) (tenant.Token, error) {
 	return tenant.Token{}, n.err
 }
 
@@ -191,7 +191,7 @@ func config(t *testing.T) Config {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return Config{Origin: "http://ardoise.localhost:8482", Pool: pool, Exchanger: noTokens{ErrRefused}, Issuer: "http://127.0.0.1:1", Client: "sponsorship", Forms: []Form{{"x", tenant.Int(1), "X"}}}
+	return Config{Origin: "http://ardoise.localhost:8482", Pools: tenant.Single(pool), Exchanger: noTokens{ErrRefused}, Issuer: "http://127.0.0.1:1", Client: "sponsorship", Forms: []Form{{"x", tenant.Int(1), "X"}}}
 }
 
 func testApp(t *testing.T) *app {
@@ -206,7 +206,7 @@ func testApp(t *testing.T) *app {
 func TestConfig(t *testing.T) {
 	for name, spoil := range map[string]func(*Config){
 		"no origin": func(c *Config) { c.Origin = "" }, "a path": func(c *Config) { c.Origin += "/x" }, "no TLS": func(c *Config) { c.Origin = "http://app.example" },
-		"no database": func(c *Config) { c.Pool = nil }, "no exchanger": func(c *Config) { c.Exchanger = nil }, "the same form twice": func(c *Config) { c.Forms = append(c.Forms, c.Forms[0]) }, "a form of nobody": func(c *Config) { c.Forms[0].Customer = tenant.ID{} },
+		"no database": func(c *Config) { c.Pools = nil }, "no exchanger": func(c *Config) { c.Exchanger = nil }, "the same form twice": func(c *Config) { c.Forms = append(c.Forms, c.Forms[0]) }, "a form of nobody": func(c *Config) { c.Forms[0].Customer = tenant.ID{} },
 	} {
 		c := config(t)
 		spoil(&c)
@@ -334,14 +334,14 @@ func TestGarantAnswers(t *testing.T) {
 		{200, "nothing", ErrUnavailable},
 	} {
 		status, body = c.status, c.body
-		_, err := g.Exchange(t.Context(), "id", tenant.Read)
+		_, err := g.Exchange(t.Context(), "", "id", tenant.Read)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%d %v: %v", c.status, c.body, err)
 		}
 		if got.Get("scope") != "read" || got.Get("subject_token") != "id" || got.Get("audience") != "production" {
 			t.Errorf("asked with %v", got)
 		}
-		if _, err := g.Job(t.Context(), Purpose, tenant.Int(7)); !errors.Is(err, c.want) || got.Get("tenant") != "7" || got.Get("purpose") != Purpose {
+		if _, err := g.Job(t.Context(), "", Purpose, tenant.Int(7)); !errors.Is(err, c.want) || got.Get("tenant") != "7" || got.Get("purpose") != Purpose {
 			t.Errorf("job: %v, asked with %v", err, got)
 		}
 	}
@@ -380,5 +380,36 @@ func TestIdentity(t *testing.T) {
 	now = now.Add(time.Hour)
 	if _, err := l.read(raw); !errors.Is(err, errSignIn) {
 		t.Error("an old one is taken")
+	}
+}
+
+// moved gives tokens for the customer's own database only, and says so where it is asked for others.
+type moved struct{ token tenant.Token }
+
+func (m moved) Exchange(_ context.Context, database, _ string, _ tenant.Access) (tenant.Token, error) {
+	if database != "own" {
+		return tenant.Token{}, told(&tenant.RefusedError{Status: 400, Code: "invalid_target", Place: "own"})
+	}
+	return m.token, nil
+}
+
+func (m moved) Job(ctx context.Context, database, _ string, _ tenant.ID) (tenant.Token, error) {
+	return m.Exchange(ctx, database, "", tenant.Write)
+}
+
+// The tokens of a login follow its customer to a database of its own.
+func TestTokensFollowTheCustomer(t *testing.T) {
+	key := tenant.Key{ID: 1}
+	want, err := key.Mint(tenant.Claims{Tenant: tenant.Int(1), Session: [16]byte{1}, Kind: tenant.Login, Access: tenant.Read, Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := placed(func(ctx context.Context, database string) (tenant.Token, error) {
+		return moved{want}.Exchange(ctx, database, "", tenant.Read)
+	})
+	for _, from := range []tenant.Source{tenant.Cache(tokens), tenant.Cache(tokens).At("own")} {
+		if got, err := from.Token(t.Context()); err != nil || got != want {
+			t.Errorf("%v", err)
+		}
 	}
 }

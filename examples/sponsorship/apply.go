@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -18,17 +19,26 @@ import (
 // most is the largest sum that can be asked for, in cents.
 const most = 100_000_00
 
-// open finds a public form with a token of its customer's job.
-func (a *app) open(ctx context.Context, r *http.Request) (Form, tenant.Token, error) {
+// formJob is the service job under which a customer's public form runs.
+type formJob struct {
+	tokens placed
+	mu     sync.Mutex
+	open   store
+}
+
+func (j *formJob) store() store {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.open
+}
+
+// open finds a public form with what its customer's job may reach.
+func (a *app) open(r *http.Request) (Form, store, error) {
 	n := slices.IndexFunc(a.Forms, func(f Form) bool { return f.Slug == r.PathValue("form") })
 	if n < 0 {
-		return Form{}, tenant.Token{}, errNotFound
+		return Form{}, store{}, errNotFound
 	}
-	t, err := a.jobs[a.Forms[n].Slug].Token(ctx)
-	if errors.Is(err, ErrRefused) {
-		err = errNotFound // the customer has not accepted the job, or no more
-	}
-	return a.Forms[n], t, err
+	return a.Forms[n], a.jobs[a.Forms[n].Slug].store(), nil
 }
 
 func (a *app) apply(w http.ResponseWriter, r *http.Request) {
@@ -38,14 +48,14 @@ func (a *app) apply(w http.ResponseWriter, r *http.Request) {
 func (a *app) showForm(w http.ResponseWriter, r *http.Request, status int, values, faults map[string]string) {
 	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
 	defer cancel()
-	form, t, err := a.open(ctx, r)
+	form, of, err := a.open(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	fields, err := a.store.fields(ctx, t)
+	fields, err := of.fields(ctx)
 	if err != nil {
-		a.failedJob(w, r, form, t, err)
+		a.failedJob(w, r, form, err)
 		return
 	}
 	b := a.base(r, "apply.title")
@@ -56,7 +66,7 @@ func (a *app) showForm(w http.ResponseWriter, r *http.Request, status int, value
 func (a *app) submit(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
 	defer cancel()
-	form, t, err := a.open(ctx, r)
+	form, of, err := a.open(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -69,9 +79,9 @@ func (a *app) submit(w http.ResponseWriter, r *http.Request) {
 	for _, k := range []string{"first_name", "last_name", "email", "phone", "city", "iban", "field", "subject", "description", "amount"} {
 		values[k] = clean(r.PostForm.Get(k))
 	}
-	fields, err := a.store.fields(ctx, t)
+	fields, err := of.fields(ctx)
 	if err != nil {
-		a.failedJob(w, r, form, t, err)
+		a.failedJob(w, r, form, err)
 		return
 	}
 	s, faults := judge(values, fields)
@@ -79,8 +89,8 @@ func (a *app) submit(w http.ResponseWriter, r *http.Request) {
 		a.showForm(w, r, http.StatusUnprocessableEntity, values, faults)
 		return
 	}
-	if _, err := a.store.submit(ctx, t, s); err != nil {
-		a.failedJob(w, r, form, t, err)
+	if _, err := of.submit(ctx, s); err != nil {
+		a.failedJob(w, r, form, err)
 		return
 	}
 	http.Redirect(w, r, "/apply/"+form.Slug+"/received", http.StatusSeeOther)
@@ -97,10 +107,16 @@ func (a *app) received(w http.ResponseWriter, r *http.Request) {
 	a.render(w, r, http.StatusOK, receivedPage{base: b, Form: a.Forms[n]})
 }
 
-// failedJob forgets a token that the database does not take: the next request asks for another.
-func (a *app) failedJob(w http.ResponseWriter, r *http.Request, form Form, t tenant.Token, err error) {
-	if errors.Is(err, tenant.ErrRevoked) || errors.Is(err, tenant.ErrExpired) || errors.Is(err, tenant.ErrInvalid) {
-		a.jobs[form.Slug].Forget(t)
+// failedJob forgets tokens that the database does not take: the next request asks for others.
+func (a *app) failedJob(w http.ResponseWriter, r *http.Request, form Form, err error) {
+	switch {
+	case errors.Is(err, ErrRefused):
+		err = errNotFound // the customer has not accepted the job, or no more
+	case errors.Is(err, tenant.ErrRevoked), errors.Is(err, tenant.ErrExpired), errors.Is(err, tenant.ErrInvalid):
+		j := a.jobs[form.Slug]
+		j.mu.Lock()
+		j.open = a.store(j.tokens)
+		j.mu.Unlock()
 		err = ErrUnavailable
 	}
 	a.fail(w, r, err)

@@ -39,11 +39,7 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 // opened is what every page of a customer's staff begins with.
 func (a *app) opened(ctx context.Context, r *http.Request, v *visit, title string) (base, error) {
 	b := a.base(r, title)
-	t, err := v.session.read.Token(ctx)
-	if err != nil {
-		return b, err
-	}
-	m, err := a.store.me(ctx, t, v.session.subject())
+	m, err := v.session.read.me(ctx, v.session.subject())
 	if errors.Is(err, errNotFound) {
 		err = ErrRefused // the member is gone
 	}
@@ -57,12 +53,8 @@ func (a *app) list(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	t, err := v.session.read.Token(ctx)
-	if err != nil {
-		return err
-	}
 	page := listPage{base: b, Status: r.URL.Query().Get("status")}
-	if n, cents, err := a.store.counts(ctx, t); err != nil {
+	if n, cents, err := v.session.read.counts(ctx); err != nil {
 		return err
 	} else {
 		for _, s := range []string{submitted, granted, refused, paid} {
@@ -74,7 +66,7 @@ func (a *app) list(w http.ResponseWriter, r *http.Request, v *visit) error {
 	default:
 		page.Status = ""
 	}
-	page.Applications, err = a.store.list(ctx, t, page.Status, parsePlace(r.URL.Query().Get("after")))
+	page.Applications, err = v.session.read.list(ctx, page.Status, parsePlace(r.URL.Query().Get("after")))
 	if err != nil {
 		return err
 	}
@@ -97,11 +89,7 @@ func (a *app) showOne(w http.ResponseWriter, r *http.Request, v *visit, status i
 	if err != nil {
 		return err
 	}
-	t, err := v.session.read.Token(ctx)
-	if err != nil {
-		return err
-	}
-	d, err := a.store.one(ctx, t, r.PathValue("id"))
+	d, err := v.session.read.one(ctx, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -144,11 +132,7 @@ func (a *app) decide(w http.ResponseWriter, r *http.Request, v *visit) error {
 	case decision == refused && note == "":
 		return a.showOne(w, r, v, http.StatusUnprocessableEntity, note, "one.fault.reason")
 	}
-	t, err := v.session.write.Token(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.store.decide(ctx, t, r.PathValue("id"), decision, by.ID, note); err != nil {
+	if err := v.session.write.decide(ctx, r.PathValue("id"), decision, by.ID, note); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/applications/"+r.PathValue("id"), http.StatusSeeOther)
@@ -161,11 +145,7 @@ func (a *app) pay(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	t, err := v.session.write.Token(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.store.pay(ctx, t, r.PathValue("id"), by.ID); err != nil {
+	if err := v.session.write.pay(ctx, r.PathValue("id"), by.ID); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/payments", http.StatusSeeOther)
@@ -178,15 +158,11 @@ func (a *app) payments(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	t, err := v.session.read.Token(ctx)
-	if err != nil {
-		return err
-	}
 	page := paymentsPage{base: b, MayPay: b.Me.Role == treasurer}
-	if page.Due, err = a.store.list(ctx, t, granted, nil); err != nil {
+	if page.Due, err = v.session.read.list(ctx, granted, nil); err != nil {
 		return err
 	}
-	if page.Paid, err = a.store.payments(ctx, t); err != nil {
+	if page.Paid, err = v.session.read.payments(ctx); err != nil {
 		return err
 	}
 	a.render(w, r, http.StatusOK, page)

@@ -22,7 +22,7 @@ const (
 // session is a login. Its tokens are here and in the database's memory, nowhere else.
 type session struct {
 	begun, seen time.Time
-	read, write *tenant.Cached // a page that shows has no token that could write
+	read, write store // a page that shows has no token that could write
 
 	mu      sync.Mutex // one renewal at a time
 	who     identity
@@ -31,16 +31,16 @@ type session struct {
 
 func (a *app) newSession(who identity, refresh string) *session {
 	s := &session{who: who, refresh: refresh}
-	source := func(access tenant.Access) *tenant.Cached {
-		return tenant.Cache(tenant.SourceFunc(func(ctx context.Context) (tenant.Token, error) {
+	open := func(access tenant.Access) store {
+		return a.store(func(ctx context.Context, database string) (tenant.Token, error) {
 			raw, err := s.idToken(ctx, a)
 			if err != nil {
 				return tenant.Token{}, err
 			}
-			return a.Exchanger.Exchange(ctx, raw, access)
-		}))
+			return a.Exchanger.Exchange(ctx, database, raw, access)
+		})
 	}
-	s.read, s.write = source(tenant.Read), source(tenant.Write)
+	s.read, s.write = open(tenant.Read), open(tenant.Write)
 	return s
 }
 

@@ -217,10 +217,7 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := a.newSession(who, refresh)
-	t, err := s.read.Token(r.Context())
-	if err == nil {
-		_, err = a.store.me(r.Context(), t, who.Subject) // a login of a customer that knows no such member gets no session
-	}
+	_, err = s.read.me(r.Context(), who.Subject) // a login of a customer that knows no such member gets no session
 	if errors.Is(err, errNotFound) {
 		err = errSignIn
 	}

@@ -8,13 +8,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/garant-project/garant/tenant"
 )
 
-// store is all the SQL of the application. Whose rows a statement meets, the token decides.
-type store struct{ pool *pgxpool.Pool }
+// store is all the SQL of the application, for one login or job. Whose rows a statement meets, and in which database they
+// are, its tokens decide.
+type store struct{ db *tenant.DB }
 
 // The states of an application, and the roles of a customer's staff.
 const (
@@ -70,12 +70,12 @@ func logged(err error) string {
 	return err.Error()
 }
 
-func (s store) me(ctx context.Context, t tenant.Token, subject string) (member, error) {
+func (s store) me(ctx context.Context, subject string) (member, error) {
 	var m member
 	if !isID(subject) {
 		return m, errNotFound
 	}
-	err := tenant.QueryRow(ctx, s.pool, t, `
+	err := s.db.QueryRow(ctx, `
 SELECT m.id::text, m.first_name || ' ' || m.last_name, m.role, o.name
 FROM customer.member m CROSS JOIN customer.organisation o
 WHERE m.id = $1::uuid`, subject).Scan(&m.ID, &m.Name, &m.Role, &m.Organisation)
@@ -103,12 +103,12 @@ func scanApplication(row pgx.CollectableRow) (a application, err error) {
 const perPage = 20
 
 // list gives applications, the newest first, after a place in that order; status may be empty.
-func (s store) list(ctx context.Context, t tenant.Token, status string, after *place) ([]application, error) {
+func (s store) list(ctx context.Context, status string, after *place) ([]application, error) {
 	at, id := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "ffffffff-ffff-ffff-ffff-ffffffffffff"
 	if after != nil {
 		at, id = after.at, after.id
 	}
-	rows, err := tenant.Query(ctx, s.pool, t, `SELECT `+summary+`
+	rows, err := s.db.Query(ctx, `SELECT `+summary+`
 WHERE (p.status = $1 OR $1 = '') AND (p.submitted_at, p.id) < ($2, $3::uuid)
 ORDER BY p.submitted_at DESC, p.id DESC LIMIT $4`, status, at, id, perPage+1)
 	if err != nil {
@@ -119,8 +119,8 @@ ORDER BY p.submitted_at DESC, p.id DESC LIMIT $4`, status, at, id, perPage+1)
 }
 
 // counts tells how many applications there are in each state, and how much they come to.
-func (s store) counts(ctx context.Context, t tenant.Token) (map[string]int64, map[string]int64, error) {
-	rows, err := tenant.Query(ctx, s.pool, t, `SELECT status, count(*), (sum(amount) * 100)::bigint FROM customer.application GROUP BY status`)
+func (s store) counts(ctx context.Context) (map[string]int64, map[string]int64, error) {
+	rows, err := s.db.Query(ctx, `SELECT status, count(*), (sum(amount) * 100)::bigint FROM customer.application GROUP BY status`)
 	if err != nil {
 		return nil, nil, reachable(err)
 	}
@@ -132,11 +132,11 @@ func (s store) counts(ctx context.Context, t tenant.Token) (map[string]int64, ma
 }
 
 // one gives an application with its applicant and what happened to it.
-func (s store) one(ctx context.Context, t tenant.Token, id string) (d dossier, err error) {
+func (s store) one(ctx context.Context, id string) (d dossier, err error) {
 	if !isID(id) {
 		return d, errNotFound
 	}
-	tx, err := tenant.Begin(ctx, s.pool, t)
+	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return d, reachable(err)
 	}
@@ -163,8 +163,8 @@ WHERE e.application_id = $1::uuid ORDER BY e.at, e.id`, id)
 }
 
 // decide grants or refuses what waits for it. errGone: it waits no more.
-func (s store) decide(ctx context.Context, t tenant.Token, id, status, by, note string) error {
-	return s.change(ctx, t, func(tx pgx.Tx) error {
+func (s store) decide(ctx context.Context, id, status, by, note string) error {
+	return s.change(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `UPDATE customer.application SET status = $2, decided_by = $3::uuid, decided_at = now() WHERE id = $1::uuid AND status = 'submitted'`, id, status, by)
 		if err != nil {
 			return err
@@ -178,8 +178,8 @@ func (s store) decide(ctx context.Context, t tenant.Token, id, status, by, note 
 }
 
 // pay pays what was granted, once. errGone: it is not to be paid.
-func (s store) pay(ctx context.Context, t tenant.Token, id, by string) error {
-	return s.change(ctx, t, func(tx pgx.Tx) error {
+func (s store) pay(ctx context.Context, id, by string) error {
+	return s.change(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
 INSERT INTO customer.payment (application_id, amount, iban, member_id)
 SELECT p.id, p.amount, a.iban, $2::uuid FROM customer.application p JOIN customer.applicant a ON a.id = p.applicant_id
@@ -206,8 +206,8 @@ type payment struct {
 	At                               time.Time
 }
 
-func (s store) payments(ctx context.Context, t tenant.Token) ([]payment, error) {
-	rows, err := tenant.Query(ctx, s.pool, t, `
+func (s store) payments(ctx context.Context) ([]payment, error) {
+	rows, err := s.db.Query(ctx, `
 SELECT p.id::text, a.first_name || ' ' || a.last_name, p.subject, y.iban, m.first_name || ' ' || m.last_name, (y.amount * 100)::bigint, y.paid_at
 FROM customer.payment y
 JOIN customer.application p ON p.id = y.application_id
@@ -223,8 +223,8 @@ ORDER BY y.paid_at DESC, y.id DESC LIMIT 100`)
 	return all, reachable(err)
 }
 
-func (s store) fields(ctx context.Context, t tenant.Token) ([]field, error) {
-	rows, err := tenant.Query(ctx, s.pool, t, `SELECT code, name_fr, name_en FROM customer.field ORDER BY code`)
+func (s store) fields(ctx context.Context) ([]field, error) {
+	rows, err := s.db.Query(ctx, `SELECT code, name_fr, name_en FROM customer.field ORDER BY code`)
 	if err != nil {
 		return nil, reachable(err)
 	}
@@ -242,8 +242,8 @@ type submission struct {
 }
 
 // submit takes an application in and returns its id.
-func (s store) submit(ctx context.Context, t tenant.Token, f submission) (id string, err error) {
-	err = s.change(ctx, t, func(tx pgx.Tx) error {
+func (s store) submit(ctx context.Context, f submission) (id string, err error) {
+	err = s.change(ctx, func(tx pgx.Tx) error {
 		var applicant string
 		if err := tx.QueryRow(ctx, `
 INSERT INTO customer.applicant (first_name, last_name, email, phone, city, iban) VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6) RETURNING id::text`,
@@ -261,17 +261,14 @@ INSERT INTO customer.application (applicant_id, field, subject, description, amo
 	return id, err
 }
 
-// change does something in one transaction, all or nothing.
-func (s store) change(ctx context.Context, t tenant.Token, do func(pgx.Tx) error) error {
-	tx, err := tenant.Begin(ctx, s.pool, t)
-	if err != nil {
-		return reachable(err)
+// change does something in one transaction, all or nothing; once more where the customer went, when it moved to another
+// database meanwhile.
+func (s store) change(ctx context.Context, do func(pgx.Tx) error) error {
+	err := s.db.InTx(ctx, do)
+	if errors.Is(err, tenant.ErrMoved) {
+		err = s.db.InTx(ctx, do)
 	}
-	defer func() { _ = tx.Rollback(ctx) }()
-	if err := do(tx); err != nil {
-		return reachable(err)
-	}
-	return reachable(tx.Commit(ctx))
+	return reachable(err)
 }
 
 // reachable marks an error that is not of the application's or of a token: the database is not
@@ -279,11 +276,11 @@ func (s store) change(ctx context.Context, t tenant.Token, do func(pgx.Tx) error
 func reachable(err error) error {
 	var e *pgconn.PgError
 	switch {
-	case err == nil, errors.Is(err, errNotFound), errors.Is(err, errGone), errors.Is(err, tenant.ErrRevoked), errors.Is(err, tenant.ErrExpired):
+	case err == nil, errors.Is(err, errNotFound), errors.Is(err, errGone), errors.Is(err, ErrRefused), errors.Is(err, tenant.ErrRevoked), errors.Is(err, tenant.ErrExpired), errors.Is(err, tenant.ErrInvalid):
 		return err
 	case errors.As(err, &e) && e.Code == "23505": // twice the same, such as a second payment
 		return errGone
-	case errors.As(err, &e) && e.Code[:2] != "57" && e.Code[:2] != "53":
+	case errors.As(err, &e) && e.Code[:2] != "57" && e.Code[:2] != "53" && !errors.Is(err, tenant.ErrMoved):
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

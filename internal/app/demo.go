@@ -30,6 +30,8 @@ type Demo struct {
 	application *demo.Application
 	arena       *demo.Arena
 	arenaShown  bool // the annex shows what the arena counts
+	staff       map[string]actor.Actor
+	moving      *moving // nil: no customer is on its way
 }
 
 // OpenDemo starts the example's endpoints and opens Garant on them.
@@ -80,7 +82,7 @@ func (d *Demo) open(ctx context.Context, o Options, every time.Duration) (err er
 		return err
 	}
 	// The keys go in now: the first look of the checks finds them.
-	for _, name := range []string{guardedDatabase, tenancy.Own} {
+	for _, name := range []string{guardedDatabase, demo.OwnName, tenancy.Own} { // one that is not declared yet is left alone
 		if err := d.Tenancy.Tend(ctx, name); err != nil {
 			return err
 		}
@@ -92,6 +94,9 @@ func (d *Demo) open(ctx context.Context, o Options, every time.Duration) (err er
 func (d *Demo) Close(ctx context.Context) {
 	if d.stop != nil {
 		d.stop()
+	}
+	if d.moving != nil {
+		d.moving.end()
 	}
 	if d.arena != nil {
 		d.arena.Close()

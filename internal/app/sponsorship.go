@@ -1,8 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/garant-project/garant/examples/sponsorship"
@@ -30,17 +33,23 @@ func (d *Demo) tokens() tokens {
 }
 
 // Exchange is of [sponsorship.Exchanger].
-func (t tokens) Exchange(ctx context.Context, idToken string, access tenant.Access) (tenant.Token, error) {
-	return t.mint(ctx, tenancy.Request{Database: guardedDatabase, IDToken: idToken, ReadOnly: access == tenant.Read})
+func (t tokens) Exchange(ctx context.Context, database, idToken string, access tenant.Access) (tenant.Token, error) {
+	return t.mint(ctx, tenancy.Request{Database: cmp.Or(database, guardedDatabase), IDToken: idToken, ReadOnly: access == tenant.Read})
 }
 
 // Job is of [sponsorship.Exchanger].
-func (t tokens) Job(ctx context.Context, purpose string, customer tenant.ID) (tenant.Token, error) {
-	return t.mint(ctx, tenancy.Request{Database: guardedDatabase, Job: purpose, Tenant: customer.String()})
+func (t tokens) Job(ctx context.Context, database, purpose string, customer tenant.ID) (tenant.Token, error) {
+	return t.mint(ctx, tenancy.Request{Database: cmp.Or(database, guardedDatabase), Job: purpose, Tenant: customer.String()})
 }
 
 func (t tokens) mint(ctx context.Context, r tenancy.Request) (tenant.Token, error) {
 	m, err := t.tenancy.Mint(ctx, t.by, r)
+	var known *errs.Error
+	if errors.As(err, &known) {
+		if place, ok := known.Args["Place"].(string); ok {
+			err = &tenant.RefusedError{Status: http.StatusBadRequest, Code: "invalid_target", Description: known.Text, Place: place}
+		}
+	}
 	switch {
 	case err == nil:
 		return m.Token, nil
@@ -53,17 +62,17 @@ func (t tokens) mint(ctx context.Context, r tenancy.Request) (tenant.Token, erro
 // jobLife is how long the example's service job is accepted for; it is asked for again at a start after that.
 const jobLife = 80 * 24 * time.Hour
 
-// accept lets the public forms of the example's customers run: one member of staff asks for the
-// job, another accepts it.
-func (d *Demo) accept(ctx context.Context, staff map[string]actor.Actor) error {
+// accept lets the public forms of customers in a database run: one member of staff asks for the job, another accepts it.
+func (d *Demo) accept(ctx context.Context, database string, customers []demo.Customer) error {
+	lead, second := d.staff[demo.Lead], d.staff[demo.Second]
 	ask := tenancy.Ask{
-		Database: guardedDatabase, Name: sponsorship.Purpose, Write: true, EndsAt: d.Now().Add(jobLife),
+		Database: database, Name: sponsorship.Purpose, Write: true, EndsAt: d.Now().Add(jobLife),
 		Why: "Le formulaire public par lequel on dépose une demande auprès d’un client : il lit la liste des domaines et ajoute une demande.",
 	}
-	for _, c := range demo.Customers() {
+	for _, c := range customers {
 		ask.Tenants = append(ask.Tenants, c.ID().String())
 	}
-	jobs, err := d.Tenancy.Jobs(ctx, staff[demo.Second], guardedDatabase)
+	jobs, err := d.Tenancy.Jobs(ctx, second, database)
 	if err != nil {
 		return err
 	}
@@ -71,25 +80,34 @@ func (d *Demo) accept(ctx context.Context, staff map[string]actor.Actor) error {
 		switch {
 		case j.Name != sponsorship.Purpose:
 		case j.State == tenancy.JobAsked: // at a start that was cut off
-			return d.Tenancy.AcceptJob(ctx, staff[demo.Second], j.ID, false)
+			return d.Tenancy.AcceptJob(ctx, second, j.ID, false)
+		case j.State == tenancy.JobAccepted && len(j.Tenants) < len(ask.Tenants): // of an example with fewer customers
+			if err := d.Tenancy.WithdrawJob(ctx, lead, j.ID, "Un client de plus."); err != nil {
+				return err
+			}
+			return d.request(ctx, ask)
 		case j.State == tenancy.JobAccepted:
 			return nil
 		case j.State == tenancy.JobWithdrawn || j.State == tenancy.JobRefused: // somebody decided so: let it be
 			return nil
 		}
 	}
-	id, err := d.Tenancy.AskJob(ctx, staff[demo.Lead], ask)
+	return d.request(ctx, ask)
+}
+
+func (d *Demo) request(ctx context.Context, ask tenancy.Ask) error {
+	id, err := d.Tenancy.AskJob(ctx, d.staff[demo.Lead], ask)
 	if err != nil {
 		return err
 	}
-	return d.Tenancy.AcceptJob(ctx, staff[demo.Second], id, false)
+	return d.Tenancy.AcceptJob(ctx, d.staff[demo.Second], id, false)
 }
 
 // OpenApplication starts the example's application and its customers' login, until Close.
 func (d *Demo) OpenApplication(ctx context.Context) (*demo.Application, error) {
 	var err error
 	if d.application == nil {
-		d.application, err = d.Company.OpenApplication(ctx, d.tokens())
+		d.application, err = d.Company.OpenApplication(ctx, d.tokens(), routes{d.Garant})
 	}
 	return d.application, err
 }

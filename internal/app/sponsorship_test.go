@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -55,22 +56,22 @@ func TestExampleTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, access := range []tenant.Access{tenant.Read, tenant.Write} {
-			if got, err := tokens.Exchange(ctx, id, access); err != nil || got.Claims().Tenant != demo.Customers()[0].ID() || got.Claims().Access != access || got.Claims().Kind != tenant.Login {
+			if got, err := tokens.Exchange(ctx, "", id, access); err != nil || got.Claims().Tenant != demo.Customers()[0].ID() || got.Claims().Access != access || got.Claims().Kind != tenant.Login {
 				t.Errorf("start %d: %+v, %v", start, got.Claims(), err)
 			}
 		}
-		if _, err := tokens.Exchange(ctx, id[:len(id)-8]+"AAAAAAAA", tenant.Read); !errors.Is(err, sponsorship.ErrRefused) {
+		if _, err := tokens.Exchange(ctx, "", id[:len(id)-8]+"AAAAAAAA", tenant.Read); !errors.Is(err, sponsorship.ErrRefused) {
 			t.Errorf("a changed ID token: %v", err)
 		}
 		for _, c := range demo.Customers() {
-			if got, err := tokens.Job(ctx, sponsorship.Purpose, c.ID()); err != nil || got.Claims().Tenant != c.ID() || got.Claims().Kind != tenant.Service {
+			if got, err := tokens.Job(ctx, "", sponsorship.Purpose, c.ID()); err != nil || got.Claims().Tenant != c.ID() || got.Claims().Kind != tenant.Service {
 				t.Errorf("the job for %s: %v", c.Name, err)
 			}
 		}
-		if _, err := tokens.Job(ctx, sponsorship.Purpose, tenant.Int(3)); err == nil {
+		if _, err := tokens.Job(ctx, "", sponsorship.Purpose, tenant.Int(4)); err == nil {
 			t.Error("the job gives a customer who is not listed")
 		}
-		if _, err := tokens.Job(ctx, "anything", tenant.Int(1)); !errors.Is(err, sponsorship.ErrRefused) {
+		if _, err := tokens.Job(ctx, "", "anything", tenant.Int(1)); !errors.Is(err, sponsorship.ErrRefused) {
 			t.Errorf("a job that nobody accepted: %v", err)
 		}
 		jobs, err := d.Tenancy.Jobs(ctx, d.tokens().by, guardedDatabase)
@@ -86,8 +87,102 @@ func TestExampleTokens(t *testing.T) {
 			t.Errorf("%+v, %v", sentences, err)
 		}
 		arenaOnTheAnnex(t, d)
+		if start == 0 {
+			d.DedicateLater(ctx) // and cut off
+			time.Sleep(time.Second)
+		} else {
+			ownDatabase(t, d, application)
+		}
 		d.Close(ctx)
 	}
+}
+
+// ownDatabase: one customer moves to a database of its own while its public form is asked for, again and again. The annex then
+// says where it lives, until a row of it is put back among the others'.
+func ownDatabase(t *testing.T, d *Demo, application *demo.Application) {
+	t.Helper()
+	ctx := context.Background()
+	asked, stop := make(chan int), make(chan struct{})
+	go func() {
+		answers := 0
+		defer func() { asked <- answers }()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+			port := application.Origin[strings.LastIndexByte(application.Origin, ':'):]
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1"+port+"/apply/mutuelle", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r.Host = strings.TrimPrefix(application.Origin, "http://")
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = res.Body.Close()
+			if answers++; res.StatusCode != http.StatusOK {
+				t.Errorf("during the move the customer's form answers %d", res.StatusCode)
+			}
+		}
+	}()
+	for range 2 { // the second time there is nothing left to do
+		if err := d.Dedicate(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	if n := <-asked; n < 5 {
+		t.Errorf("the form was asked for %d times", n)
+	}
+	for _, c := range demo.Customers() {
+		id, err := application.Login.Sign(fmt.Sprintf("00000000-0000-4000-8000-0000000000%d1", c.Key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refused *tenant.RefusedError
+		_, err = d.tokens().Exchange(ctx, "", id, tenant.Read)
+		if moved := c == demo.OwnCustomer(); moved != errors.As(err, &refused) || moved && refused.Place != demo.OwnName {
+			t.Errorf("a token of %s for the shared database: %v", c.Name, err)
+		}
+		if _, err = d.tokens().Exchange(ctx, demo.OwnName, id, tenant.Read); (err == nil) != (c == demo.OwnCustomer()) {
+			t.Errorf("a token of %s for the database of its own: %v", c.Name, err)
+		}
+	}
+	seg3 := func(want measure.State) {
+		t.Helper()
+		if _, err := d.Runner.Run(ctx, actor.NewSystem("test"), "tenancy.dedicated"); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Publisher.Publish(ctx); err != nil {
+			t.Fatal(err)
+		}
+		s, err := d.Annex(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range s.List(d.Messages, d.Now()) {
+			if m.ID == "SEG-3" && m.State != want {
+				t.Errorf("SEG-3 is %s, want %s", m.State, want)
+			}
+		}
+	}
+	seg3(measure.Met)
+	if page := annexPage(t, d, "SEG-3"); !strings.Contains(page, "Namur, BE") {
+		t.Error("the annex does not say where the customer lives")
+	}
+	if err := d.Company.Break(guardedDatabase, demo.FaultLeftBehind); err != nil {
+		t.Fatal(err)
+	}
+	seg3(measure.NotMet)
+	if err := d.Company.Mend(guardedDatabase); err != nil {
+		t.Fatal(err)
+	}
+	seg3(measure.Met)
 }
 
 // arenaOnTheAnnex: what the arena counts stands on the public annex while it is open; a crossing withdraws the sentence and

@@ -117,7 +117,7 @@ WHERE `+strings.Join(where, " AND ")+` ORDER BY id DESC LIMIT $1`, args...) //no
 	return entries, pg.Wrap(err)
 }
 
-// Recent counts the entries of an action that were permitted since a moment, up to a most.
+// Recent counts the entries of an action since a moment that were not refused, looking at no more than most of its newest.
 func Recent(ctx context.Context, on pg.Querier, action string, since time.Time, most int) (n int, err error) {
 	err = on.QueryRow(ctx, `SELECT count(*) FILTER (WHERE at > $2 AND outcome <> 'refused')
 FROM (SELECT at, outcome FROM audit.entry WHERE action = $1 ORDER BY id DESC LIMIT $3) AS newest`, action, since, most).Scan(&n)

@@ -41,9 +41,9 @@ type Customer struct {
 // ID is the customer's key in a tenant token.
 func (c Customer) ID() tenant.ID { return tenant.Int(c.Key) }
 
-// Customers are the organisations in the example's database.
+// Customers are the organisations that use the example. The first two share a database; the last gets one of its own ([Company.MakeOwn]).
 func Customers() []Customer {
-	return []Customer{{1, "brasserie", "Brasserie de l’Exemple"}, {2, "assurances", "Assurances de l’Exemple"}}
+	return []Customer{{1, "brasserie", "Brasserie de l’Exemple"}, {2, "assurances", "Assurances de l’Exemple"}, {3, "mutuelle", "Mutuelle de l’Exemple"}}
 }
 
 // Users are the customers' staff that the example's login knows: each customer has somebody who
@@ -69,7 +69,7 @@ type Application struct {
 	Pages  string // of the login, for browsers
 	Login  *issuer.Issuer
 
-	pool    *pgxpool.Pool
+	pools   map[string]*pgxpool.Pool // by the database's name in the estate
 	servers []*http.Server
 }
 
@@ -90,17 +90,18 @@ func (c *Company) loginPages() string {
 	return fmt.Sprintf("http://login.localhost:%d", c.ports[applicationListener][1])
 }
 
-// OpenApplication starts the application and its login. Its database may be away: pages say so.
-func (c *Company) OpenApplication(ctx context.Context, tokens sponsorship.Exchanger) (*Application, error) {
-	a := &Application{Origin: c.applicationOrigin(), Issuer: c.issuerURL(), Pages: c.loginPages()}
-	if err := a.open(ctx, c, tokens); err != nil {
+// OpenApplication starts the application and its login. Its databases may be away: pages say so. garant answers where a
+// customer lives, as GET /api/v1/tenant/route does; nil: nobody moves.
+func (c *Company) OpenApplication(ctx context.Context, tokens sponsorship.Exchanger, garant http.RoundTripper) (*Application, error) {
+	a := &Application{Origin: c.applicationOrigin(), Issuer: c.issuerURL(), Pages: c.loginPages(), pools: map[string]*pgxpool.Pool{}}
+	if err := a.open(ctx, c, tokens, garant); err != nil {
 		a.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.Exchanger) error {
+func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.Exchanger, garant http.RoundTripper) error {
 	key, err := c.signingKey()
 	if err != nil {
 		return err
@@ -108,24 +109,27 @@ func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.E
 	if a.Login, err = issuer.New(issuer.Config{URL: a.Issuer, Pages: a.Pages, Client: Client, Redirect: a.Origin + "/callback", Users: Users(), Key: key}); err != nil {
 		return err
 	}
-	address, err := os.ReadFile(c.path(appAddress))
-	if err != nil {
-		return cannot("read "+appAddress, err)
+	for name, file := range map[string]string{productionName: appAddress, OwnName: own(appAddress)} {
+		if a.pools[name], err = c.pool(ctx, file); err != nil {
+			return err
+		}
 	}
-	config, err := pgxpool.ParseConfig(strings.TrimSpace(string(address)))
-	if err != nil {
-		return cannot("read "+appAddress, err)
-	}
-	config.MaxConns = 6
-	if a.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		return pg.Wrap(err)
+	var pools tenant.Router = tenant.Single(a.pools[productionName])
+	if garant != nil {
+		pools = &tenant.Places{
+			Audience: productionName, Pools: a.pools, Grace: time.Hour,
+			Endpoint: tenant.Endpoint{
+				URL: "http://localhost/api/v1/tenant/route", Client: &http.Client{Transport: garant, Timeout: 10 * time.Second},
+				APIToken: func(context.Context) (string, error) { return "", nil }, // none is needed within one process
+			},
+		}
 	}
 	var forms []sponsorship.Form
 	for _, customer := range Customers() {
 		forms = append(forms, sponsorship.Form{Slug: customer.Slug, Customer: customer.ID(), Name: customer.Name})
 	}
 	handler, err := sponsorship.New(sponsorship.Config{
-		Origin: a.Origin, Pool: a.pool, Exchanger: tokens, Issuer: a.Issuer, Client: Client, HTTP: c.client(), Forms: forms, Log: c.log.With("service.name", "sponsorship"),
+		Origin: a.Origin, Pools: pools, Exchanger: tokens, Issuer: a.Issuer, Client: Client, HTTP: c.client(), Forms: forms, Log: c.log.With("service.name", "sponsorship"),
 	})
 	if err != nil {
 		return err
@@ -145,6 +149,21 @@ func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.E
 		a.serve(c.ports[applicationListener][1], login, nil),
 		a.serve(c.ports[issuerListener][0], login, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}),
 	)
+}
+
+// pool leads to a database as the application's role.
+func (c *Company) pool(ctx context.Context, file string) (*pgxpool.Pool, error) {
+	address, err := os.ReadFile(c.path(file))
+	if err != nil {
+		return nil, cannot("read "+file, err)
+	}
+	config, err := pgxpool.ParseConfig(strings.TrimSpace(string(address)))
+	if err != nil {
+		return nil, cannot("read "+file, err)
+	}
+	config.MaxConns = 6
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	return pool, pg.Wrap(err)
 }
 
 // client trusts the example's own authority, and nobody else.
@@ -175,8 +194,10 @@ func (a *Application) Close() {
 	for _, s := range a.servers {
 		_ = s.Close()
 	}
-	if a.pool != nil {
-		a.pool.Close()
+	for _, pool := range a.pools {
+		if pool != nil {
+			pool.Close()
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ type minter struct {
 	down    bool
 }
 
-func (m *minter) Exchange(ctx context.Context, idToken string, access tenant.Access) (tenant.Token, error) {
+func (m *minter) Exchange(ctx context.Context, _, idToken string, access tenant.Access) (tenant.Token, error) {
 	customer, err := m.verify(ctx, idToken)
 	if err != nil {
 		return tenant.Token{}, fmt.Errorf("%w: %w", sponsorship.ErrRefused, err)
@@ -56,7 +56,7 @@ func (m *minter) Exchange(ctx context.Context, idToken string, access tenant.Acc
 	return m.mint(tenant.Claims{Tenant: customer, Kind: tenant.Login, Access: access})
 }
 
-func (m *minter) Job(_ context.Context, purpose string, customer tenant.ID) (tenant.Token, error) {
+func (m *minter) Job(_ context.Context, _, purpose string, customer tenant.ID) (tenant.Token, error) {
 	m.mu.Lock()
 	ok := purpose == sponsorship.Purpose && slices.Contains(m.accepts, customer)
 	m.mu.Unlock()
@@ -159,7 +159,7 @@ func newStage(t *testing.T) *stage {
 	for _, c := range Customers() {
 		s.minter.accepts = append(s.minter.accepts, c.ID())
 	}
-	if s.app, err = s.c.OpenApplication(ctx, s.minter); err != nil {
+	if s.app, err = s.c.OpenApplication(ctx, s.minter, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.app.Close)

@@ -58,7 +58,7 @@ func (c *Company) OpenArena(ctx context.Context, a *Application, tokens sponsors
 			if err != nil {
 				return tenant.Token{}, err
 			}
-			return tokens.Exchange(ctx, id, tenant.Write)
+			return tokens.Exchange(ctx, "", id, tenant.Write)
 		},
 	})
 	if err != nil {

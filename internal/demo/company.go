@@ -123,6 +123,9 @@ func (c *Company) run(ctx context.Context) (err error) {
 	if err := c.save(manifestFile, productionManifest, 0o644); err != nil {
 		return err
 	}
+	if err := c.save(ownManifest, ownManifestText(), 0o644); err != nil {
+		return err
+	}
 	return c.save("garant.yaml", c.Config(), 0o644)
 }
 
@@ -400,22 +403,25 @@ endpoints:
 {{- end}}
 {{- with .System}}
 databases:
-  - name: production
-    url: {{$.Address}}
-    database: ardoise
-    system: "{{.}}"
+{{- range $.Databases}}
+  - name: {{.Name}}
+    url: {{call $.File .Reader}}
+    database: {{.Database}}
+    system: "{{$.System}}"
     environment: production
     customer_data: true
     readers:
       - {role: app, service: Application}
       - {role: cs_reader, team: Customer Success}
       - {role: backup, service: Backups}
+      - {role: garant_counter, service: Garant}
     privileged:
       - {role: garant_superuser, holder: IT Operations, why: Runs and upgrades the cluster}
       - {role: app_owner, service: Application, why: Migrations of the schema}
       - {role: it_ops, holder: IT Operations, why: Watches the server and ends sessions that hang}
       - {role: backup, service: Backups, why: Copies the cluster}
       - {role: cs_reader, holder: Customer Success, why: Answers the questions of every organisation and so reads them all}
+      - {role: garant_counter, service: Garant, why: Asks whether a customer with a database of its own has left rows elsewhere}
       - {role: garant_sec, service: Garant, why: Ends the transactions of sessions that were ended}
     developers: [developers, dev_1, dev_2]
     labels:
@@ -427,11 +433,22 @@ databases:
     tenancy:
       design: pinned
       key: {type: bigint}
-      keeper: {{call $.File "keeper.url"}}
-      manifest: file:isolation.yaml
-      application: {{call $.File "app.url"}}
-      copy: {{call $.File "backup.url"}}
+      keeper: {{call $.File .Keeper}}
+      manifest: file:{{.Manifest}}
+      application: {{call $.File .App}}
+{{- if .Backup}}
+      copy: {{call $.File .Backup}}
+{{- end}}
       login: {issuer: "{{$.Issuer}}", audience: sponsorship, tenant_claim: organisation, trust: file:ca.pem}
+{{- if .Alone}}
+    dedicated:
+      of: production
+      tenant: "{{$.Tenant}}"
+      place: {{$.Place}}
+      counter: {{call $.File .Counter}}
+      shared_counter: {{call $.File .SharedCounter}}
+{{- end}}
+{{- end}}
 checks:
 {{- if $.Report}}
   - name: arena
@@ -475,12 +492,14 @@ func (c *Company) Config() []byte {
 	data := struct {
 		Endpoints        []row
 		Authority, Every string
-		System, Address  string
+		System           string
+		Databases        []guarded
+		Tenant, Place    string
 		Console, Annex   int
 		File             func(string) string
 		Issuer           string
 		Cat, Report      string
-	}{Issuer: c.issuerURL(), Authority: Authority, System: c.db.identifier(), Address: file(productionAddress), File: file, Every: estate.FormatDuration(c.every),
+	}{Issuer: c.issuerURL(), Authority: Authority, System: c.db.identifier(), Databases: c.guarded(), Tenant: OwnCustomer().ID().String(), Place: ownPlace, File: file, Every: estate.FormatDuration(c.every),
 		Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
 	if c.arena {
 		data.Cat, data.Report = strconv.Quote(program("cat")), strconv.Quote(c.path(arenaReport))
@@ -497,6 +516,21 @@ func (c *Company) Config() []byte {
 		panic(err) // a template of our own over strings and numbers
 	}
 	return b.Bytes()
+}
+
+// guarded is a database of customers, and the files of its addresses.
+type guarded struct {
+	Name, Database, Manifest                            string
+	Reader, Keeper, App, Backup, Counter, SharedCounter string
+	Alone                                               bool // one customer's own, who lives there
+}
+
+func (c *Company) guarded() []guarded {
+	list := []guarded{{productionName, productionDatabase, manifestFile, productionAddress, keeperAddress, appAddress, backupAddress, "", "", false}}
+	if state := c.db.ownState(); state >= ownDeclared { // the same policies: writes are tried on a copy of the shared one
+		list = append(list, guarded{OwnName, ownDatabase, ownManifest, own(productionAddress), own(keeperAddress), own(appAddress), "", own(counterAddress), counterAddress, state == ownAlone})
+	}
+	return list
 }
 
 func (c *Company) pin(name string) (string, error) {

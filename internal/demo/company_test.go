@@ -126,12 +126,29 @@ func TestProductionFaults(t *testing.T) {
 		FaultHBATrust:       `SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'trust'`,
 		FaultUnlabelled:     `SELECT count(*) FROM information_schema.columns WHERE table_name = 'organisation' AND column_name = 'contact_email'`,
 
-		FaultDroppedPolicy:     `SELECT count(*) FROM pg_class c WHERE c.oid = 'customer.application'::regclass AND (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 6`,
+		FaultDroppedPolicy:     `SELECT count(*) FROM pg_class c WHERE c.oid = 'customer.application'::regclass AND (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 5`,
 		FaultUnclassifiedTable: `SELECT count(*) FROM pg_class WHERE relname = 'survey' AND has_table_privilege('app', oid, 'SELECT')`,
 		FaultAppOwner:          `SELECT count(*) FROM pg_class WHERE oid = 'customer.application'::regclass AND pg_get_userbyid(relowner) = 'app'`,
+		FaultLeftBehind:        `SELECT count(*) FROM customer.organisation WHERE id = 3`,
 	}
 	if len(trace) != len(ProductionFaults()) {
 		t.Errorf("%d traces of %d faults", len(trace), len(ProductionFaults()))
+	}
+	// Nothing of a customer is left behind before it left, and mending takes nothing of it away.
+	if err := c.Break(productionName, FaultLeftBehind); !errs.Is(err, errs.Conflict) {
+		t.Errorf("of a customer who lives there: %v", err)
+	}
+	if err := c.Mend(productionName); err != nil || count(t, c, `SELECT count(*) FROM customer.application WHERE organisation_id = 3`) != 60 {
+		t.Errorf("mending before the move: %v", err)
+	}
+	for _, table := range []string{"customer.event", "customer.payment", "customer.application", "customer.applicant", "customer.member", "billing.invoice"} {
+		if err := (production{c.db}).exec(`DELETE FROM ` + table + ` WHERE organisation_id = 3`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.db.own.Store(int32(ownAlone))
+	if err := c.Mend(productionName); err != nil { // takes what is left
+		t.Fatal(err)
 	}
 	for _, fault := range ProductionFaults() {
 		if err := c.Break(productionName, fault); err != nil {
@@ -152,7 +169,7 @@ func TestProductionFaults(t *testing.T) {
 		}
 	}
 	// What somebody took away by hand comes back too, and what they added goes.
-	const opened = `SELECT count(*) FROM pg_class c WHERE c.oid = 'customer.applicant'::regclass AND (NOT c.relrowsecurity OR (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 6)`
+	const opened = `SELECT count(*) FROM pg_class c WHERE c.oid = 'customer.applicant'::regclass AND (NOT c.relrowsecurity OR (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) <> 5)`
 	if err := (production{c.db}).exec(`ALTER TABLE customer.applicant DISABLE ROW LEVEL SECURITY; DROP POLICY garant_insert ON customer.applicant; CREATE POLICY everything ON customer.applicant USING (true); CREATE POLICY more ON customer.applicant USING (true)`); err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ type database struct {
 	fault   string
 	damage  string       // fault of the rights within it
 	system  atomic.Value // string: the cluster's identifier; empty before the first start
+	own     atomic.Int32 // how far the database of one customer's own is: ownState
 }
 
 // newDatabase writes the certificate and says how the cluster runs.
@@ -80,7 +81,7 @@ func (c *Company) newDatabase(log *slog.Logger) (*database, error) {
 		Settings: map[string]string{"shared_buffers": "16MB", "max_connections": "30"},
 	}}
 	d.system.Store(strings.TrimSpace(string(system)))
-	return d, nil
+	return d, d.readOwn()
 }
 
 // open starts the cluster and sees that the database of customers is in it.

@@ -31,10 +31,12 @@ const (
 	productionApp      = "app"
 	productionKeeper   = "garant_keys"
 	productionBackup   = "backup"
+	productionCounter  = "garant_counter"
 	productionAddress  = "production.url"    // the address with the reader's password
 	appAddress         = "app.url"           // with the application's
 	keeperAddress      = "keeper.url"        // with that of who puts keys in
 	backupAddress      = "backup.url"        // with that of who copies the schema
+	counterAddress     = "counter.url"       // with that of who asks whose rows there are
 	manifestFile       = "isolation.yaml"    // which rows are whose
 	productionSystem   = "production.system" // the cluster's identifier, known from its first start on
 )
@@ -53,11 +55,12 @@ const (
 	FaultDroppedPolicy     = "dropped-policy"
 	FaultUnclassifiedTable = "unclassified-table"
 	FaultAppOwner          = "app-owner"
+	FaultLeftBehind        = "left-behind" // of the customer who has a database of its own
 )
 
 // ProductionFaults lists the faults that the database of customers knows.
 func ProductionFaults() []string {
-	return []string{FaultDeveloperGrant, FaultSuperuser, FaultPublicSchema, FaultHBATrust, FaultUnlabelled, FaultDroppedPolicy, FaultUnclassifiedTable, FaultAppOwner}
+	return []string{FaultDeveloperGrant, FaultSuperuser, FaultPublicSchema, FaultHBATrust, FaultUnlabelled, FaultDroppedPolicy, FaultUnclassifiedTable, FaultAppOwner, FaultLeftBehind}
 }
 
 //go:embed production/roles.sql
@@ -65,6 +68,9 @@ var productionRoles string
 
 //go:embed production/schema.sql
 var productionSchema string
+
+//go:embed production/third.sql
+var productionThird string
 
 //go:embed production/isolation.sql
 var productionIsolation string
@@ -83,21 +89,31 @@ func breaks(fault string) string {
 		FaultDroppedPolicy: `DROP POLICY garant_select ON customer.application`,
 		FaultUnclassifiedTable: `CREATE TABLE customer.survey (organisation_id bigint, answer text);
 ALTER TABLE customer.survey OWNER TO app_owner; GRANT SELECT, INSERT ON customer.survey TO app_rw`,
-		FaultAppOwner: `ALTER TABLE customer.application OWNER TO app`,
+		FaultAppOwner:   `ALTER TABLE customer.application OWNER TO app`,
+		FaultLeftBehind: `INSERT INTO customer.organisation VALUES (3, 'Mutuelle de l’Exemple', 'BE', '2025-03-03') ON CONFLICT DO NOTHING`,
 	}[fault]
 }
 
-const mends = `REVOKE app_rw FROM developers;
+// mends is all that takes faults away. What a customer who left is said to have left behind goes only once it has left.
+func (d *database) mends() string {
+	if d.ownState() == ownAlone {
+		return mendsAny + `DELETE FROM customer.organisation WHERE id = 3;`
+	}
+	return mendsAny
+}
+
+const mendsAny = `REVOKE app_rw FROM developers;
 REVOKE CONNECT ON DATABASE ardoise FROM developers;
 ALTER ROLE reporting NOSUPERUSER;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 ALTER TABLE customer.organisation DROP COLUMN IF EXISTS contact_email;
-DROP TABLE IF EXISTS customer.survey`
+DROP TABLE IF EXISTS customer.survey;
+`
 
 // prepare makes the roles, the database with its rows, what holds the organisations apart and the
 // passwords, or finds them there, and takes away what faults an earlier run left.
 func (d *database) prepare(ctx context.Context) error {
-	logins := map[string]string{productionReader: productionAddress, productionApp: appAddress, productionKeeper: keeperAddress, productionBackup: backupAddress}
+	logins := map[string]string{productionCounter: counterAddress, productionReader: productionAddress, productionApp: appAddress, productionKeeper: keeperAddress, productionBackup: backupAddress}
 	err := d.as(ctx, cluster.SuperUser, "postgres", func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, productionRoles); err != nil {
 			return err
@@ -111,8 +127,10 @@ func (d *database) prepare(ctx context.Context) error {
 			if _, err := conn.Exec(ctx, `ALTER ROLE `+role+` PASSWORD '`+password+`'`); err != nil {
 				return err
 			}
-			if err := d.save(logins[role], []byte(address+"\n"), 0o600); err != nil {
-				return err
+			for file, text := range map[string]string{logins[role]: address, own(logins[role]): strings.Replace(address, "/"+productionDatabase+"?", "/"+ownDatabase+"?", 1)} {
+				if err := d.save(file, []byte(text+"\n"), 0o600); err != nil {
+					return err
+				}
 			}
 		}
 		var there bool
@@ -147,22 +165,30 @@ func (d *database) as(ctx context.Context, role, name string, do func(*pgx.Conn)
 // fill puts schema garant, the tables with their rows and the policies into the database. A
 // database of an example before there was tenancy is made anew: all in it is invented.
 func (d *database) fill(ctx context.Context, conn *pgx.Conn) error {
-	if _, err := token.Install(ctx, conn, token.Pinned); err != nil {
+	if err := enter(ctx, conn); err != nil {
 		return err
 	}
-	for _, role := range []string{productionApp, "app_owner"} { // the default of a tenant column calls a function
-		if err := token.Admit(ctx, conn, role); err != nil {
-			return err
-		}
-	}
 	return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
-		var there bool
-		if err := tx.QueryRow(ctx, `SELECT to_regclass('customer.event') IS NOT NULL`).Scan(&there); err != nil {
+		var there, moves bool
+		if err := tx.QueryRow(ctx, `SELECT to_regclass('customer.event') IS NOT NULL, to_regclass('garant_move.move') IS NOT NULL`).Scan(&there, &moves); err != nil {
 			return err
 		}
-		steps := []string{`GRANT garant_keeper TO ` + productionKeeper, mends, productionIsolation}
+		var steps []string
 		if !there {
-			steps = append([]string{`DROP SCHEMA IF EXISTS customer, billing CASCADE`, productionSchema, `RESET ROLE`}, steps...)
+			steps = []string{`DROP SCHEMA IF EXISTS customer, billing CASCADE`, productionSchema, `RESET ROLE`}
+		}
+		for _, sql := range steps {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		var third bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM customer.organisation WHERE id = 3)`).Scan(&third); err != nil {
+			return err
+		}
+		steps = []string{`GRANT garant_keeper TO ` + productionKeeper, d.mends(), productionIsolation}
+		if !third && !moves {
+			steps = append(steps, productionThird)
 		}
 		for _, sql := range steps {
 			if _, err := tx.Exec(ctx, sql); err != nil {
@@ -171,6 +197,19 @@ func (d *database) fill(ctx context.Context, conn *pgx.Conn) error {
 		}
 		return nil
 	})
+}
+
+// enter puts schema garant into a database, and lets in who asks it.
+func enter(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := token.Install(ctx, conn, token.Pinned); err != nil {
+		return err
+	}
+	for _, role := range []string{productionApp, "app_owner"} { // the default of a tenant column calls a function
+		if err := token.Admit(ctx, conn, role); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // address returns a role's password, made once, and the address that holds it.
@@ -213,6 +252,9 @@ func (p production) Break(fault string) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if fault == FaultLeftBehind && p.ownState() != ownAlone {
+		return notMoving()
+	}
 	if p.damage != "" {
 		if err := p.restore(); err != nil {
 			return err
@@ -240,7 +282,7 @@ func (p production) restore() error {
 	if err := p.rules(""); err != nil {
 		return err
 	}
-	if err := p.exec(mends + ";\n" + productionIsolation); err != nil {
+	if err := p.exec(p.mends() + productionIsolation); err != nil {
 		return err
 	}
 	p.damage = ""

@@ -53,7 +53,7 @@ func (c *Company) openWall(ctx context.Context) (*wall, error) {
 func (w *wall) Stands(ctx context.Context) (whole, alone bool, err error) {
 	var now string
 	var others int
-	if err := w.pool.QueryRow(ctx, wallSQL, wallName).Scan(&now, &others); err != nil {
+	if err := w.pool.QueryRow(ctx, wallSQL, []string{wallName, "garant tenant move"}).Scan(&now, &others); err != nil {
 		return false, false, pg.Wrap(err)
 	}
 	w.mu.Lock()

@@ -47,8 +47,8 @@ type Finding struct {
 	Source  string          `json:"source,omitempty"` // of a finding that was received: who made it, of what; no secret
 }
 
-// Look takes what a look at one target met with into the finding, and reports whether the target was examined: unless all
-// that was met with hides it. Only what was examined is in the scope. One fault, which does not hide its target, makes the
+// Look takes what a look at one target met with into the finding, and reports whether the target was examined: something
+// wrong was seen, or nothing hid it. Only what was examined is in the scope. One fault, which does not hide its target, makes the
 // finding Fail; else what hides one makes it Error. Failed is left to the caller, who knows how many items are too many.
 func Look[T any](f *Finding, target string, met []T, hides func(T) bool) (examined bool) {
 	hidden := slices.ContainsFunc(met, hides)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -169,7 +170,7 @@ func TestSearchPath(t *testing.T) {
 CREATE FUNCTION evil.sha256(bytea) RETURNS bytea LANGUAGE sql AS $f$ SELECT '\x00'::bytea $f$;
 CREATE FUNCTION evil.same(bytea, bytea) RETURNS boolean LANGUAGE sql AS $f$ SELECT true $f$;
 CREATE OPERATOR evil.= (FUNCTION = evil.same, LEFTARG = bytea, RIGHTARG = bytea);
-CREATE FUNCTION evil.current_setting(text) RETURNS text LANGUAGE sql AS $f$ SELECT 'garant_wu`+strings.Repeat("0", 32)+`_`+strings.ReplaceAll(w.b.String(), "-", "")+`' $f$;
+CREATE FUNCTION evil.current_setting(text) RETURNS text LANGUAGE sql AS $f$ SELECT '`+w.pin(w.b)+`' $f$;
 CREATE FUNCTION evil.set_config(text, text, boolean) RETURNS text LANGUAGE sql AS $f$ SELECT pg_catalog.set_config($1, $2, false) $f$;
 CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $f$ SELECT timestamptz '2000-01-01' $f$;
 CREATE FUNCTION evil.starts_with(text, text) RETURNS boolean LANGUAGE sql AS $f$ SELECT true $f$;
@@ -200,7 +201,7 @@ CREATE TEMP TABLE key (id smallint); CREATE TEMP TABLE pg_locks (pid int)`)
 func TestContextCannotBeSet(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		ctx := context.Background()
-		theirs := "garant_wu" + strings.Repeat("0", 32) + "_" + strings.ReplaceAll(w.b.String(), "-", "")
+		theirs := w.pin(w.b)
 		conn := w.app()
 
 		// What enter wrote, read back by the caller in a transaction of their own right.
@@ -214,8 +215,8 @@ func TestContextCannotBeSet(t *testing.T) {
 		}
 		_ = tx.Rollback(ctx)
 		turned := ticket
-		if len(ticket) > 66 {
-			turned = ticket[:66] + theirs
+		if w.design == Statement {
+			turned = ticket[:96] + theirs
 		}
 		for _, setting := range []string{"backtrace_functions", "garant.context"} {
 			for _, value := range []string{theirs, pin, ticket, turned} {
@@ -267,7 +268,7 @@ func TestContextCannotBeSet(t *testing.T) {
 			t.Fatal(err)
 		}
 		if w.design == Statement {
-			if _, err := tx.Exec(ctx, `SELECT set_config('garant.context', $1, true)`, ticket[:66]+theirs); err != nil {
+			if _, err := tx.Exec(ctx, `SELECT set_config('garant.context', $1, true)`, ticket[:96]+theirs); err != nil {
 				t.Fatal(err)
 			}
 			if n := w.count(tx); n != 0 {
@@ -275,6 +276,12 @@ func TestContextCannotBeSet(t *testing.T) {
 			}
 		}
 	})
+}
+
+// pin is what enter would write for a login of a tenant.
+func (w *world) pin(of uuid.UUID) string {
+	_, who := standsFor(tenant.UUID(of))
+	return "garant_" + strings.Repeat("0", 32) + "6c" + strings.Repeat("0", 32) + "77_garant_" + who
 }
 
 // Neither who may read all data, nor the application, nor a dump of either holds a key. The inbox is empty.
@@ -330,9 +337,12 @@ func TestKeyIsUnreadable(t *testing.T) {
 // A standing pin of a superuser gives rows without a token: enter refuses then, so that it does not go unseen.
 func TestStandingPin(t *testing.T) {
 	w := newWorld(t, Pinned)
-	theirs := "garant_wu" + strings.Repeat("0", 32) + "_" + strings.ReplaceAll(w.b.String(), "-", "")
+	theirs := w.pin(w.b)
 	w.exec(w.super, `ALTER DATABASE shop SET backtrace_functions = '`+theirs+`'`)
 	conn := w.app()
+	if n := w.count(conn); n != 5 {
+		t.Errorf("%d rows under a standing pin: the attack is another now", n)
+	}
 	w.wants(enter(w.begin(conn), w.token(w.a).Bytes()), tenant.ErrOther)
 	w.exec(w.super, `ALTER DATABASE shop RESET backtrace_functions`)
 }

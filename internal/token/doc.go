@@ -22,13 +22,15 @@
 //     context away: then only another token gives one again (TestThrownAway).
 //   - The end of a session, of a token and of a key ends the transactions that entered with it, within a
 //     sweep, whatever they say (TestRevocation, TestExpiry, TestLeakedKey, TestLocksStay, TestDiscardAll); an older
-//     snapshot, own or imported, does not let it in (TestSnapshots, TestImportedSnapshot). A ticket of design S
-//     that gave up its locks opens nothing after that end (TestTicketWithoutLocks, TestTicketOfOneMessage);
+//     snapshot, own or imported, does not let it in (TestSnapshots, TestImportedSnapshot). A ticket of design
+//     [Statement] that gave up its locks opens nothing after that end (TestTicketWithoutLocks, TestTicketOfOneMessage);
 //     above READ COMMITTED the end of its session shows only when its token expires.
+//   - What was ended stays out however many they are, at once or one after the other (TestManyEnds, TestEndsAtOnce),
+//     and after an upgrade (TestUpgradeFromVersion1).
 //   - A token of another database or installation, of an unknown or retired key, with any bit
 //     changed, is refused (TestRefused); a copy under another name refuses all (TestCopyRefuses).
 //   - The pin and the ticket cannot be set, kept or brought along (TestContextCannotBeSet,
-//     TestNothingStays).
+//     TestNothingStays); what the session's id looks like is no tenant (TestSessionLikeATenant).
 //   - Keys stand in no dump of who may read all data, and come in without standing in a statement
 //     (TestKeyIsUnreadable, TestStatisticsHoldNoKey).
 //   - Another [Install] puts back what somebody changed, dropped or granted in the schema, or refuses where it

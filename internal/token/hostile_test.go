@@ -136,7 +136,7 @@ func (w *world) forge(tx pgx.Tx, k tenant.Key, c tenant.Claims) {
 	w.must(w.super.QueryRow(context.Background(), `SELECT last_value FROM garant.ends`).Scan(&ends))
 	_, who := standsFor(c.Tenant)
 	rest := hex.EncodeToString(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(ends)), 1<<62)) + //nolint:gosec // few
-		"garant_" + hex.EncodeToString(c.Session[:]) + "6c" + strings.Repeat("0", 32) + "77garant_" + who
+		"garant_" + hex.EncodeToString(c.Session[:]) + "6c" + strings.Repeat("0", 32) + "77_garant_" + who
 	mac := hmac.New(sha256.New, k.Secret[:])
 	mac.Write(began)
 	mac.Write([]byte(rest))

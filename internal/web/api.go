@@ -49,7 +49,7 @@ type Operation struct {
 	ID, Method, Path, Summary string
 	Permission                actor.Permission
 	Status                    int    // of success; 0: 200
-	About                     string // instead of the permission, where [Public] is told in another way who may
+	About                     string // of a [Public] call: who may make it, where a permission would be named
 }
 
 // Handle adds a call. It panics on an operation without a permission: that is a mistake of the

@@ -59,7 +59,18 @@ function harmless(config, values) {
 export function plain(text) {
   const sql = uncommented(text)
   const word = /^[a-z]*/i.exec(sql)[0].toLowerCase()
-  return kinds.has(word) || /^set\s+(local|transaction|constraints)(?![^\s])/i.test(sql)
+  return kinds.has(word) ? !lasts(word, sql) : /^set\s+(local|transaction|constraints)(?![^\s])/i.test(sql)
+}
+
+/**
+ * Whether a statement of a kind that leaves nothing may leave something all the same: a table of SELECT INTO, which may be a
+ * temporary one, or a setting, by itself or in a text that a function takes for a statement.
+ */
+function lasts(word, sql) {
+  if (/set_config|pg_settings|_to_xml|ts_stat|ts_rewrite|u&"/i.test(sql)) return true
+  if (!['select', 'with', 'values', 'table'].includes(word)) return false
+  return [...sql.matchAll(/(?<![\w$\u0080-\uffff])into(?![\w$\u0080-\uffff])/gi)].some(({ index }) =>
+    word !== 'with' || !/(insert|merge)\s+$/i.test(sql.slice(0, index)) || /temp/i.test(sql.slice(index)))
 }
 
 /** Takes off what may stand before a statement: blanks, parentheses, comments, which nest in PostgreSQL. */

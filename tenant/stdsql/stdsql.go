@@ -201,10 +201,14 @@ func (c *conn) ExecContext(ctx context.Context, query string, named []driver.Nam
 		wire.Said(c.inner, query, args)
 		tag, err = c.tx.Exec(ctx, query, args...)
 	} else {
+		var said error
 		err = c.enter(ctx, func(s wire.Secret) (err error) {
-			tag, err = wire.Exec(ctx, c.inner, s, query, args)
+			tag, said, err = wire.Exec(ctx, c.inner, s, query, args)
 			return err
 		})
+		if err == nil {
+			err = said
+		}
 	}
 	if err != nil {
 		return nil, tenant.Explain(err)
@@ -227,10 +231,14 @@ func (c *conn) QueryContext(ctx context.Context, query string, named []driver.Na
 		return begun(found)
 	}
 	var found *wire.Rows
+	var said error
 	err = c.enter(ctx, func(s wire.Secret) (err error) {
-		found, err = wire.Query(ctx, c.inner, s, query, args, nil)
+		found, said, err = wire.Query(ctx, c.inner, s, query, args, nil)
 		return err
 	})
+	if err == nil {
+		err = tenant.Explain(said)
+	}
 	if err != nil {
 		return nil, err
 	}

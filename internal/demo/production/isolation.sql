@@ -1,5 +1,6 @@
--- What holds the organisations apart. Run at every start, as the superuser, after schema garant is
--- there: it makes good whatever a fault took away. isolation.yaml says the same in words.
+-- What holds the organisations apart, in the database that they share and in the one that one of them has
+-- to itself. Run at every start, as the superuser, after schema garant is there: it makes good whatever a
+-- fault took away. isolation.yaml says the same in words.
 DO $$
 DECLARE
   t record;
@@ -23,14 +24,20 @@ BEGIN
     EXECUTE format('CREATE POLICY garant_delete ON %s FOR DELETE TO app USING (%I = (SELECT garant.writer_bigint()))', t.name, t.col);
     -- FORCE binds the owner too: migrations, and the view of totals, which has its owner's rights.
     EXECUTE format('CREATE POLICY garant_owner ON %s TO app_owner USING (true) WITH CHECK (true)', t.name);
-    EXECUTE format('CREATE POLICY garant_declared ON %s TO reporting USING (true) WITH CHECK (true)', t.name);
+    EXECUTE format('GRANT SELECT ON %s TO garant_counter', t.name);
   END LOOP;
+  EXECUTE format('GRANT CONNECT ON DATABASE %I TO garant_counter', current_database());
 END $$;
+-- It asks whether there is a row of a customer who has left, or of another than the one who lives there: no policy may hide one.
+GRANT USAGE ON SCHEMA customer, billing TO garant_counter;
+ALTER ROLE garant_counter BYPASSRLS;
 -- The application's group asks for the tenant of its transaction too; its members alone can enter.
 GRANT EXECUTE ON FUNCTION garant.tenant_uuid(), garant.tenant_bigint(), garant.tenant_text(), garant.writer_uuid(), garant.writer_bigint(), garant.writer_text() TO app_rw;
 -- What Garant looks at: the age of keys, never a key; and the files of settings, in which a pin could stand.
 GRANT EXECUTE ON FUNCTION garant.keys(), pg_catalog.pg_show_all_file_settings() TO garant_reader, backup;
 GRANT SELECT ON pg_catalog.pg_file_settings TO garant_reader, backup;
+GRANT SELECT ON pg_catalog.pg_hba_file_rules TO garant_reader;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO garant_reader;
 -- Customer Success reads for all organisations: a declared way around.
 ALTER ROLE cs_reader BYPASSRLS;
 -- Everybody's statements are signed in as the one role of the application: none sees another's in pg_stat_activity, or ends it.

@@ -15,7 +15,8 @@ BEGIN
     ('dev_1',         'LOGIN'),
     ('dev_2',         'LOGIN'),
     ('garant_reader', 'LOGIN'),              -- reads the catalogue, no table
-    ('garant_keys',   'LOGIN')               -- puts keys in and ends sessions, reads no table
+    ('garant_keys',   'LOGIN'),              -- puts keys in and ends sessions, reads no table
+    ('garant_counter', 'LOGIN')              -- asks whether a customer has rows, and reads none
   ) AS w (name, options) LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.name) THEN
       EXECUTE format('CREATE ROLE %I %s', wanted.name, wanted.options);

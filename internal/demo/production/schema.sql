@@ -6,8 +6,6 @@
 -- another has such a row, and no reference leads from one organisation to another.
 REVOKE ALL ON DATABASE ardoise FROM PUBLIC;
 GRANT CONNECT ON DATABASE ardoise TO app, cs_reader, it_ops, reporting, garant_reader, garant_keys, backup;
-GRANT SELECT ON pg_catalog.pg_hba_file_rules TO garant_reader;
-GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO garant_reader;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 SET LOCAL ROLE app_owner;
 

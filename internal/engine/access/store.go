@@ -80,9 +80,8 @@ func connection(err error) (p Problem, expected, actual string) {
 }
 
 func unreadable(err error) string {
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) {
-		return "SQLSTATE " + answer.Code
+	if state := pg.SQLState(err); state != "" {
+		return "SQLSTATE " + state
 	}
 	return "the connection was lost"
 }

@@ -3,6 +3,7 @@ package tenancy
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func (w *world) keyFaults() []measuretest.Fault {
 		w.fault("a schema that may not be used", measure.Error, Unreadable, func() { exec(w.t, w.super, `REVOKE USAGE ON SCHEMA garant FROM PUBLIC`) }, func() { exec(w.t, w.super, `GRANT USAGE ON SCHEMA garant TO PUBLIC`) }),
 		w.sql("not a member of the keepers", CannotSweep, `REVOKE garant_keeper FROM keeper`, `GRANT garant_keeper TO keeper`),
 		w.sql("no schema", Absent, `ALTER SCHEMA garant RENAME TO hidden`, `ALTER SCHEMA hidden RENAME TO garant`),
-		w.sql("another version", OtherSchema, sec+`UPDATE garant.installed SET version = 99; RESET ROLE`, sec+`UPDATE garant.installed SET version = 1; RESET ROLE`),
+		w.sql("another version", OtherSchema, sec+`UPDATE garant.installed SET version = 99; RESET ROLE`, sec+fmt.Sprintf(`UPDATE garant.installed SET version = %d; RESET ROLE`, token.Version)),
 		w.declared("another design", measure.Fail, OtherDesign, func(d *estate.Database) { d.Tenancy.Design = "statement" }),
 		w.here("no key yet", Unkeyed, `UPDATE tenancy.place SET settled_at = NULL`, `UPDATE tenancy.place SET settled_at = now()`),
 		w.fault("somebody else’s key", measure.Fail, ForeignKey, func() {
@@ -81,7 +82,7 @@ func (w *world) keyFaults() []measuretest.Fault {
 		w.here("another place", Moved, `UPDATE tenancy.place SET system = '1'`, `UPDATE tenancy.place SET system = '`+w.estate.Databases[0].System+`'`),
 		w.sql("put in under another name", Copied, sec+`UPDATE garant.key SET database = 'elsewhere'; RESET ROLE`, sec+`UPDATE garant.key SET database = 'shop'; RESET ROLE`),
 		w.here("a key that lives again", Restored, `UPDATE tenancy.key SET retires_at = now(), retired_at = now()`, `UPDATE tenancy.key SET retires_at = NULL, retired_at = NULL`),
-		w.sql("the key is gone", KeyMissing, sec+`UPDATE garant.key SET retires_at = now() - interval '1 hour'; RESET ROLE`, sec+`UPDATE garant.key SET retires_at = NULL; RESET ROLE`),
+		w.sql("the key is gone", KeyMissing, sec+`UPDATE garant.key SET retires_at = now() - interval '1 hour'; RESET ROLE`, sec+`UPDATE garant.key SET retires_at = 'infinity'; RESET ROLE`),
 		w.here("an old key", KeyOld, `UPDATE tenancy.key SET installed_at = installed_at - interval '92 days'`, `UPDATE tenancy.key SET installed_at = installed_at + interval '92 days'`),
 		w.sql("no right to end transactions", CannotSweep, `REVOKE pg_signal_backend FROM garant_sec`, `GRANT pg_signal_backend TO garant_sec`),
 		w.sql("no right to sweep", CannotSweep, `REVOKE EXECUTE ON FUNCTION garant.sweep() FROM garant_keeper`, `GRANT EXECUTE ON FUNCTION garant.sweep() TO garant_keeper`),

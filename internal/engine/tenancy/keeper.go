@@ -163,13 +163,8 @@ func connection(err error) *trouble {
 
 // sqlState is what may be said of an error of a guarded database.
 func sqlState(err error) string {
-	var answer *pgconn.PgError
-	var fault *pg.Fault
-	switch {
-	case errors.As(err, &answer):
-		return "SQLSTATE " + answer.Code
-	case errors.As(err, &fault):
-		return "SQLSTATE " + fault.SQLState
+	if state := pg.SQLState(err); state != "" {
+		return "SQLSTATE " + state
 	}
 	return "the connection was lost"
 }

@@ -87,11 +87,11 @@ func (t *Tenancy) mint(ctx context.Context, by actor.Actor, req Request) (Minted
 	if err := t.may(ctx, by, actor.MintTokens, actionMinted, object(clean(req.Database))); err != nil {
 		return Minted{}, err
 	}
-	home, own := atOwn(req.Database)
-	if err := within(by.Minting, home, req.Job); err != nil {
+	name, own := atOwn(req.Database)
+	if err := within(by.Minting, name, req.Job); err != nil {
 		return Minted{}, err
 	}
-	d, section, err := t.guarded(ctx, home)
+	d, section, err := t.guarded(ctx, name)
 	if err != nil {
 		return Minted{}, err
 	}
@@ -117,7 +117,10 @@ func (t *Tenancy) mint(ctx context.Context, by actor.Actor, req Request) (Minted
 		if err := usable(m, &d); err != nil {
 			return err
 		}
-		if err := t.livesHere(ctx, tx, &d, r); err != nil {
+		if err := t.livesHere(ctx, tx, &of, own, r); err != nil {
+			return err
+		}
+		if err := goesOn(ctx, tx, &of, r); err != nil {
 			return err
 		}
 		key, err := t.open(ctx, tx, m.place, m.key)
@@ -184,16 +187,21 @@ func usable(m minter, d *estate.Database) error {
 	return nil
 }
 
-// livesHere refuses a token for a database that the tenant left, or never lived in. Probes try the walls of every one.
-func (t *Tenancy) livesHere(ctx context.Context, tx pgx.Tx, d *estate.Database, r right) error {
-	if t.Residences == nil || r.kind == tenant.Probe {
+// home is the database that the tenants of a database belong to.
+func home(d *estate.Database) string {
+	if d.Dedicated != nil {
+		return d.Dedicated.Of
+	}
+	return d.Name
+}
+
+// livesHere refuses a token for a database that the tenant left, or never lived in. Probes try the walls of every one. What Garant
+// knows of a tenant is asked for at home wherever it lives (own), but not by the login of another tenant's database.
+func (t *Tenancy) livesHere(ctx context.Context, tx pgx.Tx, d *estate.Database, own bool, r right) error {
+	if t.Residences == nil || r.kind == tenant.Probe || own && d.Dedicated == nil {
 		return nil
 	}
-	home := d.Name
-	if d.Dedicated != nil {
-		home = d.Dedicated.Of
-	}
-	place, told, err := t.Residences.Place(ctx, tx, home, r.tenant)
+	place, told, err := t.Residences.Place(ctx, tx, home(d), r.tenant)
 	if err != nil {
 		return err
 	}
@@ -201,8 +209,28 @@ func (t *Tenancy) livesHere(ctx context.Context, tx pgx.Tx, d *estate.Database, 
 	if place == d.Name || !told && declared { // a move that Garant was not told of
 		return nil
 	}
+	if own {
+		place += Own
+	}
 	return errs.New(errs.Conflict, elsewhere, fmt.Sprintf("This tenant lives in another database: %s.", place)).
 		WithFix("Ask for a token with audience="+place+", and go on there.").With("Place", place)
+}
+
+// goesOn refuses a login whose session was ended where its tenant belongs, or lived. Who ends it waits.
+func goesOn(ctx context.Context, tx pgx.Tx, d *estate.Database, r right) error {
+	if r.kind != tenant.Login {
+		return nil // a session of its own each time
+	}
+	if _, err := tx.Exec(ctx, `SELECT pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('tenancy session ' || $1::uuid::text, 0))`, r.session); err != nil {
+		return err
+	}
+	var ended bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tenancy.revocation AS r WHERE r.database IN ($1, $2) AND r.session = $4)
+	OR EXISTS (SELECT FROM tenancy.session_end AS e WHERE e.customer = tenancy.customer_of($1, $3) AND e.session = $4 AND e.database <> $5)`, home(d), d.Name, r.tenant.String(), r.session, Own).Scan(&ended)
+	if err == nil && ended {
+		err = sessionEnded()
+	}
+	return err
 }
 
 // elsewhere is the refusal that says where to ask.

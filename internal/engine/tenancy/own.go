@@ -149,25 +149,13 @@ func ownProblem(err error) Problem {
 func atOwn(audience string) (home string, own bool) { return strings.CutSuffix(audience, Own) }
 
 // towardsOwn turns the right of a login in a database into the right to read what Garant itself knows of
-// its customer, and records who that is. A session that was ended there is ended here.
-func (t *Tenancy) towardsOwn(ctx context.Context, tx pgx.Tx, home *estate.Database, r right) (right, error) {
-	of := home.Name
-	if home.Dedicated != nil {
-		of = home.Dedicated.Of
-	}
-	if _, err := tx.Exec(ctx, `SELECT pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('tenancy session ' || $1::uuid::text, 0))`, r.session); err != nil {
-		return r, err
-	}
+// its customer, and records who that is.
+func (t *Tenancy) towardsOwn(ctx context.Context, tx pgx.Tx, d *estate.Database, r right) (right, error) {
 	var customer uuid.UUID
-	var ended bool
-	err := tx.QueryRow(ctx, `SELECT tenancy.customer_of($1, $2), EXISTS (SELECT FROM tenancy.revocation AS r WHERE r.database IN ($1, $3) AND r.session = $4)`, of, r.tenant.String(), home.Name, r.session).Scan(&customer, &ended)
-	if err != nil {
+	if err := tx.QueryRow(ctx, `SELECT tenancy.customer_of($1, $2)`, home(d), r.tenant.String()).Scan(&customer); err != nil {
 		return r, err
 	}
-	if ended {
-		return r, sessionEnded()
-	}
-	if _, err := tx.Exec(ctx, `INSERT INTO tenancy.customer (customer, database, tenant) VALUES ($1, $2, $3) ON CONFLICT (customer) DO NOTHING`, customer, of, r.tenant.String()); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO tenancy.customer (customer, database, tenant) VALUES ($1, $2, $3) ON CONFLICT (customer) DO NOTHING`, customer, home(d), r.tenant.String()); err != nil {
 		return r, err
 	}
 	r.tenant, r.access = tenant.UUID(customer), tenant.Read

@@ -163,7 +163,8 @@ func (h *pages) move(w http.ResponseWriter, r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	p, names := h.c.Printer(r), h.c.Names(r, h.c.Printer(r))
+	p := h.c.Printer(r)
+	names := h.c.Names(r, p)
 	is := condition(&m, r.Now)
 	body := &movePage{Details: moveDetails(p, names, r, &m), Next: next(p, &m, is), Proof: proofTable(p, &m), Told: toldTable(p, names, r, told)}
 	tone := map[string]ui.Tone{"failed": ui.Danger, "silent": ui.Warning, "done": ui.Success, "undone": ui.Info, "proved": ui.Warning, "going": ui.Info}[is]

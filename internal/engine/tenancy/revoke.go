@@ -39,7 +39,11 @@ func (t *Tenancy) Revoke(ctx context.Context, by actor.Actor, session uuid.UUID,
 	}
 	var out Revoked
 	err := pg.InTx(ctx, t.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
-		var err error
+		// Whoever is minting for it, in whatever database, is waited for: what they minted is then seen.
+		_, err := tx.Exec(ctx, `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('tenancy session ' || $1::uuid::text, 0))`, session)
+		if err != nil {
+			return err
+		}
 		if out.Databases, err = databasesOf(ctx, tx, session, database); err != nil {
 			return err
 		}
@@ -84,12 +88,8 @@ func databasesOf(ctx context.Context, on pg.Querier, session uuid.UUID, database
 	return list, pg.Wrap(err)
 }
 
-// insertRevocation reports whether the session was not ended before. Its trigger waits for who is
-// minting for it; what they minted is then seen.
+// insertRevocation reports whether the session was not ended before.
 func insertRevocation(ctx context.Context, tx pgx.Tx, database string, session uuid.UUID, by, reason string) (bool, error) {
-	if _, err := tx.Exec(ctx, `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('tenancy session ' || $1::uuid::text, 0))`, session); err != nil {
-		return false, pg.Wrap(err)
-	}
 	tag, err := tx.Exec(ctx, `INSERT INTO tenancy.revocation (database, session, until, revoked_by, reason)
 SELECT $1, $2, coalesce(max(m.expires_at), clock_timestamp()), $3, $4 FROM tenancy.minting AS m WHERE m.database = $1 AND m.session = $2
 ON CONFLICT (database, session) DO NOTHING`, database, session, by, reason)

@@ -78,7 +78,7 @@ func (t *Tenancy) AskJob(ctx context.Context, by actor.Actor, a Ask) (uuid.UUID,
 		return uuid.Nil, err
 	}
 	if a.Database == Own {
-		return uuid.Nil, errs.New(errs.Denied, "tenancy.own_login", "What Garant knows of a customer is shown to a login of that customer.").WithFix("Ask for a job in a database of the estate.")
+		return uuid.Nil, errs.New(errs.Denied, "tenancy.own_job", "What Garant knows of a customer is shown to a login of that customer.").WithFix("Ask for a job in a database of the estate.")
 	}
 	d, section, err := t.guarded(ctx, a.Database)
 	if err != nil {

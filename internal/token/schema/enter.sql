@@ -1,8 +1,9 @@
 -- enter, of both designs. {setting} is where the design keeps what {held} tells, {ticket} comes before; {other} is true
 -- when what was there is of another login. Run as garant_sec at each install and upgrade, after the design's own functions.
 --
--- A pin is garant_, the token's session, kind, purpose and access in hex (68 digits), garant_, and the
--- type of the tenant's key, its length and the key in hex.
+-- A pin is garant_, the token's session, kind, purpose and access in hex (68 digits), _garant_, and the
+-- type of the tenant's key, its length and the key in hex. What stands before the tenant is not what stands before the session,
+-- whose first digits may be those of any type and length.
 --
 -- The locks are how a transaction is found when its tenant moves to another database (hash of the tenant), when its
 -- session is ended (hash of the session), when its token expires or its key is retired (0x476172, the id of the key, and the
@@ -26,7 +27,7 @@ DECLARE
 BEGIN
 	IF octet_length(token) = 132 THEN
 		who := encode(substr(token, 19, 2 + get_byte(token, 19)), 'hex');
-		pin := 'garant_' || encode(substr(token, 59, 34), 'hex') || 'garant_' || who;
+		pin := 'garant_' || encode(substr(token, 59, 34), 'hex') || '_garant_' || who;
 		s := hashtext(substr(pin, 8, 32));
 		t := hashtext(who);
 		{ticket}

@@ -32,7 +32,7 @@ BEGIN
 		AND k.database = current_catalog
 		AND substr(ticket, 81, 16) COLLATE "C" > encode(timestamptz_send(clock_timestamp() + interval '946684800 s'), 'hex');
 	IF found_ IS NOT NULL AND substr(ticket, 65, 16) <> encode(int8send(coalesce(pg_sequence_last_value('garant.ends'), 0)), 'hex') THEN
-		IF EXISTS (SELECT FROM garant.revocation r WHERE r.session IN (substr(ticket, 104, 32)::uuid, garant.stands_for(substr(ticket, 179)))) THEN
+		IF EXISTS (SELECT FROM garant.revocation r WHERE r.session IN (substr(ticket, 104, 32)::uuid, garant.stands_for(substr(ticket, 180)))) THEN
 			RETURN NULL;
 		END IF;
 	END IF;
@@ -41,22 +41,22 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-RETURN garant.tenant('garant_7510')::uuid;
+RETURN garant.tenant('_garant_7510')::uuid;
 
 CREATE OR REPLACE FUNCTION garant.writer_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-RETURN garant.tenant('77garant_7510')::uuid;
+RETURN garant.tenant('77_garant_7510')::uuid;
 
 CREATE OR REPLACE FUNCTION garant.tenant_bigint() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
-RETURN ('x' || garant.tenant('garant_6908'))::bit(64)::bigint;
+RETURN ('x' || garant.tenant('_garant_6908'))::bit(64)::bigint;
 
 CREATE OR REPLACE FUNCTION garant.writer_bigint() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
-RETURN ('x' || garant.tenant('77garant_6908'))::bit(64)::bigint;
+RETURN ('x' || garant.tenant('77_garant_6908'))::bit(64)::bigint;
 
 CREATE OR REPLACE FUNCTION garant.tenant_text() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-RETURN convert_from(decode(substr(garant.tenant('garant_74'), 3), 'hex'), 'UTF8');
+RETURN convert_from(decode(substr(garant.tenant('_garant_74'), 3), 'hex'), 'UTF8');
 
 CREATE OR REPLACE FUNCTION garant.writer_text() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-RETURN convert_from(decode(substr(garant.tenant('77garant_74'), 3), 'hex'), 'UTF8');
+RETURN convert_from(decode(substr(garant.tenant('77_garant_74'), 3), 'hex'), 'UTF8');
 
 CREATE OR REPLACE FUNCTION garant.session() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
 RETURN left(garant.tenant('garant_'), 32)::uuid;

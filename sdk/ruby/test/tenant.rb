@@ -132,9 +132,11 @@ class TenantTest < Minitest::Test
 
   def test_only_statements_that_leave_nothing_are_taken_for_plain
     ["SELECT 1", "select", "\n  (SELECT 1) UNION SELECT 2", "-- name: A :one\nUPDATE x SET y = 1", "/* a /* b */ c */ WITH x AS (SELECT 1) SELECT",
-     "SET LOCAL statement_timeout = 1", "set\n\tlocal x = 1", "BEGIN", "SET TRANSACTION READ ONLY", "SAVEPOINT s", "Insert INTO x VALUES (1)"].each { |sql| assert Garant::Tenant::Left.plain?(sql), sql }
+     "SET LOCAL statement_timeout = 1", "set\n\tlocal x = 1", "BEGIN", "SET TRANSACTION READ ONLY", "SAVEPOINT s", "Insert INTO x VALUES (1)",
+     "WITH x AS (INSERT INTO y VALUES (1) RETURNING id) SELECT id FROM x", "WITH x AS (SELECT 1)\nINSERT\tINTO y SELECT 1", "SELECT printointo, intox FROM x"].each { |sql| assert Garant::Tenant::Left.plain?(sql), sql }
     ["SET search_path = x", "SET", "SET locality = x", "DO $$ $$", "PREPARE x AS SELECT 1", "DEALLOCATE ALL", "CREATE TEMP TABLE x ()", "CALL f()", "EXECUTE x",
-     "LISTEN x", "/* /* */ SELECT */ DO $$ $$", "/* SELECT", "-- SELECT", "-- x\rDO $$ $$", "", ";", "selectx", "EXPLAIN SELECT 1", "/*/ SELECT 1", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"].each do |sql|
+     "LISTEN x", "/* /* */ SELECT */ DO $$ $$", "/* SELECT", "-- SELECT", "-- x\rDO $$ $$", "", ";", "selectx", "EXPLAIN SELECT 1", "/*/ SELECT 1", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+     "SELECT 1 INTO x", "SELECT 1 INTO/**/TEMP x", "(SELECT 1)into x", "WITH y AS (SELECT 1) SELECT (1) insert INTO TEMP x", "SELECT SET_CONFIG('x', '', false)", "UPDATE pg_settings SET setting = ''", "SELECT query_to_xml('', true, true, '')"].each do |sql|
       refute Garant::Tenant::Left.plain?(sql), sql
     end
   end

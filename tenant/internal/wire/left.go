@@ -41,12 +41,49 @@ func plain(sql string) bool {
 	switch word := strings.ToLower(sql[:end]); word {
 	case "select", "with", "values", "table", "insert", "update", "delete", "merge", "copy", "lock", "notify",
 		"savepoint", "release", "rollback", "declare", "fetch", "move", "close", "show":
-		return true
+		return !lasts(word, sql)
 	case "set":
 		local := strings.Fields(sql)
 		return len(local) > 1 && strings.EqualFold(local[1], "local")
 	}
 	return false
+}
+
+// lasts reports whether a statement of a kind that leaves nothing may leave something all the same: a table of SELECT INTO, which may
+// be a temporary one, or a setting, by itself or in a text that a function takes for a statement. That it only quotes these words costs no more than a connection.
+func lasts(word, sql string) bool {
+	sql = strings.ToLower(sql)
+	for _, says := range []string{"set_config", "pg_settings", "_to_xml", "ts_stat", "ts_rewrite", `u&"`} {
+		if strings.Contains(sql, says) {
+			return true
+		}
+	}
+	if word != "select" && word != "with" && word != "values" && word != "table" {
+		return false
+	}
+	for done := 0; ; {
+		at := strings.Index(sql[done:], "into")
+		if at < 0 {
+			return false
+		}
+		before, after := sql[:done+at], sql[done+at+len("into"):]
+		done += at + len("into")
+		if inside(before, after) {
+			continue
+		}
+		before = strings.TrimRight(before, " \t\r\n\f\v")
+		if word != "with" || !strings.HasSuffix(before, "insert") && !strings.HasSuffix(before, "merge") || strings.Contains(after, "temp") {
+			return true
+		}
+	}
+}
+
+// inside reports whether what stands between two texts is part of a name.
+func inside(before, after string) bool {
+	part := func(b byte) bool {
+		return b == '_' || b == '$' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 0x80
+	}
+	return before != "" && part(before[len(before)-1]) || after != "" && part(after[0])
 }
 
 // uncommented takes off what may stand before a statement: blanks, parentheses, comments, which nest in PostgreSQL.

@@ -189,34 +189,35 @@ func send(ctx context.Context, c *pgx.Conn, s Secret, sql string, args []any) (p
 	return results, nil
 }
 
-// Exec enters and executes one statement in one round trip.
-func Exec(ctx context.Context, c *pgx.Conn, s Secret, sql string, args []any) (pgconn.CommandTag, error) {
+// Exec enters and executes one statement in one round trip. What the statement itself came to is the second result; the third is why it
+// was not let in.
+func Exec(ctx context.Context, c *pgx.Conn, s Secret, sql string, args []any) (tag pgconn.CommandTag, said, err error) {
 	results, err := send(ctx, c, s, sql, args)
 	if err != nil {
-		return pgconn.CommandTag{}, err
+		return tag, nil, err
 	}
-	tag, err := results.Exec()
-	if end := results.Close(); err == nil {
-		err = end // what was put off until the transaction's end
+	tag, said = results.Exec()
+	if end := results.Close(); said == nil {
+		said = end // what was put off until the transaction's end
 	}
 	undo(ctx, c)
-	return tag, err
+	return tag, said, nil
 }
 
 // Query enters and sends one query in one round trip. The rows are to be closed; only then has the
 // transaction ended, and only then do they tell whether it went well. done is called once, after that; not when there
-// is an error.
-func Query(ctx context.Context, c *pgx.Conn, s Secret, sql string, args []any, done func()) (*Rows, error) {
+// is an error, of which there are two as with Exec.
+func Query(ctx context.Context, c *pgx.Conn, s Secret, sql string, args []any, done func()) (found *Rows, said, err error) {
 	results, err := send(ctx, c, s, sql, args)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	rows, err := results.Query()
-	if err != nil {
+	rows, said := results.Query()
+	if said != nil {
 		rows.Close()
 		_ = results.Close() // the same error
 		undo(ctx, c)
-		return nil, err
+		return nil, said, nil
 	}
 	return &Rows{Rows: rows, end: func(error) error {
 		err := results.Close()
@@ -225,7 +226,7 @@ func Query(ctx context.Context, c *pgx.Conn, s Secret, sql string, args []any, d
 			done()
 		}
 		return err
-	}}, nil
+	}}, nil, nil
 }
 
 // Rows are those of one query and what comes after them in its round trip.

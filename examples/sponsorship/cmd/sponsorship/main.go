@@ -39,7 +39,7 @@ func main() {
 
 type options struct {
 	listen, origin, garant, database, issuer, client, users, pages, certificate, authority, keyType string
-	forms                                                                                           []string
+	forms, places                                                                                   []string
 }
 
 func run(ctx context.Context, args []string, env func(string) string) error {
@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8482", "where to listen")
 	f.StringVar(&o.origin, "origin", "http://ardoise.localhost:8482", "where browsers find it")
 	f.StringVar(&o.garant, "garant", "", "where Garant gives tokens: https://admin.garant.example/api/v1/tenant/token")
-	f.StringVar(&o.database, "audience", "production", "what Garant's estate calls the database")
+	f.StringVar(&o.database, "audience", "production", "what Garant's estate calls the database that customers share")
 	f.StringVar(&o.issuer, "issuer", "", "the OpenID issuer at which customers' staff sign in")
 	f.StringVar(&o.client, "client", "sponsorship", "what the issuer calls this application")
 	f.StringVar(&o.keyType, "key", "bigint", "type of the customers' key: uuid, bigint or text")
@@ -57,6 +57,7 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	f.StringVar(&o.certificate, "development-certificate", "", "PEM file with that issuer's certificate and key, when -issuer begins with https (Garant takes no other)")
 	f.StringVar(&o.authority, "issuer-authority", "", "PEM file of the authority that issued the issuer's certificate, when it is one of your own")
 	f.Func("form", "a public form, as slug=customer's key=name; may be given several times", func(s string) error { o.forms = append(o.forms, s); return nil })
+	f.Func("place", "what Garant's estate calls a database that a customer has to itself; its address is in SPONSORSHIP_DATABASE_ and that name in capitals; may be given several times", func(s string) error { o.places = append(o.places, s); return nil })
 	f.Usage = func() {
 		_, _ = fmt.Fprintf(f.Output(), "Runs the example application.\n\nIn the environment:\n  SPONSORSHIP_DATABASE  address of the customers' database, as the application's role\n  SPONSORSHIP_TOKEN     this application's API token at Garant, with the right to exchange\n\nFlags:\n")
 		f.PrintDefaults()
@@ -73,19 +74,29 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	case env("SPONSORSHIP_DATABASE") == "" || env("SPONSORSHIP_TOKEN") == "" || o.garant == "" || o.issuer == "":
 		return errors.New("SPONSORSHIP_DATABASE and SPONSORSHIP_TOKEN in the environment, -garant and -issuer are needed: see -help")
 	}
-	pool, err := pgxpool.New(ctx, env("SPONSORSHIP_DATABASE"))
-	if err != nil {
-		return errors.New("the address in SPONSORSHIP_DATABASE cannot be read: write it as postgres://app:password@host/database?sslmode=verify-full")
-	}
-	defer pool.Close()
 	bearer := env("SPONSORSHIP_TOKEN")
+	garant := tenant.Endpoint{URL: o.garant, APIToken: func(context.Context) (string, error) { return bearer, nil }}
+	places := &tenant.Places{Endpoint: garant, Audience: o.database, Pools: map[string]*pgxpool.Pool{}, Grace: 5 * time.Minute}
+	places.URL = strings.TrimSuffix(o.garant, "/token") + "/route"
+	for _, name := range append([]string{o.database}, o.places...) {
+		variable := "SPONSORSHIP_DATABASE"
+		if name != o.database {
+			variable += "_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		}
+		pool, err := pgxpool.New(ctx, env(variable))
+		if err != nil || env(variable) == "" {
+			return fmt.Errorf("the address in %s cannot be read: write it as postgres://app:password@host/database?sslmode=verify-full", variable)
+		}
+		defer pool.Close()
+		places.Pools[name] = pool
+	}
 	client, err := trusting(o.authority)
 	if err != nil {
 		return err
 	}
 	app, err := sponsorship.New(sponsorship.Config{
-		Origin: o.origin, Pool: pool, Issuer: o.issuer, Client: o.client, HTTP: client, Forms: forms, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
-		Exchanger: &sponsorship.Garant{Database: o.database, Endpoint: tenant.Endpoint{URL: o.garant, APIToken: func(context.Context) (string, error) { return bearer, nil }}},
+		Origin: o.origin, Pools: places, Issuer: o.issuer, Client: o.client, HTTP: client, Forms: forms, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Exchanger: &sponsorship.Garant{Database: o.database, Endpoint: garant},
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/plan"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/token"
 )
 
 // state makes the record and the function that fills new columns; both belong to garant_sec, as
@@ -27,21 +28,7 @@ CREATE TABLE IF NOT EXISTS garant.applied (
 	started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	done_at    timestamptz
 );
-CREATE OR REPLACE FUNCTION garant.fill() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
--- Fills column TG_ARGV[0] of a new row with what the query TG_ARGV[1] answers for it. With the
--- rights, and under the policies, of who writes.
-DECLARE
-	tenant text;
-BEGIN
-	EXECUTE TG_ARGV[1] INTO tenant USING NEW;
-	IF tenant IS NOT NULL THEN
-		NEW := pg_catalog.jsonb_populate_record(NEW, pg_catalog.jsonb_build_object(TG_ARGV[0], tenant));
-	END IF;
-	RETURN NEW;
-END
-$$;
-REVOKE ALL ON FUNCTION garant.fill() FROM PUBLIC;
-`
+` + token.Filler
 
 // filler tells, of $1 as state has it, whether garant.fill is another function than that.
 const filler = `EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = pg_catalog.to_regprocedure('garant.fill()')

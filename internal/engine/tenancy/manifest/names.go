@@ -10,6 +10,15 @@ func Quote(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
+// Literal writes a text as an SQL string.
+func Literal(s string) string {
+	written := "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	if strings.Contains(s, `\`) {
+		return " E" + strings.ReplaceAll(written, `\`, `\\`)
+	}
+	return written
+}
+
 // Qualified writes the name of a relation with its schema.
 func Qualified(schema, name string) string { return Quote(schema) + "." + Quote(name) }
 

@@ -193,11 +193,3 @@ func (c counting) Write(p []byte) (int, error) {
 	c.sent.Add(int64(n))
 	return n, err
 }
-
-func literal(s string) string {
-	q := "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	if strings.Contains(s, `\`) {
-		q = " E" + strings.ReplaceAll(q, `\`, `\\`)
-	}
-	return q
-}

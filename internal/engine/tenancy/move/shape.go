@@ -112,7 +112,7 @@ func (m *Mover) survey(db *schema.Database) ([]*table, error) {
 				bad = append(bad, entry.QualifiedName()+" has no column "+manifest.Quote(entry.Column)+" yet: apply the isolation first")
 				continue
 			}
-			t.of = "t." + manifest.Quote(entry.Column) + " = " + literal(m.o.Tenant) + "::" + c.Type
+			t.of = "t." + manifest.Quote(entry.Column) + " = " + manifest.Literal(m.o.Tenant) + "::" + c.Type
 		}
 		t.describe(r)
 		tables = append(tables, t)

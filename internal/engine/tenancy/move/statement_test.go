@@ -94,6 +94,9 @@ func TestDesignStatement(t *testing.T) {
 		if n := w.one(conn, "SELECT count(*) FROM pg_roles WHERE rolname = 'dba' AND (rolsuper OR rolbypassrls)"); n != 0 {
 			t.Errorf("%s: the mover is more than it should be", on)
 		}
+		if n := w.one(conn, "SELECT count(*) FROM pg_proc p, aclexplode(p.proacl) a WHERE p.oid = 'garant.fill()'::regprocedure AND a.grantee <> p.proowner"); n != 0 {
+			t.Errorf("%s: %d may still make triggers of garant.fill", on, n)
+		}
 	}
 	if now := w.digest(w.own, w.a); !maps.Equal(was, now) {
 		t.Errorf("the target has other rows:\n%v\n%v", was, now)

@@ -126,7 +126,7 @@ func atSnapshot(ctx context.Context, conn *pgx.Conn, name string) error {
 	if _, err := conn.Exec(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`); err != nil {
 		return err
 	}
-	_, err := conn.Exec(ctx, `SET TRANSACTION SNAPSHOT `+literal(name))
+	_, err := conn.Exec(ctx, `SET TRANSACTION SNAPSHOT `+manifest.Literal(name))
 	return err
 }
 
@@ -237,7 +237,7 @@ func byKey(ctx context.Context, tx pgx.Tx, few bool) error {
 // carry makes the rows of one table that the journal names equal to those at the source, and
 // compares them before it lets them stand.
 func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
-	mine := fmt.Sprintf(`FROM garant_move.journal j WHERE j.move = %s AND j.tab = %d`, literal(m.st.ID.String()), t.id)
+	mine := fmt.Sprintf(`FROM garant_move.journal j WHERE j.move = %s AND j.tab = %d`, manifest.Literal(m.st.ID.String()), t.id)
 	out := `COPY (SELECT ` + list("t.", t.copied) + ` FROM ` + t.from() + ` t WHERE ` + t.of
 	remove := `DELETE FROM ` + t.from() + ` t WHERE ` + t.of
 	there, here := t.from()+" t", t.from()+" t"

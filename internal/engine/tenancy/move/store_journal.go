@@ -86,17 +86,17 @@ BEGIN
 	IF current_setting('garant_move.applying', true) = %s AND pg_has_role(session_user, %s, 'MEMBER') THEN
 		RETURN NULL;
 	END IF;
-`, literal(m.st.ID.String()), literal(e.db.Me))
+`, manifest.Literal(m.st.ID.String()), manifest.Literal(e.db.Me))
 	if t.tenant() {
 		fmt.Fprintf(&b, `	PERFORM pg_advisory_xact_lock_shared(%d);
 	PERFORM FROM garant_move.gate g WHERE g.tenant = %s AND g.state = 'open' FOR SHARE;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'GT007', MESSAGE = 'garant: this tenant lives in another database', HINT = 'Ask where, and go on there.';
 	END IF;
-`, m.gateKey, literal(m.o.Tenant))
+`, m.gateKey, manifest.Literal(m.o.Tenant))
 	}
 	write := func(row string) string {
-		return fmt.Sprintf(`INSERT INTO garant_move.journal (move, tab, key) VALUES (%s, %d, %s);`, literal(m.st.ID.String()), t.id, t.keyText(row))
+		return fmt.Sprintf(`INSERT INTO garant_move.journal (move, tab, key) VALUES (%s, %d, %s);`, manifest.Literal(m.st.ID.String()), t.id, t.keyText(row))
 	}
 	fmt.Fprintf(&b, `	IF TG_OP <> 'INSERT' THEN
 		%s

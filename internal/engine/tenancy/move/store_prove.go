@@ -184,7 +184,7 @@ func (x *except) at(t *table, where, param string) string {
 	case param != "":
 		return where + ` AND NOT EXISTS (SELECT FROM pg_temp.garant_move_key k WHERE ` + t.among() + `)`
 	}
-	return where + fmt.Sprintf(` AND NOT EXISTS (SELECT FROM (SELECT DISTINCT j.key FROM garant_move.journal j WHERE j.move = %s AND j.tab = %d) k WHERE `, literal(x.move), t.id) + t.among() + `)`
+	return where + fmt.Sprintf(` AND NOT EXISTS (SELECT FROM (SELECT DISTINCT j.key FROM garant_move.journal j WHERE j.move = %s AND j.tab = %d) k WHERE `, manifest.Literal(x.move), t.id) + t.among() + `)`
 }
 
 // sumBut sums a table at the source without the rows of some keys. The keys are in the statement

@@ -259,7 +259,7 @@ func (m *Mover) did(ctx context.Context, what string) (rows int64, done bool, er
 }
 
 func (m *Mover) markSQL(what string) string {
-	return fmt.Sprintf(`INSERT INTO garant_move.did (move, what) VALUES (%s, %s)`, literal(m.st.ID.String()), literal(what))
+	return fmt.Sprintf(`INSERT INTO garant_move.did (move, what) VALUES (%s, %s)`, manifest.Literal(m.st.ID.String()), manifest.Literal(what))
 }
 
 // refuseSource refuses a tenant that is not here, and rows that would be left without what they refer to.

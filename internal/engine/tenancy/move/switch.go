@@ -39,7 +39,10 @@ func (m *Mover) change(ctx context.Context) error {
 		if m.st.Fresh {
 			var err error
 			m.dropDump()
-			if fires, err = m.fires(ctx); err != nil {
+			if fires, err = m.fires(ctx); err == nil {
+				err = m.filler(ctx, token.LendFiller)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -170,6 +173,9 @@ func (m *Mover) wasSwitched(ctx context.Context, e *end, err error) error {
 
 // open lets the tenant's tokens into the target, tells the route, and ends what was open in the source.
 func (m *Mover) open(ctx context.Context) error {
+	if err := m.filler(ctx, token.EndFiller); err != nil {
+		return err
+	}
 	if err := m.admit(ctx, m.dst); err != nil {
 		return err
 	}

@@ -142,6 +142,16 @@ func (m *Mover) fires(ctx context.Context) (sql string, err error) {
 	return b.String() + text + "\n" + m.markSQL("keys") + ";", nil
 }
 
+// filler lends the target the function by whose triggers the source fills columns that garant isolation apply added, until
+// the triggers are made.
+func (m *Mover) filler(ctx context.Context, do func(context.Context, *pgx.Conn) error) error {
+	var fills bool
+	if err := m.src.conn.QueryRow(ctx, `SELECT to_regprocedure('garant.fill()') IS NOT NULL`).Scan(&fills); err != nil || !fills || !m.st.Fresh {
+		return m.src.named(err)
+	}
+	return m.dst.named(do(ctx, m.dst.conn))
+}
+
 // unfire takes back what fires made, when a pause was given up: what follows must not fire.
 func (m *Mover) unfire(ctx context.Context) error {
 	if !m.st.Fresh {

@@ -159,6 +159,14 @@ func (w *world) build(conn *pgx.Conn, d token.Design, owner string) {
 		w.t.Fatal(err)
 	}
 	w.exec(conn, shopSQL)
+	if err := token.LendFiller(context.Background(), conn); err != nil {
+		w.t.Fatal(err)
+	}
+	w.exec(conn, `CREATE TRIGGER garant_fill BEFORE INSERT OR UPDATE ON "Odd Schema"."T.x" FOR EACH ROW WHEN (NEW."tenantId" IS NULL)
+	EXECUTE FUNCTION garant.fill('tenantId', 'SELECT p1.tenant_id FROM shop.item p1 WHERE p1.id = ($1).item_id')`)
+	if err := token.EndFiller(context.Background(), conn); err != nil {
+		w.t.Fatal(err)
+	}
 	for name, column := range tenantTables() {
 		q := manifest.Quote(column)
 		w.exec(conn, fmt.Sprintf(`ALTER TABLE %[1]s OWNER TO %[3]s; ALTER TABLE %[1]s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

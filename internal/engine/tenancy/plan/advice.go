@@ -44,7 +44,7 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 		b.keysLeft(r, t, say)
 	}
 	if unique > 0 {
-		say("%d unique keys hold over all tenants: a refused insert tells that somebody has the value. Apply leaves them, because applications name them in ON CONFLICT; garant isolation verify lists them with what widens each (constraints.unique_without_tenant).", unique)
+		say("%d unique keys hold over all tenants: a refused insert tells that somebody has the value. Apply leaves them, because applications name them in ON CONFLICT; garant isolation verify lists them with what widens each (constraints.unique_without_tenant; constraints.counted_key where a sequence fills them).", unique)
 	}
 	for _, name := range sorted(left) {
 		say("%s reads %d tables of tenants today and is no role of the application: after apply it sees no row of them. Declare it under around (kind bypass, with why), or let it enter with a token (app).", name, left[name])

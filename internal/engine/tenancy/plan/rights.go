@@ -318,7 +318,7 @@ func (b *builder) activities() {
 		alter := "ALTER ROLE " + manifest.Quote(name)
 		undo := alter + " RESET track_activities"
 		if before != "" {
-			undo = alter + " SET track_activities = " + literal(before)
+			undo = alter + " SET track_activities = " + manifest.Literal(before)
 		}
 		b.add(Step{ID: "activities:" + name, Title: "Hide the statements of " + name + " from its other connections, which serve other tenants",
 			SQL: []string{alter + " SET track_activities = off"}, Lock: lockNone, Cost: catalogueOnly, Undo: [][]string{{undo}}, Back: "brings the setting back"})

@@ -83,9 +83,16 @@ const (
 func size(r *schema.Relation) string {
 	rows, pages, known := r.Size()
 	if !known && rows == 0 {
-		return fmt.Sprintf("%s pages, rows never counted", number(float64(pages)))
+		return counted(float64(pages), "page") + ", rows never counted"
 	}
-	return fmt.Sprintf("about %s rows in %s pages", number(rows), number(float64(pages)))
+	return fmt.Sprintf("about %s in %s", counted(rows, "row"), counted(float64(pages), "page"))
+}
+
+func counted(n float64, word string) string {
+	if number(n) != "1" {
+		word += "s"
+	}
+	return number(n) + " " + word
 }
 
 // number writes a whole number with its thousands apart.
@@ -117,13 +124,4 @@ func quoted(names []string) string {
 		all[i] = manifest.Quote(n)
 	}
 	return strings.Join(all, ", ")
-}
-
-// literal writes a text as an SQL string.
-func literal(s string) string {
-	written := "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	if strings.Contains(s, `\`) {
-		return " E" + strings.ReplaceAll(written, `\`, `\\`)
-	}
-	return written
 }

@@ -310,7 +310,7 @@ func (b *builder) addColumn(r *schema.Relation) {
 		if slices.ContainsFunc(r.Triggers, func(o schema.Trigger) bool { return o.Name == g.name }) {
 			continue
 		}
-		sql = append(sql, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION garant.fill(%s, %s)", g.name, g.on, name, g.when, literal(t.Column), literal(b.query(hops))))
+		sql = append(sql, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION garant.fill(%s, %s)", g.name, g.on, name, g.when, manifest.Literal(t.Column), manifest.Literal(b.query(hops))))
 		undo = append([]string{fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", g.name, name)}, undo...)
 	}
 	if len(sql) == 0 {

@@ -54,14 +54,23 @@ func AddAPI(a *web.API, need actor.Permission, db *pg.DB, key func(ctx context.C
 			if err != nil {
 				return nil, errs.New(errs.Invalid, "residence.tenant", "This is not the key of a tenant.").WithFix("Send it as the database prints it.")
 			}
-			r, err := Where(ctx, db.Pool(pg.Staff), in.Audience, id)
+			answer, err := Answer(ctx, db.Pool(pg.Staff), in.Audience, id)
 			if err != nil {
 				return nil, err
 			}
-			o := &out{CacheControl: "no-store", Body: APIRoute{Place: r.Place, Paused: r.Paused, MaxAge: maxAge}}
-			if r.Paused {
-				o.Body.MaxAge = 0
-			}
-			return o, nil
+			return &out{CacheControl: "no-store", Body: answer}, nil
 		})
+}
+
+// Answer tells where a tenant of a database lives, as SDKs read it.
+func Answer(ctx context.Context, q pg.Querier, database string, id tenant.ID) (APIRoute, error) {
+	r, err := Where(ctx, q, database, id)
+	if err != nil {
+		return APIRoute{}, err
+	}
+	a := APIRoute{Place: r.Place, Paused: r.Paused, MaxAge: maxAge}
+	if r.Paused {
+		a.MaxAge = 0
+	}
+	return a, nil
 }

@@ -10,18 +10,11 @@ import (
 // applies, or one shows all rows and none restricts that. A role without BYPASSRLS, which managed databases do not give,
 // sees by such a policy: isolation makes one for the owner, and one for the roles under around.
 func Sees(ctx context.Context, q pg.Querier, qualified string, write bool) (all bool, err error) {
-	err = q.QueryRow(ctx, `SELECT NOT row_security_active($1::regclass) OR coalesce(bool_or(p.polpermissive AND p.polcmd = ANY ($2::"char"[])
+	err = q.QueryRow(ctx, `SELECT NOT row_security_active($1::regclass) OR coalesce(bool_or(p.polpermissive AND (p.polcmd = '*' OR p.polcmd = 'r' AND NOT $2)
 		AND pg_get_expr(p.polqual, p.polrelid) = 'true' AND coalesce(pg_get_expr(p.polwithcheck, p.polrelid), 'true') = 'true') AND bool_and(p.polpermissive), false)
 FROM pg_policy p WHERE p.polrelid = $1::regclass AND EXISTS (SELECT FROM unnest(p.polroles) r WHERE CASE r WHEN 0 THEN true ELSE pg_has_role(r, 'USAGE') END)`,
-		qualified, commands(write)).Scan(&all)
+		qualified, write).Scan(&all)
 	return all, pg.Wrap(err)
-}
-
-func commands(write bool) []string {
-	if write {
-		return []string{"*"}
-	}
-	return []string{"*", "r"}
 }
 
 // ShownTo are the roles to whom a policy of a table shows all rows and lets them write; nil where none is needed.

@@ -211,7 +211,7 @@ func (f *filler) value(r *schema.Relation, c schema.Column, tenant, row int) (st
 	}
 	n := (tenant+1)*1000 + row
 	base, limit, _ := strings.Cut(c.Base, "(")
-	text := func(s string) string { return literal(s) + "::" + c.Type }
+	text := func(s string) string { return manifest.Literal(s) + "::" + c.Type }
 	if labels := f.labels[c.Base]; labels != nil {
 		return text(labels[row%len(labels)]), true
 	}
@@ -249,5 +249,3 @@ func (f *filler) value(r *schema.Relation, c schema.Column, tenant, row int) (st
 	}
 	return "", false
 }
-
-func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

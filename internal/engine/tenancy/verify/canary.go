@@ -148,7 +148,7 @@ func (f *flock) value(rel *relation, number int16, owner string) string {
 	col := f.column(rel, number)
 	f.values[key] = f.fresh(col, owner) // a way that comes back here ends here
 	if number == f.tenantColumn(rel) && (owner == ofA || owner == ofB) {
-		f.values[key] = literal(f.tenantValue(owner)) + "::" + col.cast
+		f.values[key] = manifest.Literal(f.tenantValue(owner)) + "::" + col.cast
 		return f.values[key]
 	}
 	for _, k := range rel.constraints {
@@ -182,7 +182,7 @@ func (f *flock) column(rel *relation, number int16) canaryColumn {
 func (f *flock) fresh(c canaryColumn, owner string) string {
 	f.serial++
 	n := f.serial
-	typed := func(s string) string { return literal(s) + "::" + c.cast }
+	typed := func(s string) string { return manifest.Literal(s) + "::" + c.cast }
 	switch c.class {
 	case "a":
 		return typed("{}")
@@ -229,7 +229,7 @@ func (f *flock) fresh(c canaryColumn, owner string) string {
 	case "json", "jsonb":
 		return typed(`{"canary": "` + text + `"}`)
 	case "bytea":
-		return "convert_to(" + literal(text) + ", 'UTF8')::" + c.cast
+		return "convert_to(" + manifest.Literal(text) + ", 'UTF8')::" + c.cast
 	case "inet", "cidr":
 		return typed(fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255))
 	case "macaddr", "macaddr8":

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // acceptedChecks hold the manifest's list of accepted findings to what was found. They come after all that judge
@@ -18,7 +19,7 @@ func acceptedChecks() []Check {
 
 // acceptable reports whether somebody may answer for what a check finds.
 func (c *Check) acceptable() bool {
-	return c.Kind == Static && !c.Severity.AtLeast(High) && c.look != nil
+	return c.Kind == Static && !c.Severity.AtLeast(High) && c.look != nil && !strings.HasPrefix(c.ID, "accepted.")
 }
 
 // accept parts the findings that the manifest accepts from the rest.
@@ -26,7 +27,7 @@ func (j *judge) accept(check Check, findings []Finding) (left []Finding, accepte
 	id := cmp.Or(check.accepted, check.ID)
 	for _, f := range findings {
 		a := j.m.Accepts(id, f.Object)
-		if a == nil || check.Severity.AtLeast(High) || check.Kind == Probe && check.accepted == "" {
+		if by := checkOf(id); a == nil || by == nil || !by.acceptable() {
 			left = append(left, f)
 			continue
 		}
@@ -63,6 +64,8 @@ func acceptedRefused(j *judge) {
 			j.found(quote(a.Check), "There is no such check.", "Correct the entry under accepted in the manifest: garant isolation checks lists them.")
 		case check.Kind == Probe:
 			j.found(a.Check, "It is a probe: what it finds has a cause that another check names.", "Accept the finding of that check, or mend it; remove the entry from accepted in the manifest.")
+		case strings.HasPrefix(check.ID, "accepted."):
+			j.found(a.Check, "It is about this list itself.", "Mend the list, and remove the entry from accepted in the manifest.")
 		case !check.acceptable():
 			j.found(a.Check, "Its findings are of high severity or worse.", "Mend them, and remove the entry from accepted in the manifest.")
 		}

@@ -135,7 +135,7 @@ func careless(t testing.TB, role string) string {
 
 func serve(conn net.Conn, held *pgconn.HijackedConn) {
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second)) // the next client waits as long for one that stays
 	client := pgproto3.NewBackend(conn, conn)
 	if _, err := client.ReceiveStartupMessage(); err != nil {
 		return

@@ -102,7 +102,7 @@ func tokenMutations() []mutation {
 		sql("token.admitted", `GRANT EXECUTE ON FUNCTION garant.enter(bytea) TO visitor`, `REVOKE EXECUTE ON FUNCTION garant.enter(bytea) FROM visitor`),
 		sql("token.not_admitted", `REVOKE EXECUTE ON FUNCTION garant.writer_uuid() FROM app`, `GRANT EXECUTE ON FUNCTION garant.writer_uuid() TO app`),
 		sql("token.function_changed", `CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(current_setting('backtrace_functions'), '')::uuid`,
-			`CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(split_part(current_setting('backtrace_functions'), 'garant_7510', 2), '')::uuid`),
+			`CREATE OR REPLACE FUNCTION garant.tenant_uuid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE RETURN nullif(split_part(current_setting('backtrace_functions'), '_garant_7510', 2), '')::uuid`),
 		sql("token.function_changed", `ALTER FUNCTION garant.enter(bytea) RESET search_path`, `ALTER FUNCTION garant.enter(bytea) SET search_path = pg_catalog, pg_temp`),
 		sql("token.function_changed", `ALTER FUNCTION garant.enter(bytea) SECURITY INVOKER`, `ALTER FUNCTION garant.enter(bytea) SECURITY DEFINER`),
 		sql("token.stranger", `CREATE FUNCTION garant.enter(text) RETURNS void LANGUAGE sql AS ''; ALTER FUNCTION garant.enter(text) OWNER TO garant_sec; REVOKE ALL ON FUNCTION garant.enter(text) FROM PUBLIC`, `DROP FUNCTION garant.enter(text)`),
@@ -114,10 +114,10 @@ func tokenMutations() []mutation {
 		sql("token.sec_groups", `GRANT pg_monitor TO garant_sec`, `REVOKE pg_monitor FROM garant_sec`),
 		sql("token.keeper", `GRANT garant_keeper TO app`, `REVOKE garant_keeper FROM app`),
 		sql("token.createrole", `ALTER ROLE visitor CREATEROLE`, `ALTER ROLE visitor NOCREATEROLE`),
-		sql("token.standing_pin", `ALTER DATABASE shop SET backtrace_functions = 'garant_wu'`, `ALTER DATABASE shop RESET backtrace_functions`),
+		sql("token.standing_pin", `ALTER DATABASE shop SET backtrace_functions = '_garant_7510'`, `ALTER DATABASE shop RESET backtrace_functions`),
 		sql("token.standing_pin", `ALTER ROLE visitor SET garant.context = 'x'`, `ALTER ROLE visitor RESET garant.context`),
 		{check: "token.standing_pin_file", during: func(w *world) func() {
-			w.exec(w.super, `ALTER SYSTEM SET backtrace_functions = 'garant_wu'`)
+			w.exec(w.super, `ALTER SYSTEM SET backtrace_functions = '_garant_7510'`)
 			return func() { w.exec(w.super, `ALTER SYSTEM RESET backtrace_functions`) }
 		}},
 		sql("token.pin_grant", `GRANT SET ON PARAMETER backtrace_functions TO app`, `REVOKE SET ON PARAMETER backtrace_functions FROM app`),

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
@@ -71,17 +70,7 @@ func plainError(err error) string {
 }
 
 // code is the SQLSTATE of an error, empty when the database did not answer.
-func code(err error) string {
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) {
-		return answer.Code
-	}
-	var fault *pg.Fault
-	if errors.As(err, &fault) {
-		return fault.SQLState
-	}
-	return ""
-}
+func code(err error) string { return pg.SQLState(err) }
 
 // refusal reports whether an error is one of those by which the database is to refuse something.
 func refusal(err error, codes ...string) bool { return slices.Contains(codes, code(err)) }

@@ -121,14 +121,14 @@ func forgedToken(a *attempt) {
 func (a *attempt) pins() []string {
 	form := map[string]byte{manifest.TypeUUID: 'u', manifest.TypeBigint: 'i', manifest.TypeText: 't'}[a.m.Key.Type]
 	key := map[string]string{manifest.TypeUUID: "0b00000000004000800000000000000b", manifest.TypeBigint: "0000000000007532", manifest.TypeText: "6761"}[a.m.Key.Type]
-	pin := "garant_" + strings.Repeat("0", 31) + "1" + "70" + strings.Repeat("0", 32) + "77" + "garant_" + fmt.Sprintf("%02x%02x", form, len(key)/2) + key
+	pin := "garant_" + strings.Repeat("0", 31) + "1" + "70" + strings.Repeat("0", 32) + "77_garant_" + fmt.Sprintf("%02x%02x", form, len(key)/2) + key
 	return []string{pin, strings.Repeat("0", 64+16) + strings.Repeat("7", 16) + pin}
 }
 
 func contextSet(a *attempt) {
 	err := a.live.within(a.ctx, func(tx pgx.Tx) error {
-		pin := literal(a.pins()[0])
-		ticket := literal(a.pins()[1])
+		pin := manifest.Literal(a.pins()[0])
+		ticket := manifest.Literal(a.pins()[1])
 		for _, way := range []struct{ name, sql string }{
 			{"SET", `SET LOCAL backtrace_functions = ` + pin},
 			{"set_config", `SELECT set_config('backtrace_functions', ` + pin + `, true)`},

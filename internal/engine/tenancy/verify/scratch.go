@@ -17,6 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/internal/token"
@@ -238,12 +239,12 @@ func (c *catalogue) recreateDefaults(apps []login) []string {
 		}
 		key := at{"0", s.database}
 		if s.role != everybody {
-			key.role = "(SELECT oid FROM pg_roles WHERE rolname = " + literal(c.roles[s.role].name) + ")"
+			key.role = "(SELECT oid FROM pg_roles WHERE rolname = " + manifest.Literal(c.roles[s.role].name) + ")"
 		}
 		if lines[key] == nil {
 			order = append(order, key)
 		}
-		lines[key] = append(lines[key], literal(s.name+"="+s.value))
+		lines[key] = append(lines[key], manifest.Literal(s.name+"="+s.value))
 	}
 	for _, key := range order {
 		database := "0"
@@ -254,9 +255,6 @@ func (c *catalogue) recreateDefaults(apps []login) []string {
 	}
 	return list
 }
-
-// literal writes a string for SQL; standard_conforming_strings is on in the copy's cluster.
-func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // withoutPassword takes the password out of an address, so that it stands in no list of processes.
 func withoutPassword(address string) (string, error) {

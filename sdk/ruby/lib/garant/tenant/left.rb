@@ -21,7 +21,20 @@ module Garant
       # Whether a statement is of a kind that prepares nothing, defines nothing and runs no other text as a statement.
       def plain?(sql)
         sql = uncommented(sql.b)
-        PLAIN.key?(sql[/\A[a-z]*/i].downcase) || sql.match?(/\Aset\s+(local|transaction|constraints)(?!\S)/i)
+        word = sql[/\A[a-z]*/i].downcase
+        PLAIN.key?(word) ? !lasts?(word, sql) : sql.match?(/\Aset\s+(local|transaction|constraints)(?!\S)/i)
+      end
+
+      # Whether a statement of a kind that leaves nothing may leave something all the same: a table of SELECT INTO, which may be a
+      # temporary one, or a setting, by itself or in a text that a function takes for a statement.
+      def lasts?(word, sql)
+        return true if sql.match?(/set_config|pg_settings|_to_xml|ts_stat|ts_rewrite|u&"/i)
+        return false unless %w[select with values table].include?(word)
+
+        sql.to_enum(:scan, /(?<![\w$\x80-\xff])into(?![\w$\x80-\xff])/in).any? do
+          at = Regexp.last_match.begin(0)
+          word != "with" || !sql[0, at].match?(/(insert|merge)\s+\z/i) || sql[at..].match?(/temp/i)
+        end
       end
 
       # Takes off what may stand before a statement: blanks, parentheses, comments, which nest in PostgreSQL.
