@@ -255,13 +255,13 @@ func testKnownLeaks(t *testing.T, a *attacker) {
 	a.s.owner(`ANALYZE customer.application`)
 	in := `BEGIN;;SELECT garant.enter('\x` + a.token + `');;`
 	for name, c := range map[string]struct{ script, shows string }{
-		"how many rows the filter removed":       {in + `SET LOCAL enable_indexscan = off;;SET LOCAL enable_bitmapscan = off;;SET LOCAL enable_indexonlyscan = off;;EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT id FROM customer.application`, `Rows Removed by Filter: \d+`},
-		"about how many rows the table has":      {`SELECT reltuples::bigint FROM pg_class WHERE oid = 'customer.application'::regclass`, `(?m)^1\d\d $`},
-		"that others are connected":              {`SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'`, `(?m)^[1-9]`},
-		"how often tables are written":           {`SELECT n_tup_ins >= 0 FROM pg_stat_all_tables WHERE relid = 'customer.application'::regclass`, `(?m)^t`},
-		"messages between sessions of the role":  {`LISTEN anything;;NOTIFY anything, 'of one customer'`, `\[NOTIFY\]`},
-		"half of a session's id, among locks":    {in + `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'`, `(?m)^[1-9]`},
-		"a lock that makes an entry wait for it": {in + `SELECT pg_advisory_xact_lock(1197568609, 1)`, `\[SELECT 1\]`},
+		"how many rows the filter removed":         {in + `SET LOCAL enable_indexscan = off;;SET LOCAL enable_bitmapscan = off;;SET LOCAL enable_indexonlyscan = off;;EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT id FROM customer.application`, `Rows Removed by Filter: \d+`},
+		"about how many rows the table has":        {`SELECT reltuples::bigint FROM pg_class WHERE oid = 'customer.application'::regclass`, `(?m)^1\d\d $`},
+		"that others are connected":                {`SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'`, `(?m)^[1-9]`},
+		"how often tables are written":             {`SELECT n_tup_ins >= 0 FROM pg_stat_all_tables WHERE relid = 'customer.application'::regclass`, `(?m)^t`},
+		"messages between sessions of the role":    {`LISTEN anything;;NOTIFY anything, 'of one customer'`, `\[NOTIFY\]`},
+		"hashes of sessions and tenants, as locks": {in + `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'`, `(?m)^[1-9]`},
+		"a lock that makes an entry wait for it":   {in + `SELECT pg_advisory_xact_lock(1197568513::bigint << 32)`, `\[SELECT 1\]`},
 	} {
 		if out := a.run(c.script); !regexp.MustCompile(c.shows).MatchString(out) {
 			t.Errorf("%s is closed now; say so in the threat model:\n%s", name, out)
