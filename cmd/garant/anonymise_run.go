@@ -126,8 +126,8 @@ func (k *anonymiseRunCmd) Run(ctx context.Context, con console) error {
 	if err != nil {
 		return err
 	}
-	r, err := anonymise.Copy(ctx, o)
-	defer r.Close()
+	r, err := anonymise.Copy(ctx, o) // the report tells how far it came
+	defer func() { r.Close() }()
 	var published *anonymise.Published
 	if err == nil && r.Passed() && !k.Proof {
 		published, err = anonymise.Publish(ctx, anonymise.PublishOptions{Target: o.Target, Report: r, Developers: k.Developer})

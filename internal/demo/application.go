@@ -114,7 +114,7 @@ func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.E
 			return err
 		}
 	}
-	var pools tenant.Router = tenant.Single(a.pools[productionName])
+	pools := tenant.Router(tenant.Single(a.pools[productionName]))
 	if garant != nil {
 		pools = &tenant.Places{
 			Audience: productionName, Pools: a.pools, Grace: time.Hour,

@@ -25,7 +25,7 @@ const (
 // subjects tells what a table is about, by the words of its name. To add a word, add it to its line, folded, in the singular.
 var subjects = sync.OnceValue(func() map[string]subject {
 	words := map[string]subject{}
-	for s, text := range map[subject]string{
+	for s, text := range map[subject]string{ //nolint:gosec // words, no credentials
 		ofPersons: `user person people human individual individu customer client contact member patient employee staff candidate applicant student pupil teacher
 			instructor instructeur administrateur gestionnaire expert agent author owner guest visitor attendee participant subscriber voter volunteer donor tenantmember
 			actor artist driver doctor physician nurse provider relative spouse child parent guardian player athlete admin superadmin manager lead prospect recipient

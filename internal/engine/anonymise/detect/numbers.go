@@ -119,18 +119,6 @@ func isFrench(d []byte) bool {
 	return 97-number(plain[:13])%97 == number(plain[13:])
 }
 
-// isDutch tells whether nine digits pass the eleven test of the burgerservicenummer. One number in eleven does, so that a name must speak for it too.
-func isDutch(d []byte) bool {
-	if len(d) != 9 {
-		return false
-	}
-	sum := -int(d[8] - '0')
-	for i := range 8 {
-		sum += int(d[i]-'0') * (9 - i)
-	}
-	return sum != 0 && sum%11 == 0
-}
-
 // isSwiss tells whether 13 digits are an AHV/AVS number: 756 and the check digit of an EAN-13.
 func isSwiss(d []byte) bool {
 	if len(d) != 13 || string(d[:3]) != "756" {

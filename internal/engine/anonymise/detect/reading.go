@@ -219,7 +219,7 @@ func (x *context) weakly(words []string, m sense) reading {
 		return reading{kind: personal.None, confidence: Fair, because: append(r.because, why...), word: m.word, weak: true}
 	}
 	open := func(others ...personal.Kind) reading {
-		r.confidence, r.others = Unknown, append(others, personal.None)
+		r.confidence, r.others = Unknown, slices.Concat(others, []personal.Kind{personal.None})
 		return r
 	}
 	is := func(k personal.Kind, c Confidence, why []Reason, others ...personal.Kind) reading {

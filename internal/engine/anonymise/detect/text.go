@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
@@ -47,7 +48,7 @@ func byText(c *Column, named reading) Result {
 // weigh: most samples are of one kind.
 func weigh(named reading, seen *content) Result {
 	said, k := named.kind, seen.kind
-	reasons := append(named.because, seen.reason())
+	reasons := slices.Concat(named.because, []Reason{seen.reason()})
 	clear := named.confidence > Unknown
 	switch {
 	case clear && said == k:

@@ -160,7 +160,7 @@ func (s *Scanner) Value(f *Field, value []byte) {
 	s.End()
 }
 
-// Begin, Write and End scan a value of any length in bounded memory.
+// Begin begins a value of any length, which Write and End scan in bounded memory.
 func (s *Scanner) Begin(f *Field) {
 	s.values++
 	s.inflated = 0

@@ -37,7 +37,8 @@ func BenchmarkWords(b *testing.B) {
 	text := []byte(strings.Repeat(prose, 100))
 	h, words := newHasher(), make([]Word, 0, 512)
 	b.ReportAllocs()
-	defer processor(b, len(text))()
+	done := processor(b, len(text))
+	defer done()
 	for b.Loop() {
 		for i := 0; ; i = int(words[len(words)-1].End) {
 			if words = h.words(words[:0], text, i); len(words) == 0 {

@@ -23,7 +23,6 @@ type dateShift struct {
 	most   int64 // days
 	past   bool
 	family Family
-	shape  *shaper
 	key    []byte
 }
 

@@ -204,7 +204,7 @@ func (t *emailTransformer) Append(dst, value []byte, row Row) ([]byte, error) {
 	switch {
 	case len(trimmed) == 0:
 		return append(dst, value...), nil
-	case bytes.IndexByte(value, '@') < 0 || bytes.IndexAny(trimmed, " \t\r\n,;<>\"") < 0:
+	case bytes.IndexByte(value, '@') < 0 || !bytes.ContainsAny(trimmed, " \t\r\n,;<>\""):
 		return t.appendAddress(dst, value)
 	}
 	// "Éric Dupont" <eric@example.be>, others@example.be

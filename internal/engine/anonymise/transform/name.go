@@ -232,10 +232,10 @@ func (n *namer) assign(value []byte) {
 			capitals++
 		}
 	}
-	switch {
-	case count == 0:
+	switch count {
+	case 0:
 		return
-	case count == 1:
+	case 1:
 		if n.words[first].given && first == 0 {
 			n.words[first].role = roleGiven
 		}

@@ -75,7 +75,8 @@ func (t *postcodeTransformer) Append(dst, value []byte, row Row) ([]byte, error)
 	for again := 0; ; again++ {
 		code := t.of(t.fold, row, again).Postcode
 		start := len(dst)
-		out := append(dst, code...)
+		out := dst
+		out = append(out, code...)
 		if t.number {
 			n := start
 			for n < len(out) && '0' <= out[n] && out[n] <= '9' {

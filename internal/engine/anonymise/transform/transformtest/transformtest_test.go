@@ -271,9 +271,8 @@ func TestPostgreSQLReadsThem(t *testing.T) {
 
 // faulty does one thing wrong.
 type faulty struct {
-	n   int
-	do  func(n int, dst, value []byte) ([]byte, error)
-	buf []byte
+	n  int
+	do func(n int, dst, value []byte) ([]byte, error)
 }
 
 func (f *faulty) Append(dst, value []byte, _ transform.Row) ([]byte, error) {
