@@ -78,6 +78,11 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	garant := tenant.Endpoint{URL: o.garant, APIToken: func(context.Context) (string, error) { return bearer, nil }}
 	places := &tenant.Places{Endpoint: garant, Audience: o.database, Pools: map[string]*pgxpool.Pool{}, Grace: 5 * time.Minute}
 	places.URL = strings.TrimSuffix(o.garant, "/token") + "/route"
+	defer func() {
+		for _, pool := range places.Pools {
+			pool.Close()
+		}
+	}()
 	for _, name := range append([]string{o.database}, o.places...) {
 		variable := "SPONSORSHIP_DATABASE"
 		if name != o.database {
@@ -87,7 +92,6 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 		if err != nil || env(variable) == "" {
 			return fmt.Errorf("the address in %s cannot be read: write it as postgres://app:password@host/database?sslmode=verify-full", variable)
 		}
-		defer pool.Close()
 		places.Pools[name] = pool
 	}
 	client, err := trusting(o.authority)
