@@ -131,7 +131,7 @@ var works = []work{
 		return e.id, err
 	}},
 	{name: "20 lookups", goal: 1.08, s: 1.5, do: inTx(20, lookUp)},
-	{name: "20 lookups after Begin", goal: 1.08, s: 1.5, do: begun(20, lookUp)},
+	{name: "Begin, 20 lookups", goal: 1.08, s: 1.5, do: begun(20, lookUp)},
 	{name: "one page of 100", added: 50 * time.Microsecond, far: 1.10, do: func(ctx context.Context, o on, d draw) (int64, error) {
 		rows, err := o.query(ctx, page, d.base.Add(time.Duration(d.ids[0])*time.Second), d.ids[0])
 		if err != nil {
