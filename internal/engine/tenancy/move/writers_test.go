@@ -29,6 +29,7 @@ type writer struct {
 	deleted map[string]bool
 	longest time.Duration // that one write took, from the first attempt
 	changed int
+	cut     int // connections that the end which the tenant left has ended, while they asked to come in or were in
 }
 
 func (w *world) writer(of uuid.UUID) *writer {
@@ -64,6 +65,10 @@ func (r *writer) once(ctx context.Context, n int) error {
 				r.at = running.shared
 			}
 			r.changed++
+		case errors.As(err, &state) && state.Code == "57P01": // nothing was acknowledged
+			r.conns[r.at] = nil
+			r.cut++
+			return nil
 		case errors.As(err, &state) && (state.Code == "40001" || state.Code == "40P01"):
 		default:
 			return err
@@ -153,6 +158,9 @@ func TestWritersDuringMove(t *testing.T) {
 		total += len(r.acked)
 		if i < 3 && r.changed < 2 {
 			t.Errorf("writer %d never followed the tenant", i)
+		}
+		if most := map[bool]int{true: 2}[i < 3]; r.cut > most { // one a move; none of another tenant
+			t.Errorf("writer %d was cut off %d times, want %d at most", i, r.cut, most)
 		}
 		for id := range r.acked {
 			if notes[id] != 1 || events[id] != 1 {
