@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/garant-project/garant/internal/discover"
@@ -26,7 +27,7 @@ type copying struct {
 }
 
 func (c *copying) options(con console, to string) (anonymise.Options, error) {
-	o := anonymise.Options{Workers: c.Workers}
+	o := anonymise.Options{Workers: c.Workers, Origin: anonymise.OriginHand}
 	if c.MaxRow < 1 || c.MaxRow > 1024 {
 		return o, errs.New(errs.Invalid, "anonymise.row", "A row may have 1 to 1024 MB.").WithFix("Correct --max-row.")
 	}
@@ -139,11 +140,12 @@ func (k *anonymiseRunCmd) Run(ctx context.Context, con console) error {
 	if k.JSON {
 		type answer struct {
 			*anonymise.Report
-			Passed    bool                    `json:"passed"`
-			Published *anonymise.Published    `json:"published,omitempty"`
-			Cleaned   []anonymise.Certificate `json:"cleaned,omitempty"`
+			Passed     bool                    `json:"passed"`
+			Anonymised bool                    `json:"anonymised"`
+			Published  *anonymise.Published    `json:"published,omitempty"`
+			Cleaned    []anonymise.Certificate `json:"cleaned,omitempty"`
 		}
-		if err := json.NewEncoder(con.out).Encode(answer{r, r.Passed(), published, cleaned}); err != nil {
+		if err := json.NewEncoder(con.out).Encode(answer{r, r.Passed(), r.Anonymised(), published, cleaned}); err != nil {
 			return err
 		}
 	} else if err == nil {
@@ -179,6 +181,15 @@ func sayReport(w io.Writer, r *anonymise.Report) {
 	}
 	for _, l := range r.LeftOut {
 		_, _ = fmt.Fprintln(w, "Left out: "+l)
+	}
+	if r.Anonymised() {
+		_, _ = fmt.Fprintln(w, "Anonymised: nobody can be found again, from the copy or with a look into the source.")
+	} else if len(r.Linkable) > 0 {
+		_, _ = fmt.Fprintf(w, "Pseudonymised only: who may query the source leads rows back by %s", strings.Join(r.Linkable[:min(3, len(r.Linkable))], ", "))
+		if more := len(r.Linkable) - 3; more > 0 {
+			_, _ = fmt.Fprintf(w, " and %d other columns", more)
+		}
+		_, _ = fmt.Fprintln(w, ".")
 	}
 	if len(r.Problems) == 0 {
 		return
@@ -258,7 +269,7 @@ func (k *anonymiseListCmd) Run(ctx context.Context, con console) error {
 	for _, c := range all {
 		of := "made by nobody's run"
 		if c.Run != "" {
-			of = "run " + c.Run + ", data of " + c.Began.UTC().Format(time.RFC3339)
+			of = "run " + c.Run + " (" + c.Origin + "), data of " + c.Began.UTC().Format(time.RFC3339)
 		}
 		_, _ = fmt.Fprintf(con.out, "%-8s %s, %.1f MB, %s\n", c.State, c.Database, float64(c.Bytes)/1e6, of)
 	}

@@ -1,11 +1,16 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,9 +34,16 @@ type Options struct {
 	BinDir     string   // of pg_dump and pg_restore; empty: searched for
 	MaxRow     int      // bytes that a row of the source may have in text form; 0: 16 MiB
 	Developers []string // roles of the target that will use the copy
+	Origin     string   // what started the run: OriginSchedule, OriginHand or the name of somebody; empty: OriginHand
 	Limits     leak.Limits
 	Say        func(Progress) // nil: nobody listens
 }
+
+// Origins of runs that are no names.
+const (
+	OriginSchedule = "schedule" // nobody: it was due
+	OriginHand     = "hand"     // somebody at a command line
+)
 
 // Stage is a part of a run.
 type Stage string
@@ -121,6 +133,9 @@ func (o Options) checked() (Options, error) {
 			return o, unknown(fmt.Sprintf("The language of the plan: %v.", err), "Correct it.")
 		}
 	}
+	if o.Origin = cmp.Or(o.Origin, OriginHand); len(o.Origin) > 200 || !utf8.ValidString(o.Origin) || strings.ContainsFunc(o.Origin, unicode.IsControl) {
+		return o, errs.New(errs.Invalid, "anonymise.origin", "What started the run is no name.").WithFix("Take up to 200 letters.")
+	}
 	if o.Workers <= 0 {
 		o.Workers = min(8, runtime.GOMAXPROCS(0))
 	}
@@ -147,6 +162,7 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 	if r.o, err = o.checked(); err != nil {
 		return r.report, err
 	}
+	r.report.Origin, r.report.Plan = r.o.Origin, digest(r.o.Plan)
 	if r.source, err = newServer(atSource, o.Source); err != nil {
 		return r.report, err
 	}
@@ -167,7 +183,7 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 		}
 		return r.report, err
 	}
-	r.report.Database = r.staging.database
+	r.report.Database, r.report.Ended = r.staging.database, time.Now().UTC()
 	if err = r.staging.leave(ctx, r.report.provenance()); err != nil {
 		r.staging.drop()
 		return r.report, err
@@ -242,6 +258,7 @@ func (r *run) schema(ctx context.Context) error {
 		return err
 	}
 	r.counts = make([]counts, len(r.layout.tables))
+	r.report.Linkable = linkable(r.o.Plan, &db)
 	if err := r.fits(); err != nil {
 		return err
 	}
@@ -253,7 +270,7 @@ func (r *run) schema(ctx context.Context) error {
 		return err
 	}
 	defer hangUp(there)
-	if err := apart(ctx, r.snapshot.conn, there); err != nil {
+	if err := r.apart(ctx, there); err != nil {
 		return err
 	}
 	if err := r.roles(ctx, there); err != nil {
@@ -267,7 +284,7 @@ func (r *run) schema(ctx context.Context) error {
 	if db.LargeObjects > 0 {
 		r.report.LeftOut = append(r.report.LeftOut, fmt.Sprintf("%d large objects", db.LargeObjects))
 	}
-	if r.staging, err = newStaging(ctx, r.target, r.o.Name, r.snapshot.conn, r.report.Began); err != nil {
+	if r.staging, err = newStaging(ctx, r.target, r.o.Name, r.snapshot.conn, r.report); err != nil {
 		return err
 	}
 	r.report.Run = r.staging.id
@@ -296,15 +313,19 @@ func (r *run) fits() error {
 	return nil
 }
 
-// apart refuses a target in the source's cluster, or in a replica of it.
-func apart(ctx context.Context, source, target *pgx.Conn) error {
-	here, err := system(ctx, source)
+// apart notes what the source is, and refuses a target in its cluster or in a replica of it.
+func (r *run) apart(ctx context.Context, target *pgx.Conn) error {
+	here, err := system(ctx, r.snapshot.conn)
 	if err != nil {
 		return failed(atSource, "Asking which cluster it is", err)
 	}
 	there, err := system(ctx, target)
 	if err != nil {
 		return failed(atTarget, "Asking which cluster it is", err)
+	}
+	r.report.Source = SourceReport{System: strconv.FormatInt(here, 10)}
+	if err := r.snapshot.tx.QueryRow(ctx, `SELECT current_database()`).Scan(&r.report.Source.Database); err != nil {
+		return failed(atSource, "Asking which database it is", err)
 	}
 	if here == there {
 		return errs.New(errs.Invalid, "anonymise.same_cluster", "The target is the cluster of the source.").WithFix("Name a server of its own for copies: whoever works there must have no way to production.")
