@@ -245,3 +245,10 @@ func anonymisedFacets() []databaseFacet {
 			keep(func(to, x *Anonymised) { to.MaxAge = x.MaxAge })},
 	}
 }
+
+// CopyWaits reports whether a second person still has to confirm what somebody changed of the plan or of where the copy stands: no copy is made by it until then.
+func (d Database) CopyWaits(pending []Reduction) bool {
+	return slices.ContainsFunc(pending, func(r Reduction) bool {
+		return r.Key == "databases."+d.Name+".anonymised.plan" || r.Key == "databases."+d.Name+".anonymised.place"
+	})
+}

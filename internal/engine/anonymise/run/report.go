@@ -150,8 +150,8 @@ func (r *Report) proved() {
 	r.Proven = true
 }
 
-// proof is a hash of the report, by which a database says that it is the one that was proven.
-func (r *Report) proof() string {
+// Proof is a hash of the report, by which a database says that it is the one that was proven.
+func (r *Report) Proof() string {
 	b, _ := json.Marshal(r) // no type of it fails
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
@@ -159,7 +159,7 @@ func (r *Report) proof() string {
 
 func (r *Report) provenance() provenance {
 	p := provenance{
-		Garant: "copy", Run: r.Run, Name: r.Name, Origin: r.Origin, Began: r.Began, Ended: r.Ended, Plan: r.Plan, Source: r.Source, Anonymised: r.Anonymised(), Proof: r.proof(),
+		Garant: "copy", Run: r.Run, Name: r.Name, Origin: r.Origin, Began: r.Began, Ended: r.Ended, Plan: r.Plan, Source: r.Source, Anonymised: r.Anonymised(), Proof: r.Proof(),
 		Proofs: &Proofs{Tables: len(r.Tables), Objects: r.Schema.Objects, ForeignKeys: r.Schema.ForeignKeys, Persons: len(r.Persons), Linkable: len(r.Linkable), Entries: r.Set.Entries},
 	}
 	for _, t := range r.Tables {
