@@ -157,6 +157,9 @@ func (k *anonymiseRunCmd) Run(ctx context.Context, con console) error {
 			}
 		}
 	}
+	if err != nil && !k.JSON {
+		sayQuestions(con.err, r.Questions)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -197,6 +200,21 @@ func sayReport(w io.Writer, r *anonymise.Report) {
 	_, _ = fmt.Fprintln(w, "Not proven, and so not served:")
 	for _, p := range r.Problems {
 		_, _ = fmt.Fprintln(w, "  "+p)
+	}
+}
+
+// sayQuestions writes what the plan leaves open beyond the first, which is in the error.
+func sayQuestions(w io.Writer, questions []anonymise.Question) {
+	for _, q := range questions[min(1, len(questions)):] {
+		at := ""
+		if q.Line > 0 {
+			at = fmt.Sprintf("line %d: ", q.Line)
+		}
+		where := q.Table
+		if q.Column != "" {
+			where += "." + q.Column
+		}
+		_, _ = fmt.Fprintf(w, "# %s%s %s: %s\n%s", at, where, q.Path, q.Text, q.YAML)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -38,6 +37,9 @@ func (f *finder) Find(dst []transform.Mention, text []byte) []transform.Mention 
 
 // copyRows carries the rows of all tables over.
 func (r *run) copyRows(ctx context.Context, set *seen.Set, scan *leak.Scan, attacks []*reidentify.Attack) error {
+	if err := r.newPaths(set.Prober()); err != nil {
+		return err
+	}
 	units, err := r.layout.units(r.relations, func(t *table) bool { return !t.empty })
 	if err != nil {
 		return err
@@ -287,7 +289,7 @@ func (w *copier) replace(i int, c *column, tr transform.Transformer, field []byt
 		return nil
 	}
 	if err != nil {
-		return w.refused(c, err)
+		return w.refused(c, value, err)
 	}
 	if made == nil {
 		made = []byte{} // nil would be NULL
@@ -328,36 +330,6 @@ func (w *copier) scanKept(t *table) {
 		}
 		w.scanner.Value(c.field, value)
 	}
-}
-
-// refused says why a value cannot be replaced. Of a document's path only what looks like a name of the application's is told.
-func (w *copier) refused(c *column, err error) error {
-	var path *transform.UnknownPathError
-	if errors.As(err, &path) {
-		return errs.New(errs.Invalid, "anonymise.path", fmt.Sprintf("The plan does not know the path %s of %s (line %d).", w.tellable(path.Path), c.shape.Name, c.plan.Line)).
-			WithFix("Add it to the paths of the column, with a transformer; garant anonymise plan --diff proposes one.")
-	}
-	return errs.New(errs.Invalid, "anonymise.value", fmt.Sprintf("The transformer %s cannot replace a value of %s (line %d): %v.", c.plan.Transform.Name, c.shape.Name, c.plan.Line, err)).
-		WithFix("Take another transformer for it.")
-}
-
-func (w *copier) tellable(path string) string {
-	if len(path) > 120 || !utf8.ValidString(path) {
-		return "(not shown: too long)"
-	}
-	for _, part := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
-		for _, r := range part {
-			if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '_' && r != '-' {
-				return "(not shown: a key of it may be a value)"
-			}
-		}
-		for _, k := range []personal.Kind{personal.FamilyName, personal.FullName, personal.Username} {
-			if w.env.Taken.Taken(k, []byte(part)) {
-				return "(not shown: a key of it is a value)"
-			}
-		}
-	}
-	return path
 }
 
 // seenBy is what an attacker knows of a value and what the copy shows of it.

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode"
@@ -83,6 +84,10 @@ type run struct {
 	progress    *progress
 	report      *Report
 	guarded     bool // the source has a schema garant
+	database    catalog.Database
+	samples     plan.Samples
+	paths       []plan.Problem // of samples, that the plan does not know
+	asking      sync.Mutex
 	sourceMajor string
 }
 
@@ -194,17 +199,18 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 
 // make goes through the stages.
 func (r *run) make(ctx context.Context) (err error) {
-	if r.snapshot, err = takeSnapshot(ctx, r.source); err != nil {
-		return err
-	}
 	defer func() {
-		r.snapshot.release()
-		r.report.SnapshotSeconds = r.snapshot.held.Seconds()
+		if r.snapshot != nil {
+			r.snapshot.release()
+			r.report.SnapshotSeconds = r.snapshot.held.Seconds()
+		}
+		if r.dump != nil {
+			r.dump.close()
+		}
 	}()
 	if err := r.stage(ctx, StageSchema, r.schema); err != nil {
 		return err
 	}
-	defer r.dump.close()
 	if err := r.plantable(); err != nil {
 		return err
 	}
@@ -247,12 +253,21 @@ func (r *run) make(ctx context.Context) (err error) {
 	return r.stage(ctx, StageProof, func(ctx context.Context) error { return r.prove(ctx, source, scan, attacks) })
 }
 
-// schema reads the catalogue, holds the plan against it, and makes the tables.
-func (r *run) schema(ctx context.Context) error {
+// schema holds the plan against the source, takes the snapshot and makes the tables.
+func (r *run) schema(ctx context.Context) (err error) {
+	if err := r.questions(ctx); err != nil {
+		return err
+	}
+	if r.snapshot, err = takeSnapshot(ctx, r.source); err != nil {
+		return err
+	}
 	r.sourceMajor = major(r.snapshot.conn)
 	db, err := catalog.Read(ctx, r.snapshot.tx)
 	if err != nil {
 		return failed(atSource, "Reading the catalogue", err)
+	}
+	if err := r.again(&db); err != nil {
+		return err
 	}
 	if r.layout, err = lay(r.o.Plan, &db); err != nil {
 		return err
