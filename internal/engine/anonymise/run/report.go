@@ -35,7 +35,7 @@ type Report struct {
 	LeftOut         []string      `json:"left_out,omitempty"` // of the source's schema
 	Leaks           *leak.Report  `json:"leaks,omitempty"`
 	Persons         []Measured    `json:"persons,omitempty"`
-	Linkable        []string      `json:"linkable,omitempty"`  // columns by whose values somebody who may query production leads rows back; none: the copy is anonymised, else pseudonymised
+	Linkable        []Linked      `json:"linkable,omitempty"`  // values by which somebody who may query production leads rows back; none: the copy is anonymised, else pseudonymised
 	Questions       []Question    `json:"questions,omitempty"` // that the plan leaves open
 	Problems        []string      `json:"problems,omitempty"`  // for which the copy must not be published
 	Proven          bool          `json:"proven"`
@@ -49,6 +49,12 @@ type Report struct {
 type SourceReport struct {
 	System   string `json:"system"` // identifier of the cluster, that replicas share
 	Database string `json:"database"`
+}
+
+// Linked is a value that stays, and what it is that leads back to production.
+type Linked struct {
+	Where string      `json:"where"`
+	By    plan.LinkBy `json:"by"`
 }
 
 // StageReport is how long a part of the run took.
