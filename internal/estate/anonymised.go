@@ -62,7 +62,7 @@ func (p *parser) anonymised(n *yaml.Node, at string) *Anonymised {
 	a := &Anonymised{Every: DefaultCopyEvery}
 	if plan := p.required(n, values, at, "plan", "Write file:anonymise.yaml, as garant anonymise plan wrote it."); plan != nil {
 		a.Plan = p.attached(plan, at+".plan", "The plan stands in a file.", "Write file:anonymise.yaml, as garant anonymise plan wrote it.", func(content []byte) (text, fix string) {
-			if o, err := readPlan(content); err != nil || len(o.entries()) == 0 {
+			if o, err := readPlan(content); err != nil || o.root["anonymise"] != 1 || o.root["tables"] == nil {
 				return "The file is not a plan of a copy.", "Let garant anonymise plan write it; it says what is wrong in it."
 			}
 			return "", ""

@@ -29,7 +29,7 @@ const withCopies = company + `databases:
       pause_above: 20
 `
 
-const copyPlan = `version: 1
+const copyPlan = `anonymise: 1
 language: fr-BE
 tables:
   public.member:

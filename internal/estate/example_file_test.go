@@ -17,7 +17,7 @@ func TestExampleParses(t *testing.T) {
 	e, err := estate.Parse(source, estate.Files{
 		"ca.pem":         authority(t, "Ardoise"),
 		"isolation.yaml": []byte("isolation: 1\ndatabase: ardoise\ntables: {customer.applicant: {class: tenant, column: organisation_id}}\n"),
-		"anonymise.yaml": []byte("tables: {customer.applicant: {columns: {id: rekey bigint}}}\n"),
+		"anonymise.yaml": []byte("anonymise: 1\ntables: {customer.applicant: {columns: {id: rekey bigint}}}\n"),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -80,7 +80,7 @@ func runsOf(ctx context.Context, on pg.Querier, database string, limit int) ([]R
 
 // lastRun is the latest run of a database with one of the outcomes (none named: any); nil: there is none.
 func lastRun(ctx context.Context, on pg.Querier, database string, outcomes ...Outcome) (*Run, error) {
-	rows, err := on.Query(ctx, `SELECT `+runColumns+` FROM anonymise.run AS r WHERE r.database = $1 AND (cardinality($2::text[]) = 0 OR r.outcome = ANY ($2)) ORDER BY r.began_at DESC, r.id DESC LIMIT 1`, database, outcomes)
+	rows, err := on.Query(ctx, `SELECT `+runColumns+` FROM anonymise.run AS r WHERE r.database = $1 AND ($2::text[] IS NULL OR r.outcome = ANY ($2)) ORDER BY r.began_at DESC, r.id DESC LIMIT 1`, database, outcomes)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
