@@ -10,8 +10,8 @@ import (
 // What order rows have in a copy would link them to those of the source: the tenth of a thousand customers is the tenth. So pieces of work are taken in random order, ranges of pages within each in another,
 // and the rows of a block in a third. The seeds are drawn anew by each worker and kept nowhere.
 
-// rangePages is how many pages are read in a row: 1 MB.
-const rangePages = 128
+// rangePages is how many pages of a piece are read in a row: a sixteenth, from 32 KB to 1 MB.
+func rangePages(all int64) int64 { return min(128, max(4, all/16)) }
 
 func newOrder() *rand.Rand {
 	var seed [32]byte
@@ -25,13 +25,14 @@ func (u *unit) rows(values string, order *rand.Rand) string {
 	if end == 0 {
 		end = u.pages
 	}
-	n, source := int((end-u.from)/rangePages), sqlName(u.source)
+	size := rangePages(end - u.from)
+	n, source := int((end-u.from)/size), sqlName(u.source)
 	if n < 2 {
 		return `SELECT ` + values + ` FROM ONLY ` + source + u.where()
 	}
 	parts := make([]string, 0, n)
 	for _, i := range order.Perm(n) {
-		one := unit{from: u.from + int64(i)*rangePages, to: u.from + int64(i+1)*rangePages}
+		one := unit{from: u.from + int64(i)*size, to: u.from + int64(i+1)*size}
 		if i == n-1 {
 			one.to = u.to
 		}

@@ -23,8 +23,9 @@ func TestRangesAreReadOnce(t *testing.T) {
 			end = u.pages
 		}
 		var want []string
-		for from := u.from; len(want) == 0 || from+rangePages <= end; from += rangePages {
-			want = append(want, (&unit{from: from, to: from + rangePages}).where())
+		size := rangePages(end - u.from)
+		for from := u.from; len(want) == 0 || from+size <= end; from += size {
+			want = append(want, (&unit{from: from, to: from + size}).where())
 		}
 		last := &want[len(want)-1]
 		if len(want) == 1 {
