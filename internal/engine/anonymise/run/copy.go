@@ -87,11 +87,13 @@ type copier struct {
 	block   []span // where they stand
 	order   *rand.Rand
 	to      *pipe
+	pause   func() error // while the source is busy
 	rows    int64
 }
 
 func (w *copier) work(ctx context.Context, q *queue[unit]) (err error) {
 	defer func() { err = errors.Join(err, w.close()) }()
+	w.pause = func() error { return w.run.load.wait(ctx) }
 	source, err := w.run.source.connect(ctx, "")
 	if err != nil {
 		return err
@@ -105,6 +107,9 @@ func (w *copier) work(ctx context.Context, q *queue[unit]) (err error) {
 	defer hangUp(target)
 	for u, ok := q.take(); ok && ctx.Err() == nil; u, ok = q.take() {
 		t := &w.run.layout.tables[u.table]
+		if err := w.run.load.wait(ctx); err != nil {
+			return err
+		}
 		if err := w.prepare(t); err != nil {
 			return err
 		}
@@ -282,6 +287,9 @@ func (w *copier) full() error {
 
 // give hands the rows of a block on, in random order.
 func (w *copier) give() error {
+	if err := w.pause(); err != nil {
+		return err
+	}
 	mixed := w.to.take()
 	if len(w.block) == 1 { // it may be large
 		mixed, w.out = w.out, mixed
