@@ -88,7 +88,7 @@ func publish(ctx context.Context, t *server, conn *pgx.Conn, o PublishOptions) (
 	for _, d := range have {
 		by[d.Database] = d
 	}
-	if c, ok := by[staging]; !ok || c.Proof != o.Report.proof() || c.Run != o.Report.Run {
+	if c, ok := by[staging]; !ok || c.Proof != o.Report.Proof() || c.Run != o.Report.Run {
 		return nil, errs.New(errs.Conflict, "anonymise.unproven", "The copy that the report proves is not there.").WithFix("Run again.")
 	}
 	if c, ok := by[name]; ok && c.Run == "" {

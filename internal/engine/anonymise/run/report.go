@@ -37,7 +37,7 @@ type Report struct {
 	LeftOut         []string      `json:"left_out,omitempty"` // of the source's schema
 	Leaks           *leak.Report  `json:"leaks,omitempty"`
 	Persons         []Measured    `json:"persons,omitempty"`
-	Linkable        []string      `json:"linkable,omitempty"`  // columns by whose values somebody who may query production leads rows back; none: the copy is anonymised, else pseudonymised
+	Linkable        []Linked      `json:"linkable,omitempty"`  // values by which somebody who may query production leads rows back; none: the copy is anonymised, else pseudonymised
 	Questions       []Question    `json:"questions,omitempty"` // that the plan leaves open
 	Problems        []string      `json:"problems,omitempty"`  // for which the copy must not be published
 	Proven          bool          `json:"proven"`
@@ -51,6 +51,12 @@ type Report struct {
 type SourceReport struct {
 	System   string `json:"system"` // identifier of the cluster, that replicas share
 	Database string `json:"database"`
+}
+
+// Linked is a value that stays, and what it is that leads back to production.
+type Linked struct {
+	Where string      `json:"where"`
+	By    plan.LinkBy `json:"by"`
 }
 
 // StageReport is how long a part of the run took.
@@ -153,8 +159,8 @@ func (r *Report) proved() {
 	r.Proven = true
 }
 
-// proof is a hash of the report, by which a database says that it is the one that was proven.
-func (r *Report) proof() string {
+// Proof is a hash of the report, by which a database says that it is the one that was proven.
+func (r *Report) Proof() string {
 	b, _ := json.Marshal(r) // no type of it fails
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
@@ -162,7 +168,7 @@ func (r *Report) proof() string {
 
 func (r *Report) provenance() provenance {
 	p := provenance{
-		Garant: "copy", Run: r.Run, Name: r.Name, Origin: r.Origin, Began: r.Began, Ended: r.Ended, Plan: r.Plan, Source: r.Source, Anonymised: r.Anonymised(), Proof: r.proof(),
+		Garant: "copy", Run: r.Run, Name: r.Name, Origin: r.Origin, Began: r.Began, Ended: r.Ended, Plan: r.Plan, Source: r.Source, Anonymised: r.Anonymised(), Proof: r.Proof(),
 		Proofs: &Proofs{Tables: len(r.Tables), Objects: r.Schema.Objects, ForeignKeys: r.Schema.ForeignKeys, Persons: len(r.Persons), Linkable: len(r.Linkable), Entries: r.Set.Entries},
 	}
 	for _, t := range r.Tables {

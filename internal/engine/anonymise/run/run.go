@@ -302,7 +302,9 @@ func (r *run) schema(ctx context.Context) (err error) {
 		return err
 	}
 	r.counts = make([]counts, len(r.layout.tables))
-	r.report.Linkable = linkable(r.o.Plan, &db)
+	for _, l := range r.o.Plan.Linkable(&db) {
+		r.report.Linkable = append(r.report.Linkable, Linked{l.Where(), l.By})
+	}
 	if err := r.fits(); err != nil {
 		return err
 	}

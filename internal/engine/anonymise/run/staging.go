@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
 )
 
 // Databases of the target's cluster: NAME is served, NAME_previous was before it, NAME_run_ID is in the making, NAME_old_ID is about to go.
@@ -97,22 +98,16 @@ type staging struct {
 func newStaging(ctx context.Context, target *server, name string, source *pgx.Conn, r *Report) (*staging, error) {
 	s := &staging{server: target, id: newID()}
 	s.database = name + "_run_" + s.id
-	var collate, ctype, provider string
-	var locale *string
-	if err := source.QueryRow(ctx, `SELECT datcollate, datctype, datlocprovider::text, to_jsonb(d)->>'daticulocale' FROM pg_database d WHERE datname = current_database()`).Scan(&collate, &ctype, &provider, &locale); err != nil {
+	empty, err := emptyLike(ctx, source, s.database)
+	if err != nil {
 		return nil, failed(atSource, "Reading the database's locale", err)
 	}
-	var err error
 	if s.keeper, err = target.connect(ctx, ""); err != nil {
 		return nil, err
 	}
 	if _, err = s.keeper.Exec(ctx, `SELECT pg_advisory_lock(`+lockRun+`)`, s.id); err == nil {
 		quoted := pgx.Identifier{s.database}.Sanitize()
-		sql := `CREATE DATABASE ` + quoted + ` TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE ` + literal(collate) + ` LC_CTYPE ` + literal(ctype)
-		if provider == "i" && locale != nil {
-			sql += ` LOCALE_PROVIDER icu ICU_LOCALE ` + literal(*locale)
-		}
-		for _, sql := range []string{sql, `REVOKE ALL ON DATABASE ` + quoted + ` FROM PUBLIC`, provenance{Garant: "copy", Run: s.id, Name: name, Origin: r.Origin, Began: r.Began, Plan: r.Plan, Source: r.Source}.comment(s.database)} {
+		for _, sql := range []string{empty, `REVOKE ALL ON DATABASE ` + quoted + ` FROM PUBLIC`, provenance{Garant: "copy", Run: s.id, Name: name, Origin: r.Origin, Began: r.Began, Plan: r.Plan, Source: r.Source}.comment(s.database)} {
 			if _, err = s.keeper.Exec(ctx, sql); err != nil {
 				break
 			}
@@ -123,6 +118,20 @@ func newStaging(ctx context.Context, target *server, name string, source *pgx.Co
 		return nil, failed(atTarget, "Making the database of the copy", err)
 	}
 	return s, nil
+}
+
+// emptyLike writes how an empty database is made that sorts as the one that source is in.
+func emptyLike(ctx context.Context, source pg.Querier, name string) (string, error) {
+	var collate, ctype, provider string
+	var locale *string
+	if err := source.QueryRow(ctx, `SELECT datcollate, datctype, datlocprovider::text, to_jsonb(d)->>'daticulocale' FROM pg_database d WHERE datname = current_database()`).Scan(&collate, &ctype, &provider, &locale); err != nil {
+		return "", err
+	}
+	sql := `CREATE DATABASE ` + pgx.Identifier{name}.Sanitize() + ` TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE ` + literal(collate) + ` LC_CTYPE ` + literal(ctype)
+	if provider == "i" && locale != nil {
+		sql += ` LOCALE_PROVIDER icu ICU_LOCALE ` + literal(*locale)
+	}
+	return sql, nil
 }
 
 func literal(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }
