@@ -197,7 +197,11 @@ func sayReport(w io.Writer, r *anonymise.Report) {
 	if r.Anonymised() {
 		_, _ = fmt.Fprintln(w, "Anonymised: nobody can be found again, from the copy or with a look into the source.")
 	} else if len(r.Linkable) > 0 {
-		_, _ = fmt.Fprintf(w, "Pseudonymised only: who may query the source leads rows back by %s", strings.Join(r.Linkable[:min(3, len(r.Linkable))], ", "))
+		var by []string
+		for _, l := range r.Linkable[:min(3, len(r.Linkable))] {
+			by = append(by, fmt.Sprintf("%s (%s)", l.Where, l.By))
+		}
+		_, _ = fmt.Fprintf(w, "Pseudonymised only: who may query the source leads rows back by %s", strings.Join(by, ", "))
 		if more := len(r.Linkable) - 3; more > 0 {
 			_, _ = fmt.Fprintf(w, " and %d other columns", more)
 		}
