@@ -28,7 +28,7 @@ func (a *Anonymise) lookAtPersons(ctx context.Context, l *look) {
 	if _, ok := a.arrive(ctx, l); !ok || l.missing() {
 		return
 	}
-	for _, f := range persons(l.d, l.made) {
+	for _, f := range findable(l.d, l.made) {
 		l.add(f.problem, f.expected, f.actual)
 	}
 	l.raw["run"] = l.made.Run
@@ -42,8 +42,8 @@ func (a *Anonymise) lookAtPersons(ctx context.Context, l *look) {
 	}
 }
 
-// persons lists why a copy may not be called anonymised; nothing means that it may. The thresholds are those of the plan in force, not those of the run.
-func persons(d *estate.Database, made *Run) []fault {
+// findable lists why a copy may not be called anonymised; nothing means that it may. The thresholds are those of the plan in force, not those of the run.
+func findable(d *estate.Database, made *Run) []fault {
 	r := made.Report
 	if r == nil {
 		return []fault{{NoReport, "the report of run " + made.Run, "none"}}

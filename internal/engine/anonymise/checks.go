@@ -200,7 +200,7 @@ func (a *Anonymise) arrive(ctx context.Context, l *look) (copies []run.Copied, o
 		l.add(Unknown, "the runs", "Garant’s own database does not answer")
 		return nil, false
 	}
-	l.anonymised = l.made != nil && len(persons(l.d, l.made)) == 0
+	l.anonymised = l.made != nil && len(findable(l.d, l.made)) == 0
 	return copies, true
 }
 
