@@ -45,7 +45,9 @@ func (l *look) rights(ctx context.Context, target string, copies []run.Copied) {
 	defer hangUp(ctx, conn)
 	var names []string
 	for _, c := range copies {
-		names = append(names, c.Database)
+		if c.State == run.Served || c.State == run.Previous { // nobody may enter the others
+			names = append(names, c.Database)
+		}
 	}
 	ask := func(p Problem, expected, sql string, args ...any) {
 		rows, err := conn.Query(ctx, sql, args...)

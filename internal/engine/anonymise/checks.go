@@ -38,6 +38,8 @@ const (
 	ownValid  = time.Hour
 	readFor   = 5 * time.Minute // of one source
 	atOnce    = 4
+	tries     = 3 // when the cluster for copies breaks off
+	tryAgain  = 200 * time.Millisecond
 	mostItems = 12  // of one problem
 	longItem  = 300 // bytes of what an item says
 )
@@ -109,6 +111,11 @@ func (l *look) blind() bool {
 	return slices.ContainsFunc(l.items, func(i measure.Item) bool { return Problem(i.Problem).Blind() })
 }
 
+// lost reports whether the cluster for copies broke off, as it does for a moment when a copy is given its name and the sessions at the one before are ended.
+func (l *look) lost() bool {
+	return slices.ContainsFunc(l.items, func(i measure.Item) bool { return i.Problem == string(Unreachable) })
+}
+
 // each looks at every database of which copies are made, a few at a time.
 func (a *Anonymise) each(ctx context.Context, in measure.In, id string, within time.Duration, judge func(context.Context, *look), sum func([]*look) map[string]measure.Fact) measure.Finding {
 	list := in.Estate.WithCopies()
@@ -136,7 +143,15 @@ func (a *Anonymise) each(ctx context.Context, in measure.In, id string, within t
 					looks[i].add(CheckBroken, "an observation", "the check itself failed")
 				}
 			}()
-			judge(ctx, looks[i])
+			for try := range tries {
+				if try > 0 {
+					time.Sleep(tryAgain)
+					looks[i] = &look{d: d, now: in.Now, raw: map[string]any{}, count: map[string]int{}}
+				}
+				if judge(ctx, looks[i]); !looks[i].lost() || ctx.Err() != nil {
+					return
+				}
+			}
 		})
 	}
 	wg.Wait()
@@ -255,14 +270,21 @@ func (a *Anonymise) lookAtCopied(ctx context.Context, l *look) {
 		return
 	}
 	l.raw["run"], l.raw["anonymised"] = l.served.Run, l.anonymised
-	age := l.now.Sub(l.served.Began)
-	if age <= l.d.Anonymised.MaxAge {
+	if l.now.Sub(l.began()) <= l.d.Anonymised.MaxAge {
 		return
 	}
 	l.add(TooOld, "at most "+estate.FormatDuration(l.d.Anonymised.MaxAge), "older, from run "+l.served.Run)
 	if _, pending, err := a.copied(ctx, l.d.Name); err == nil && pending {
 		l.add(Waits, "a second person’s word", "none yet on the changed plan or place")
 	}
+}
+
+// began is the moment of which the data are: as Garant knows it, whatever the database says of itself.
+func (l *look) began() time.Time {
+	if l.made == nil || l.made.SnapshotAt == nil {
+		return time.Time{}
+	}
+	return *l.made.SnapshotAt
 }
 
 // stopped says what kept a run from publishing.
@@ -335,11 +357,12 @@ func sumCopied(looks []*look) map[string]measure.Fact {
 	facts := map[string]measure.Fact{"examined": measure.Count(len(looks)), "anonymised": measure.Proven(allAnonymised(looks))}
 	var oldest time.Time
 	for _, l := range looks {
-		if l.served == nil {
+		began := l.began()
+		if began.IsZero() {
 			return facts
 		}
-		if oldest.IsZero() || l.served.Began.Before(oldest) {
-			oldest = l.served.Began
+		if oldest.IsZero() || began.Before(oldest) {
+			oldest = began
 		}
 	}
 	facts["oldest"] = measure.At(oldest)

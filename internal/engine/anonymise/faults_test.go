@@ -12,6 +12,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/anonymise/run"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/measure/catalogue"
 	"github.com/garant-project/garant/internal/measure/measuretest"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/cluster"
@@ -396,4 +397,65 @@ func TestItemsNameTheLine(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFailedRunAlone: a server that was away for one run is no fault of the copies while they are young enough.
+func TestFailedRunAlone(t *testing.T) {
+	w := newWorld(t)
+	w.section = "every: back-to-back\nmax_age: 1h"
+	w.redeclare()
+	w.published()
+	w.place("reader", nobody)
+	w.ends(Failed)
+	w.redeclare()
+	check := w.copies.Checks().Copied
+	if f := check.Run(t.Context(), measure.In{Estate: w.estate, Now: w.now()}); f.Outcome != measure.Pass {
+		t.Errorf("after a run that failed: %+v", f)
+	}
+	w.exec(running.main, w.database, `ALTER TABLE person ADD COLUMN mobile text`)
+	w.ends(Stopped)
+	w.place("reader", nobody)
+	w.ends(Failed)
+	if f := check.Run(t.Context(), measure.In{Estate: w.estate, Now: w.now()}); f.Outcome != measure.Fail {
+		t.Errorf("a run that failed hides the one before, which was stopped: %+v", f)
+	}
+}
+
+// TestWord: sentences say anonymised of a copy in which nobody is to be found and that nothing links to production, and pseudonymised of any other. The copies stay proven otherwise.
+func TestWord(t *testing.T) {
+	w := newWorld(t)
+	w.section = "every: back-to-back\nmax_age: 1h"
+	w.redeclare()
+	known, err := catalogue.Load()
+	w.must(err)
+	says := func(word string) {
+		t.Helper()
+		set := w.copies.Checks()
+		for _, check := range []measure.Check{set.Copied, set.Available, set.Unattended} {
+			f := check.Run(t.Context(), measure.In{Estate: w.estate, Now: w.now()})
+			if f.Outcome != measure.Pass {
+				t.Errorf("%s: %s %+v", check.ID, f.Outcome, f.Failed)
+			}
+			for _, lang := range known.Languages() {
+				said := ""
+				for _, s := range known.Words(lang, check.Measures[0]).Sentence {
+					if s.Chooses() {
+						said = measure.Chosen(s, f.Facts[s.Name])
+					}
+				}
+				if !strings.HasPrefix(said, word) {
+					t.Errorf("%s: %s says %q, want %s…", lang, check.Measures[0], said, word)
+				}
+			}
+		}
+	}
+	w.published()
+	says("anonymis")
+	w.replan("      id: rekey bigint\n      person_id:", "      id: {class: harmless, transform: keep, type: bigint, reason: by hand}\n      person_id:")
+	w.ends(Published)
+	says("pseudonymis")
+	w.sound()
+	says("anonymis")
+	w.declared("", "", "", func(a *estate.Anonymised) { a.Plan = []byte(strings.Replace(string(a.Plan), "k: 3", "k: 25", 1)) }).Break(t)
+	says("pseudonymis")
 }
