@@ -11,6 +11,8 @@
 //   - A run's report stands here before its copy is served: whatever is killed in between, the copy that is served is known with its proofs
 //     (TestKilledWhilePublishing).
 //   - A run that is stopped, unproven or failed changes nothing of what is served, and says why without a value (TestStopped).
+//   - What stops a run or disproves it shows on the annex at once, with the column and the line to add, and a copy is called anonymised only while what was proven of it
+//     is within the plan in force (TestFaults, TestItemsNameTheLine, TestWord).
 //   - What one person has changed in the plan or in where the copy stands makes no copy until a second has confirmed it (TestPending).
 //   - Credentials are sealed here before the cluster has them, and stay the same until somebody rotates them; every look at them is recorded
 //     (TestCredentials).
