@@ -3,6 +3,7 @@ package run
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -44,6 +45,12 @@ type Options struct {
 
 	look time.Duration // how often the load is looked at; 0: each second
 }
+
+// collision is the error that another key may mend, retries how often one is tried.
+const (
+	collision = "anonymise.collision"
+	retries   = 2
+)
 
 // Origins of runs that are no names.
 const (
@@ -172,10 +179,24 @@ func (o Options) checked() (Options, error) {
 }
 
 // Copy makes a copy of the source beside what is served, and proves it. Nothing is published: that is Publish's, which takes the report. The report is
-// given with an error too, as far as the run went. A copy that is not proven is gone when Copy returns.
-func Copy(ctx context.Context, o Options) (report *Report, err error) {
+// given with an error too, as far as the run went. A copy that is not proven is gone when Copy returns. When two values become one where the copy allows each once, everything begins again with
+// another key, twice at most.
+func Copy(ctx context.Context, o Options) (*Report, error) {
+	var before []Attempt
+	for {
+		report, err := attempt(ctx, o, before)
+		var e *errs.Error
+		if !errors.As(err, &e) || e.ID != collision || len(before) == retries || ctx.Err() != nil {
+			return report, err
+		}
+		before = append(before, Attempt{Run: report.Run, Began: report.Began, Seconds: report.Seconds, Error: report.Error})
+	}
+}
+
+// attempt is one run, after others that came to nothing.
+func attempt(ctx context.Context, o Options, before []Attempt) (report *Report, err error) {
 	began := time.Now()
-	r := &run{report: &Report{Name: o.Name, Began: began.UTC()}}
+	r := &run{report: &Report{Name: o.Name, Began: began.UTC(), Before: before}}
 	defer func() {
 		if err != nil {
 			r.report.Seconds = time.Since(began).Seconds()
