@@ -124,7 +124,7 @@ func insertRun(ctx context.Context, on pg.Execer, r *Run) error {
 // heard notes how far a run is.
 func heard(ctx context.Context, on pg.Execer, id uuid.UUID, p run.Progress, now time.Time) error {
 	_, err := on.Exec(ctx, `UPDATE anonymise.run SET stage = $2, tables = $3, rows = $4, bytes = $5, bytes_all = $6, waiting = $7, heard_at = $8 WHERE id = $1 AND outcome = 'running'`,
-		id, p.Stage, p.Table, p.Rows, p.Bytes, p.All, false, now)
+		id, p.Stage, p.Table, p.Rows, p.Bytes, p.All, p.Waiting != "", now)
 	return pg.Wrap(err)
 }
 
