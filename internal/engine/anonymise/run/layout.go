@@ -265,7 +265,7 @@ func (l *layout) unproven() {
 		t.attacks = nil
 		for j := range t.columns {
 			c := &t.columns[j]
-			c.field, c.own, c.gathers, c.documents, c.attacked = nil, "", false, nil, false
+			c.field, c.own, c.gathers, c.sentences, c.documents, c.ownPaths, c.attacked = nil, "", false, false, nil, nil, false
 		}
 	}
 }

@@ -126,7 +126,7 @@ var hints = []struct {
 	{regexp.MustCompile(`server version mismatch`), "The programs of PostgreSQL here are older than the server.", "Install those of its version or newer.", errs.Unavailable, ""},
 	{regexp.MustCompile(`No space left on device`), "A disk has no space left.", "Free some space and run again.", errs.Unavailable, ""},
 	{regexp.MustCompile(`canceling statement due to lock timeout`), "A table is locked by somebody else.", "Run again later.", errs.Unavailable, ""},
-	{regexp.MustCompile(`connection to server .* failed|server closed the connection|terminating connection|connection to server was lost`), "The server does not answer, or broke the connection.", "Run again: the copy that is published stays as it is.", errs.Unavailable, ""},
+	{regexp.MustCompile(`connection to server .* failed|server closed the connection|terminating connection|connection to server was lost|could not (receive data from|send data to) server|SSL SYSCALL error|the database system is (starting up|shutting down|in recovery mode)`), "The server does not answer, or broke the connection.", "Run again: the copy that is published stays as it is.", errs.Unavailable, lost},
 	{regexp.MustCompile(`invalid snapshot identifier|snapshot .* does not exist`), "The snapshot of the source is gone.", "Run again: the copy that is published stays as it is.", errs.Unavailable, ""},
 }
 

@@ -31,6 +31,7 @@ type Report struct {
 	Pauses          int           `json:"pauses,omitempty"` // since the source was busy
 	PausedSeconds   float64       `json:"paused_seconds,omitempty"`
 	Before          []Attempt     `json:"before,omitempty"` // runs with other keys that ended since two values became one
+	Resumed         []Resumption  `json:"resumed,omitempty"`
 	Stages          []StageReport `json:"stages"`
 	Set             SetReport     `json:"set"`
 	Tables          []TableReport `json:"tables,omitempty"`
