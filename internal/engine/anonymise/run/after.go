@@ -54,6 +54,11 @@ func (r *run) inCopy(ctx context.Context, what string, fn func(*pgx.Conn) error)
 
 // after makes a database of the rows: indexes, keys, triggers, sequences, views, rights, statistics.
 func (r *run) after(ctx context.Context) error {
+	if len(r.report.Resumed) > 0 {
+		if err := r.inCopy(ctx, "Completing the copy", func(conn *pgx.Conn) error { return r.dump.remaining(ctx, conn) }); err != nil {
+			return err
+		}
+	}
 	if err := r.dump.restore(ctx, r.target, r.staging.database, "post-data", max(2, r.o.Workers)); err != nil {
 		return err
 	}
