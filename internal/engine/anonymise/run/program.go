@@ -166,6 +166,7 @@ type schemaDump struct {
 	programs programs
 	file     *os.File
 	contents *os.File
+	guards   *os.File // the entries that switch row-level security on
 	left     []string // what the copy does not get, by kind and name
 }
 
@@ -181,12 +182,11 @@ var unwanted = []string{
 func (p programs) dump(ctx context.Context, source *server, snapshot string) (*schemaDump, error) {
 	d := &schemaDump{programs: p}
 	var err error
-	if d.file, err = scratchFile(); err != nil {
-		return nil, err
-	}
-	if d.contents, err = scratchFile(); err != nil {
-		d.close()
-		return nil, err
+	for _, f := range []**os.File{&d.file, &d.contents, &d.guards} {
+		if *f, err = scratchFile(); err != nil {
+			d.close()
+			return nil, err
+		}
 	}
 	address, password := source.program("")
 	if err = p.run(ctx, atSource, password, "pg_dump", d.file, nil, "--format=custom", "--schema-only", "--snapshot="+snapshot, "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions",
@@ -218,7 +218,11 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 		case strings.HasPrefix(rest, "garant "):
 			continue
 		}
-		if _, err = d.contents.WriteString(line); err != nil {
+		list := d.contents
+		if kind == "ROW SECURITY" {
+			list = d.guards
+		}
+		if _, err = list.WriteString(line); err != nil {
 			d.close()
 			return nil, errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be written.").Wrap(err)
 		}
@@ -234,8 +238,17 @@ func withoutOwner(rest string) string {
 	return strings.TrimPrefix(strings.Join(f, " "), "- ")
 }
 
-// restore brings a section into the copy.
+// restore brings a section into the copy, but for the switches of row-level security.
 func (d *schemaDump) restore(ctx context.Context, target *server, database, section string, jobs int) error {
+	return d.bring(ctx, target, database, section, d.contents, jobs)
+}
+
+// guard switches row-level security on where the source has it. Where it binds the owner too, no foreign key can be validated after that.
+func (d *schemaDump) guard(ctx context.Context, target *server, database string) error {
+	return d.bring(ctx, target, database, "post-data", d.guards, 1)
+}
+
+func (d *schemaDump) bring(ctx context.Context, target *server, database, section string, entries *os.File, jobs int) error {
 	address, password := target.program(database)
 	args := []string{"--dbname=" + address, "--section=" + section, "--use-list=/dev/fd/4", "--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces"}
 	if jobs > 1 {
@@ -243,11 +256,11 @@ func (d *schemaDump) restore(ctx context.Context, target *server, database, sect
 	} else {
 		args = append(args, "--single-transaction")
 	}
-	return d.programs.run(ctx, atTarget, password, "pg_restore", io.Discard, []*os.File{d.file, d.contents}, append(args, "/dev/fd/3")...)
+	return d.programs.run(ctx, atTarget, password, "pg_restore", io.Discard, []*os.File{d.file, entries}, append(args, "/dev/fd/3")...)
 }
 
 func (d *schemaDump) close() {
-	for _, f := range []*os.File{d.file, d.contents} {
+	for _, f := range []*os.File{d.file, d.contents, d.guards} {
 		if f != nil {
 			_ = f.Close()
 		}
