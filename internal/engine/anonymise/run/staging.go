@@ -32,11 +32,33 @@ func checkName(name string) error {
 
 // provenance is what a database of ours says of itself, in its comment.
 type provenance struct {
-	Garant string    `json:"garant"` // "copy"
-	Run    string    `json:"run"`
-	Name   string    `json:"name"`
-	Began  time.Time `json:"began"` // of the snapshot, which is how old the data are
-	Proof  string    `json:"proof,omitempty"`
+	Garant     string       `json:"garant"` // "copy"
+	Run        string       `json:"run"`
+	Name       string       `json:"name"`
+	Origin     string       `json:"origin"`
+	Began      time.Time    `json:"began"` // of the snapshot, which is how old the data are
+	Ended      time.Time    `json:"ended,omitzero"`
+	Published  time.Time    `json:"published,omitzero"`
+	Returned   time.Time    `json:"returned,omitzero"` // when it was gone back to
+	Plan       string       `json:"plan,omitempty"`
+	Source     SourceReport `json:"source,omitzero"`
+	Anonymised bool         `json:"anonymised,omitempty"`
+	Proofs     *Proofs      `json:"proofs,omitempty"`
+	Proof      string       `json:"proof,omitempty"`
+}
+
+// Proofs counts what a run looked at before it said that a copy is proven.
+type Proofs struct {
+	Tables      int   `json:"tables"`
+	Rows        int64 `json:"rows"`
+	Objects     int   `json:"objects"` // of the schema
+	ForeignKeys int   `json:"foreign_keys"`
+	Scanned     int64 `json:"scanned"`  // values
+	Entries     int   `json:"entries"`  // of the set that they were held against
+	Canaries    int   `json:"canaries"` // planted
+	Found       int   `json:"found"`    // of these
+	Persons     int   `json:"persons"`  // tables in which re-identification was measured
+	Linkable    int   `json:"linkable"` // columns
 }
 
 func (p provenance) comment(database string) string {
@@ -73,7 +95,7 @@ type staging struct {
 }
 
 // newStaging makes an empty database like the source's, which nobody but its owner may enter.
-func newStaging(ctx context.Context, target *server, name string, source *pgx.Conn, began time.Time) (*staging, error) {
+func newStaging(ctx context.Context, target *server, name string, source *pgx.Conn, r *Report) (*staging, error) {
 	s := &staging{server: target, id: newID()}
 	s.database = name + "_run_" + s.id
 	empty, err := emptyLike(ctx, source, s.database)
@@ -85,7 +107,7 @@ func newStaging(ctx context.Context, target *server, name string, source *pgx.Co
 	}
 	if _, err = s.keeper.Exec(ctx, `SELECT pg_advisory_lock(`+lockRun+`)`, s.id); err == nil {
 		quoted := pgx.Identifier{s.database}.Sanitize()
-		for _, sql := range []string{empty, `REVOKE ALL ON DATABASE ` + quoted + ` FROM PUBLIC`, provenance{Garant: "copy", Run: s.id, Name: name, Began: began}.comment(s.database)} {
+		for _, sql := range []string{empty, `REVOKE ALL ON DATABASE ` + quoted + ` FROM PUBLIC`, provenance{Garant: "copy", Run: s.id, Name: name, Origin: r.Origin, Began: r.Began, Plan: r.Plan, Source: r.Source}.comment(s.database)} {
 			if _, err = s.keeper.Exec(ctx, sql); err != nil {
 				break
 			}
