@@ -245,6 +245,19 @@ func (l *layout) identity(i int, id *plan.Identity) error {
 	return nil
 }
 
+// unproven forgets what is there for proofs alone.
+func (l *layout) unproven() {
+	l.persons = nil
+	for i := range l.tables {
+		t := &l.tables[i]
+		t.attacks = nil
+		for j := range t.columns {
+			c := &t.columns[j]
+			c.field, c.own, c.gathers, c.documents, c.attacked = nil, "", false, nil, false
+		}
+	}
+}
+
 // list writes names of columns as SQL.
 func (t *table) list() string {
 	names := make([]string, 0, len(t.columns))
