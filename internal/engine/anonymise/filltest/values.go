@@ -82,7 +82,10 @@ func (t *try) scalar(c *catalog.Column) cell {
 		var planted []Planted
 		for _, f := range c.Fields {
 			v := t.scalar(&catalog.Column{Name: f.Name, Type: strings.Split(f.Type, "(")[0], NotNull: true})
-			planted = append(planted, v.planted...)
+			for _, p := range v.planted {
+				p.Column, p.Kind = c.Name, personal.Text
+				planted = append(planted, p)
+			}
 			parts = append(parts, `"`+strings.ReplaceAll(strings.ReplaceAll(strings.Trim(v.sql, "'"), "''", "'"), `"`, `""`)+`"`)
 		}
 		return cell{text("(" + strings.Join(parts, ",") + ")").sql, planted}
@@ -268,8 +271,8 @@ func (t *try) mentioned(p *person) (out []string) {
 // harmless is a text that speaks of nobody.
 func (t *try) harmless(c *catalog.Column) string {
 	some := strings.Fields("blue green large small copper linen harbour meadow window ladder kettle marble timber basket lantern pepper")
-	word := some[t.rnd.IntN(len(some))]
 	w := words(c.Name)
+	word := some[t.rnd.IntN(len(some))] + w[len(w)-1:] + strconv.Itoa(len(w)) // what one column holds another one does not
 	switch {
 	case t.attempt > 3:
 		return []string{"a", "A", "0", "1", word, "{}", "/" + word, "https://app.example/" + word, "en", "EUR", "#ff0000"}[t.rnd.IntN(11)]
