@@ -109,6 +109,7 @@ func sieved(word string) bool {
 			if c = plain[word[i]&0x3f]; c == ' ' {
 				return false
 			}
+		case c == ' ' && i > 0 && word[i-1] > ' ': // between two words; of more blanks one would count
 		case c >= utf8.RuneSelf || c == '-' || c <= ' ':
 			return false
 		}
