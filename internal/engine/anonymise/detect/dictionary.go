@@ -99,11 +99,17 @@ const (
 // sieved reports whether the dictionary certainly lacks a word, and its parts.
 func sieved(word string) bool {
 	h := uint32(hashBasis)
-	for i := range len(word) {
+	for i := 0; i < len(word); i++ {
 		c := word[i]
 		switch {
 		case 'A' <= c && c <= 'Z':
 			c += 'a' - 'A'
+		case c == 0xc3 && i+1 < len(word): // U+00C0 to U+00FF: nearly all accents
+			i++
+			if c = plain[word[i]&0x3f]; c == ' ' {
+				return false
+			}
+		case c == ' ' && i > 0 && word[i-1] > ' ': // between two words; of more blanks one would count
 		case c >= utf8.RuneSelf || c == '-' || c <= ' ':
 			return false
 		}

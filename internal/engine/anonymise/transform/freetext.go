@@ -107,14 +107,14 @@ func appendValid(dst, text []byte) []byte {
 func (t *freeText) look(value []byte, from, to int) {
 	t.words = t.words[:0]
 	for i := from; i < to; {
-		r, n := utf8.DecodeRune(value[i:to])
-		if unicode.IsSpace(r) {
+		n, blank := blankAt(value[i:to])
+		if blank {
 			i += n
 			continue
 		}
 		w := span{start: i}
 		for i < to {
-			if r, n = utf8.DecodeRune(value[i:to]); unicode.IsSpace(r) {
+			if n, blank = blankAt(value[i:to]); blank {
 				break
 			}
 			i += n
@@ -180,6 +180,15 @@ func (t *freeText) look(value []byte, from, to int) {
 			}
 		}
 	}
+}
+
+// blankAt tells how long the character is that a text begins with, and whether it is a blank.
+func blankAt(text []byte) (n int, blank bool) {
+	if c := text[0]; c < utf8.RuneSelf {
+		return 1, c == ' ' || '\t' <= c && c <= '\r'
+	}
+	r, n := utf8.DecodeRune(text)
+	return n, unicode.IsSpace(r)
 }
 
 // likely reports whether words may be a value of the source. It errs towards yes: what the source holds as a name or an address has all its words there, but for those in
