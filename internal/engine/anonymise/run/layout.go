@@ -56,6 +56,7 @@ type layout struct {
 	tables     []table
 	identities []plan.Identity
 	persons    []reidentify.Table
+	pages      int64 // of a piece of a big table; 0: unitPages
 }
 
 // lay holds a plan against the source. What the plan does not know, or knows otherwise, stops the run.

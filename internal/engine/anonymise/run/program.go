@@ -97,7 +97,7 @@ func (p programs) run(ctx context.Context, at end, password, name string, out io
 	}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles, cmd.WaitDelay = out, &said, files, 5*time.Second
-	if err := cmd.Run(); err != nil {
+	if err := whileAlive(cmd); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

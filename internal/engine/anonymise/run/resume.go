@@ -42,13 +42,18 @@ func (r *run) lasting(ctx context.Context, s Stage, fn func(context.Context) err
 	}
 }
 
-// settle has the target write down all that the copy stage brought there: until now it was told not to wait for that, and a server that breaks down forgets it.
+// settle has the target write down all that was brought there: it was told not to wait for that, and a server that breaks down forgets what it has not written.
 func (s *staging) settle(ctx context.Context) error {
+	return s.note(ctx, "Completing the copy", s.made)
+}
+
+// note writes into the database's comment what it is, and comes back when that and all before it is on the target's disk.
+func (s *staging) note(ctx context.Context, what string, p provenance) error {
 	_, err := s.keeper.Exec(ctx, `SET synchronous_commit = on`)
 	if err == nil {
-		_, err = s.keeper.Exec(ctx, s.made.comment(s.database))
+		_, err = s.keeper.Exec(ctx, p.comment(s.database))
 	}
-	return failed(atTarget, "Completing the copy", err)
+	return failed(atTarget, what, err)
 }
 
 // regain waits for the target to come back, for as long as patience lasts, and takes the run's lock again. It reports false when the target does not come back, or the database is gone.

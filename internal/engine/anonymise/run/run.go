@@ -45,6 +45,7 @@ type Options struct {
 	PauseAtMost time.Duration // that all pauses of the run may take together, before it ends; 0: 30 minutes
 
 	look     time.Duration // how often the load is looked at; 0: each second
+	pages    int64         // of a piece of a big table; 0: unitPages
 	patience time.Duration // how long a target that went away is waited for; 0: two minutes
 }
 
@@ -334,6 +335,7 @@ func (r *run) schema(ctx context.Context) (err error) {
 	if r.layout, err = lay(r.o.Plan, &db); err != nil {
 		return err
 	}
+	r.layout.pages = r.o.pages
 	r.counts = make([]counts, len(r.layout.tables))
 	for _, l := range r.o.Plan.Linkable(&db) {
 		r.report.Linkable = append(r.report.Linkable, Linked{l.Where(), l.By})
