@@ -121,6 +121,10 @@ func (p *proposal) draft(t *catalog.Table) *draft {
 	for i, c := range t.Columns {
 		all[i] = c.Name
 	}
+	var beside *detect.Names
+	if !p.held {
+		beside = detect.NamesOf(all)
+	}
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		if c.Generated {
@@ -137,7 +141,7 @@ func (p *proposal) draft(t *catalog.Table) *draft {
 		d.entry.Columns = append(d.entry.Columns, entry)
 		var found detect.Result
 		if !p.held {
-			found = look(t, c, all, p.samples[t.Name][c.Name])
+			found = look(t, c, beside, p.samples[t.Name][c.Name])
 		}
 		d.results = append(d.results, found)
 		d.fixed = append(d.fixed, fixed)
