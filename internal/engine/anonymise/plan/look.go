@@ -11,10 +11,10 @@ import (
 )
 
 // look says what a column holds.
-func look(t *catalog.Table, c *catalog.Column, names []string, samples []string) detect.Result {
+func look(t *catalog.Table, c *catalog.Column, beside *detect.Names, samples []string) detect.Result {
 	d := detect.Column{
 		Schema: t.Name.Schema, Table: t.Name.Table, Name: c.Name, Type: c.Type, Comment: c.Comment, Checks: c.Checks, Enum: c.Labels, References: references(t, c.Name),
-		TableColumns: names, Unique: c.Unique, Samples: samples,
+		Beside: beside, Unique: c.Unique, Samples: samples,
 	}
 	if d.Comment == "" && domain(c) { // a domain has a name of its own, which says as much as a comment
 		_, d.Comment, _ = strings.Cut(strings.TrimSuffix(c.Declared, "[]"), ".")

@@ -232,6 +232,15 @@ var descriptions = sync.OnceValue(func() map[string]transform.Description {
 	return all
 })
 
+// defaults are the transformers that serve kinds unless a plan says otherwise.
+var defaults = sync.OnceValue(func() map[personal.Kind]transform.Spec {
+	all := map[personal.Kind]transform.Spec{}
+	for _, k := range personal.Kinds() {
+		all[k] = transform.For(k)
+	}
+	return all
+})
+
 // impliedKind is the kind of a path that names a transformer and nothing else.
 func impliedKind(transformer string) personal.Kind {
 	if d := descriptions()[transformer]; len(d.DefaultOf) > 0 {

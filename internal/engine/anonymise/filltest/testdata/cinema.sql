@@ -1,6 +1,8 @@
 -- A chain of cinemas that rents films out, as the sample database Pagila does: everything that a schema may have, in little.
 CREATE EXTENSION citext;
 CREATE EXTENSION btree_gist;
+CREATE EXTENSION pg_stat_statements;
+CREATE EXTENSION pg_buffercache;
 CREATE SCHEMA cinema;
 SET search_path = cinema, public;
 
