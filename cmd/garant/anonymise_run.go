@@ -24,10 +24,14 @@ type copying struct {
 	Workers int    `help:"How many tables, or pieces of them, at once (default: one for each processor, at most eight)." placeholder:"N"`
 	MaxRow  int    `help:"The most that a row may have, in MB; larger ones stop the run." default:"16" placeholder:"MB"`
 	JSON    bool   `help:"Print the report as JSON, and no progress."`
+
+	PauseAbove  int           `help:"Wait while more sessions than this are at work on the source (default: never)." placeholder:"N"`
+	PauseLag    time.Duration `help:"Wait while a replica is further behind than this (default: never)." placeholder:"TIME"`
+	PauseAtMost time.Duration `help:"End the run when it has waited for so long altogether." default:"30m" placeholder:"TIME"`
 }
 
 func (c *copying) options(con console, to string) (anonymise.Options, error) {
-	o := anonymise.Options{Workers: c.Workers, Origin: anonymise.OriginHand}
+	o := anonymise.Options{Workers: c.Workers, Origin: anonymise.OriginHand, Pause: anonymise.Pause{Sessions: c.PauseAbove, Lag: c.PauseLag}, PauseAtMost: c.PauseAtMost}
 	if c.MaxRow < 1 || c.MaxRow > 1024 {
 		return o, errs.New(errs.Invalid, "anonymise.row", "A row may have 1 to 1024 MB.").WithFix("Correct --max-row.")
 	}
@@ -72,10 +76,15 @@ func sayProgress(w io.Writer) func(anonymise.Progress) {
 	lines := make(chan anonymise.Progress, 64)
 	go func() {
 		var last time.Time
+		var stage anonymise.Stage
 		for p := range lines {
 			switch {
-			case p.All == 0:
+			case p.Waiting != "":
+				_, _ = fmt.Fprintln(w, "  waiting for the source: "+p.Waiting)
+			case p.Stage != stage:
+				stage = p.Stage
 				_, _ = fmt.Fprintln(w, words[p.Stage])
+			case p.All == 0:
 			case time.Since(last) >= time.Second || p.Bytes >= p.All:
 				last = time.Now()
 				seconds := max(p.Elapsed.Seconds(), 0.001)
@@ -188,7 +197,11 @@ func sayReport(w io.Writer, r *anonymise.Report) {
 	if r.Anonymised() {
 		_, _ = fmt.Fprintln(w, "Anonymised: nobody can be found again, from the copy or with a look into the source.")
 	} else if len(r.Linkable) > 0 {
-		_, _ = fmt.Fprintf(w, "Pseudonymised only: who may query the source leads rows back by %s", strings.Join(r.Linkable[:min(3, len(r.Linkable))], ", "))
+		var by []string
+		for _, l := range r.Linkable[:min(3, len(r.Linkable))] {
+			by = append(by, fmt.Sprintf("%s (%s)", l.Where, l.By))
+		}
+		_, _ = fmt.Fprintf(w, "Pseudonymised only: who may query the source leads rows back by %s", strings.Join(by, ", "))
 		if more := len(r.Linkable) - 3; more > 0 {
 			_, _ = fmt.Fprintf(w, " and %d other columns", more)
 		}
@@ -214,7 +227,10 @@ func sayQuestions(w io.Writer, questions []anonymise.Question) {
 		if q.Column != "" {
 			where += "." + q.Column
 		}
-		_, _ = fmt.Fprintf(w, "# %s%s %s: %s\n%s", at, where, q.Path, q.Text, q.YAML)
+		if q.Path != "" {
+			where += " " + q.Path
+		}
+		_, _ = fmt.Fprintf(w, "# %s%s: %s\n%s", at, where, q.Text, q.YAML)
 	}
 }
 

@@ -28,6 +28,8 @@ type Report struct {
 	Source          SourceReport  `json:"source"`
 	Seconds         float64       `json:"seconds"`
 	SnapshotSeconds float64       `json:"snapshot_seconds"` // for which the source's vacuum was held back
+	Pauses          int           `json:"pauses,omitempty"` // since the source was busy
+	PausedSeconds   float64       `json:"paused_seconds,omitempty"`
 	Stages          []StageReport `json:"stages"`
 	Set             SetReport     `json:"set"`
 	Tables          []TableReport `json:"tables,omitempty"`

@@ -37,7 +37,13 @@ type Options struct {
 	Developers []string // roles of the target that will use the copy
 	Origin     string   // what started the run: OriginSchedule, OriginHand or the name of somebody; empty: OriginHand
 	Limits     leak.Limits
-	Say        func(Progress) // nil: nobody listens
+	Say        func(Progress) // nil: nobody listens; called by several at once
+	Unproven   bool           // leave out the set and all proofs, for benchmarks: the report never passes, and the copy is dropped
+
+	Pause       Pause         // when the source is busy
+	PauseAtMost time.Duration // that all pauses of the run may take together, before it ends; 0: 30 minutes
+
+	look time.Duration // how often the load is looked at; 0: each second
 }
 
 // Origins of runs that are no names.
@@ -65,6 +71,7 @@ type Progress struct {
 	Rows       int64
 	Bytes, All int64 // of the source's files; All 0: not known
 	Elapsed    time.Duration
+	Waiting    string // what the source is busy with, while the run pauses; empty: it goes on
 }
 
 // run is a run under way.
@@ -88,6 +95,8 @@ type run struct {
 	samples     plan.Samples
 	paths       []plan.Problem // of samples, that the plan does not know
 	asking      sync.Mutex
+	load        *load
+	now         atomic.Pointer[progress] // the stage's, for those who are no part of it
 	sourceMajor string
 }
 
@@ -106,15 +115,21 @@ type progress struct {
 func (p *progress) total(n int64) { p.all.Add(n) }
 
 func (p *progress) did(table string, rows, bytes int64) {
-	now := Progress{Stage: p.stage, Table: table, Rows: p.rows.Add(rows), Bytes: p.done.Add(bytes), All: p.all.Load(), Elapsed: time.Since(p.began)}
+	p.rows.Add(rows)
+	p.done.Add(bytes)
 	if p.say != nil {
-		p.say(now)
+		p.say(p.at(table))
 	}
+}
+
+func (p *progress) at(table string) Progress {
+	return Progress{Stage: p.stage, Table: table, Rows: p.rows.Load(), Bytes: p.done.Load(), All: p.all.Load(), Elapsed: time.Since(p.began)}
 }
 
 // stage runs a part of the run and notes how long it took.
 func (r *run) stage(ctx context.Context, s Stage, fn func(context.Context) error) error {
 	r.progress = &progress{say: r.o.Say, stage: s, began: time.Now()}
+	r.now.Store(r.progress)
 	if r.o.Say != nil {
 		r.o.Say(Progress{Stage: s})
 	}
@@ -143,6 +158,10 @@ func (o Options) checked() (Options, error) {
 	}
 	if o.Workers <= 0 {
 		o.Workers = min(8, runtime.GOMAXPROCS(0))
+	}
+	o.PauseAtMost, o.look = cmp.Or(o.PauseAtMost, 30*time.Minute), cmp.Or(o.look, time.Second)
+	if o.Pause.Sessions < 0 || o.Pause.Lag < 0 || o.PauseAtMost < 0 {
+		return o, errs.New(errs.Invalid, "anonymise.pause", "A pause begins above a number, and ends.").WithFix("Correct when the run is to wait for the source.")
 	}
 	if o.MaxRow <= 0 {
 		o.MaxRow = 16 << 20
@@ -199,7 +218,11 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 
 // make goes through the stages.
 func (r *run) make(ctx context.Context) (err error) {
+	if r.load, err = r.watch(ctx); err != nil {
+		return err
+	}
 	defer func() {
+		r.unwatch()
 		if r.snapshot != nil {
 			r.snapshot.release()
 			r.report.SnapshotSeconds = r.snapshot.held.Seconds()
@@ -211,7 +234,9 @@ func (r *run) make(ctx context.Context) (err error) {
 	if err := r.stage(ctx, StageSchema, r.schema); err != nil {
 		return err
 	}
-	if err := r.plantable(); err != nil {
+	if r.o.Unproven {
+		r.layout.unproven()
+	} else if err := r.plantable(); err != nil {
 		return err
 	}
 	builder := seen.NewBuilder()
@@ -247,15 +272,26 @@ func (r *run) make(ctx context.Context) (err error) {
 		return err
 	}
 	r.snapshot.release()
+	r.unwatch()
 	if err := r.stage(ctx, StageAfter, r.after); err != nil {
 		return err
+	}
+	if r.o.Unproven {
+		r.report.Problems = []string{"nothing was proven: this was a benchmark"}
+		return nil
 	}
 	return r.stage(ctx, StageProof, func(ctx context.Context) error { return r.prove(ctx, source, scan, attacks) })
 }
 
 // schema holds the plan against the source, takes the snapshot and makes the tables.
 func (r *run) schema(ctx context.Context) (err error) {
+	if err := r.load.wait(ctx); err != nil {
+		return err
+	}
 	if err := r.questions(ctx); err != nil {
+		return err
+	}
+	if err := r.load.wait(ctx); err != nil {
 		return err
 	}
 	if r.snapshot, err = takeSnapshot(ctx, r.source); err != nil {
@@ -382,6 +418,9 @@ func (r *run) unchanged(ctx context.Context) error {
 			return errs.New(errs.Conflict, "anonymise.changed", fmt.Sprintf("The table %s was altered, truncated or rewritten while the copy was made.", name)).WithFix("Run again when the migration is done.")
 		}
 	}
+	if r.o.Unproven {
+		return nil
+	}
 	return r.count(ctx)
 }
 
@@ -402,6 +441,9 @@ func (r *run) count(ctx context.Context) error {
 			t := &r.layout.tables[*i]
 			if t.empty {
 				continue
+			}
+			if err := r.load.wait(ctx); err != nil {
+				return err
 			}
 			if err := r.snapshot.under(ctx, conn, func(tx pgx.Tx) error {
 				for _, s := range t.sources {
