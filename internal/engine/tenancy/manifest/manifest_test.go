@@ -12,6 +12,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
 )
 
 const good = `isolation: 1
@@ -147,7 +148,7 @@ func TestProblems(t *testing.T) {
 		"number":           {change("database: app", "database: 12"), "A text belongs here, not a number"},
 	} {
 		m, err := manifest.Parse([]byte(c.source))
-		var list *manifest.Problems
+		var list *estate.Problems
 		if m != nil || !errors.As(err, &list) || !errs.Is(err, errs.Invalid) {
 			t.Errorf("%s: %v, %v", name, m, err)
 			continue
