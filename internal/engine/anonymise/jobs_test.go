@@ -207,3 +207,18 @@ func TestCutOff(t *testing.T) {
 	w.ahead = retryMax
 	w.published()
 }
+
+// A clock that went back begins one run, and then none until that is due.
+func TestClockBack(t *testing.T) {
+	w := newWorld(t)
+	w.ahead = 5 * time.Hour
+	first := w.published()
+	w.ahead = 0
+	second := w.published()
+	if second.ID == first.ID {
+		t.Fatal("no run was begun")
+	}
+	if again := w.tend(); again.ID != second.ID {
+		t.Error("another run was begun")
+	}
+}

@@ -30,7 +30,9 @@ func (a *Anonymise) make(ctx context.Context, d *estate.Database) error {
 	if err := insertRun(ctx, pool, r); err != nil {
 		return err
 	}
-	report, err := a.publish(ctx, d, r)
+	running, stop := context.WithCancel(ctx)
+	report, err := a.publish(running, d, r)
+	stop()
 	if report != nil {
 		report.Close()
 	}
