@@ -164,22 +164,6 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
-	for written, want := range map[string][2]string{
-		`a.b`: {"a", "b"}, `"A b".c`: {"A b", "c"}, `"a.b"."c""d"`: {"a.b", `c"d`}, `_x."select"`: {"_x", "select"},
-	} {
-		schema, name, ok := manifest.Split(written)
-		if !ok || schema != want[0] || name != want[1] || manifest.Qualified(schema, name) != written {
-			t.Errorf("%s: %q %q %t, back %s", written, schema, name, ok, manifest.Qualified(schema, name))
-		}
-	}
-	for _, bad := range []string{"", "a", "a.", ".b", "a.b.c", "A.b", `"a.b`, `"a"b.c`, `"".b`, "a b.c", `a."b"x`} {
-		if _, _, ok := manifest.Split(bad); ok {
-			t.Errorf("%q is a name", bad)
-		}
-	}
-}
-
 func TestPolicyExpression(t *testing.T) {
 	uuid, big, text := manifest.Key{Type: "uuid"}, manifest.Key{Type: "bigint"}, manifest.Key{Type: "text"}
 	for _, c := range []struct {

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/garant-project/garant/internal/pg/sqlname"
 	"github.com/garant-project/garant/internal/strictyaml"
 )
 
@@ -73,7 +74,7 @@ func (r reader) together(root *yaml.Node, f map[string]*yaml.Node, m *Manifest) 
 	if m.Key.Table == "" || f["tables"] == nil {
 		return
 	}
-	schema, name, _ := Split(m.Key.Table)
+	schema, name, _ := sqlname.Split(m.Key.Table)
 	i := slices.IndexFunc(m.Tables, func(t Table) bool { return t.Schema == schema && t.Name == name })
 	at := f["key"]
 	if at == nil {
@@ -95,7 +96,7 @@ func (r reader) key(n *yaml.Node) Key {
 	var k Key
 	if t := f["table"]; t != nil {
 		k.Table = r.Short(t, "key.table", 2*maxIdent+10)
-		if _, _, ok := Split(k.Table); !ok && k.Table != "" {
+		if _, _, ok := sqlname.Split(k.Table); !ok && k.Table != "" {
 			r.notQualified(t, "key.table", k.Table)
 		}
 	}
@@ -165,12 +166,12 @@ func (r reader) tables(n *yaml.Node, m *Manifest) []Table {
 			r.Add(k, "tables", "The name of a table belongs here.", "Write it as schema.table.")
 			continue
 		}
-		schema, name, ok := Split(k.Value)
+		schema, name, ok := sqlname.Split(k.Value)
 		if !ok {
 			r.notQualified(k, "tables", k.Value)
 			continue
 		}
-		key := "tables." + Qualified(schema, name)
+		key := "tables." + sqlname.Qualified(schema, name)
 		if first, seen := lines[[2]string{schema, name}]; seen {
 			r.Add(k, key, fmt.Sprintf("The table is written twice; the first is on line %d.", first), "Keep one of them.")
 			continue
@@ -187,7 +188,7 @@ func (r reader) notQualified(n *yaml.Node, key, written string) {
 	fix := `Write schema.table, each in double quotes when it has capitals or other characters: '"Odd Schema"."T.x"'.`
 	if strings.ToLower(written) != written && !strings.Contains(written, `"`) {
 		if schema, name, ok := strings.Cut(written, "."); ok {
-			fix = "PostgreSQL keeps capitals in double quotes only: write '" + Qualified(schema, name) + "'."
+			fix = "PostgreSQL keeps capitals in double quotes only: write '" + sqlname.Qualified(schema, name) + "'."
 		}
 	}
 	r.Add(n, key, strictyaml.Shown(written)+" is not the name of a table with its schema.", fix)
