@@ -106,7 +106,15 @@ func (h *held) nearly() {
 			}
 		}
 	}
-	h.spread()
+	for again := true; again; { // with references that no foreign key declares
+		again = false
+		h.spread()
+		for n, to := range h.refers {
+			if to.t.about && !n.t.about && !ofAudit(n.entry().Name) {
+				n.t.about, again = true, true
+			}
+		}
+	}
 }
 
 // links says how a column links.
@@ -142,7 +150,7 @@ func (h *held) by(n node) LinkBy {
 		return ByPersonal
 	case family == transform.JSON:
 		return ByDocument
-	case family == transform.Timestamp, strings.HasPrefix(c.Type, "ts") && strings.Contains(c.Type, "range"), strings.HasPrefix(c.Type, "time "):
+	case family == transform.Timestamp, strings.HasPrefix(c.Type, "ts") && strings.Contains(c.Type, "range"):
 		return ByTime
 	case family == transform.Bytes, c.Type == "hstore":
 		return ByDocument
@@ -382,8 +390,8 @@ func (h *held) unlink(n node, l Link) {
 			paths := maps.Clone(args["paths"].(map[string]any)) //nolint:forcetypeassert // it was listed from it
 			paths[l.Path], args["paths"] = spec, paths
 			spec = s{Name: "json", Args: args}
-		} else if checked(c) && (spec.Name == "hash" || spec.Name == "free_text") {
-			continue // what a check lists is no longer itself
+		} else if checked(c) && (spec.Name == "hash" || spec.Name == "free_text") || len(c.Checks) > 0 && spec.Name == "suppress" {
+			continue // what a check lists is no longer itself; another may ask for a value
 		}
 		if h.maker.fits(spec, n.t.src, c, e.Kind) == nil {
 			note := e.note(l.Path, false)
@@ -395,7 +403,7 @@ func (h *held) unlink(n node, l Link) {
 			return
 		}
 	}
-	if suppressed := (s{Name: "suppress"}); l.Path == "" && n.elements() == transform.Other && !c.NotNull && h.maker.fits(suppressed, n.t.src, c, e.Kind) == nil {
+	if suppressed := (s{Name: "suppress"}); l.Path == "" && n.elements() == transform.Other && !c.NotNull && len(c.Checks) == 0 && h.maker.fits(suppressed, n.t.src, c, e.Kind) == nil {
 		e.Transform = suppressed
 		return
 	}
@@ -430,7 +438,7 @@ func (h *held) rekey(n node) {
 	var group []node
 	for _, d := range h.tables {
 		for i := range d.entry.Columns {
-			if m := (node{d, i}); h.joined.of(m) == root {
+			if m := (node{d, i}); h.joined.of(m) == root && d.entry.Rows != NoRows {
 				if m.entry().Transform.Name != "keep" || checked(m.column()) {
 					return // a person decided, or a program knows the values
 				}
