@@ -8,6 +8,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/anonymise/detect"
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
 	"github.com/garant-project/garant/internal/engine/anonymise/transform"
+	"github.com/garant-project/garant/internal/strictyaml"
 )
 
 // look says what a column holds.
@@ -69,7 +70,7 @@ func ask(r *detect.Result) string {
 	for _, k := range r.Alternatives {
 		may = append(may, string(k))
 	}
-	return listed(may, "or") + "? " + because(r)
+	return strictyaml.Listed(may, "or") + "? " + because(r)
 }
 
 func because(r *detect.Result) string {
