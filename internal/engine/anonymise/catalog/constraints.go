@@ -209,6 +209,11 @@ func (r *reader) finish() {
 
 // demand makes a partitioned table ask of its columns what a partition does.
 func (t *Table) demand(partition *Table) {
+	for _, f := range partition.Foreign {
+		if !slices.ContainsFunc(t.Foreign, func(o Foreign) bool { return o.To == f.To && slices.Equal(o.Columns, f.Columns) }) {
+			t.Foreign = append(t.Foreign, f)
+		}
+	}
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		p := partition.Column(c.Name)

@@ -349,6 +349,13 @@ func (f *filler) finish(ctx context.Context) error {
 		gone := int64(0)
 		for _, t := range f.db.Planned() {
 			for _, k := range t.Foreign {
+				var some bool // PostgreSQL refuses to delete nothing, too, where a publication lacks a replica identity
+				if err := f.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+dangling(t, k)+")").Scan(&some); err != nil {
+					return err
+				}
+				if !some {
+					continue
+				}
 				tag, err := f.conn.Exec(ctx, "DELETE FROM "+dangling(t, k))
 				if err != nil {
 					return err

@@ -74,7 +74,47 @@ func hold(db *catalog.Database, p *Plan) *held {
 	pr.subjects()
 	h := &held{proposal: pr, joined: links{}, targets: map[node]bool{}, refers: map[node]node{}}
 	pr.references(h.joined, h.targets, map[node]bool{}, h.refers)
+	h.nearly()
 	return h
+}
+
+// nearly finds the things of which each has fewer than five rows of persons, as the statistics know: who knows the thing again knows the person.
+func (h *held) nearly() {
+	var next []*draft
+	rows := map[*draft]float64{} // of persons, by which a table came in
+	for _, d := range h.tables {
+		if d.about && d.entry.Rows != NoRows && d.src.Rows > 0 {
+			next, rows[d] = append(next, d), float64(d.src.Rows)
+		}
+	}
+	for len(next) > 0 {
+		d := next[0]
+		next = next[1:]
+		for i := range d.entry.Columns {
+			n := node{d, i}
+			to, ok := h.refers[n]
+			if !ok || to.t.about {
+				continue
+			}
+			different := n.column().Distinct
+			if different < 0 {
+				different *= -float64(d.src.Rows)
+			}
+			if different > 0 && rows[d] < 5*different {
+				to.t.about = true
+				next, rows[to.t] = append(next, to.t), rows[d]
+			}
+		}
+	}
+	for again := true; again; { // with references that no foreign key declares
+		again = false
+		h.spread()
+		for n, to := range h.refers {
+			if to.t.about && !n.t.about && !ofAudit(n.entry().Name) {
+				n.t.about, again = true, true
+			}
+		}
+	}
 }
 
 // links says how a column links.
@@ -110,8 +150,12 @@ func (h *held) by(n node) LinkBy {
 		return ByPersonal
 	case family == transform.JSON:
 		return ByDocument
-	case family == transform.Timestamp:
+	case family == transform.Timestamp, strings.HasPrefix(c.Type, "ts") && strings.Contains(c.Type, "range"):
 		return ByTime
+	case family == transform.Bytes, c.Type == "hstore":
+		return ByDocument
+	case c.Type == "tsvector":
+		return ByText
 	case refers && !to.t.about, family == transform.Boolean, len(c.Labels) > 0:
 		return "" // a list, which says the same of many rows
 	case refers, family == transform.UUID, len(n.t.src.Key) == 1 && n.t.src.Key[0] == c.Name:
@@ -330,6 +374,9 @@ func (h *held) unlink(n node, l Link) {
 		if n.elements() == transform.Text {
 			try = try[1:]
 		}
+		if !c.NotNull {
+			try = append(try, s{Name: "suppress"})
+		}
 	case ByText:
 		try = []s{all}
 	case ByReference:
@@ -343,8 +390,8 @@ func (h *held) unlink(n node, l Link) {
 			paths := maps.Clone(args["paths"].(map[string]any)) //nolint:forcetypeassert // it was listed from it
 			paths[l.Path], args["paths"] = spec, paths
 			spec = s{Name: "json", Args: args}
-		} else if checked(c) && (spec.Name == "hash" || spec.Name == "free_text") {
-			continue // what a check lists is no longer itself
+		} else if checked(c) && (spec.Name == "hash" || spec.Name == "free_text") || len(c.Checks) > 0 && spec.Name == "suppress" {
+			continue // what a check lists is no longer itself; another may ask for a value
 		}
 		if h.maker.fits(spec, n.t.src, c, e.Kind) == nil {
 			note := e.note(l.Path, false)
@@ -356,7 +403,11 @@ func (h *held) unlink(n node, l Link) {
 			return
 		}
 	}
-	if (l.By == ByTime || l.By == ByInterval) && l.Path == "" && !c.Excluded && n.besideKey() {
+	if suppressed := (s{Name: "suppress"}); l.Path == "" && n.elements() == transform.Other && !c.NotNull && len(c.Checks) == 0 && h.maker.fits(suppressed, n.t.src, c, e.Kind) == nil {
+		e.Transform = suppressed
+		return
+	}
+	if n.elements() == transform.Timestamp && l.Path == "" && !c.Excluded && n.besideKey() {
 		quoted := `"` + strings.ReplaceAll(c.Name, `"`, `""`) + `"`
 		e.Transform = s{Name: "sql", Args: map[string]any{"expression": "date_trunc('day', " + quoted + ")"}}
 		e.Reason = "the day of it, which the key beside it keeps apart"
@@ -387,7 +438,7 @@ func (h *held) rekey(n node) {
 	var group []node
 	for _, d := range h.tables {
 		for i := range d.entry.Columns {
-			if m := (node{d, i}); h.joined.of(m) == root {
+			if m := (node{d, i}); h.joined.of(m) == root && d.entry.Rows != NoRows {
 				if m.entry().Transform.Name != "keep" || checked(m.column()) {
 					return // a person decided, or a program knows the values
 				}

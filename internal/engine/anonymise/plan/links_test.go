@@ -18,9 +18,15 @@ CREATE TABLE country (id integer PRIMARY KEY, label text, created_by bigint REFE
 CREATE TABLE payment (id bigint NOT NULL, member_id bigint NOT NULL REFERENCES member, country_id integer REFERENCES country, paid_at timestamptz NOT NULL, amount numeric(8,2) CHECK (amount > 0),
 	currency text, reference text, day date, provider_id text, PRIMARY KEY (id, paid_at)) PARTITION BY RANGE (paid_at);
 CREATE TABLE payment_1 PARTITION OF payment FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE title (id integer PRIMARY KEY, name text, bought_at timestamptz);
+CREATE TABLE item (id integer PRIMARY KEY, title_id integer NOT NULL REFERENCES title, bought_at timestamptz);
+CREATE TABLE loan (id bigint PRIMARY KEY, member_id bigint NOT NULL REFERENCES member, item_id integer NOT NULL REFERENCES item, title_id integer REFERENCES title, during tstzrange, photo bytea);
 CREATE TABLE setting (id bigint PRIMARY KEY, label text, changed_at timestamptz, factor numeric);
 INSERT INTO member SELECT i, 'm' || i || '@mail.example', 'Peeters' || i, 'She called about invoice ' || i, now(), 1, i % 3, i * 7, jsonb_build_object('amount', i * 1.37, 'paid_at', now(), 'id', i, 'theme', 'dark') FROM generate_series(1, 400) i;
 INSERT INTO payment SELECT i, i, NULL, '2026-01-05 12:13:14.5+00'::timestamptz + i * interval '1 hour', 1234.56 + i, 'EUR', 'ABC-' || i * 7919, '2026-01-05', 'ch_' || md5(i::text) FROM generate_series(1, 400) i;
+INSERT INTO title SELECT i, 'Title ' || i, now() FROM generate_series(1, 20) i;
+INSERT INTO item SELECT i, i % 20 + 1, now() FROM generate_series(1, 300) i;
+INSERT INTO loan SELECT i, i, i % 300 + 1, i % 20 + 1, tstzrange(now(), now() + interval '1 day') FROM generate_series(1, 400) i;
 ANALYZE`
 
 func linksOf(found []Link) map[string]LinkBy {
@@ -39,6 +45,8 @@ func TestLinkable(t *testing.T) {
 	for where, want := range map[string]LinkBy{
 		"member.opened": ByTime, "member.remarks": ByText, "member.karma": ByUnique, "member.profile amount": ByAmount, "member.profile paid_at": ByTime, "member.profile id": ByKey,
 		"payment.paid_at": ByTime, "payment.amount": ByAmount, "payment.reference": ByUnique, "payment.provider_id": ByKey, "country.created_by": ByReference,
+		"loan.item_id": ByKey, "item.id": ByKey, "item.bought_at": ByTime, "loan.during": ByTime, // four loans for three items: who knows the item knows the member
+		"item.title_id": "", "loan.title_id": "", "title.id": "", "title.bought_at": "", "loan.photo": "", // and of a title there are twenty
 		"member.id": "", "member.email": "", "member.seats": "", "payment.id": "", "payment.member_id": "", "payment.country_id": "", "payment.currency": "", "payment.day": "", "member.profile theme": "",
 		"country.id": "", "country.created_at": "", "setting.id": "", "setting.changed_at": "", "setting.factor": "", // of nobody
 	} {
@@ -52,7 +60,7 @@ func TestLinkable(t *testing.T) {
 		t.Errorf("left: %v, or the plan itself was changed", left)
 	}
 	for where, want := range map[string]string{
-		"member.opened": "generalise, to: day", "member.remarks": "replace: all", "member.karma": "digits: 2", "payment.paid_at": `date_trunc('day', paid_at)`, "payment.amount": "digits: 2",
+		"item.id": "rekey integer", "loan.item_id": "rekey integer", "item.bought_at": "to: day", "loan.during": "suppress tstzrange", "title.id": "keep integer", "member.opened": "generalise, to: day", "member.remarks": "replace: all", "member.karma": "digits: 2", "payment.paid_at": `date_trunc('day', paid_at)`, "payment.amount": "digits: 2",
 		"payment.reference": "hash text", "payment.provider_id": "hash text", "country.created_by": "suppress bigint", "member.profile": "paid_at: {kind: none, transform: generalise, to: day}", "payment.day": "keep date",
 	} {
 		table, column, _ := strings.Cut(where, ".")

@@ -220,6 +220,11 @@ func (p *proposal) subjects() {
 		}
 		d.about = d.about || len(places) > 0 && !pointed[d] && !slices.ContainsFunc(d.src.Unique, func(set []string) bool { return slices.Contains(set, places[0]) })
 	}
+	p.spread()
+}
+
+// spread makes rows speak of persons that refer to rows that do.
+func (p *proposal) spread() {
 	for again := true; again; {
 		again = false
 		for _, d := range p.tables {

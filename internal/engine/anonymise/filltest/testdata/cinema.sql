@@ -44,10 +44,12 @@ CREATE TABLE rental (
 );
 ALTER TABLE customer ADD FOREIGN KEY (favourite) REFERENCES rental (rental_id) DEFERRABLE;
 CREATE TABLE payment (
-	payment_id bigserial, customer_id integer NOT NULL REFERENCES customer, staff_id integer REFERENCES staff, rental_id bigint REFERENCES rental, amount numeric(7,2) NOT NULL, payment_date timestamptz NOT NULL, iban text, note text, PRIMARY KEY (payment_date, payment_id)
+	payment_id bigserial, customer_id integer NOT NULL REFERENCES customer, staff_id integer REFERENCES staff, rental_id bigint REFERENCES rental, amount numeric(7,2) NOT NULL, payment_date timestamptz NOT NULL, iban text, note text, payer integer, PRIMARY KEY (payment_date, payment_id)
 ) PARTITION BY RANGE (payment_date);
 CREATE TABLE payment_2026_09 PARTITION OF payment FOR VALUES FROM ('2026-09-01 00:00:00+00') TO ('2026-10-01 00:00:00+00');
 CREATE TABLE payment_2026_10 PARTITION OF payment FOR VALUES FROM ('2026-10-01 00:00:00+00') TO ('2026-11-01 00:00:00+00');
+ALTER TABLE payment_2026_09 ADD FOREIGN KEY (payer) REFERENCES customer; -- of the partitions alone, as Pagila has them
+ALTER TABLE payment_2026_10 ADD FOREIGN KEY (payer) REFERENCES customer;
 CREATE TABLE seat_hold (hold_id uuid PRIMARY KEY DEFAULT gen_random_uuid(), store_id integer NOT NULL REFERENCES store, customer_id integer REFERENCES customer, during tstzrange NOT NULL, EXCLUDE USING gist (store_id WITH =, during WITH &&));
 CREATE TABLE feedback (feedback_id serial PRIMARY KEY, customer_id integer REFERENCES customer, subject_type text CHECK (subject_type IN ('Film', 'Store')), subject_id integer, body text, answers jsonb, created_at timestamptz DEFAULT now());
 CREATE TABLE login_session (session_id text PRIMARY KEY, customer_id integer NOT NULL REFERENCES customer, token text NOT NULL, ip_address inet, expires_at timestamptz);
