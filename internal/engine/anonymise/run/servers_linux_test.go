@@ -190,7 +190,7 @@ func replica(t *testing.T) *cluster.Cluster {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	home := filepath.Join(dir, "pg")
 	for _, d := range []string{dir, home} {
-		_ = os.Mkdir(d, 0o711)                   //nolint:gosec // PostgreSQL's account must enter
+		_ = os.Mkdir(d, 0o711)                     //nolint:gosec // PostgreSQL's account must enter
 		if err := os.Chmod(d, 0o711); err != nil { //nolint:gosec // the same
 			t.Fatal(err)
 		}
