@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ func (p programs) run(ctx context.Context, at end, password, name string, out io
 	}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles, cmd.WaitDelay = out, &said, files, 5*time.Second
-	if err := cmd.Run(); err != nil {
+	if err := whileAlive(cmd); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -111,21 +112,22 @@ var hints = []struct {
 	text string // with what the expression caught
 	fix  string
 	kind errs.Kind
+	id   string // of the error; empty: anonymise.schema
 }{
-	{regexp.MustCompile(`could not create unique index "([^"\n]+)"`), "The copy has a value twice where the unique index %s allows it once.", "Run again: another key draws other replacements. If it lasts, take a transformer that serves unique columns.", errs.Conflict},
-	{regexp.MustCompile(`violates foreign key constraint "([^"\n]+)"`), "The copy breaks the foreign key %s.", "Let the plan replace both sides of it by the same transformer.", errs.Invalid},
-	{regexp.MustCompile(`check constraint "([^"\n]+)"`), "The copy breaks the check %s.", "Take another transformer for its columns.", errs.Invalid},
-	{regexp.MustCompile(`could not create exclusion constraint "([^"\n]+)"`), "The copy breaks the exclusion constraint %s.", "Take another transformer for its columns, such as keep with a reason.", errs.Conflict},
-	{regexp.MustCompile(`permission denied to create extension "([^"\n]+)"`), "The target's role may not make the extension %s.", "Have an administrator run CREATE EXTENSION for it in template1's place, or make the role able to.", errs.Denied},
-	{regexp.MustCompile(`could not open extension control file "[^"\n]*/([^"/\n]+)\.control"`), "The target's server lacks the extension %s.", "Install it there.", errs.Unavailable},
-	{regexp.MustCompile(`extension "([^"\n]+)" is not available`), "The target's server lacks the extension %s.", "Install it there.", errs.Unavailable},
-	{regexp.MustCompile(`role "([^"\n]+)" does not exist`), "The schema names the role %s, which the target has not.", "Make it there: CREATE ROLE … NOLOGIN.", errs.Invalid},
-	{regexp.MustCompile(`permission denied for (table|schema|sequence|function) ([^"\n ]+)`), "The role may not do what a copy needs on a %s.", "Give the source's reader SELECT on all tables and sequences: a member of pg_read_all_data has it.", errs.Denied},
-	{regexp.MustCompile(`server version mismatch`), "The programs of PostgreSQL here are older than the server.", "Install those of its version or newer.", errs.Unavailable},
-	{regexp.MustCompile(`No space left on device`), "A disk has no space left.", "Free some space and run again.", errs.Unavailable},
-	{regexp.MustCompile(`canceling statement due to lock timeout`), "A table is locked by somebody else.", "Run again later.", errs.Unavailable},
-	{regexp.MustCompile(`connection to server .* failed|server closed the connection|terminating connection|connection to server was lost`), "The server does not answer, or broke the connection.", "Run again: the copy that is published stays as it is.", errs.Unavailable},
-	{regexp.MustCompile(`invalid snapshot identifier|snapshot .* does not exist`), "The snapshot of the source is gone.", "Run again: the copy that is published stays as it is.", errs.Unavailable},
+	{regexp.MustCompile(`could not create unique index "([^"\n]+)"`), "The copy has a value twice where the unique index %s allows it once.", "Other keys were tried. Take a transformer that serves unique columns.", errs.Conflict, collision},
+	{regexp.MustCompile(`violates foreign key constraint "([^"\n]+)"`), "The copy breaks the foreign key %s.", "Let the plan replace both sides of it by the same transformer.", errs.Invalid, ""},
+	{regexp.MustCompile(`check constraint "([^"\n]+)"`), "The copy breaks the check %s.", "Take another transformer for its columns.", errs.Invalid, ""},
+	{regexp.MustCompile(`could not create exclusion constraint "([^"\n]+)"`), "The copy breaks the exclusion constraint %s.", "Take another transformer for its columns, such as keep with a reason.", errs.Conflict, ""},
+	{regexp.MustCompile(`permission denied to create extension "([^"\n]+)"`), "The target's role may not make the extension %s.", "Have an administrator run CREATE EXTENSION for it in template1's place, or make the role able to.", errs.Denied, ""},
+	{regexp.MustCompile(`could not open extension control file "[^"\n]*/([^"/\n]+)\.control"`), "The target's server lacks the extension %s.", "Install it there.", errs.Unavailable, ""},
+	{regexp.MustCompile(`extension "([^"\n]+)" is not available`), "The target's server lacks the extension %s.", "Install it there.", errs.Unavailable, ""},
+	{regexp.MustCompile(`role "([^"\n]+)" does not exist`), "The schema names the role %s, which the target has not.", "Make it there: CREATE ROLE … NOLOGIN.", errs.Invalid, ""},
+	{regexp.MustCompile(`permission denied for (table|schema|sequence|function) ([^"\n ]+)`), "The role may not do what a copy needs on a %s.", "Give the source's reader SELECT on all tables and sequences: a member of pg_read_all_data has it.", errs.Denied, ""},
+	{regexp.MustCompile(`server version mismatch`), "The programs of PostgreSQL here are older than the server.", "Install those of its version or newer.", errs.Unavailable, ""},
+	{regexp.MustCompile(`No space left on device`), "A disk has no space left.", "Free some space and run again.", errs.Unavailable, ""},
+	{regexp.MustCompile(`canceling statement due to lock timeout`), "A table is locked by somebody else.", "Run again later.", errs.Unavailable, ""},
+	{regexp.MustCompile(`connection to server .* failed|server closed the connection|terminating connection|connection to server was lost|could not (receive data from|send data to) server|SSL SYSCALL error|the database system is (starting up|shutting down|in recovery mode)`), "The server does not answer, or broke the connection.", "Run again: the copy that is published stays as it is.", errs.Unavailable, lost},
+	{regexp.MustCompile(`invalid snapshot identifier|snapshot .* does not exist`), "The snapshot of the source is gone.", "Run again: the copy that is published stays as it is.", errs.Unavailable, ""},
 }
 
 // Explained makes an error of what a program said.
@@ -139,7 +141,7 @@ func explained(name string, at end, said string) error {
 		if strings.Contains(text, "%s") {
 			text = fmt.Sprintf(text, m[1])
 		}
-		return errs.New(h.kind, "anonymise.schema", text+" ("+name+", "+string(at)+")").WithFix(h.fix)
+		return errs.New(h.kind, cmp.Or(h.id, "anonymise.schema"), text+" ("+name+", "+string(at)+")").WithFix(h.fix)
 	}
 	entry := "" // pg_restore says which it was at
 	if m := regexp.MustCompile(`from TOC entry \d+; \d+ \d+ ([A-Z ]+) ([^\s;]+)`).FindStringSubmatch(said); m != nil {
