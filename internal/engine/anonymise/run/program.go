@@ -188,6 +188,12 @@ var unwanted = []string{
 	"FOREIGN DATA WRAPPER", "ACL", "DEFAULT ACL", "SECURITY LABEL", "DATABASE", "DATABASE PROPERTIES", "BLOB", "BLOBS", "BLOB METADATA", "BLOB COMMENTS", "TABLE DATA", "MATERIALIZED VIEW DATA",
 }
 
+// ofTheServer are extensions that look after a server and need its superuser: a copy is whole without them.
+var ofTheServer = []string{
+	"adminpack", "amcheck", "auto_explain", "old_snapshot", "pg_buffercache", "pg_cron", "pg_freespacemap", "pg_hint_plan", "pg_prewarm", "pg_qualstats", "pg_repack", "pg_squeeze", "pg_stat_kcache", "pg_stat_monitor", "pg_stat_statements", "pg_surgery", "pg_visibility",
+	"pg_wait_sampling", "pg_walinspect", "pgaudit", "pglogical", "pgstattuple", "sslinfo",
+}
+
 // dump reads the schema under the snapshot.
 func (p programs) dump(ctx context.Context, source *server, snapshot string) (*schemaDump, error) {
 	d := &schemaDump{programs: p}
@@ -221,6 +227,9 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 			if !slices.Contains([]string{"ACL", "DEFAULT ACL", "DATABASE", "TABLE DATA", "MATERIALIZED VIEW DATA"}, kind) {
 				d.left = append(d.left, strings.ToLower(kind)+" "+withoutOwner(rest))
 			}
+			continue
+		case kind == "EXTENSION" && slices.Contains(ofTheServer, strings.Fields(rest + " - -")[1]):
+			d.left = append(d.left, "extension "+strings.Fields(rest)[1])
 			continue
 		case kind == "SCHEMA" && (strings.HasPrefix(rest, "- public ") || strings.HasPrefix(rest, "- garant ")):
 			continue

@@ -101,23 +101,26 @@ func (d *schemaDump) remaining(ctx context.Context, conn *pgx.Conn) error {
 	for _, m := range all {
 		made[strings.NewReplacer("\n", " ", "\r", " ").Replace(m)] = true
 	}
-	for i := range d.lists {
-		if d.lists[i], err = unmade(d.lists[i], made); err != nil {
+	for i, list := range d.lists {
+		left, err := leftOf(list, made)
+		if err != nil {
 			return err
 		}
+		_ = list.Close()
+		d.lists[i] = left
 	}
 	return nil
 }
 
-// unmade makes a list of what is not made yet, and lets the other one go when that has succeeded.
-func unmade(list *os.File, made map[string]bool) (*os.File, error) {
+// leftOf is a list without what is made.
+func leftOf(list *os.File, made map[string]bool) (*os.File, error) {
 	left, err := scratchFile()
 	if err != nil {
-		return list, err
+		return nil, err
 	}
 	if _, err := list.Seek(0, io.SeekStart); err != nil {
 		_ = left.Close()
-		return list, errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be read.").Wrap(err)
+		return nil, errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be read.").Wrap(err)
 	}
 	lines := bufio.NewScanner(list)
 	lines.Buffer(nil, 1<<20)
@@ -127,15 +130,10 @@ func unmade(list *os.File, made map[string]bool) (*os.File, error) {
 		}
 		if _, err := left.WriteString(lines.Text() + "\n"); err != nil {
 			_ = left.Close()
-			return list, errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be written.").Wrap(err)
+			return nil, errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be written.").Wrap(err)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		_ = left.Close()
-		return list, errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be read.").Wrap(err)
-	}
-	_ = list.Close()
-	return left, nil
+	return left, lines.Err()
 }
 
 // withoutLast takes the last word, which is the owner, from an entry.
