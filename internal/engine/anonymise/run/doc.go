@@ -8,22 +8,24 @@
 //
 // # Stages
 //
-//	schema  the catalogue is held against the plan; pg_dump under the snapshot, into a database that nobody but the copier may enter
-//	set     identifying columns are read into the set of package seen, with the canaries
+//	schema  the plan is held against the catalogue and samples; pg_dump under the snapshot, into a database that nobody but the copier may enter
+//	set     what identifies somebody is read into the set of package seen, from columns, documents and sentences, with the canaries
 //	copy    COPY … TO → transform → scan → COPY … FROM, by tables and by ranges of pages; then the key is erased and the snapshot let go
 //	after   indexes, constraints and triggers; sequences, materialised views, rights, statistics
 //	proof   rows, schema, k-anonymity, leaks
 //
 // # Invariants
 //
-//   - Nothing that the plan does not know is copied: a table, a column, another type, an open question, a transformer that does not fit stop the run before a row is read; an unknown path in a document
+//   - Nothing that the plan does not know is copied: all that [plan.Plan.CheckSamples] says stops the run before the snapshot is taken ([Report.Questions] has the lines to write); an unknown path in a document
 //     stops it when it comes.
 //   - No row touches a disk between the two servers. The schema passes through a file without a name.
 //   - A copy that is not proven is dropped. What a killed run leaves behind is not served, nobody else may enter it, and Clean takes it; the lock that tells living runs from dead ones goes with the
 //     connection.
 //   - The names change in one transaction of the target. There is no moment at which a name is served by half a copy, and nothing to mend after a crash.
 //   - Errors and reports tell SQLSTATE, table, column, constraint, counts; never a value. Of what PostgreSQL's programs say only names of the schema are repeated.
-//   - The key lives as long as the copy stage. A run is never resumed: it begins again with another one.
+//   - The key lives as long as the copy stage. Up to there nothing is resumed: a run begins again with another key, and does so by itself when replacements collide in a unique index. The stages behind need
+//     the target only, and are taken up again when it went away and came back. Programs of PostgreSQL end with the process.
+//   - While the source is busy, as [Options.Pause] says, nothing more is read of it.
 //   - The source is only read, in short transactions under the exported snapshot, so that no lock outlives a piece of work; that the tables were not rewritten meanwhile is proven
 //     by the files that they lie in. The reader sees through row-level security or the run stops.
 //   - Memory is bounded: blocks of 128 KiB, one row of at most [Options.MaxRow] for each worker, the set.
@@ -40,5 +42,7 @@
 // Not covered: an administrator of the target who forges a comment. Rows come in random order: pieces of 64 MB, within each its megabytes, and the rows within blocks of 128 KB. What remains: rows
 // that lie within one megabyte of the source, or a sixteenth of a smaller table, lie within one of the copy.
 //
-// Tests: run_test.go (a shop end to end, read again by a scanner of the test's own), fault_test.go (what must stop a run), killed_test.go (connections cut in each stage), publish_test.go, order_test.go.
+// Tests: run_test.go (a shop end to end, read again by a scanner of the test's own), fault_test.go (what must stop a run), own_test.go (values that only sentences and documents hold), killed_test.go
+// (connections cut in each stage), process_test.go (the process killed in each), servers_linux_test.go (servers that crash, a full disk, a replica), bounds_test.go (ranges, large rows, odd bytes and names, many
+// tables), pause_test.go, order_test.go, publish_test.go.
 package run

@@ -52,6 +52,9 @@ func failed(at end, what string, err error) error {
 		}
 		kind, text = errs.Unavailable, fmt.Sprintf("%s: the %s broke off (%s).", what, at, f)
 		fix = "Run again: the copy that is published stays as it is."
+	case (f.SQLState == "22021" || f.SQLState == "22P05") && at == atSource:
+		text = fmt.Sprintf("%s: the source holds bytes that are no UTF-8 (%s).", what, f)
+		fix = "Correct them there, or let the plan suppress the column: what is suppressed is not read."
 	case f.SQLState == "40001" && at == atSource:
 		kind, text = errs.Unavailable, fmt.Sprintf("%s: the replica broke off, to follow its primary (%s).", what, f)
 		fix = "Let it wait longer (max_standby_streaming_delay) or tell its primary what it reads (hot_standby_feedback), and run again."

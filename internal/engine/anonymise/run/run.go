@@ -332,6 +332,7 @@ func (r *run) schema(ctx context.Context) (err error) {
 	if err := r.again(&db); err != nil {
 		return err
 	}
+	r.samples = nil // they are values of the source, and no longer needed
 	if r.layout, err = lay(r.o.Plan, &db); err != nil {
 		return err
 	}

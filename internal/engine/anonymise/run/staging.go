@@ -144,10 +144,17 @@ func (s *staging) drop() {
 	defer cancel()
 	sql := `DROP DATABASE IF EXISTS ` + pgx.Identifier{s.database}.Sanitize() + ` WITH (FORCE)`
 	_, err := s.keeper.Exec(ctx, sql)
-	if err != nil {
-		if conn, err := s.server.connect(ctx, ""); err == nil {
-			_, _ = conn.Exec(ctx, sql) // else Clean does it
+	for tries := 0; err != nil && tries < 5 && ctx.Err() == nil; tries++ { // a full disk takes a moment to have room again, and so does a server to come back
+		var conn *pgx.Conn
+		if conn, err = s.server.connect(ctx, ""); err == nil {
+			_, err = conn.Exec(ctx, sql)
 			hangUp(conn)
+		}
+		if err != nil {
+			select {
+			case <-ctx.Done(): // Clean does it
+			case <-time.After(500 * time.Millisecond):
+			}
 		}
 	}
 	hangUp(s.keeper)

@@ -102,7 +102,7 @@ func (c *choice) wholes() error {
 	for again := true; again; {
 		again = false
 		for _, t := range c.model.tables {
-			if t.whole && slices.ContainsFunc(t.out, func(r *reference) bool { return r.mandatory && !r.parent.table.whole }) {
+			if t.whole && slices.ContainsFunc(t.out, func(r *reference) bool { return c.brings(r) && !r.parent.table.whole }) {
 				t.whole, t.how, again = false, "", true
 			}
 		}

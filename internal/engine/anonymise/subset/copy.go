@@ -117,7 +117,7 @@ func (p *pull) copy(ctx context.Context) error {
 		}
 		writers = append(writers, conn)
 	}
-	var want, done int64
+	var want int64
 	copied := map[*table]*atomic.Int64{}
 	for _, t := range p.model.tables {
 		copied[t] = &atomic.Int64{}
@@ -136,8 +136,7 @@ func (p *pull) copy(ctx context.Context) error {
 		return err
 	}
 	for _, t := range p.model.tables {
-		n := copied[t].Load()
-		if done += n; n != p.wants(t) {
+		if n := copied[t].Load(); n != p.wants(t) {
 			return errs.New(errs.Internal, "anonymise.rows", fmt.Sprintf("The database took %d of %d rows of %s.", n, p.wants(t), t.name)).WithFix("Pull again.")
 		}
 	}

@@ -11,7 +11,7 @@
 //
 // A reference is a foreign key; or a pair x_type, x_id whose types name tables; or what [Subset.References] declares. It is mandatory when none of its columns may be NULL.
 //
-//   - Tables of at most [Subset.Small] rows that have no mandatory reference to a table that is not such a one come whole, as do those named in [Subset.Whole].
+//   - Tables of at most [Subset.Small] rows that have no mandatory reference to a table that is not such a one, nor any to a tenant, come whole, as do those named in [Subset.Whole].
 //   - Percent: that part of the rows of each table that leads, chosen by a hash of their keys under the seed. A table leads when it has no mandatory reference to a table that does not come whole;
 //     of tables that depend on each other in a cycle the one with fewest rows. Every other table comes with the parent that leads it: of its mandatory parents the one with most rows, since
 //     that one's rows have the fewest children. So an order's lines come with the order, and not with the product. Where there is a table of tenants, and the part makes at least one of
@@ -29,12 +29,12 @@
 //   - Nothing stands under the name of the target before it is whole: the database is made as NAME_pull_ID and renamed in one transaction, the directory beside its place. A killed
 //     pull leaves one of these, which the next one takes away.
 //   - All is read under one snapshot. Rows are known by their places (ctid), kept in memory as one bit for each place of a page that a relation has up to its last chosen row: half a per cent of its file. While the pull
-//     lasts, locks keep the tables from being rewritten. No right but SELECT is needed, no temporary table, no key; a standby can be read.
+//     lasts, locks keep the tables from being rewritten. No right but SELECT is needed, no temporary table and no primary key: nothing is written to the copy's server.
 //   - Errors, progress and reports hold no value.
 //
 // # Not covered
 //
 // Whoever may write the comment of a database can make it look like a copy. A reference inside a document or an array is not seen. The foreign key of a copy that is NOT VALID stays so, and rows may break it.
 //
-// Tests: subset_test.go and shapes_test.go (each kind on a database with everything that is awkward, held against the rules by SQL of the test's own), directory_test.go, broken_test.go (what is refused, broken off or killed).
+// Tests: subset_test.go (each kind on a database with everything that is awkward, held against the rules by SQL of the test's own), shapes_test.go (names, cycles, databases with next to nothing), directory_test.go, broken_test.go (what is refused, broken off or killed).
 package subset

@@ -131,7 +131,7 @@ func TestEmpty(t *testing.T) {
 	}
 }
 
-// TestStandby reads a copy where nothing can be written.
+// TestReadOnly reads a copy where nothing can be written, not even a temporary table.
 func TestReadOnly(t *testing.T) {
 	w := newWorld(t, "copy.sql")
 	w.exec(`ALTER ROLE dev SET default_transaction_read_only = on; REVOKE TEMPORARY ON DATABASE ` + w.copy + ` FROM PUBLIC`)

@@ -105,10 +105,10 @@ func (s *step) statement() (string, []any) {
 	if s.ref.when != "" {
 		args = append(args, s.ref.value)
 	}
-	var keys, on []string
+	var keys, names, on []string
 	notNull := ""
 	for i, c := range given.columns {
-		keys = append(keys, fmt.Sprintf("x.%s AS k%d", quoted(c), i))
+		keys, names = append(keys, fmt.Sprintf("x.%s AS k%d", quoted(c), i)), append(names, fmt.Sprintf("k%d", i))
 		notNull += " AND x." + quoted(c) + " IS NOT NULL"
 		parent, child := fmt.Sprintf("f.k%d", i), "y."+quoted(found.columns[i])
 		if s.direction == up {
@@ -129,7 +129,7 @@ func (s *step) statement() (string, []any) {
 	if s.direction == down {
 		return fmt.Sprintf("SELECT y.tableoid, y.ctid FROM %s y WHERE EXISTS (SELECT FROM (%s) f WHERE %s)%s", found.from, from, strings.Join(on, " AND "), when("y.")), args
 	}
-	return fmt.Sprintf("SELECT y.tableoid, y.ctid FROM (SELECT DISTINCT * FROM (%s) g) f JOIN %s y ON %s", from, found.from, strings.Join(on, " AND ")), args
+	return fmt.Sprintf("SELECT y.tableoid, y.ctid FROM (SELECT DISTINCT %s FROM (%s) g) f JOIN %s y ON %s", strings.Join(names, ", "), from, found.from, strings.Join(on, " AND ")), args
 }
 
 // close brings everything that chosen rows refer to, by whatever reference, and what that refers to.

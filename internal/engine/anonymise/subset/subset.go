@@ -191,7 +191,7 @@ func Take(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	if err := p.take(ctx); err != nil {
-		return nil, err
+		return nil, said(err)
 	}
 	p.report.Seconds = time.Since(began).Seconds()
 	return p.report, nil
@@ -231,7 +231,7 @@ func (p *pull) take(ctx context.Context) (err error) {
 		fn    func(context.Context) error
 	}{{StageSchema, p.make}, {StageChoose, p.choose}, {StageCopy, p.copy}, {StageAfter, p.after}} {
 		if err := p.do(ctx, s.stage, s.fn); err != nil {
-			return p.said(err)
+			return err
 		}
 	}
 	p.tell()
@@ -248,13 +248,16 @@ func (p *pull) take(ctx context.Context) (err error) {
 }
 
 // said puts errors of a run into the words of a pull.
-func (p *pull) said(err error) error {
+func said(err error) error {
 	e, ok := asError(err)
 	if !ok {
 		return err
 	}
-	if errs.KindOf(err) == errs.Unavailable && strings.HasPrefix(e.Fix, "Run again: the copy that is published") {
-		e.Fix = "Pull again. A new copy may have taken the name meanwhile."
+	switch {
+	case strings.HasPrefix(e.Fix, "Run again"):
+		e.Fix = "Pull again. If it was the copy's server that broke off, a new copy may have taken the name."
+	case strings.Contains(e.Fix, "the plan"): // nothing was replaced here
+		e.Fix = "Pull again; if it lasts, the copy itself breaks its schema there."
 	}
 	return err
 }

@@ -63,6 +63,15 @@ func TestPercent(t *testing.T) {
 	if chosen != complete || chosen == 0 {
 		t.Errorf("%d of %d purchases have all their lines", complete, chosen)
 	}
+	// What is named by type and number comes with what names it.
+	for _, sql := range []string{
+		`FROM shop.comment c LEFT JOIN shop.ticket p ON p.id = c.commentable_id WHERE commentable_type LIKE '%Ticket'`, `FROM shop.comment c LEFT JOIN shop.product p ON p.id = c.commentable_id WHERE commentable_type = 'Product'`,
+		`FROM shop.attachment c LEFT JOIN shop.comment p ON p.id = c.owner_id WHERE owner_type = 'comment'`, `FROM shop.attachment c LEFT JOIN shop.product p ON p.id = c.owner_id WHERE owner_type = 'products'`,
+	} {
+		if all, lost := ask[int](w, s, `SELECT count(*) `+sql), ask[int](w, s, `SELECT count(*) `+sql+` AND p.id IS NULL`); lost > 0 || all == 0 {
+			t.Errorf("%d of %d rows name what is not there: %s", lost, all, sql)
+		}
+	}
 	for _, got := range r.Tables {
 		if int(got.Rows) != ask[int](w, s, `SELECT count(*) FROM ONLY `+got.Table) && got.Table != "shop.purchase" {
 			t.Errorf("the report says of %s %d rows", got.Table, got.Rows)
@@ -127,7 +136,7 @@ func TestTenants(t *testing.T) {
 	s := w.subset()
 	within(t, w.contents(s), all)
 	w.holds(s)
-	w.hang(s, ids, "shop.member", "shop.team", "shop.purchase", "shop.ticket", "shop.log", "shop.guarded")
+	w.hang(s, ids, "shop.member", "shop.team", "shop.purchase", "shop.ticket", "shop.log", "shop.guarded", "shop.setting")
 	// Lines hang on purchases; comments on tickets, whose types are written in two ways; visits by what was declared. Comments on products that nobody needs do not come.
 	for _, sql := range []string{
 		`SELECT l::text FROM shop.line l JOIN shop.purchase p ON p.id = l.purchase_id AND p.placed = l.placed WHERE p.tenant_id::text = ANY ($1) ORDER BY 1`,

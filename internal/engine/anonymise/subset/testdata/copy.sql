@@ -58,6 +58,7 @@ CREATE TABLE shop.guarded (id integer PRIMARY KEY, tenant_id uuid REFERENCES sho
 ALTER TABLE shop.guarded ENABLE ROW LEVEL SECURITY;
 ALTER TABLE shop.guarded FORCE ROW LEVEL SECURITY;
 CREATE POLICY own ON shop.guarded TO "app role" USING (id < 3);
+CREATE TABLE shop.setting (id integer PRIMARY KEY, tenant_id uuid REFERENCES shop.tenant);
 CREATE TABLE shop.event (id integer, at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE shop.login (ip inet) INHERITS (shop.event);
 CREATE TABLE shop.empty (id integer PRIMARY KEY, product_id bigint NOT NULL REFERENCES shop.product);
@@ -98,6 +99,7 @@ INSERT INTO shop.attachment SELECT n, CASE n % 3 WHEN 0 THEN 'comment' WHEN 1 TH
 INSERT INTO shop.visit SELECT n, 1 + n % 2000 FROM generate_series(1, 3000) n;
 INSERT INTO shop.log SELECT md5((1 + n % 40)::text)::uuid, CASE WHEN n % 2 = 0 THEN 'same' ELSE 'said ' || n END FROM generate_series(1, 3000) n;
 INSERT INTO shop.guarded SELECT n, CASE WHEN n % 2 = 0 THEN md5((1 + n % 40)::text)::uuid END FROM generate_series(1, 1500) n;
+INSERT INTO shop.setting SELECT n, CASE WHEN n % 3 > 0 THEN md5((1 + n % 40)::text)::uuid END FROM generate_series(1, 240) n;
 INSERT INTO shop.event SELECT n FROM generate_series(1, 2000) n;
 INSERT INTO shop.login SELECT n, now(), '192.0.2.1' FROM generate_series(1, 2000) n;
 INSERT INTO shop.nothing SELECT FROM generate_series(1, 3);
