@@ -62,6 +62,9 @@ func (r *run) after(ctx context.Context) error {
 	if err := r.dump.restore(ctx, r.target, r.staging.database, "post-data", max(2, r.o.Workers)); err != nil {
 		return err
 	}
+	if err := r.dump.guard(ctx, r.target, r.staging.database); err != nil {
+		return err
+	}
 	if err := r.inCopy(ctx, "Completing the copy", func(conn *pgx.Conn) error {
 		for _, step := range []func(context.Context, *pgx.Conn) error{r.unguard, sequences, refresh, r.grant, analyse} {
 			if err := step(ctx, conn); err != nil {

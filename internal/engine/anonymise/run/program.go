@@ -167,9 +167,18 @@ func scratchFile() (*os.File, error) {
 type schemaDump struct {
 	programs programs
 	file     *os.File
-	contents *os.File
-	left     []string // what the copy does not get, by kind and name
+	lists    [4]*os.File // of entries, by when they are brought
+	left     []string    // what the copy does not get, by kind and name
 }
+
+// The lists. What locks the indexes of several tables is not done beside what reads or makes them, which PostgreSQL would have to break off: partitions' indexes are attached when all are
+// made, and foreign keys validated after that. Row-level security is switched on last: where it binds the owner too, no foreign key could be validated.
+const (
+	most = iota
+	attached
+	foreign
+	guards
+)
 
 var tocEntry = regexp.MustCompile(`^\d+; \d+ \d+ (TABLE DATA|FK CONSTRAINT|CHECK CONSTRAINT|DEFAULT ACL|ROW SECURITY|EVENT TRIGGER|INDEX ATTACH|MATERIALIZED VIEW DATA|MATERIALIZED VIEW|USER MAPPING|FOREIGN TABLE|FOREIGN DATA WRAPPER|FOREIGN SERVER|SECURITY LABEL|PUBLICATION TABLES IN SCHEMA|PUBLICATION TABLE|SUBSCRIPTION TABLE|DATABASE PROPERTIES|BLOB METADATA|BLOBS|BLOB COMMENTS|[A-Z]+) (.*)$`)
 
@@ -179,16 +188,21 @@ var unwanted = []string{
 	"FOREIGN DATA WRAPPER", "ACL", "DEFAULT ACL", "SECURITY LABEL", "DATABASE", "DATABASE PROPERTIES", "BLOB", "BLOBS", "BLOB METADATA", "BLOB COMMENTS", "TABLE DATA", "MATERIALIZED VIEW DATA",
 }
 
+// ofTheServer are extensions that look after a server and need its superuser: a copy is whole without them.
+var ofTheServer = []string{
+	"adminpack", "amcheck", "auto_explain", "old_snapshot", "pg_buffercache", "pg_cron", "pg_freespacemap", "pg_hint_plan", "pg_prewarm", "pg_qualstats", "pg_repack", "pg_squeeze", "pg_stat_kcache", "pg_stat_monitor", "pg_stat_statements", "pg_surgery", "pg_visibility",
+	"pg_wait_sampling", "pg_walinspect", "pgaudit", "pglogical", "pgstattuple", "sslinfo",
+}
+
 // dump reads the schema under the snapshot.
 func (p programs) dump(ctx context.Context, source *server, snapshot string) (*schemaDump, error) {
 	d := &schemaDump{programs: p}
 	var err error
-	if d.file, err = scratchFile(); err != nil {
-		return nil, err
-	}
-	if d.contents, err = scratchFile(); err != nil {
-		d.close()
-		return nil, err
+	for _, f := range []**os.File{&d.file, &d.lists[most], &d.lists[attached], &d.lists[foreign], &d.lists[guards]} {
+		if *f, err = scratchFile(); err != nil {
+			d.close()
+			return nil, err
+		}
 	}
 	address, password := source.program("")
 	if err = p.run(ctx, atSource, password, "pg_dump", d.file, nil, "--format=custom", "--schema-only", "--snapshot="+snapshot, "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions",
@@ -201,6 +215,7 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 		d.close()
 		return nil, err
 	}
+	list := most
 	for line := range strings.Lines(toc.String()) {
 		m := tocEntry.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 		if m == nil {
@@ -213,6 +228,9 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 				d.left = append(d.left, strings.ToLower(kind)+" "+withoutOwner(rest))
 			}
 			continue
+		case kind == "EXTENSION" && slices.Contains(ofTheServer, strings.Fields(rest + " - -")[1]):
+			d.left = append(d.left, "extension "+strings.Fields(rest)[1])
+			continue
 		case kind == "SCHEMA" && (strings.HasPrefix(rest, "- public ") || strings.HasPrefix(rest, "- garant ")):
 			continue
 		case kind == "COMMENT" && (strings.Contains(rest, "- EXTENSION ") || strings.HasPrefix(rest, "- SCHEMA public ") || strings.HasPrefix(rest, "- DATABASE ")):
@@ -220,7 +238,18 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 		case strings.HasPrefix(rest, "garant "):
 			continue
 		}
-		if _, err = d.contents.WriteString(line); err != nil {
+		switch kind {
+		case "COMMENT": // stands right after what it is on
+		case "INDEX ATTACH":
+			list = attached
+		case "FK CONSTRAINT":
+			list = foreign
+		case "ROW SECURITY":
+			list = guards
+		default:
+			list = most
+		}
+		if _, err = d.lists[list].WriteString(line); err != nil {
 			d.close()
 			return nil, errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be written.").Wrap(err)
 		}
@@ -236,8 +265,26 @@ func withoutOwner(rest string) string {
 	return strings.TrimPrefix(strings.Join(f, " "), "- ")
 }
 
-// restore brings a section into the copy.
+// restore brings a section into the copy, but for the switches of row-level security.
 func (d *schemaDump) restore(ctx context.Context, target *server, database, section string, jobs int) error {
+	if err := d.bring(ctx, target, database, section, most, jobs); err != nil || section != "post-data" {
+		return err
+	}
+	if err := d.bring(ctx, target, database, section, attached, 1); err != nil {
+		return err
+	}
+	return d.bring(ctx, target, database, section, foreign, jobs)
+}
+
+// guard switches row-level security on where the source has it.
+func (d *schemaDump) guard(ctx context.Context, target *server, database string) error {
+	return d.bring(ctx, target, database, "post-data", guards, 1)
+}
+
+func (d *schemaDump) bring(ctx context.Context, target *server, database, section string, list, jobs int) error {
+	if st, err := d.lists[list].Stat(); err == nil && st.Size() == 0 {
+		return nil
+	}
 	address, password := target.program(database)
 	args := []string{"--dbname=" + address, "--section=" + section, "--use-list=/dev/fd/4", "--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces"}
 	if jobs > 1 {
@@ -245,11 +292,11 @@ func (d *schemaDump) restore(ctx context.Context, target *server, database, sect
 	} else {
 		args = append(args, "--single-transaction")
 	}
-	return d.programs.run(ctx, atTarget, password, "pg_restore", io.Discard, []*os.File{d.file, d.contents}, append(args, "/dev/fd/3")...)
+	return d.programs.run(ctx, atTarget, password, "pg_restore", io.Discard, []*os.File{d.file, d.lists[list]}, append(args, "/dev/fd/3")...)
 }
 
 func (d *schemaDump) close() {
-	for _, f := range []*os.File{d.file, d.contents} {
+	for _, f := range append(d.lists[:], d.file) {
 		if f != nil {
 			_ = f.Close()
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -100,14 +101,28 @@ func (d *schemaDump) remaining(ctx context.Context, conn *pgx.Conn) error {
 	for _, m := range all {
 		made[strings.NewReplacer("\n", " ", "\r", " ").Replace(m)] = true
 	}
+	for i, list := range d.lists {
+		left, err := leftOf(list, made)
+		if err != nil {
+			return err
+		}
+		_ = list.Close()
+		d.lists[i] = left
+	}
+	return nil
+}
+
+// leftOf is a list without what is made.
+func leftOf(list *os.File, made map[string]bool) (*os.File, error) {
 	left, err := scratchFile()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := d.contents.Seek(0, io.SeekStart); err != nil {
-		return errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be read.").Wrap(err)
+	if _, err := list.Seek(0, io.SeekStart); err != nil {
+		_ = left.Close()
+		return nil, errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be read.").Wrap(err)
 	}
-	lines := bufio.NewScanner(d.contents)
+	lines := bufio.NewScanner(list)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		if m := entryOf.FindStringSubmatch(lines.Text()); m != nil && made[withoutLast(m[1])] {
@@ -115,12 +130,10 @@ func (d *schemaDump) remaining(ctx context.Context, conn *pgx.Conn) error {
 		}
 		if _, err := left.WriteString(lines.Text() + "\n"); err != nil {
 			_ = left.Close()
-			return errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be written.").Wrap(err)
+			return nil, errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be written.").Wrap(err)
 		}
 	}
-	_ = d.contents.Close()
-	d.contents = left
-	return lines.Err()
+	return left, lines.Err()
 }
 
 // withoutLast takes the last word, which is the owner, from an entry.
