@@ -87,6 +87,7 @@ type anonymisePlanCmd struct {
 	NoSamples bool   `help:"Do not look at rows: names, types, comments and constraints only."`
 	Language  string `help:"Whose names and places a new plan takes: fr-FR, fr-BE, nl-BE, nl-NL, de-DE or en-GB." enum:"fr-FR,fr-BE,nl-BE,nl-NL,de-DE,en-GB" default:"fr-FR"`
 	Country   string `help:"Of numbers without a country code, when not that of the language." placeholder:"BE"`
+	Unlink    bool   `name:"unlinkable" help:"Also replace the keys, times, amounts and sentences by which somebody who can query production finds a row again."`
 	JSON      bool   `help:"Print JSON."`
 	ExitCode  bool   `help:"End with 3 when a copy could not be made with this plan."`
 }
@@ -101,6 +102,7 @@ Examples:
   garant anonymise plan --database env:DATABASE_URL --language fr-BE
   garant anonymise plan --database env:TEST_DATABASE_URL --no-samples --diff     in CI, on the migrated schema
   garant anonymise plan --estate production --diff
+  garant anonymise plan --database env:DATABASE_URL --unlinkable                 so that the copy may be called anonymised
 
 Exit code 3 with --diff or --exit-code when a copy could not be made with this plan; 2 when the plan has mistakes.`
 }
@@ -151,7 +153,10 @@ func (k *anonymisePlanCmd) Run(ctx context.Context, c *cli, con console) error {
 	}
 	written := false
 	if !k.Diff {
-		if content := next.Write(); before == nil || len(problems) > 0 {
+		if k.Unlink {
+			next, _ = plan.Unlink(&next, &db)
+		}
+		if content := next.Write(); before == nil || len(problems) > 0 || k.Unlink {
 			if err := place(k.File, content); err != nil {
 				return errs.New(errs.Invalid, "anonymise.write", "The plan cannot be written to "+filepath.Base(k.File)+".").WithFix("Name a file in a directory that you may write, with --file.").Wrap(err)
 			}
@@ -162,14 +167,18 @@ func (k *anonymisePlanCmd) Run(ctx context.Context, c *cli, con console) error {
 		}
 		problems = next.CheckSamples(&db, samples)
 	}
+	linked := next.Linked(&db)
+	if k.Unlink {
+		problems, linked = append(problems, linked...), nil
+	}
 	if k.JSON {
 		out := []planProblem{}
 		for _, p := range problems {
 			out = append(out, planProblem{p.Code, p.Where(), p.Line, p.Text, p.YAML})
 		}
-		err = json.NewEncoder(con.out).Encode(map[string]any{"database": db.Name, "tables": len(db.Planned()), "written": written, "skipped": len(skipped), "problems": out})
+		err = json.NewEncoder(con.out).Encode(map[string]any{"database": db.Name, "tables": len(db.Planned()), "written": written, "skipped": len(skipped), "problems": out, "linkable": len(linked)})
 	} else {
-		k.print(con.out, &db, problems, skipped, written)
+		k.print(con.out, &db, problems, linked, skipped, written)
 	}
 	if err == nil && len(problems) > 0 && (k.Diff || k.ExitCode) {
 		return &checkFailed{1}
@@ -177,7 +186,7 @@ func (k *anonymisePlanCmd) Run(ctx context.Context, c *cli, con console) error {
 	return err
 }
 
-func (k *anonymisePlanCmd) print(out io.Writer, db *catalog.Database, problems []plan.Problem, skipped []plan.Skipped, written bool) {
+func (k *anonymisePlanCmd) print(out io.Writer, db *catalog.Database, problems, linked []plan.Problem, skipped []plan.Skipped, written bool) {
 	pr := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
 	file := filepath.Base(k.File)
 	if len(problems) > 0 {
@@ -197,13 +206,16 @@ func (k *anonymisePlanCmd) print(out io.Writer, db *catalog.Database, problems [
 			pr("%s", plan.Heading(p.Table))
 			table = p.Table
 		}
-		if p.Code == plan.NewPath {
+		if p.Path != "" {
 			pr("%s", plan.PathHeading(p.Column))
 		}
 		pr("%s", p.YAML)
 	}
 	if len(skipped) > 0 {
 		pr("# No rows were looked at in %s, such as %s: %s\n", counted(len(skipped), "table", "tables"), skipped[0].Table, skipped[0].Why)
+	}
+	if len(linked) > 0 {
+		pr("# Who can query production finds rows again by %s, such as %s: pseudonymised, not anonymised. --unlinkable takes that away.\n", counted(len(linked), "value", "values"), linked[0].Where())
 	}
 	switch {
 	case written && len(problems) > 0:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/garant-project/garant/internal/discover"
@@ -23,10 +24,14 @@ type copying struct {
 	Workers int    `help:"How many tables, or pieces of them, at once (default: one for each processor, at most eight)." placeholder:"N"`
 	MaxRow  int    `help:"The most that a row may have, in MB; larger ones stop the run." default:"16" placeholder:"MB"`
 	JSON    bool   `help:"Print the report as JSON, and no progress."`
+
+	PauseAbove  int           `help:"Wait while more sessions than this are at work on the source (default: never)." placeholder:"N"`
+	PauseLag    time.Duration `help:"Wait while a replica is further behind than this (default: never)." placeholder:"TIME"`
+	PauseAtMost time.Duration `help:"End the run when it has waited for so long altogether." default:"30m" placeholder:"TIME"`
 }
 
 func (c *copying) options(con console, to string) (anonymise.Options, error) {
-	o := anonymise.Options{Workers: c.Workers}
+	o := anonymise.Options{Workers: c.Workers, Origin: anonymise.OriginHand, Pause: anonymise.Pause{Sessions: c.PauseAbove, Lag: c.PauseLag}, PauseAtMost: c.PauseAtMost}
 	if c.MaxRow < 1 || c.MaxRow > 1024 {
 		return o, errs.New(errs.Invalid, "anonymise.row", "A row may have 1 to 1024 MB.").WithFix("Correct --max-row.")
 	}
@@ -71,10 +76,15 @@ func sayProgress(w io.Writer) func(anonymise.Progress) {
 	lines := make(chan anonymise.Progress, 64)
 	go func() {
 		var last time.Time
+		var stage anonymise.Stage
 		for p := range lines {
 			switch {
-			case p.All == 0:
+			case p.Waiting != "":
+				_, _ = fmt.Fprintln(w, "  waiting for the source: "+p.Waiting)
+			case p.Stage != stage:
+				stage = p.Stage
 				_, _ = fmt.Fprintln(w, words[p.Stage])
+			case p.All == 0:
 			case time.Since(last) >= time.Second || p.Bytes >= p.All:
 				last = time.Now()
 				seconds := max(p.Elapsed.Seconds(), 0.001)
@@ -139,11 +149,12 @@ func (k *anonymiseRunCmd) Run(ctx context.Context, con console) error {
 	if k.JSON {
 		type answer struct {
 			*anonymise.Report
-			Passed    bool                    `json:"passed"`
-			Published *anonymise.Published    `json:"published,omitempty"`
-			Cleaned   []anonymise.Certificate `json:"cleaned,omitempty"`
+			Passed     bool                    `json:"passed"`
+			Anonymised bool                    `json:"anonymised"`
+			Published  *anonymise.Published    `json:"published,omitempty"`
+			Cleaned    []anonymise.Certificate `json:"cleaned,omitempty"`
 		}
-		if err := json.NewEncoder(con.out).Encode(answer{r, r.Passed(), published, cleaned}); err != nil {
+		if err := json.NewEncoder(con.out).Encode(answer{r, r.Passed(), r.Anonymised(), published, cleaned}); err != nil {
 			return err
 		}
 	} else if err == nil {
@@ -154,6 +165,9 @@ func (k *anonymiseRunCmd) Run(ctx context.Context, con console) error {
 				_, _ = fmt.Fprintf(con.out, "The copy before is %s; garant anonymise rollback serves it again.\n", published.Previous)
 			}
 		}
+	}
+	if err != nil && !k.JSON {
+		sayQuestions(con.err, r.Questions)
 	}
 	switch {
 	case err != nil:
@@ -180,12 +194,43 @@ func sayReport(w io.Writer, r *anonymise.Report) {
 	for _, l := range r.LeftOut {
 		_, _ = fmt.Fprintln(w, "Left out: "+l)
 	}
+	if r.Anonymised() {
+		_, _ = fmt.Fprintln(w, "Anonymised: nobody can be found again, from the copy or with a look into the source.")
+	} else if len(r.Linkable) > 0 {
+		var by []string
+		for _, l := range r.Linkable[:min(3, len(r.Linkable))] {
+			by = append(by, fmt.Sprintf("%s (%s)", l.Where, l.By))
+		}
+		_, _ = fmt.Fprintf(w, "Pseudonymised only: who may query the source leads rows back by %s", strings.Join(by, ", "))
+		if more := len(r.Linkable) - 3; more > 0 {
+			_, _ = fmt.Fprintf(w, " and %d other columns", more)
+		}
+		_, _ = fmt.Fprintln(w, ".")
+	}
 	if len(r.Problems) == 0 {
 		return
 	}
 	_, _ = fmt.Fprintln(w, "Not proven, and so not served:")
 	for _, p := range r.Problems {
 		_, _ = fmt.Fprintln(w, "  "+p)
+	}
+}
+
+// sayQuestions writes what the plan leaves open beyond the first, which is in the error.
+func sayQuestions(w io.Writer, questions []anonymise.Question) {
+	for _, q := range questions[min(1, len(questions)):] {
+		at := ""
+		if q.Line > 0 {
+			at = fmt.Sprintf("line %d: ", q.Line)
+		}
+		where := q.Table
+		if q.Column != "" {
+			where += "." + q.Column
+		}
+		if q.Path != "" {
+			where += " " + q.Path
+		}
+		_, _ = fmt.Fprintf(w, "# %s%s: %s\n%s", at, where, q.Text, q.YAML)
 	}
 }
 
@@ -258,7 +303,7 @@ func (k *anonymiseListCmd) Run(ctx context.Context, con console) error {
 	for _, c := range all {
 		of := "made by nobody's run"
 		if c.Run != "" {
-			of = "run " + c.Run + ", data of " + c.Began.UTC().Format(time.RFC3339)
+			of = "run " + c.Run + " (" + c.Origin + "), data of " + c.Began.UTC().Format(time.RFC3339)
 		}
 		_, _ = fmt.Fprintf(con.out, "%-8s %s, %.1f MB, %s\n", c.State, c.Database, float64(c.Bytes)/1e6, of)
 	}

@@ -43,6 +43,10 @@ const (
 	ChangeTenancy Permission = "tenancy:change" // to end sessions, and to ask for service jobs and withdraw them
 	AcceptJobs    Permission = "tenancy:accept" // to decide on the service jobs that others ask for
 	KeepKeys      Permission = "tenancy:keys"   // to replace the keys of guarded databases
+
+	ReadCopies   Permission = "copies:read"   // runs, proofs and plans of anonymised copies
+	UseCopies    Permission = "copies:use"    // to read the credentials of developers' roles
+	ChangeCopies Permission = "copies:change" // to replace those credentials
 )
 
 // Role is a named set of permissions.
@@ -50,34 +54,37 @@ type Role string
 
 // The roles of staff. More come with the access engine.
 const (
-	Member   Role = "member"   // confirms and acknowledges what they are asked to, and reads the annex
-	Reader   Role = "reader"   // reads everything, changes nothing but their own tasks
-	Auditor  Role = "auditor"  // reads everything, draws samples; their seat has an end
-	Operator Role = "operator" // reads, runs checks, keeps registers, imports results
-	Lead     Role = "lead"     // security lead: everything
+	Member    Role = "member"    // confirms and acknowledges what they are asked to, and reads the annex
+	Reader    Role = "reader"    // reads everything, changes nothing but their own tasks
+	Developer Role = "developer" // a member who also works with the anonymised copies
+	Auditor   Role = "auditor"   // reads everything, draws samples; their seat has an end
+	Operator  Role = "operator"  // reads, runs checks, keeps registers, imports results
+	Lead      Role = "lead"      // security lead: everything
 )
 
 // Permissions returns what a role may do; nothing for an unknown role.
 func (r Role) Permissions() []Permission {
-	read := []Permission{ReadChecks, ReadAnnex, ReadAudit, ReadEstate, ReadRegisters, ReadTenancy, OwnAccount}
+	read := []Permission{ReadChecks, ReadAnnex, ReadAudit, ReadEstate, ReadRegisters, ReadTenancy, ReadCopies, OwnAccount}
 	switch r {
 	case Member:
 		return []Permission{ReadAnnex, OwnAccount, OwnTasks}
+	case Developer:
+		return append(Member.Permissions(), ReadCopies, UseCopies)
 	case Reader:
 		return append(read, OwnTasks)
 	case Auditor:
 		return append(read, SampleRecords)
 	case Operator:
-		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence, MintTokens, ChangeTenancy)
+		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence, MintTokens, ChangeTenancy, UseCopies, ChangeCopies)
 	case Lead:
 		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence, ChangeEstate, ReadPersons, ChangePersons,
-			ChangeAnnex, ReviewAnnex, AssignMeasures, SampleRecords, MintTokens, ChangeTenancy, AcceptJobs, KeepKeys)
+			ChangeAnnex, ReviewAnnex, AssignMeasures, SampleRecords, MintTokens, ChangeTenancy, AcceptJobs, KeepKeys, UseCopies, ChangeCopies)
 	}
 	return nil
 }
 
 // Roles lists the roles from the narrowest to the widest.
-func Roles() []Role { return []Role{Member, Reader, Auditor, Operator, Lead} }
+func Roles() []Role { return []Role{Member, Developer, Reader, Auditor, Operator, Lead} }
 
 // Actor is who acts.
 type Actor struct {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/engine/access"
+	"github.com/garant-project/garant/internal/engine/anonymise"
 	"github.com/garant-project/garant/internal/engine/endpoint"
 	"github.com/garant-project/garant/internal/engine/own"
 	"github.com/garant-project/garant/internal/engine/register"
@@ -49,10 +50,14 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 	if g.Tenancy, err = tenancy.Open(tenancy.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log, Own: g.own(), Residences: residence.Places{}}); err != nil {
 		return nil, err
 	}
+	if g.Copies, err = anonymise.Open(anonymise.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log}); err != nil {
+		return nil, err
+	}
 	return append(Engines(),
 		measure.Engine{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
 		register.New(g.Registers),
 		tenancy.New(g.Tenancy),
+		anonymise.New(g.Copies),
 		witness.New(),
 	), nil
 }

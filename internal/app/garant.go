@@ -10,6 +10,7 @@ import (
 	"github.com/garant-project/garant/internal/annex/page"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/document"
+	"github.com/garant-project/garant/internal/engine/anonymise"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/engine/tenancy"
@@ -39,6 +40,7 @@ type Garant struct {
 	Owners    *measure.Owners
 	Registers *register.Registers
 	Tenancy   *tenancy.Tenancy
+	Copies    *anonymise.Anonymise
 	Publisher *annex.Publisher
 
 	post       *mail.Post // of the console; nil in commands

@@ -23,6 +23,7 @@ type Database struct {
 	Labels       []Label     // which columns are classified, and how
 	Tenancy      *Tenancy    // nil: it does not hold tenants apart
 	Dedicated    *Dedicated  // nil: it is nobody's own
+	Anonymised   *Anonymised // nil: no copies of it are made for developers
 	Line         int         // in garant.yaml
 }
 
@@ -131,6 +132,11 @@ func (e *Estate) Declared(name string) any {
 			own.Counter.key, own.SharedCounter.key = "", ""
 			d.Dedicated = &own
 		}
+		if d.Anonymised != nil {
+			a := *d.Anonymised
+			a.Reader.key, a.Target.key, a.Issuer.key = "", "", ""
+			d.Anonymised = &a
+		}
 		return d
 	}
 	for _, c := range e.Checks {
@@ -177,7 +183,7 @@ func (p *parser) databases(n *yaml.Node) []Database {
 
 func (p *parser) database(n *yaml.Node, at string) (Database, map[string]*yaml.Node) {
 	d := Database{Line: n.Line}
-	values := p.fields(n, at, "name", "url", "database", "system", "environment", "customer_data", "readers", "privileged", "developers", "labels", "tenancy", "dedicated")
+	values := p.fields(n, at, "name", "url", "database", "system", "environment", "customer_data", "readers", "privileged", "developers", "labels", "tenancy", "dedicated", "anonymised")
 	if values == nil {
 		return d, nil
 	}
@@ -206,6 +212,7 @@ func (p *parser) database(n *yaml.Node, at string) (Database, map[string]*yaml.N
 	d.Labels = p.labels(values["labels"], at+".labels")
 	d.Tenancy = p.tenancy(values["tenancy"], at+".tenancy", d.Database)
 	d.Dedicated = p.dedicated(values["dedicated"], at+".dedicated")
+	d.Anonymised = p.anonymised(values["anonymised"], at+".anonymised")
 	return d, values
 }
 

@@ -56,7 +56,7 @@ func databaseFacets() []databaseFacet {
 				return !within(judged(now.Labels, NotPersonal), judged(x.Labels, NotPersonal)) || !within(judged(x.Labels, IsPersonal), judged(now.Labels, IsPersonal))
 			}, on(accTeams, clsLabels),
 			func(to *Database, x Database) { to.Labels = x.Labels }},
-	}, slices.Concat(tenancyFacets(), dedicatedFacets())...)
+	}, slices.Concat(tenancyFacets(), dedicatedFacets(), anonymisedFacets())...)
 }
 
 // databaseReductions tells what is taken away from the databases, by name.
@@ -112,8 +112,11 @@ func measuresOfDatabase(d Database) []string {
 	if d.Dedicated != nil {
 		measures = append(measures, segDedicated)
 	}
+	if d.Anonymised != nil {
+		measures = append(measures, copyMeasures()...)
+	}
 	slices.Sort(measures)
-	return measures
+	return slices.Compact(measures)
 }
 
 // everyMeasure lists the measures of whatever is looked at over and over.

@@ -3,6 +3,7 @@ package estate_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/garant-project/garant/internal/estate"
 )
@@ -16,6 +17,7 @@ func TestExampleParses(t *testing.T) {
 	e, err := estate.Parse(source, estate.Files{
 		"ca.pem":         authority(t, "Ardoise"),
 		"isolation.yaml": []byte("isolation: 1\ndatabase: ardoise\ntables: {customer.applicant: {class: tenant, column: organisation_id}}\n"),
+		"anonymise.yaml": []byte("anonymise: 1\ntables: {customer.applicant: {columns: {id: rekey bigint}}}\n"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +30,9 @@ func TestExampleParses(t *testing.T) {
 	}
 	if d, _ := e.Database("production"); d.Tenancy == nil || d.Tenancy.Manifest == nil || d.Tenancy.Application.IsZero() || d.Tenancy.Copy.IsZero() || d.Tenancy.Login.TrustPEM == nil {
 		t.Errorf("tenancy read as %+v", d.Tenancy)
+	}
+	if d, _ := e.Database("production"); d.Anonymised == nil || d.Anonymised.Name != "ardoise_dev" || d.Anonymised.MaxAge != 36*time.Hour {
+		t.Errorf("anonymised copies read as %+v", d.Anonymised)
 	}
 	if d, _ := e.Database("dedicated"); d.Dedicated == nil || d.Dedicated.Of != "production" {
 		t.Errorf("dedicated hosting read as %+v", d.Dedicated)

@@ -4,6 +4,10 @@ CREATE SCHEMA annex;
 
 ALTER SCHEMA annex OWNER TO garant_owner;
 
+CREATE SCHEMA anonymise;
+
+ALTER SCHEMA anonymise OWNER TO garant_owner;
+
 CREATE SCHEMA audit;
 
 ALTER SCHEMA audit OWNER TO garant_owner;
@@ -507,6 +511,84 @@ ALTER TABLE annex.revision OWNER TO garant_owner;
 
 ALTER TABLE annex.revision ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME annex.revision_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE anonymise.certificate (
+    id bigint NOT NULL,
+    database text NOT NULL,
+    copy text NOT NULL,
+    run text NOT NULL,
+    began_at timestamp with time zone,
+    bytes bigint NOT NULL,
+    destroyed_at timestamp with time zone NOT NULL,
+    reason text NOT NULL
+);
+
+ALTER TABLE anonymise.certificate OWNER TO garant_owner;
+
+ALTER TABLE anonymise.certificate ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME anonymise.certificate_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE anonymise.credential (
+    database text NOT NULL,
+    role text NOT NULL,
+    sealed bytea NOT NULL,
+    issued_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    issued_by text NOT NULL,
+    settled_at timestamp with time zone,
+    CONSTRAINT credential_issued_by_check CHECK ((issued_by ~ '^(person|system):.'::text))
+);
+
+ALTER TABLE anonymise.credential OWNER TO garant_owner;
+
+CREATE TABLE anonymise.run (
+    id uuid NOT NULL,
+    seq bigint NOT NULL,
+    database text NOT NULL,
+    name text NOT NULL,
+    run text DEFAULT ''::text NOT NULL,
+    origin text NOT NULL,
+    plan bytea NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    stage text DEFAULT ''::text NOT NULL,
+    tables text DEFAULT ''::text NOT NULL,
+    rows bigint DEFAULT 0 NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    bytes_all bigint DEFAULT 0 NOT NULL,
+    waiting boolean DEFAULT false NOT NULL,
+    heard_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    outcome text DEFAULT 'running'::text NOT NULL,
+    code text DEFAULT ''::text NOT NULL,
+    said text DEFAULT ''::text NOT NULL,
+    snapshot_at timestamp with time zone,
+    anonymised boolean,
+    proof text DEFAULT ''::text NOT NULL,
+    report jsonb,
+    schema jsonb,
+    published_at timestamp with time zone,
+    CONSTRAINT run_check CHECK (((outcome = 'running'::text) = (ended_at IS NULL))),
+    CONSTRAINT run_check1 CHECK (((outcome = 'published'::text) = (published_at IS NOT NULL))),
+    CONSTRAINT run_origin_check CHECK ((origin ~ '^(schedule|(person|system):.+)$'::text)),
+    CONSTRAINT run_outcome_check CHECK ((outcome = ANY (ARRAY['running'::text, 'published'::text, 'stopped'::text, 'unproven'::text, 'failed'::text, 'lost'::text]))),
+    CONSTRAINT run_plan_check CHECK ((octet_length(plan) = 32))
+);
+
+ALTER TABLE anonymise.run OWNER TO garant_owner;
+
+ALTER TABLE anonymise.run ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME anonymise.run_seq_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -1512,6 +1594,15 @@ ALTER TABLE ONLY annex.pulse
 ALTER TABLE ONLY annex.revision
     ADD CONSTRAINT revision_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY anonymise.certificate
+    ADD CONSTRAINT certificate_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY anonymise.credential
+    ADD CONSTRAINT credential_pkey PRIMARY KEY (database, role);
+
+ALTER TABLE ONLY anonymise.run
+    ADD CONSTRAINT run_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY audit.entry
     ADD CONSTRAINT entry_pkey PRIMARY KEY (id);
 
@@ -1732,6 +1823,12 @@ CREATE INDEX published_measure ON annex.published USING btree (measure_id, id DE
 CREATE INDEX published_moment ON annex.published USING btree (measure_id, at DESC, id DESC);
 
 CREATE INDEX revision_at ON annex.revision USING btree (at DESC, id DESC);
+
+CREATE INDEX certificate_database ON anonymise.certificate USING btree (database, destroyed_at DESC);
+
+CREATE INDEX run_database ON anonymise.run USING btree (database, seq DESC);
+
+CREATE UNIQUE INDEX run_running ON anonymise.run USING btree (database) WHERE (outcome = 'running'::text);
 
 CREATE INDEX entry_action ON audit.entry USING btree (action, id);
 
@@ -2003,6 +2100,10 @@ GRANT USAGE ON SCHEMA annex TO garant_staff;
 GRANT USAGE ON SCHEMA annex TO garant_worker;
 GRANT USAGE ON SCHEMA annex TO garant_public;
 
+GRANT USAGE ON SCHEMA anonymise TO garant_staff;
+GRANT USAGE ON SCHEMA anonymise TO garant_worker;
+GRANT USAGE ON SCHEMA anonymise TO garant_checker;
+
 GRANT USAGE ON SCHEMA audit TO garant_staff;
 GRANT USAGE ON SCHEMA audit TO garant_login;
 GRANT USAGE ON SCHEMA audit TO garant_worker;
@@ -2178,6 +2279,80 @@ GRANT INSERT(kind) ON TABLE annex.revision TO garant_worker;
 GRANT INSERT(measure_id) ON TABLE annex.revision TO garant_worker;
 
 GRANT INSERT(payload) ON TABLE annex.revision TO garant_worker;
+
+GRANT SELECT ON TABLE anonymise.certificate TO garant_worker;
+GRANT SELECT ON TABLE anonymise.certificate TO garant_staff;
+GRANT SELECT ON TABLE anonymise.certificate TO garant_checker;
+
+GRANT INSERT(database) ON TABLE anonymise.certificate TO garant_worker;
+
+GRANT INSERT(copy) ON TABLE anonymise.certificate TO garant_worker;
+
+GRANT INSERT(run) ON TABLE anonymise.certificate TO garant_worker;
+
+GRANT INSERT(began_at) ON TABLE anonymise.certificate TO garant_worker;
+
+GRANT INSERT(bytes) ON TABLE anonymise.certificate TO garant_worker;
+
+GRANT INSERT(destroyed_at) ON TABLE anonymise.certificate TO garant_worker;
+
+GRANT INSERT(reason) ON TABLE anonymise.certificate TO garant_worker;
+
+GRANT SELECT,INSERT ON TABLE anonymise.credential TO garant_staff;
+GRANT SELECT,INSERT ON TABLE anonymise.credential TO garant_worker;
+GRANT SELECT ON TABLE anonymise.credential TO garant_checker;
+
+GRANT UPDATE(sealed) ON TABLE anonymise.credential TO garant_staff;
+GRANT UPDATE(sealed) ON TABLE anonymise.credential TO garant_worker;
+
+GRANT UPDATE(issued_at) ON TABLE anonymise.credential TO garant_staff;
+GRANT UPDATE(issued_at) ON TABLE anonymise.credential TO garant_worker;
+
+GRANT UPDATE(issued_by) ON TABLE anonymise.credential TO garant_staff;
+GRANT UPDATE(issued_by) ON TABLE anonymise.credential TO garant_worker;
+
+GRANT UPDATE(settled_at) ON TABLE anonymise.credential TO garant_staff;
+GRANT UPDATE(settled_at) ON TABLE anonymise.credential TO garant_worker;
+
+GRANT SELECT,INSERT ON TABLE anonymise.run TO garant_worker;
+GRANT SELECT ON TABLE anonymise.run TO garant_staff;
+GRANT SELECT ON TABLE anonymise.run TO garant_checker;
+
+GRANT UPDATE(run) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(stage) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(tables) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(rows) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(bytes) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(bytes_all) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(waiting) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(heard_at) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(ended_at) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(outcome) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(code) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(said) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(snapshot_at) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(anonymised) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(proof) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(report) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(schema) ON TABLE anonymise.run TO garant_worker;
+
+GRANT UPDATE(published_at) ON TABLE anonymise.run TO garant_worker;
 
 GRANT SELECT ON TABLE audit.entry TO garant_staff;
 

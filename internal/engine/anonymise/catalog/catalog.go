@@ -102,10 +102,11 @@ type Column struct {
 	Length    int    // of varchar(n) and char(n)
 	Precision int    // of numeric
 	Scale     int
-	NotNull   bool // of the column or of its domain
-	Unique    bool // has a unique index, or shares one with others that is unique through all of them: different values must stay different
-	Excluded  bool // stands in an exclusion constraint
-	Generated bool // GENERATED ALWAYS AS … STORED: not copied
+	NotNull   bool    // of the column or of its domain
+	Unique    bool    // has a unique index, or shares one with others that is unique through all of them: different values must stay different
+	Excluded  bool    // stands in an exclusion constraint
+	Distinct  float64 // number of different values as the statistics know it; negative: as a part of the rows, which PostgreSQL writes from a tenth on; 0: not known
+	Generated bool    // GENERATED ALWAYS AS … STORED: not copied
 	Identity  bool
 	Default   string // of a generated column, its expression
 	Comment   string

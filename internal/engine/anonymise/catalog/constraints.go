@@ -103,6 +103,19 @@ func inWord(c byte) bool {
 	return c == '_' || c == '$' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
+// statistics reads how many different values columns have, where the role may know that.
+func (r *reader) statistics(ctx context.Context) error {
+	var table uint32
+	var number int16
+	var distinct float64
+	return r.each(ctx, `SELECT c.oid, a.attnum, s.n_distinct::float8 FROM `+tables+` JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.inherited = (c.relkind = 'p')
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = s.attname`, []any{&table, &number, &distinct}, func() {
+		if i, ok := r.columns[column{table, number}]; ok {
+			r.by[table].Columns[i].Distinct = distinct
+		}
+	})
+}
+
 // rest reads what is no table.
 func (r *reader) rest(ctx context.Context) error {
 	var s Name
@@ -203,6 +216,9 @@ func (t *Table) demand(partition *Table) {
 			continue
 		}
 		c.NotNull, c.Unique, c.Excluded = c.NotNull || p.NotNull, c.Unique || p.Unique, c.Excluded || p.Excluded
+		if c.Distinct == 0 || c.Distinct > 0 && (p.Distinct < 0 || p.Distinct > c.Distinct) {
+			c.Distinct = p.Distinct
+		}
 		for _, check := range p.Checks {
 			if !slices.Contains(c.Checks, check) {
 				c.Checks = append(c.Checks, check)

@@ -28,7 +28,7 @@ func Read(ctx context.Context, tx pgx.Tx) (Database, error) {
 	if _, err := tx.Exec(ctx, `SET LOCAL search_path = ''`); err != nil {
 		return Database{}, pg.Wrap(err)
 	}
-	for _, step := range []func(context.Context) error{r.relations, r.inheritance, r.readTypes, r.readColumns, r.constraints, r.indexes, r.rest} {
+	for _, step := range []func(context.Context) error{r.relations, r.inheritance, r.readTypes, r.readColumns, r.constraints, r.indexes, r.statistics, r.rest} {
 		if err := step(ctx); err != nil {
 			return Database{}, pg.Wrap(err)
 		}

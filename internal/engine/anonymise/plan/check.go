@@ -31,9 +31,10 @@ const (
 	Kept        Code = "kept"        // personal data stays as it is, and nobody says why
 	KeyParts    Code = "foreign_key" // its two sides would no longer meet
 	Unmeasured  Code = "persons"     // a quasi-identifier that is left is not measured
+	Links       Code = "link"        // only of Plan.Linked: a row can be found in production
 )
 
-// A Problem keeps a copy from being made.
+// A Problem keeps a copy from being made; one of code Links, from being called anonymised.
 type Problem struct {
 	Code   Code
 	Table  catalog.Name
@@ -211,9 +212,7 @@ func classRank(c personal.Class) int {
 // paths looks for paths of documents that the plan does not know.
 func (c *checker) paths(n node, e *Column) {
 	for _, m := range c.proposal.missing(n, e) {
-		one := Column{Transform: transform.Spec{Name: "json", Args: map[string]any{"paths": map[string]any{m.note.Path: m.spec}}}, Paths: []Path{m.note}}
-		_, line, _ := bytes.Cut(one.documents("        "), []byte("\n"))
-		c.add(Problem{Code: NewPath, Table: n.t.src.Name, Column: e.Name, Path: m.note.Path, Line: e.Line, Text: "The plan does not know the path.", YAML: string(line)})
+		c.add(Problem{Code: NewPath, Table: n.t.src.Name, Column: e.Name, Path: m.note.Path, Line: e.Line, Text: "The plan does not know the path.", YAML: pathLines(m.spec, m.note)})
 	}
 }
 

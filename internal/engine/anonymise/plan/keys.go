@@ -43,28 +43,14 @@ func (p *proposal) node(table *draft, column string) (node, bool) {
 
 // keys gives the columns on both sides of foreign keys the same transformer, and rows that speak of persons other keys.
 func (p *proposal) keys() {
-	l := links{}
-	targets := map[node]bool{}
-	linked := map[node]bool{}
-	for _, d := range p.tables {
-		for _, f := range d.src.Foreign {
-			for i := range f.Columns {
-				from, ok := p.node(d, f.Columns[i])
-				to, there := p.node(p.by[f.To], f.ToColumns[i])
-				if ok && there {
-					l.join(from, to)
-					targets[to], linked[from], linked[to] = true, true, true
-				}
-			}
-		}
-	}
-	p.undeclared(l, targets, linked)
+	l, targets, linked := links{}, map[node]bool{}, map[node]bool{}
+	p.references(l, targets, linked, map[node]node{})
 	var order []node
 	groups := map[node][]node{}
 	for _, d := range p.tables {
 		for i := range d.entry.Columns {
 			n := node{d, i}
-			if !linked[n] && (len(d.src.Key) != 1 || d.src.Key[0] != d.entry.Columns[i].Name) {
+			if name := d.entry.Columns[i].Name; !linked[n] && (!slices.Contains(d.src.Key, name) || len(d.src.Key) > 1 && !named(name)) {
 				continue
 			}
 			root := l.of(n)
@@ -83,6 +69,23 @@ func (p *proposal) keys() {
 	if rekeyed {
 		p.dangling(linked)
 	}
+}
+
+// references joins columns with what they refer to, by foreign keys or by name.
+func (p *proposal) references(l links, targets, linked map[node]bool, refers map[node]node) {
+	for _, d := range p.tables {
+		for _, f := range d.src.Foreign {
+			for i := range f.Columns {
+				from, ok := p.node(d, f.Columns[i])
+				to, there := p.node(p.by[f.To], f.ToColumns[i])
+				if ok && there {
+					l.join(from, to)
+					targets[to], linked[from], linked[to], refers[from] = true, true, true, to
+				}
+			}
+		}
+	}
+	p.undeclared(l, targets, linked, refers)
 }
 
 // agree gives the columns of a group one transformer.
@@ -177,7 +180,7 @@ func named(column string) bool {
 }
 
 // undeclared joins columns that by their name refer to a table, without a foreign key: member_id to member or members.
-func (p *proposal) undeclared(l links, targets, linked map[node]bool) {
+func (p *proposal) undeclared(l links, targets, linked map[node]bool, refers map[node]node) {
 	byTable := map[string][]*draft{}
 	for _, d := range p.tables {
 		if len(d.src.Key) == 1 && named(d.src.Key[0]) {
@@ -189,7 +192,7 @@ func (p *proposal) undeclared(l links, targets, linked map[node]bool) {
 		for i := range d.entry.Columns {
 			from := node{d, i}
 			stem, ok := stemOf(d.entry.Columns[i].Name)
-			if linked[from] || !ok || d.fixed[i] || from.result().Kind != personal.None || from.result().Question() {
+			if k, sure := d.kindOf(i); linked[from] || !ok || d.fixed[i] && !p.held || k != personal.None || !sure {
 				continue
 			}
 			var to *draft
@@ -205,7 +208,7 @@ func (p *proposal) undeclared(l links, targets, linked map[node]bool) {
 			}
 			if n, ok := p.node(to, to.src.Key[0]); ok && n != from && n.family() == from.family() {
 				l.join(from, n)
-				targets[n], linked[from], linked[n] = true, true, true
+				targets[n], linked[from], linked[n], refers[from] = true, true, true, n
 			}
 		}
 	}

@@ -37,6 +37,7 @@ type proposal struct {
 	maker   *maker
 	tables  []*draft
 	by      map[catalog.Name]*draft
+	held    bool // a plan is held to its database as it is: what columns hold is not looked at
 }
 
 // draft is the entry of a table in the making. Its columns are those of the table that are not generated, in their order.
@@ -79,14 +80,7 @@ func propose(db *catalog.Database, samples Samples, old *Plan) *proposal {
 		})
 	}
 	all.Wait()
-	for _, d := range p.tables {
-		p.by[d.src.Name] = d
-	}
-	for _, t := range db.Tables { // what refers to a partition refers to its root
-		if t.Partition != nil {
-			p.by[t.Name] = p.by[*t.Partition]
-		}
-	}
+	p.index(db)
 	p.subjects()
 	for _, d := range p.tables {
 		for i := range d.entry.Columns {
@@ -100,6 +94,18 @@ func propose(db *catalog.Database, samples Samples, old *Plan) *proposal {
 	p.keys()
 	p.empty()
 	return p
+}
+
+// index lists the drafts by name. What refers to a partition refers to its root.
+func (p *proposal) index(db *catalog.Database) {
+	for _, d := range p.tables {
+		p.by[d.src.Name] = d
+	}
+	for _, t := range db.Tables {
+		if t.Partition != nil {
+			p.by[t.Name] = p.by[*t.Partition]
+		}
+	}
 }
 
 // draft begins the entry of a table with what its columns hold.
@@ -129,7 +135,11 @@ func (p *proposal) draft(t *catalog.Table) *draft {
 		}
 		d.index[c.Name] = len(d.entry.Columns)
 		d.entry.Columns = append(d.entry.Columns, entry)
-		d.results = append(d.results, look(t, c, all, p.samples[t.Name][c.Name]))
+		var found detect.Result
+		if !p.held {
+			found = look(t, c, all, p.samples[t.Name][c.Name])
+		}
+		d.results = append(d.results, found)
 		d.fixed = append(d.fixed, fixed)
 	}
 	return d

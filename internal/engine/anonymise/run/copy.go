@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5"
@@ -39,6 +39,9 @@ func (f *finder) Find(dst []transform.Mention, text []byte) []transform.Mention 
 
 // copyRows carries the rows of all tables over.
 func (r *run) copyRows(ctx context.Context, set *seen.Set, scan *leak.Scan, attacks []*reidentify.Attack) error {
+	if err := r.newPaths(set.Prober()); err != nil {
+		return err
+	}
 	units, err := r.layout.units(r.relations, func(t *table) bool { return !t.empty })
 	if err != nil {
 		return err
@@ -50,7 +53,7 @@ func (r *run) copyRows(ctx context.Context, set *seen.Set, scan *leak.Scan, atta
 	defer key.Erase()
 	q, canaries := &queue[unit]{all: units}, &queue[leak.Canary]{all: r.canaries}
 	return parallel(ctx, r.o.Workers, func(ctx context.Context, _ int) error {
-		w := &copier{run: r, scanner: scan.Scanner(), canaries: canaries, share: max(1, len(r.canaries)/(len(units)+1))}
+		w := &copier{run: r, scanner: scan.Scanner(), canaries: canaries, share: max(1, len(r.canaries)/(len(units)+1)), order: newOrder()}
 		w.env = transform.Env{Key: key, Finder: &w.finder, Language: names.Language(r.o.Plan.Language), Country: r.o.Plan.Country}
 		if !r.o.Unproven {
 			w.env.Taken = set.Prober()
@@ -84,13 +87,17 @@ type copier struct {
 	seen    []seenBy // of the columns on which somebody may attack
 	sides   [2][][]byte
 	row     uint64
-	out     []byte
+	out     []byte // rows of the block to come
+	block   []span // where they stand
+	order   *rand.Rand
 	to      *pipe
+	pause   func() error // while the source is busy
 	rows    int64
 }
 
 func (w *copier) work(ctx context.Context, q *queue[unit]) (err error) {
 	defer func() { err = errors.Join(err, w.close()) }()
+	w.pause = func() error { return w.run.load.wait(ctx) }
 	source, err := w.run.source.connect(ctx, "")
 	if err != nil {
 		return err
@@ -104,6 +111,9 @@ func (w *copier) work(ctx context.Context, q *queue[unit]) (err error) {
 	defer hangUp(target)
 	for u, ok := q.take(); ok && ctx.Err() == nil; u, ok = q.take() {
 		t := &w.run.layout.tables[u.table]
+		if err := w.run.load.wait(ctx); err != nil {
+			return err
+		}
 		if err := w.prepare(t); err != nil {
 			return err
 		}
@@ -195,15 +205,15 @@ func (w *copier) unit(ctx context.Context, source, target *pgx.Conn, t *table, u
 		done <- outcome{tag, err}
 	}()
 	out := &lines{row: func(row []byte) error { return w.carry(t, row) }}
-	w.out = w.to.take()
+	w.out, w.block = w.out[:0], w.block[:0]
 	readErr := w.run.snapshot.under(ctx, source, func(tx pgx.Tx) error {
-		if _, err := tx.Conn().PgConn().CopyTo(ctx, out, `COPY (SELECT `+strings.Join(values, ", ")+` FROM ONLY `+sqlName(u.source)+u.where()+`) TO STDOUT`); err != nil {
+		if _, err := tx.Conn().PgConn().CopyTo(ctx, out, `COPY (`+u.rows(strings.Join(values, ", "), w.order)+`) TO STDOUT`); err != nil {
 			return err
 		}
 		return out.end()
 	})
-	if readErr == nil && len(w.out) > 0 {
-		readErr = w.to.give(w.out)
+	if readErr == nil && len(w.block) > 0 {
+		readErr = w.give()
 	}
 	if readErr == nil {
 		w.to.close(io.EOF)
@@ -268,14 +278,33 @@ func (w *copier) carry(t *table, row []byte) error {
 
 // full hands a block on when it is large enough.
 func (w *copier) full() error {
+	from := 0
+	if last := len(w.block) - 1; last >= 0 {
+		from = w.block[last].to
+	}
+	w.block = append(w.block, span{from, len(w.out)})
 	if len(w.out) < blockSize {
 		return nil
 	}
-	if err := w.to.give(w.out); err != nil {
+	return w.give()
+}
+
+// give hands the rows of a block on, in random order.
+func (w *copier) give() error {
+	if err := w.pause(); err != nil {
 		return err
 	}
-	w.out = w.to.take()
-	return nil
+	mixed := w.to.take()
+	if len(w.block) == 1 { // it may be large
+		mixed, w.out = w.out, mixed
+	} else {
+		mixed = mix(mixed, w.out, w.block, w.order)
+	}
+	w.out, w.block = w.out[:0], w.block[:0]
+	if cap(w.out) > 8*blockSize { // of one large row
+		w.out = nil
+	}
+	return w.to.give(mixed)
 }
 
 // replace puts another value in the place of one, and scans it. What it replaces must not stand in it, not even a name that others bear.
@@ -291,7 +320,7 @@ func (w *copier) replace(i int, c *column, tr transform.Transformer, field []byt
 		return nil
 	}
 	if err != nil {
-		return w.refused(c, err)
+		return w.refused(c, value, err)
 	}
 	if made == nil {
 		made = []byte{} // nil would be NULL
@@ -332,36 +361,6 @@ func (w *copier) scanKept(t *table) {
 		}
 		w.scanner.Value(c.field, value)
 	}
-}
-
-// refused says why a value cannot be replaced. Of a document's path only what looks like a name of the application's is told.
-func (w *copier) refused(c *column, err error) error {
-	var path *transform.UnknownPathError
-	if errors.As(err, &path) {
-		return errs.New(errs.Invalid, "anonymise.path", fmt.Sprintf("The plan does not know the path %s of %s (line %d).", w.tellable(path.Path), c.shape.Name, c.plan.Line)).
-			WithFix("Add it to the paths of the column, with a transformer; garant anonymise plan --diff proposes one.")
-	}
-	return errs.New(errs.Invalid, "anonymise.value", fmt.Sprintf("The transformer %s cannot replace a value of %s (line %d): %v.", c.plan.Transform.Name, c.shape.Name, c.plan.Line, err)).
-		WithFix("Take another transformer for it.")
-}
-
-func (w *copier) tellable(path string) string {
-	if len(path) > 120 || !utf8.ValidString(path) {
-		return "(not shown: too long)"
-	}
-	for _, part := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
-		for _, r := range part {
-			if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '_' && r != '-' {
-				return "(not shown: a key of it may be a value)"
-			}
-		}
-		for _, k := range []personal.Kind{personal.FamilyName, personal.FullName, personal.Username} {
-			if w.env.Taken.Taken(k, []byte(part)) {
-				return "(not shown: a key of it is a value)"
-			}
-		}
-	}
-	return path
 }
 
 // seenBy is what an attacker knows of a value and what the copy shows of it.

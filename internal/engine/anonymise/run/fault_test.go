@@ -4,12 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/garant-project/garant/internal/engine/anonymise/personal"
+	"github.com/garant-project/garant/internal/engine/anonymise/plan"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg/cluster"
 )
 
 // stopped expects a run that ends in error, with a sentence that says all of words and no value, and leaves nothing.
-func (w *world) stopped(kind errs.Kind, words ...string) {
+func (w *world) stopped(kind errs.Kind, words ...string) *Report {
 	w.t.Helper()
 	before := w.databases()
 	r, err := w.copy()
@@ -32,6 +34,7 @@ func (w *world) stopped(kind errs.Kind, words ...string) {
 		w.t.Errorf("a run that failed can be published: %v", err)
 	}
 	w.only(before...)
+	return r
 }
 
 // leaks expects a run that goes through and finds, at each place, what must not be there.
@@ -95,15 +98,32 @@ func TestFaults(t *testing.T) {
 		plan        func()
 		expect      func()
 	}{
-		{name: "new column", fault: `ALTER TABLE shop.item ADD mood text`, mend: `ALTER TABLE shop.item DROP mood`, expect: func() { w.stopped(errs.Invalid, "does not know the column mood of shop.item") }},
-		{name: "new table", fault: `CREATE TABLE shop.diary (t text)`, mend: `DROP TABLE shop.diary`, expect: func() { w.stopped(errs.Invalid, "does not know the table shop.diary") }},
-		{name: "another type", fault: `ALTER TABLE shop.item ALTER label TYPE varchar(90)`, mend: `ALTER TABLE shop.item ALTER label TYPE text`, expect: func() { w.stopped(errs.Invalid, "of type character varying(90)") }},
-		{name: "new path", fault: `INSERT INTO shop.event VALUES (9, '2025-02-02 00:00+00', NULL, '{"by": "a@b.example", "nickname": "x"}')`, mend: `DELETE FROM shop.event WHERE id = 9 AND at = '2025-02-02 00:00+00'`, expect: func() { w.stopped(errs.Invalid, "path nickname of shop.event.payload") }},
-		{name: "key of a document that is a value", fault: `INSERT INTO shop.event SELECT 9, '2025-02-02 00:00+00', NULL, json_build_object(email, 1) FROM shop.customer LIMIT 1`, mend: `DELETE FROM shop.event WHERE id = 9 AND at = '2025-02-02 00:00+00'`, expect: func() { w.stopped(errs.Invalid, "not shown") }},
-		{name: "open question", plan: func() { w.column("item", "label").Question = "what is it?" }, expect: func() { w.stopped(errs.Invalid, "question open") }},
+		{name: "new column", fault: `ALTER TABLE shop.item ADD mood text`, mend: `ALTER TABLE shop.item DROP mood`, expect: func() { w.stopped(errs.Invalid, "shop.item.mood: The plan does not know the column.") }},
+		{name: "new table", fault: `CREATE TABLE shop.diary (t text)`, mend: `DROP TABLE shop.diary`, expect: func() { w.stopped(errs.Invalid, "shop.diary: The plan does not know the table.") }},
+		{name: "another type", fault: `ALTER TABLE shop.item ALTER label TYPE varchar(90)`, mend: `ALTER TABLE shop.item ALTER label TYPE text`, expect: func() { w.stopped(errs.Invalid, "shop.item.label: The type was text and is character varying(90)") }},
+		{name: "new path", fault: `INSERT INTO shop.event VALUES (9, '2025-02-02 00:00+00', NULL, '{"by": "a@b.example", "nickname": "x"}')`, mend: `DELETE FROM shop.event WHERE id = 9 AND at = '2025-02-02 00:00+00'`, expect: func() { w.stopped(errs.Invalid, "shop.event.payload nickname: The plan does not know the path.") }},
+		{name: "key of a document that is a value", fault: `INSERT INTO shop.event SELECT 9, '2025-02-02 00:00+00', NULL, json_build_object(email, 1) FROM shop.customer LIMIT 1`, mend: `DELETE FROM shop.event WHERE id = 9 AND at = '2025-02-02 00:00+00'`, expect: func() { w.stopped(errs.Invalid, "shop.event.payload *: The plan does not know the path.") }},
+		{name: "key of a document that is a name", fault: `INSERT INTO shop.event SELECT 9, '2025-02-02 00:00+00', NULL, json_build_object(family_name, 1) FROM shop.customer WHERE family_name LIKE 'Quatre%' LIMIT 1`, mend: `DELETE FROM shop.event WHERE id = 9 AND at = '2025-02-02 00:00+00'`, expect: func() { w.stopped(errs.Invalid, "not shown") }},
+		{name: "path that no sample has", fault: `INSERT INTO shop.event SELECT 9, '2025-02-02 00:00+00', NULL, json_build_object('work', json_build_object('contact_email', 'a@b.example', 'what', string_agg(md5(n::text), ''))) FROM generate_series(1, 4000) n`, mend: `DELETE FROM shop.event WHERE id = 9 AND at = '2025-02-02 00:00+00'`, expect: func() {
+			r := w.stopped(errs.Invalid, "shop.event.payload work.contact_email: The plan does not know the path.")
+			if r.Failed != StageCopy || len(r.Questions) != 2 || r.Questions[0].YAML != "  shop.event:\n    columns:\n      payload:\n        paths:\n          work.contact_email: email\n" {
+				w.t.Errorf("in %s: %+v", r.Failed, r.Questions)
+			}
+		}},
+		{name: "open question", plan: func() { w.column("item", "label").Question = "what is it?" }, expect: func() { w.stopped(errs.Invalid, "shop.item.label: what is it?") }},
 		{name: "transformer that does not fit", plan: func() { w.column("customer", "born").Transform = spec("email") }, expect: func() { w.stopped(errs.Invalid, "email", "shop.customer.born") }},
-		{name: "NULL into NOT NULL", plan: func() { w.column("item", "basket_no").Transform = spec("sql", "expression", "NULL::int") }, expect: func() { w.stopped(errs.Invalid, "23502", "shop.item") }},
-		{name: "broken foreign key", plan: func() { w.column("basket", "customer_id").Transform = spec("rekey", "of", "elsewhere") }, expect: func() { w.stopped(errs.Invalid, "foreign key") }},
+		{name: "NULL into NOT NULL", plan: func() { w.column("customer", "created").Transform = spec("sql", "expression", "NULL::timestamptz") }, expect: func() { w.stopped(errs.Invalid, "23502", "shop.customer") }},
+		{name: "sides of a foreign key that part", plan: func() { w.column("basket", "customer_id").Transform = spec("rekey", "of", "elsewhere") }, expect: func() { w.stopped(errs.Invalid, "shop.basket.customer_id: The column refers to shop.customer.id") }},
+		{name: "broken foreign key", plan: func() {
+			w.column("item", "id").Transform = spec("sql", "expression", "id + 1")
+			w.column("customer", "favourite").Transform = spec("sql", "expression", "favourite + 5000")
+		}, expect: func() { w.stopped(errs.Invalid, "breaks the foreign key customer_favourite_fkey") }},
+		{name: "class that samples contradict", plan: func() {
+			*w.column("customer", "phone") = plan.Column{Name: "phone", Type: "character varying(24)", Class: personal.Harmless, Kind: personal.None, Transform: spec("keep"), Line: 7}
+		}, expect: func() {
+			w.stopped(errs.Invalid, "line 7: shop.customer.phone: The plan says harmless, and this looks like phone")
+		}},
+		{name: "personal data kept without a reason", plan: func() { w.column("customer", "sex").Reason = "" }, expect: func() { w.stopped(errs.Invalid, "shop.customer.sex: Class quasi_identifier stays as it is") }},
 		{name: "value twice in a unique index", plan: func() {
 			w.column("item", "id").Transform = spec("sql", "expression", "id / 2")
 			w.column("customer", "favourite").Transform = spec("suppress")

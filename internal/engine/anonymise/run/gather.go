@@ -37,9 +37,12 @@ func (r *run) gather(ctx context.Context, b *seen.Builder) error {
 		}
 		defer hangUp(conn)
 		conn.PgConn().Frontend().SetMaxBodyLen(r.o.MaxRow)
-		g := &gatherer{adder: b.Adder(), bytes: &bytes}
+		g := &gatherer{adder: b.Adder(), bytes: &bytes, pause: func() error { return r.load.wait(ctx) }}
 		for u, ok := q.take(); ok && ctx.Err() == nil; u, ok = q.take() {
 			t := &r.layout.tables[u.table]
+			if err := r.load.wait(ctx); err != nil {
+				return err
+			}
 			if err := r.snapshot.under(ctx, conn, func(tx pgx.Tx) error { return g.unit(ctx, tx, t, u) }); err != nil {
 				return failed(atSource, "Reading "+u.source.String(), err)
 			}
@@ -56,7 +59,8 @@ type gatherer struct {
 	fields  [][]byte
 	buf     []byte
 	element []byte
-	names   [][]byte // given and family names of a row, by pairs
+	pause   func() error // while the source is busy
+	names   [][]byte     // given and family names of a row, by pairs
 }
 
 // unit reads the identifying columns of a piece. Names that stand apart are read as the names of one person: the first given name with the first family name, and so on.
@@ -108,6 +112,9 @@ type reading struct {
 
 func (g *gatherer) row(row []byte, reads []reading, pairs int) error {
 	g.bytes.Add(int64(len(row)))
+	if err := g.pause(); err != nil {
+		return err
+	}
 	g.fields = appendFields(g.fields[:0], row)
 	if len(g.fields) != len(reads) {
 		return errColumns

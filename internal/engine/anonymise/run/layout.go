@@ -127,6 +127,9 @@ func (l *layout) table(p *plan.Table, t *catalog.Table, db *catalog.Database) (t
 		if c.Generated && !ok {
 			continue // the copy computes it anew
 		}
+		if !ok && out.empty {
+			continue // no row of it is copied
+		}
 		switch {
 		case !ok:
 			return out, unknown(fmt.Sprintf("The plan does not know the column %s of %s.", catalog.Quote(c.Name), t.Name), "Run garant anonymise plan --diff and add what it says.")

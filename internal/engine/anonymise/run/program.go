@@ -85,7 +85,7 @@ func majorOf(ctx context.Context, dir string) int {
 // run runs a program. Its files become /dev/fd/3 and so on.
 func (p programs) run(ctx context.Context, at end, password, name string, out io.Writer, files []*os.File, args ...string) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.dir, name), args...) //nolint:gosec // pg_dump or pg_restore
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LC_ALL=C", "PGAPPNAME=garant anonymise run", "PGOPTIONS=-c client_min_messages=error -c statement_timeout=0"}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LC_ALL=C", "PGAPPNAME=" + application, "PGOPTIONS=-c client_min_messages=error -c statement_timeout=0"}
 	if password != "" {
 		cmd.Env = append(cmd.Env, "PGPASSWORD="+password)
 	}

@@ -88,7 +88,7 @@ func publish(ctx context.Context, t *server, conn *pgx.Conn, o PublishOptions) (
 	for _, d := range have {
 		by[d.Database] = d
 	}
-	if c, ok := by[staging]; !ok || c.Proof != o.Report.proof() || c.Run != o.Report.Run {
+	if c, ok := by[staging]; !ok || c.Proof != o.Report.Proof() || c.Run != o.Report.Run {
 		return nil, errs.New(errs.Conflict, "anonymise.unproven", "The copy that the report proves is not there.").WithFix("Run again.")
 	}
 	if c, ok := by[name]; ok && c.Run == "" {
@@ -111,6 +111,9 @@ func publish(ctx context.Context, t *server, conn *pgx.Conn, o PublishOptions) (
 		out.Previous = previous
 	}
 	rename(staging, name)
+	said := by[staging].said
+	said.Published = time.Now().UTC()
+	steps = append(steps, said.comment(name))
 	for _, role := range o.Developers {
 		steps = append(steps, `GRANT CONNECT, TEMPORARY ON DATABASE `+pgx.Identifier{name}.Sanitize()+` TO `+pgx.Identifier{role}.Sanitize())
 	}
@@ -195,12 +198,22 @@ const (
 
 // Copied is a database of a copy.
 type Copied struct {
-	Database string    `json:"database"`
-	State    State     `json:"state"`
-	Run      string    `json:"run,omitempty"` // empty: it was not made by a run
-	Began    time.Time `json:"began,omitzero"`
-	Proof    string    `json:"proof,omitempty"`
-	Bytes    int64     `json:"bytes"`
+	Database   string       `json:"database"`
+	State      State        `json:"state"`
+	Run        string       `json:"run,omitempty"`    // empty: it was not made by a run
+	Origin     string       `json:"origin,omitempty"` // what started the run
+	Began      time.Time    `json:"began,omitzero"`   // of the snapshot, which is how old the data are
+	Ended      time.Time    `json:"ended,omitzero"`
+	Published  time.Time    `json:"published,omitzero"` // zero: Publish did not give it its name
+	Returned   time.Time    `json:"returned,omitzero"`  // when Rollback served it again
+	PlanDigest string       `json:"plan_digest,omitempty"`
+	Source     SourceReport `json:"source,omitzero"`
+	Anonymised bool         `json:"anonymised"` // else one may say pseudonymised only
+	Proofs     *Proofs      `json:"proofs,omitempty"`
+	Proof      string       `json:"proof,omitempty"`
+	Bytes      int64        `json:"bytes"`
+
+	said provenance
 }
 
 // List lists the databases of a copy that a target has.
@@ -255,7 +268,8 @@ func list(ctx context.Context, conn *pgx.Conn, name string) ([]Copied, error) {
 			one.State, id = Dead, m[2]
 		}
 		if p, ok := readProvenance(comment); ok && p.Name == name {
-			one.Run, one.Began, one.Proof = p.Run, p.Began, p.Proof
+			one.Run, one.Origin, one.Began, one.Ended, one.Published, one.Returned = p.Run, p.Origin, p.Began, p.Ended, p.Published, p.Returned
+			one.PlanDigest, one.Source, one.Anonymised, one.Proofs, one.Proof, one.said = p.Plan, p.Source, p.Anonymised, p.Proofs, p.Proof, p
 		}
 		out, ids = append(out, one), append(ids, id)
 		return nil
@@ -345,6 +359,9 @@ func Rollback(ctx context.Context, target, name string) error {
 			}
 			steps = append(steps, `ALTER DATABASE `+pgx.Identifier{s[0]}.Sanitize()+` RENAME TO `+pgx.Identifier{s[1]}.Sanitize())
 		}
+		said := have[slices.IndexFunc(have, func(c Copied) bool { return c.State == Previous })].said
+		said.Returned = time.Now().UTC()
+		steps = append(steps, said.comment(name))
 		return failed(atTarget, "Going back", switchNames(ctx, t, conn, steps, []string{name, previous}))
 	})
 }

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -139,4 +140,67 @@ func TestCleanKnowsWhoLives(t *testing.T) {
 		t.Errorf("cleaned %+v, %v", gone, err)
 	}
 	w.only()
+}
+
+func TestCopySaysWhereItIsFrom(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	w := newWorld(t, 12)
+	w.opt = func(o *Options) { o.Origin = OriginSchedule }
+	target := developers.DSN("copier", "postgres")
+	served := func() Copied {
+		t.Helper()
+		have, err := List(t.Context(), target, w.name)
+		w.must(err)
+		for _, c := range have {
+			if c.State == Served {
+				return c
+			}
+		}
+		t.Fatal("nothing is served")
+		return Copied{}
+	}
+	before := time.Now()
+	first := w.published()
+	var system string
+	w.must(w.source.QueryRow(t.Context(), `SELECT system_identifier::text FROM pg_control_system()`).Scan(&system))
+	c := served()
+	if c.Run != first.Run || c.Origin != OriginSchedule || c.PlanDigest != digest(w.plan) || c.Source != (SourceReport{system, w.database}) {
+		t.Errorf("served is %+v", c)
+	}
+	if c.Began.Before(before) || c.Ended.Before(c.Began) || c.Published.Before(c.Ended) || !c.Returned.IsZero() || time.Since(c.Published) > time.Minute {
+		t.Errorf("began %s, ended %s, published %s, gone back to %s", c.Began, c.Ended, c.Published, c.Returned)
+	}
+	if p := c.Proofs; p == nil || p.Rows == 0 || p.Tables != len(first.Tables) || p.Scanned == 0 || p.Entries == 0 || p.Canaries == 0 || p.Found != p.Canaries || p.ForeignKeys == 0 || p.Persons != 1 || p.Linkable == 0 {
+		t.Errorf("proofs are %+v", p)
+	}
+	linked := func(where string) bool {
+		return slices.ContainsFunc(first.Linkable, func(l Linked) bool { return l.Where == where })
+	}
+	if c.Anonymised || !linked("shop.item.price") || linked("shop.customer.email") || linked("shop.country.label") {
+		t.Errorf("said to be anonymised: %v; rows can be led back by %v", c.Anonymised, first.Linkable)
+	}
+	w.opt = nil
+	second := w.published()
+	if c = served(); c.Run != second.Run || c.Origin != OriginHand {
+		t.Errorf("served is %+v", c)
+	}
+	w.must(Rollback(t.Context(), target, w.name))
+	if c = served(); c.Run != first.Run || c.Returned.IsZero() || c.Origin != OriginSchedule {
+		t.Errorf("gone back to %+v", c)
+	}
+	// Somebody gives a copy the name by hand.
+	r, err := w.copy()
+	w.must(err)
+	r.Close()
+	w.must(execute(developers.DSN(cluster.SuperUser, "postgres"), `DROP DATABASE `+w.name+` WITH (FORCE)`))
+	w.must(execute(developers.DSN(cluster.SuperUser, "postgres"), `ALTER DATABASE `+r.Database+` RENAME TO `+w.name))
+	if c = served(); !c.Published.IsZero() {
+		t.Errorf("published by hand, and says %+v", c)
+	}
+	w.plan.Tables[0].Columns = nil
+	if digest(w.plan) == first.Plan {
+		t.Error("another plan has the same digest")
+	}
 }

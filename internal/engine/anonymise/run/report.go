@@ -11,6 +11,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/anonymise/leak"
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
+	"github.com/garant-project/garant/internal/engine/anonymise/plan"
 	"github.com/garant-project/garant/internal/engine/anonymise/reidentify"
 	"github.com/garant-project/garant/internal/engine/anonymise/seen"
 )
@@ -20,9 +21,15 @@ type Report struct {
 	Run             string        `json:"run"`
 	Name            string        `json:"name"`
 	Database        string        `json:"database,omitempty"` // of the proven copy, until it is published
+	Origin          string        `json:"origin"`             // what started the run
 	Began           time.Time     `json:"began"`
+	Ended           time.Time     `json:"ended,omitzero"` // when everything was proven
+	Plan            string        `json:"plan"`           // SHA-256 of the plan as it is written
+	Source          SourceReport  `json:"source"`
 	Seconds         float64       `json:"seconds"`
 	SnapshotSeconds float64       `json:"snapshot_seconds"` // for which the source's vacuum was held back
+	Pauses          int           `json:"pauses,omitempty"` // since the source was busy
+	PausedSeconds   float64       `json:"paused_seconds,omitempty"`
 	Stages          []StageReport `json:"stages"`
 	Set             SetReport     `json:"set"`
 	Tables          []TableReport `json:"tables,omitempty"`
@@ -30,12 +37,26 @@ type Report struct {
 	LeftOut         []string      `json:"left_out,omitempty"` // of the source's schema
 	Leaks           *leak.Report  `json:"leaks,omitempty"`
 	Persons         []Measured    `json:"persons,omitempty"`
-	Problems        []string      `json:"problems,omitempty"` // for which the copy must not be published
+	Linkable        []Linked      `json:"linkable,omitempty"`  // values by which somebody who may query production leads rows back; none: the copy is anonymised, else pseudonymised
+	Questions       []Question    `json:"questions,omitempty"` // that the plan leaves open
+	Problems        []string      `json:"problems,omitempty"`  // for which the copy must not be published
 	Proven          bool          `json:"proven"`
 	Failed          Stage         `json:"failed,omitempty"` // in which the run ended
 	Error           string        `json:"error,omitempty"`
 
 	held *pgx.Conn // with the lock that keeps Clean away
+}
+
+// SourceReport is which database was copied.
+type SourceReport struct {
+	System   string `json:"system"` // identifier of the cluster, that replicas share
+	Database string `json:"database"`
+}
+
+// Linked is a value that stays, and what it is that leads back to production.
+type Linked struct {
+	Where string      `json:"where"`
+	By    plan.LinkBy `json:"by"`
 }
 
 // StageReport is how long a part of the run took.
@@ -88,6 +109,12 @@ func (r *Report) Passed() bool {
 	return r.Proven && r.Error == "" && len(r.Problems) == 0 && r.Leaks != nil && r.Leaks.Passed() && r.Leaks.Recall.Complete()
 }
 
+// Anonymised reports whether nobody can be found again in the copy, neither from it nor with a look into production: re-identification was measured and is within its thresholds, and no column links
+// rows. Of a copy that is not, one may only say that it is pseudonymised.
+func (r *Report) Anonymised() bool {
+	return r.Passed() && len(r.Persons) > 0 && len(r.Linkable) == 0
+}
+
 func (r *Report) set(s seen.Stats, canaries int) {
 	r.Set = SetReport{Values: s.Values, Unusable: map[string]int{}, Entries: s.Entries, Bytes: s.Bytes, Canaries: canaries}
 	for _, m := range s.Unusable {
@@ -132,15 +159,31 @@ func (r *Report) proved() {
 	r.Proven = true
 }
 
-// proof is a hash of the report, by which a database says that it is the one that was proven.
-func (r *Report) proof() string {
+// Proof is a hash of the report, by which a database says that it is the one that was proven.
+func (r *Report) Proof() string {
 	b, _ := json.Marshal(r) // no type of it fails
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
 }
 
 func (r *Report) provenance() provenance {
-	return provenance{Garant: "copy", Run: r.Run, Name: r.Name, Began: r.Began, Proof: r.proof()}
+	p := provenance{
+		Garant: "copy", Run: r.Run, Name: r.Name, Origin: r.Origin, Began: r.Began, Ended: r.Ended, Plan: r.Plan, Source: r.Source, Anonymised: r.Anonymised(), Proof: r.Proof(),
+		Proofs: &Proofs{Tables: len(r.Tables), Objects: r.Schema.Objects, ForeignKeys: r.Schema.ForeignKeys, Persons: len(r.Persons), Linkable: len(r.Linkable), Entries: r.Set.Entries},
+	}
+	for _, t := range r.Tables {
+		p.Proofs.Rows += t.There
+	}
+	if r.Leaks != nil {
+		p.Proofs.Scanned, p.Proofs.Canaries, p.Proofs.Found = int64(r.Leaks.Values), r.Leaks.Recall.Planted, r.Leaks.Recall.Found
+	}
+	return p
+}
+
+// digest is a hash of a plan as it is written.
+func digest(p *plan.Plan) string {
+	h := sha256.Sum256(p.Write())
+	return hex.EncodeToString(h[:])
 }
 
 // Close gives a proven copy up that is not published: Clean may take it then.

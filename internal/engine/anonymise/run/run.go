@@ -1,11 +1,17 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
+	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,10 +35,22 @@ type Options struct {
 	BinDir     string   // of pg_dump and pg_restore; empty: searched for
 	MaxRow     int      // bytes that a row of the source may have in text form; 0: 16 MiB
 	Developers []string // roles of the target that will use the copy
+	Origin     string   // what started the run: OriginSchedule, OriginHand or the name of somebody; empty: OriginHand
 	Limits     leak.Limits
-	Say        func(Progress) // nil: nobody listens
+	Say        func(Progress) // nil: nobody listens; called by several at once
 	Unproven   bool           // leave out the set and all proofs, for benchmarks: the report never passes, and the copy is dropped
+
+	Pause       Pause         // when the source is busy
+	PauseAtMost time.Duration // that all pauses of the run may take together, before it ends; 0: 30 minutes
+
+	look time.Duration // how often the load is looked at; 0: each second
 }
+
+// Origins of runs that are no names.
+const (
+	OriginSchedule = "schedule" // nobody: it was due
+	OriginHand     = "hand"     // somebody at a command line
+)
 
 // Stage is a part of a run.
 type Stage string
@@ -53,6 +71,7 @@ type Progress struct {
 	Rows       int64
 	Bytes, All int64 // of the source's files; All 0: not known
 	Elapsed    time.Duration
+	Waiting    string // what the source is busy with, while the run pauses; empty: it goes on
 }
 
 // run is a run under way.
@@ -72,6 +91,12 @@ type run struct {
 	progress    *progress
 	report      *Report
 	guarded     bool // the source has a schema garant
+	database    catalog.Database
+	samples     plan.Samples
+	paths       []plan.Problem // of samples, that the plan does not know
+	asking      sync.Mutex
+	load        *load
+	now         atomic.Pointer[progress] // the stage's, for those who are no part of it
 	sourceMajor string
 }
 
@@ -90,15 +115,21 @@ type progress struct {
 func (p *progress) total(n int64) { p.all.Add(n) }
 
 func (p *progress) did(table string, rows, bytes int64) {
-	now := Progress{Stage: p.stage, Table: table, Rows: p.rows.Add(rows), Bytes: p.done.Add(bytes), All: p.all.Load(), Elapsed: time.Since(p.began)}
+	p.rows.Add(rows)
+	p.done.Add(bytes)
 	if p.say != nil {
-		p.say(now)
+		p.say(p.at(table))
 	}
+}
+
+func (p *progress) at(table string) Progress {
+	return Progress{Stage: p.stage, Table: table, Rows: p.rows.Load(), Bytes: p.done.Load(), All: p.all.Load(), Elapsed: time.Since(p.began)}
 }
 
 // stage runs a part of the run and notes how long it took.
 func (r *run) stage(ctx context.Context, s Stage, fn func(context.Context) error) error {
 	r.progress = &progress{say: r.o.Say, stage: s, began: time.Now()}
+	r.now.Store(r.progress)
 	if r.o.Say != nil {
 		r.o.Say(Progress{Stage: s})
 	}
@@ -122,8 +153,15 @@ func (o Options) checked() (Options, error) {
 			return o, unknown(fmt.Sprintf("The language of the plan: %v.", err), "Correct it.")
 		}
 	}
+	if o.Origin = cmp.Or(o.Origin, OriginHand); len(o.Origin) > 200 || !utf8.ValidString(o.Origin) || strings.ContainsFunc(o.Origin, unicode.IsControl) {
+		return o, errs.New(errs.Invalid, "anonymise.origin", "What started the run is no name.").WithFix("Take up to 200 letters.")
+	}
 	if o.Workers <= 0 {
 		o.Workers = min(8, runtime.GOMAXPROCS(0))
+	}
+	o.PauseAtMost, o.look = cmp.Or(o.PauseAtMost, 30*time.Minute), cmp.Or(o.look, time.Second)
+	if o.Pause.Sessions < 0 || o.Pause.Lag < 0 || o.PauseAtMost < 0 {
+		return o, errs.New(errs.Invalid, "anonymise.pause", "A pause begins above a number, and ends.").WithFix("Correct when the run is to wait for the source.")
 	}
 	if o.MaxRow <= 0 {
 		o.MaxRow = 16 << 20
@@ -148,6 +186,7 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 	if r.o, err = o.checked(); err != nil {
 		return r.report, err
 	}
+	r.report.Origin, r.report.Plan = r.o.Origin, digest(r.o.Plan)
 	if r.source, err = newServer(atSource, o.Source); err != nil {
 		return r.report, err
 	}
@@ -168,7 +207,7 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 		}
 		return r.report, err
 	}
-	r.report.Database = r.staging.database
+	r.report.Database, r.report.Ended = r.staging.database, time.Now().UTC()
 	if err = r.staging.leave(ctx, r.report.provenance()); err != nil {
 		r.staging.drop()
 		return r.report, err
@@ -179,17 +218,22 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 
 // make goes through the stages.
 func (r *run) make(ctx context.Context) (err error) {
-	if r.snapshot, err = takeSnapshot(ctx, r.source); err != nil {
+	if r.load, err = r.watch(ctx); err != nil {
 		return err
 	}
 	defer func() {
-		r.snapshot.release()
-		r.report.SnapshotSeconds = r.snapshot.held.Seconds()
+		r.unwatch()
+		if r.snapshot != nil {
+			r.snapshot.release()
+			r.report.SnapshotSeconds = r.snapshot.held.Seconds()
+		}
+		if r.dump != nil {
+			r.dump.close()
+		}
 	}()
 	if err := r.stage(ctx, StageSchema, r.schema); err != nil {
 		return err
 	}
-	defer r.dump.close()
 	if r.o.Unproven {
 		r.layout.unproven()
 	} else if err := r.plantable(); err != nil {
@@ -228,6 +272,7 @@ func (r *run) make(ctx context.Context) (err error) {
 		return err
 	}
 	r.snapshot.release()
+	r.unwatch()
 	if err := r.stage(ctx, StageAfter, r.after); err != nil {
 		return err
 	}
@@ -238,17 +283,35 @@ func (r *run) make(ctx context.Context) (err error) {
 	return r.stage(ctx, StageProof, func(ctx context.Context) error { return r.prove(ctx, source, scan, attacks) })
 }
 
-// schema reads the catalogue, holds the plan against it, and makes the tables.
-func (r *run) schema(ctx context.Context) error {
+// schema holds the plan against the source, takes the snapshot and makes the tables.
+func (r *run) schema(ctx context.Context) (err error) {
+	if err := r.load.wait(ctx); err != nil {
+		return err
+	}
+	if err := r.questions(ctx); err != nil {
+		return err
+	}
+	if err := r.load.wait(ctx); err != nil {
+		return err
+	}
+	if r.snapshot, err = takeSnapshot(ctx, r.source); err != nil {
+		return err
+	}
 	r.sourceMajor = major(r.snapshot.conn)
 	db, err := catalog.Read(ctx, r.snapshot.tx)
 	if err != nil {
 		return failed(atSource, "Reading the catalogue", err)
 	}
+	if err := r.again(&db); err != nil {
+		return err
+	}
 	if r.layout, err = lay(r.o.Plan, &db); err != nil {
 		return err
 	}
 	r.counts = make([]counts, len(r.layout.tables))
+	for _, l := range r.o.Plan.Linkable(&db) {
+		r.report.Linkable = append(r.report.Linkable, Linked{l.Where(), l.By})
+	}
 	if err := r.fits(); err != nil {
 		return err
 	}
@@ -260,7 +323,7 @@ func (r *run) schema(ctx context.Context) error {
 		return err
 	}
 	defer hangUp(there)
-	if err := apart(ctx, r.snapshot.conn, there); err != nil {
+	if err := r.apart(ctx, there); err != nil {
 		return err
 	}
 	if err := r.roles(ctx, there); err != nil {
@@ -274,7 +337,7 @@ func (r *run) schema(ctx context.Context) error {
 	if db.LargeObjects > 0 {
 		r.report.LeftOut = append(r.report.LeftOut, fmt.Sprintf("%d large objects", db.LargeObjects))
 	}
-	if r.staging, err = newStaging(ctx, r.target, r.o.Name, r.snapshot.conn, r.report.Began); err != nil {
+	if r.staging, err = newStaging(ctx, r.target, r.o.Name, r.snapshot.conn, r.report); err != nil {
 		return err
 	}
 	r.report.Run = r.staging.id
@@ -303,15 +366,19 @@ func (r *run) fits() error {
 	return nil
 }
 
-// apart refuses a target in the source's cluster, or in a replica of it.
-func apart(ctx context.Context, source, target *pgx.Conn) error {
-	here, err := system(ctx, source)
+// apart notes what the source is, and refuses a target in its cluster or in a replica of it.
+func (r *run) apart(ctx context.Context, target *pgx.Conn) error {
+	here, err := system(ctx, r.snapshot.conn)
 	if err != nil {
 		return failed(atSource, "Asking which cluster it is", err)
 	}
 	there, err := system(ctx, target)
 	if err != nil {
 		return failed(atTarget, "Asking which cluster it is", err)
+	}
+	r.report.Source = SourceReport{System: strconv.FormatInt(here, 10)}
+	if err := r.snapshot.tx.QueryRow(ctx, `SELECT current_database()`).Scan(&r.report.Source.Database); err != nil {
+		return failed(atSource, "Asking which database it is", err)
 	}
 	if here == there {
 		return errs.New(errs.Invalid, "anonymise.same_cluster", "The target is the cluster of the source.").WithFix("Name a server of its own for copies: whoever works there must have no way to production.")
@@ -374,6 +441,9 @@ func (r *run) count(ctx context.Context) error {
 			t := &r.layout.tables[*i]
 			if t.empty {
 				continue
+			}
+			if err := r.load.wait(ctx); err != nil {
+				return err
 			}
 			if err := r.snapshot.under(ctx, conn, func(tx pgx.Tx) error {
 				for _, s := range t.sources {

@@ -12,6 +12,9 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 )
 
+// application is how the servers know the connections of a run.
+const application = "garant anonymise run"
+
 // server is one of the two ends and how it is reached.
 type server struct {
 	at     end
@@ -29,7 +32,7 @@ func newServer(at end, address string) (*server, error) {
 	}
 	cfg.ConnectTimeout = 10 * time.Second
 	cfg.RuntimeParams = map[string]string{
-		"application_name": "garant anonymise run", "search_path": "pg_catalog", "client_encoding": "UTF8", "timezone": "UTC", "datestyle": "ISO, YMD", "intervalstyle": "postgres",
+		"application_name": application, "search_path": "pg_catalog", "client_encoding": "UTF8", "timezone": "UTC", "datestyle": "ISO, YMD", "intervalstyle": "postgres",
 		"bytea_output": "hex", "extra_float_digits": "1", "xmloption": "content", "lc_monetary": "C", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0",
 		"client_min_messages": "error",
 	}

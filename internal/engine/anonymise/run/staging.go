@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
 )
 
 // Databases of the target's cluster: NAME is served, NAME_previous was before it, NAME_run_ID is in the making, NAME_old_ID is about to go.
@@ -31,11 +32,33 @@ func checkName(name string) error {
 
 // provenance is what a database of ours says of itself, in its comment.
 type provenance struct {
-	Garant string    `json:"garant"` // "copy"
-	Run    string    `json:"run"`
-	Name   string    `json:"name"`
-	Began  time.Time `json:"began"` // of the snapshot, which is how old the data are
-	Proof  string    `json:"proof,omitempty"`
+	Garant     string       `json:"garant"` // "copy"
+	Run        string       `json:"run"`
+	Name       string       `json:"name"`
+	Origin     string       `json:"origin"`
+	Began      time.Time    `json:"began"` // of the snapshot, which is how old the data are
+	Ended      time.Time    `json:"ended,omitzero"`
+	Published  time.Time    `json:"published,omitzero"`
+	Returned   time.Time    `json:"returned,omitzero"` // when it was gone back to
+	Plan       string       `json:"plan,omitempty"`
+	Source     SourceReport `json:"source,omitzero"`
+	Anonymised bool         `json:"anonymised,omitempty"`
+	Proofs     *Proofs      `json:"proofs,omitempty"`
+	Proof      string       `json:"proof,omitempty"`
+}
+
+// Proofs counts what a run looked at before it said that a copy is proven.
+type Proofs struct {
+	Tables      int   `json:"tables"`
+	Rows        int64 `json:"rows"`
+	Objects     int   `json:"objects"` // of the schema
+	ForeignKeys int   `json:"foreign_keys"`
+	Scanned     int64 `json:"scanned"`  // values
+	Entries     int   `json:"entries"`  // of the set that they were held against
+	Canaries    int   `json:"canaries"` // planted
+	Found       int   `json:"found"`    // of these
+	Persons     int   `json:"persons"`  // tables in which re-identification was measured
+	Linkable    int   `json:"linkable"` // columns
 }
 
 func (p provenance) comment(database string) string {
@@ -72,25 +95,19 @@ type staging struct {
 }
 
 // newStaging makes an empty database like the source's, which nobody but its owner may enter.
-func newStaging(ctx context.Context, target *server, name string, source *pgx.Conn, began time.Time) (*staging, error) {
+func newStaging(ctx context.Context, target *server, name string, source *pgx.Conn, r *Report) (*staging, error) {
 	s := &staging{server: target, id: newID()}
 	s.database = name + "_run_" + s.id
-	var collate, ctype, provider string
-	var locale *string
-	if err := source.QueryRow(ctx, `SELECT datcollate, datctype, datlocprovider::text, to_jsonb(d)->>'daticulocale' FROM pg_database d WHERE datname = current_database()`).Scan(&collate, &ctype, &provider, &locale); err != nil {
+	empty, err := emptyLike(ctx, source, s.database)
+	if err != nil {
 		return nil, failed(atSource, "Reading the database's locale", err)
 	}
-	var err error
 	if s.keeper, err = target.connect(ctx, ""); err != nil {
 		return nil, err
 	}
 	if _, err = s.keeper.Exec(ctx, `SELECT pg_advisory_lock(`+lockRun+`)`, s.id); err == nil {
 		quoted := pgx.Identifier{s.database}.Sanitize()
-		sql := `CREATE DATABASE ` + quoted + ` TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE ` + literal(collate) + ` LC_CTYPE ` + literal(ctype)
-		if provider == "i" && locale != nil {
-			sql += ` LOCALE_PROVIDER icu ICU_LOCALE ` + literal(*locale)
-		}
-		for _, sql := range []string{sql, `REVOKE ALL ON DATABASE ` + quoted + ` FROM PUBLIC`, provenance{Garant: "copy", Run: s.id, Name: name, Began: began}.comment(s.database)} {
+		for _, sql := range []string{empty, `REVOKE ALL ON DATABASE ` + quoted + ` FROM PUBLIC`, provenance{Garant: "copy", Run: s.id, Name: name, Origin: r.Origin, Began: r.Began, Plan: r.Plan, Source: r.Source}.comment(s.database)} {
 			if _, err = s.keeper.Exec(ctx, sql); err != nil {
 				break
 			}
@@ -101,6 +118,20 @@ func newStaging(ctx context.Context, target *server, name string, source *pgx.Co
 		return nil, failed(atTarget, "Making the database of the copy", err)
 	}
 	return s, nil
+}
+
+// emptyLike writes how an empty database is made that sorts as the one that source is in.
+func emptyLike(ctx context.Context, source pg.Querier, name string) (string, error) {
+	var collate, ctype, provider string
+	var locale *string
+	if err := source.QueryRow(ctx, `SELECT datcollate, datctype, datlocprovider::text, to_jsonb(d)->>'daticulocale' FROM pg_database d WHERE datname = current_database()`).Scan(&collate, &ctype, &provider, &locale); err != nil {
+		return "", err
+	}
+	sql := `CREATE DATABASE ` + pgx.Identifier{name}.Sanitize() + ` TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE ` + literal(collate) + ` LC_CTYPE ` + literal(ctype)
+	if provider == "i" && locale != nil {
+		sql += ` LOCALE_PROVIDER icu ICU_LOCALE ` + literal(*locale)
+	}
+	return sql, nil
 }
 
 func literal(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }

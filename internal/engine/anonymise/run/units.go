@@ -22,6 +22,7 @@ type unit struct {
 	table    int
 	source   catalog.Name
 	from, to int64 // pages; to 0: to the end
+	pages    int64 // of the whole relation; 0: it cannot be read by ranges
 	bytes    int64
 }
 
@@ -60,7 +61,7 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.
 	return out, err
 }
 
-// units cuts the tables that want says into pieces, the largest first; pieces of one table in random order are somebody else's matter.
+// units cuts the tables that want says into pieces, the largest first, those of one size in random order.
 func (l *layout) units(rel map[catalog.Name]relation, want func(*table) bool) ([]unit, error) {
 	var out []unit
 	for i := range l.tables {
@@ -74,11 +75,15 @@ func (l *layout) units(rel map[catalog.Name]relation, want func(*table) bool) ([
 				return nil, errs.New(errs.Conflict, "anonymise.changed", fmt.Sprintf("%s went away while the copy was made.", s)).WithFix("Run again.")
 			}
 			if !r.Heap || r.Pages <= 2*unitPages {
-				out = append(out, unit{table: i, source: s, bytes: r.Pages * unitPages})
+				u := unit{table: i, source: s, bytes: r.Pages * 8192}
+				if r.Heap {
+					u.pages = r.Pages
+				}
+				out = append(out, u)
 				continue
 			}
 			for from := int64(0); from < r.Pages; from += unitPages {
-				u := unit{table: i, source: s, from: from, to: from + unitPages, bytes: unitPages * 8192}
+				u := unit{table: i, source: s, from: from, to: from + unitPages, pages: r.Pages, bytes: unitPages * 8192}
 				if u.to >= r.Pages {
 					u.to = 0
 				}
@@ -86,6 +91,7 @@ func (l *layout) units(rel map[catalog.Name]relation, want func(*table) bool) ([
 			}
 		}
 	}
+	newOrder().Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	slices.SortStableFunc(out, func(a, b unit) int { return cmp.Compare(b.bytes, a.bytes) })
 	return out, nil
 }

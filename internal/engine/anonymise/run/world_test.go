@@ -248,6 +248,9 @@ func (w *world) proposed() *plan.Plan {
 				pt.Subject = "id"
 			}
 			for _, c := range t.Columns {
+				if c.Generated {
+					continue
+				}
 				pc, ok := rules[t.Name.Schema+"."+t.Name.Table+"."+c.Name]
 				if !ok {
 					pc = plan.Column{Kind: personal.None, Class: personal.Harmless, Transform: spec("keep")}
@@ -257,7 +260,7 @@ func (w *world) proposed() *plan.Plan {
 						pc.Transform = transform.For(pc.Kind)
 					}
 				}
-				pc.Name, pc.Type, pc.Line = c.Name, c.Declared, 1
+				pc.Name, pc.Type, pc.Line, pc.Reason = c.Name, c.Declared, 1, "so says the test"
 				pt.Columns = append(pt.Columns, pc)
 			}
 			p.Tables = append(p.Tables, pt)

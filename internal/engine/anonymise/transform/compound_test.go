@@ -201,11 +201,12 @@ func TestGeneralise(t *testing.T) {
 		{"date", "to year", "1985-07-30", "1985-01-01"}, {"date", "to decade", "1985-07-30", "1980-01-01"}, {"date", "to quarter", "1985-08-30", "1985-07-01"}, {"date", "to month", "0044-03-15 BC", "0044-03-01 BC"},
 		{"timestamp with time zone", "to day", "1985-07-30 12:34:56.789+02", "1985-07-30 00:00:00.000+02"}, {"integer", "band 10", "47", "40"}, {"integer", "band 10", "-47", "-50"}, {"numeric", "band 100", "-100.00", "-100"},
 		{"numeric", "band 100", "-100.01", "-200"}, {"text", "first 2", "5000-Namur é", "5000-Xxxxx x"}, {"text", "first 2", "75011", "75000"}, {"text", "to year", "30/07/1985", "01/01/1985"}, {"text", "to year", "vers 1985", "xxxx 0000"},
-		{"text", "constant none", "x", "none"},
+		{"text", "constant none", "x", "none"}, {"numeric", "digits 2", "-1234.56", "-1200.00"}, {"numeric", "digits 2", "0.0409", "0.0400"}, {"integer", "digits 2", "7", "7"}, {"bigint", "digits 1", "10999", "10000"},
+		{"double precision", "digits 2", "1.259e-07", "1.200e-07"}, {"numeric", "digits 3", "NaN", "NaN"}, {"numeric", "digits 2", "1050", "1000"},
 	} {
 		name, arg, _ := strings.Cut(c.argument, " ")
 		args := map[string]any{name: arg}
-		if name == "band" || name == "first" {
+		if name == "band" || name == "first" || name == "digits" {
 			var n int
 			_, _ = fmt.Sscan(arg, &n)
 			args[name] = n

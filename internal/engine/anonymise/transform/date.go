@@ -243,6 +243,7 @@ type generalise struct {
 	to     string
 	band   int64
 	first  int
+	digits int
 	text   string
 }
 
@@ -255,6 +256,8 @@ func (t *generalise) Append(dst, value []byte, _ Row) ([]byte, error) {
 		return t.appendBand(dst, value)
 	case t.first > 0:
 		return appendFirst(dst, value, t.first), nil
+	case t.digits > 0:
+		return t.appendDigits(dst, value)
 	}
 	if string(value) == "infinity" || string(value) == "-infinity" || len(value) == 0 {
 		return append(dst, value...), nil
@@ -313,6 +316,35 @@ func (t *generalise) appendBand(dst, value []byte) ([]byte, error) {
 
 func allZero(b []byte) bool { return len(bytes.Trim(b, "0")) == 0 }
 
+// appendDigits keeps the first digits of a number from the first one that is not 0 on; the others become 0. Its sign, its size and where its point stands
+// stay, so that it has room wherever it had.
+func (t *generalise) appendDigits(dst, value []byte) ([]byte, error) {
+	if len(bytes.Trim(value, "0123456789+-.eE")) > 0 {
+		switch {
+		case t.family == Text:
+			return appendFirst(dst, value, 0), nil // whatever somebody wrote in place of a number
+		case string(value) == "NaN" || bytes.HasSuffix(value, []byte("Infinity")):
+			return append(dst, value...), nil
+		}
+		return dst, errors.New("a value is no number")
+	}
+	n, begun := t.digits, false
+	for i, c := range value {
+		switch {
+		case c == 'e' || c == 'E':
+			return append(dst, value[i:]...), nil
+		case c < '0' || c > '9':
+		case n == 0:
+			c = '0'
+		case begun || c != '0':
+			begun = true
+			n--
+		}
+		dst = append(dst, c)
+	}
+	return dst, nil
+}
+
 // appendFirst keeps the first signs of a value; of the rest digits become 0 and letters X.
 func appendFirst(dst, value []byte, n int) []byte {
 	for i := 0; i < len(value); {
@@ -349,14 +381,15 @@ func makeGeneralise(m *maker) (Transformer, error) {
 	t.text = m.text("constant", "")
 	t.band = m.integer("band", 0, 1, 1<<40)
 	t.first = int(m.integer("first", 0, 1, 64))
+	t.digits = int(m.integer("digits", 0, 1, 17))
 	dated := m.family == Date || m.family == Timestamp || m.family == Text
 	otherwise := ""
-	if dated && t.text == "" && t.band == 0 && t.first == 0 && (m.family != Text || m.column.Kind == personal.BirthDate) {
+	if dated && t.text == "" && t.band == 0 && t.first == 0 && t.digits == 0 && (m.family != Text || m.column.Kind == personal.BirthDate) {
 		otherwise = "year"
 	}
 	t.to = m.text("to", otherwise, "day", "month", "quarter", "year", "decade")
 	count := 0
-	for _, given := range []bool{t.text != "", t.band > 0, t.first > 0, t.to != ""} {
+	for _, given := range []bool{t.text != "", t.band > 0, t.first > 0, t.digits > 0, t.to != ""} {
 		if given {
 			count++
 		}
@@ -365,8 +398,8 @@ func makeGeneralise(m *maker) (Transformer, error) {
 	case m.err != nil:
 		return nil, m.err
 	case count != 1:
-		return nil, errors.New(`takes one of "to" (day, month, quarter, year, decade) for dates, "band" for numbers, "first" and "constant" for text`)
-	case t.to != "" && !dated, t.band > 0 && m.family != Integer && m.family != Number && m.family != Text, t.first > 0 && m.family != Text:
+		return nil, errors.New(`takes one of "to" (day, month, quarter, year, decade) for dates, "band" and "digits" for numbers, "first" and "constant" for text`)
+	case t.to != "" && !dated, t.digits > 0 && m.family != Integer && m.family != Number && m.family != Text, t.band > 0 && m.family != Integer && m.family != Number && m.family != Text, t.first > 0 && m.family != Text:
 		return nil, fmt.Errorf("the argument does not fit type %s", m.column.Type)
 	}
 	if t.text != "" {

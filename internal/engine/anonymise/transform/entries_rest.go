@@ -89,6 +89,7 @@ func plainEntries() []entry {
 			Args: []Argument{
 				{Name: "to", Default: "year", Words: Words{"dates : day, month, quarter, year, decade", "dates: day, month, quarter, year, decade"}},
 				{Name: "band", Words: Words{"nombres : largeur des tranches", "numbers: width of the bands"}},
+				{Name: "digits", Words: Words{"nombres : combien de premiers chiffres sont gardés, les autres deviennent 0", "numbers: how many of the first digits stay, the others become 0"}},
 				{Name: "first", Words: Words{"texte : nombre de signes gardés au début", "text: how many signs at the beginning stay"}},
 				{Name: "constant", Words: Words{"valeur unique", "one value for all"}},
 			},

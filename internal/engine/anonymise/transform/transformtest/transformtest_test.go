@@ -161,6 +161,7 @@ func cases() []Case {
 		{Spec: spec("generalise"), Column: of("date"), Value: date, Same: true, Fixed: true, Strict: true},
 		{Spec: spec("generalise", "to", "month"), Column: of("timestamp without time zone"), Value: moment2(moment), Same: true, Fixed: true, Strict: true},
 		{Spec: spec("generalise", "band", 10), Column: of("integer"), Value: number, Same: true, Fixed: true, Strict: true},
+		{Spec: spec("generalise", "digits", 2), Column: of("numeric"), Value: func(i int) string { return fmt.Sprintf("%d.25", 100+i) }, Same: true, Fixed: true, Strict: true},
 		{Spec: spec("generalise", "band", 1000), Column: of("numeric"), Value: func(i int) string { return fmt.Sprintf("-%d.25", i) }, Same: true, Fixed: true, Strict: true},
 		{Spec: spec("generalise", "first", 2), Column: text(), Value: func(i int) string { return fmt.Sprintf("%05d", i) }, Same: true, Fixed: true},
 		{Spec: spec("suppress"), Column: text(), Value: number, Fixed: true},

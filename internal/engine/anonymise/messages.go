@@ -1,0 +1,24 @@
+package anonymise
+
+import (
+	"bytes"
+	"embed"
+)
+
+//go:embed messages/*.yaml
+var messageFiles embed.FS
+
+// Messages are the words of this engine's checks, problems and pages, by language, for ui.NewMessages.
+func Messages() map[string][]byte {
+	out := map[string][]byte{}
+	for _, lang := range []string{"fr", "en"} {
+		for _, part := range []string{"checks", "pages"} {
+			text, err := messageFiles.ReadFile("messages/" + part + "." + lang + ".yaml")
+			if err != nil {
+				panic("anonymise: words are missing from the program: " + err.Error())
+			}
+			out[lang] = bytes.Join([][]byte{out[lang], text}, []byte("\n"))
+		}
+	}
+	return out
+}
