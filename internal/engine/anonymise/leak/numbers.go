@@ -96,6 +96,7 @@ func (s *Scanner) group(text []byte, before, w *seen.Word, prev int, c *context)
 		r.push(text, before, 0) // the letters of a passport's number
 	}
 	r.push(text, w, int(w.Start)-prev)
+	s.random = random(text, w)
 	s.ends(c, int(w.End))
 	if w.Digits >= minPhone && w.Digits < w.Len {
 		s.within(r.buf[r.off[r.n-1]:r.off[r.n]], int(w.Start), int(w.End), c)
@@ -103,6 +104,43 @@ func (s *Scanner) group(text []byte, before, w *seen.Word, prev int, c *context)
 	if r.n >= 4 && r.dot[r.n-1] && r.dot[r.n-2] && r.dot[r.n-3] {
 		s.dotted(r, int(w.End), c)
 	}
+}
+
+// random reports whether a word is a part of a UUID, or hexadecimal digits in which letters and figures change often, as in hashes. Ten figures in a row within these are a phone number of
+// somebody's by chance: among a million of persons once in a million of them.
+func random(text []byte, w *seen.Word) bool {
+	const form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+	start, end := int(w.Start), int(w.End)
+	changes := 0
+	for i, c := range text[start:end] {
+		if nibble(c) < 0 {
+			return false
+		}
+		if i > 0 && (c > '9') != (text[start+i-1] > '9') {
+			changes++
+		}
+	}
+	if changes >= 4 {
+		return true
+	}
+	if (start == 0 || text[start-1] != '-') && (end == len(text) || text[end] != '-') {
+		return false
+	}
+	for _, before := range [...]int{0, 9, 14, 19, 24} { // where its groups begin
+		at := start - before
+		if at < 0 || at+len(form) > len(text) {
+			continue
+		}
+		fits := true
+		for i := 0; i < len(form) && fits; i++ {
+			c := text[at+i]
+			fits = form[i] == '-' && c == '-' || form[i] == 'x' && nibble(c) >= 0
+		}
+		if fits {
+			return true
+		}
+	}
+	return false
 }
 
 // letters takes a word without digits behind a group: a part of the number when it is short.
@@ -113,6 +151,7 @@ func (s *Scanner) letters(text []byte, w *seen.Word, prev int, c *context) {
 		return
 	}
 	r.push(text, w, int(w.Start)-prev)
+	s.random = false
 	s.ends(c, int(w.End))
 }
 
@@ -177,7 +216,7 @@ func (s *Scanner) code(b []byte, from, to int, c *context) {
 // phone looks a phone number up in all the ways in which it may be dialled. What has no prefix is as good as any other number, so that it counts only
 // where the source writes it so, too, or where it holds the country's code.
 func (s *Scanner) phone(digits []byte, plus bool, from, to int, c *context) {
-	if len(digits) < minPhone || len(digits) > 18 {
+	if len(digits) < minPhone || len(digits) > 18 || s.random {
 		return
 	}
 	how, code, national := seen.Dial(digits, plus)
