@@ -96,7 +96,7 @@ func (s *Scanner) group(text []byte, before, w *seen.Word, prev int, c *context)
 		r.push(text, before, 0) // the letters of a passport's number
 	}
 	r.push(text, w, int(w.Start)-prev)
-	s.random = random(text, w)
+	s.last, s.lastIn = *w, text
 	s.ends(c, int(w.End))
 	if w.Digits >= minPhone && w.Digits < w.Len {
 		s.within(r.buf[r.off[r.n-1]:r.off[r.n]], int(w.Start), int(w.End), c)
@@ -109,6 +109,9 @@ func (s *Scanner) group(text []byte, before, w *seen.Word, prev int, c *context)
 // random reports whether a word is a part of a UUID, or hexadecimal digits in which letters and figures change often, as in hashes. Ten figures in a row within these are a phone number of
 // somebody's by chance: among a million of persons once in a million of them.
 func random(text []byte, w *seen.Word) bool {
+	if text == nil { // a word of letters
+		return false
+	}
 	const form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
 	start, end := int(w.Start), int(w.End)
 	changes := 0
@@ -151,7 +154,7 @@ func (s *Scanner) letters(text []byte, w *seen.Word, prev int, c *context) {
 		return
 	}
 	r.push(text, w, int(w.Start)-prev)
-	s.random = false
+	s.lastIn = nil
 	s.ends(c, int(w.End))
 }
 
@@ -216,20 +219,23 @@ func (s *Scanner) code(b []byte, from, to int, c *context) {
 // phone looks a phone number up in all the ways in which it may be dialled. What has no prefix is as good as any other number, so that it counts only
 // where the source writes it so, too, or where it holds the country's code.
 func (s *Scanner) phone(digits []byte, plus bool, from, to int, c *context) {
-	if len(digits) < minPhone || len(digits) > 18 || s.random {
+	if len(digits) < minPhone || len(digits) > 18 {
 		return
 	}
 	how, code, national := seen.Dial(digits, plus)
 	if how == seen.Bare {
 		if code, national := seen.SplitCode(digits); len(code) > 0 && s.set.Lengths(seen.InternationalNumbers)>>(len(code)+len(national))&1 != 0 {
-			s.find(c, s.set.InternationalKey(code, national), from, to)
+			k := s.set.InternationalKey(code, national)
+			if e, ok := s.set.Find(k); ok && !random(s.lastIn, &s.last) {
+				s.judge(c, k, e, e.Strict, from, to)
+			}
 		}
 	}
 	if s.set.Lengths(seen.NationalNumbers)>>len(national)&1 == 0 {
 		return
 	}
 	k := s.set.NationalKey(national)
-	if e, ok := s.set.Find(k); ok {
+	if e, ok := s.set.Find(k); ok && !random(s.lastIn, &s.last) {
 		s.judge(c, k, e, how != seen.Bare || e.Bare && len(code) == 0, from, to)
 	}
 }

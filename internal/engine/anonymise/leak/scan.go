@@ -103,7 +103,8 @@ type Scanner struct {
 	row      uint64
 	own      []ownKey
 	noted    int              // hits, weak ones and places that were not scanned, of all values
-	random   bool             // the last word with digits is one of those
+	last     seen.Word        // with digits
+	lastIn   []byte           // the text that it stands in; nil when a word of letters came behind
 	probing  bool             // nothing is noted but
 	probed   bool             // that there was something
 	clean    [memory]recalled // short values in which nothing was found
