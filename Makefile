@@ -36,7 +36,8 @@ bench: ## print our speed and size as ratios to a named reference, measured in t
 	@scripts/need postgresql modules
 	@scripts/build
 	@go run ./bench
-	@exec go run ./bench/isolation
+	@go run ./bench/isolation
+	@exec go run ./bench/anonymise
 
 clean: ## remove what was built in this tree (tools stay in the cache: see scripts/lib.sh)
 	@rm -rf bin

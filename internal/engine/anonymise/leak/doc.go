@@ -20,7 +20,7 @@
 // # What is not found
 //
 // Letters of other scripts that look alike; words cut in the middle by a hyphen and a new line; words written backwards or in cipher; e-mail addresses with words for @ and dot; the
-// text of pictures and of PDF files; base64 behind more than three characters that touch it; names that are glued to other words, unless the source writes them so; given and family names in two fields
+// text of pictures and of PDF files; base64 behind more than three characters that touch it; phone numbers within a UUID or a hexadecimal hash, where every ten figures are somebody's by chance; names that are glued to other words, unless the source writes them so; given and family names in two fields
 // of a document with other words between, which is the matter of Own.
 //
 // # Proof

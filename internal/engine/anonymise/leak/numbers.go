@@ -96,6 +96,7 @@ func (s *Scanner) group(text []byte, before, w *seen.Word, prev int, c *context)
 		r.push(text, before, 0) // the letters of a passport's number
 	}
 	r.push(text, w, int(w.Start)-prev)
+	s.last, s.lastIn = *w, text
 	s.ends(c, int(w.End))
 	if w.Digits >= minPhone && w.Digits < w.Len {
 		s.within(r.buf[r.off[r.n-1]:r.off[r.n]], int(w.Start), int(w.End), c)
@@ -103,6 +104,46 @@ func (s *Scanner) group(text []byte, before, w *seen.Word, prev int, c *context)
 	if r.n >= 4 && r.dot[r.n-1] && r.dot[r.n-2] && r.dot[r.n-3] {
 		s.dotted(r, int(w.End), c)
 	}
+}
+
+// random reports whether a word is a part of a UUID, or hexadecimal digits in which letters and figures change often, as in hashes. Ten figures in a row within these are a phone number of
+// somebody's by chance: among a million of persons once in a million of them.
+func random(text []byte, w *seen.Word) bool {
+	if text == nil { // a word of letters
+		return false
+	}
+	const form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+	start, end := int(w.Start), int(w.End)
+	changes := 0
+	for i, c := range text[start:end] {
+		if nibble(c) < 0 {
+			return false
+		}
+		if i > 0 && (c > '9') != (text[start+i-1] > '9') {
+			changes++
+		}
+	}
+	if changes >= 4 {
+		return true
+	}
+	if (start == 0 || text[start-1] != '-') && (end == len(text) || text[end] != '-') {
+		return false
+	}
+	for _, before := range [...]int{0, 9, 14, 19, 24} { // where its groups begin
+		at := start - before
+		if at < 0 || at+len(form) > len(text) {
+			continue
+		}
+		fits := true
+		for i := 0; i < len(form) && fits; i++ {
+			c := text[at+i]
+			fits = form[i] == '-' && c == '-' || form[i] == 'x' && nibble(c) >= 0
+		}
+		if fits {
+			return true
+		}
+	}
+	return false
 }
 
 // letters takes a word without digits behind a group: a part of the number when it is short.
@@ -113,6 +154,7 @@ func (s *Scanner) letters(text []byte, w *seen.Word, prev int, c *context) {
 		return
 	}
 	r.push(text, w, int(w.Start)-prev)
+	s.lastIn = nil
 	s.ends(c, int(w.End))
 }
 
@@ -183,14 +225,17 @@ func (s *Scanner) phone(digits []byte, plus bool, from, to int, c *context) {
 	how, code, national := seen.Dial(digits, plus)
 	if how == seen.Bare {
 		if code, national := seen.SplitCode(digits); len(code) > 0 && s.set.Lengths(seen.InternationalNumbers)>>(len(code)+len(national))&1 != 0 {
-			s.find(c, s.set.InternationalKey(code, national), from, to)
+			k := s.set.InternationalKey(code, national)
+			if e, ok := s.set.Find(k); ok && !random(s.lastIn, &s.last) {
+				s.judge(c, k, e, e.Strict, from, to)
+			}
 		}
 	}
 	if s.set.Lengths(seen.NationalNumbers)>>len(national)&1 == 0 {
 		return
 	}
 	k := s.set.NationalKey(national)
-	if e, ok := s.set.Find(k); ok {
+	if e, ok := s.set.Find(k); ok && !random(s.lastIn, &s.last) {
 		s.judge(c, k, e, how != seen.Bare || e.Bare && len(code) == 0, from, to)
 	}
 }

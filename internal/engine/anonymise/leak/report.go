@@ -148,6 +148,10 @@ func (s *Scanner) hit(c *context, k seen.Key, kind personal.Kind, own bool, from
 		return
 	}
 	s.noted++
+	if s.probing {
+		s.probed = true
+		return
+	}
 	if i, ok := s.planted[k]; ok {
 		s.found[i] = true
 		return
@@ -174,6 +178,10 @@ func (s *Scanner) hit(c *context, k seen.Key, kind personal.Kind, own bool, from
 
 func (s *Scanner) skip(c *context, reason string) {
 	s.noted++
+	if s.probing {
+		s.probed = true
+		return
+	}
 	key := skipKey{c.field, reason}
 	p := s.skipped[key]
 	if p == nil {

@@ -127,3 +127,21 @@ func TestShortValuesAreScannedAgain(t *testing.T) {
 		t.Errorf("a value that is the row's own is found %d times", own)
 	}
 }
+
+// Ten figures in a row within what is random are no phone number; the same figures behind a word are.
+func TestPhonesInRandomDigits(t *testing.T) {
+	set := build(t, func(a *seen.Adder) { a.Add(personal.Phone, []byte("+32 470 12 34 56")) })
+	for text, want := range map[string]bool{
+		"018f3c4e-7d1a-7b3c-8a4d-a0470123456b": false, `{"id": "0470123456ab-"}`: true, "550e8400-e29b-41d4-a716-b0470123456c": false, "9e107d9d372bb6826bd0470123456ae2": false, "tel0470123456": true,
+		"fax 0470-12-34-56": true, "a0470123456b": true, "id-0470123456": true, "0470-1234-56": true, "018f3c4e-7d1a-7b3c-8a4d-a1470123456b tel 0470123456": true,
+	} {
+		r := scanned(t, set, DefaultLimits(), Text, text)
+		if (len(r.Hits) > 0) != want {
+			t.Errorf("%s: %+v", text, r.Hits)
+		}
+		s := begin(t, set, nil).Scanner()
+		if s.Leaks([]byte(text)) != want || len(s.hits)+s.values+s.weak > 0 || s.bytes > 0 {
+			t.Errorf("%s: asked about, %v %+v", text, !want, s.hits)
+		}
+	}
+}

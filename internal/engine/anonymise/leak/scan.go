@@ -103,6 +103,10 @@ type Scanner struct {
 	row      uint64
 	own      []ownKey
 	noted    int              // hits, weak ones and places that were not scanned, of all values
+	last     seen.Word        // with digits
+	lastIn   []byte           // the text that it stands in; nil when a word of letters came behind
+	probing  bool             // nothing is noted but
+	probed   bool             // that there was something
 	clean    [memory]recalled // short values in which nothing was found
 	seed     maphash.Seed
 	levels   []level
@@ -195,6 +199,15 @@ func (s *Scanner) short(f *Field, value []byte) {
 		r.size = int8(len(value) + 1) //nolint:gosec // short
 		copy(r.text[:], value)
 	}
+}
+
+// Leaks reports whether a value would be a leak in whatever row it stands, and notes nothing.
+func (s *Scanner) Leaks(value []byte) bool {
+	own, noted, weak := s.own, s.noted, s.weak
+	s.own, s.probing, s.probed = nil, true, false
+	s.text(value, &context{})
+	s.own, s.noted, s.weak, s.probing = own, noted, weak, false
+	return s.probed
 }
 
 // Begin begins a value of any length, which Write and End scan in bounded memory.

@@ -56,7 +56,7 @@ func (r *run) copyRows(ctx context.Context, set *seen.Set, scan *leak.Scan, atta
 		w := &copier{run: r, scanner: scan.Scanner(), canaries: canaries, share: max(1, len(r.canaries)/(len(units)+1)), order: newOrder()}
 		w.env = transform.Env{Key: key, Finder: &w.finder, Language: names.Language(r.o.Plan.Language), Country: r.o.Plan.Country}
 		if !r.o.Unproven {
-			w.env.Taken = set.Prober()
+			w.env.Taken, w.env.Leaks = set.Prober(), w.scanner.Leaks
 		}
 		for _, a := range attacks {
 			w.attackers = append(w.attackers, a.Attacker())

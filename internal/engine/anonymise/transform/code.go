@@ -119,7 +119,7 @@ func (t *codeTransformer) Append(dst, value []byte, _ Row) ([]byte, error) {
 func makeIBAN(m *maker) (Transformer, error) {
 	home := m.country()
 	belgian := m.env.Key.permutation("Belgian account", 1e10)
-	t := &codeTransformer{mac: m.env.Key.mac("iban"), taken: m.taken(personal.IBAN)}
+	t := &codeTransformer{mac: m.env.Key.mac("iban"), taken: m.leaks(personal.IBAN)}
 	t.build = func(new, old []byte, d *draw, again int) []byte {
 		if len(old) < 14 || len(old) > 34 || allDigits(old[:1]) || allDigits(old[1:2]) {
 			old = append(append(append([]byte(nil), home...), "00"...), d.digits(nil, bbanLength(home))...) // no IBAN: one of the home country
@@ -195,7 +195,7 @@ func bankless(new, old []byte, d *draw, belgian *permutation, again int) []byte 
 // card replaces the number of a payment card by one that begins as test numbers do, or, in the large range, with the 9 of national schemes (ISO/IEC 7812-1).
 func makeCard(m *maker) (Transformer, error) {
 	wide := m.wide()
-	t := &codeTransformer{mac: m.env.Key.mac("card"), taken: m.taken(personal.Card), number: m.family == Integer}
+	t := &codeTransformer{mac: m.env.Key.mac("card"), taken: m.leaks(personal.Card), number: m.family == Integer}
 	t.build = func(new, old []byte, d *draw, _ int) []byte {
 		n := len(old)
 		if n < 12 || n > 19 || !allDigits(old) {

@@ -33,6 +33,7 @@ type mailer struct {
 	*namer
 	address, domain *mac
 	taken           func([]byte) bool
+	leaks           func([]byte) bool // of names that do not come from the value's own
 	limit           int
 	key, local      []byte
 	domains         map[string]string
@@ -41,7 +42,7 @@ type mailer struct {
 func (m *maker) mailer(domain string, kind personal.Kind) *mailer {
 	n := m.namer()
 	return &mailer{
-		namer: n, address: m.env.Key.mac(domain), domain: m.env.Key.mac("domain"), taken: m.taken(kind), limit: m.limit(), domains: map[string]string{},
+		namer: n, address: m.env.Key.mac(domain), domain: m.env.Key.mac("domain"), taken: m.taken(kind), leaks: m.leaks(kind), limit: m.limit(), domains: map[string]string{},
 	}
 }
 
@@ -190,7 +191,7 @@ func (t *mailer) appendAddress(dst, value []byte) ([]byte, error) {
 				}
 			}
 		}
-		if !t.taken(dst[start:]) {
+		if !t.taken(dst[start:]) && (named || !t.leaks(dst[start:])) {
 			return dst, nil
 		}
 	}
@@ -296,7 +297,7 @@ func (t *usernameTransformer) Append(dst, value []byte, row Row) ([]byte, error)
 		if s == upper {
 			copy(dst[start:], bytes.ToUpper(dst[start:]))
 		}
-		if !t.taken(dst[start:]) {
+		if !t.taken(dst[start:]) && (named || !t.leaks(dst[start:])) {
 			return dst, nil
 		}
 	}

@@ -153,6 +153,15 @@ func (m *maker) taken(kinds ...personal.Kind) func([]byte) bool {
 	}
 }
 
+// leaks is taken for replacements that may look like values of other kinds: the account in an IBAN like a phone number, a user name like the name of a person.
+func (m *maker) leaks(kind personal.Kind) func([]byte) bool {
+	taken, leaks := m.taken(kind), m.env.Leaks
+	if leaks == nil {
+		return taken
+	}
+	return func(value []byte) bool { return taken(value) || leaks(value) }
+}
+
 // limit is how many letters fit; a value without limit has room for more than any replacement.
 func (m *maker) limit() int {
 	if m.column.Length > 0 {

@@ -24,7 +24,7 @@ func makeNational(m *maker) (Transformer, error) {
 	n := &nationals{
 		wide: m.wide(), home: m.country(), belgian: k.permutation("Belgian number", belgianOut), french: k.permutation("French number", frenchOut), dutch: k.permutation("Dutch number", 1e8),
 	}
-	t := &codeTransformer{mac: k.mac("national number"), taken: m.taken(personal.NationalNumber), number: m.family == Integer, build: n.build}
+	t := &codeTransformer{mac: k.mac("national number"), taken: m.leaks(personal.NationalNumber), number: m.family == Integer, build: n.build}
 	if n.home == "BE" {
 		t.pad = 11
 	}

@@ -51,10 +51,11 @@ type Finder interface {
 // Env is what the transformers of a run have in common. Taken and Finder may be those of one worker.
 type Env struct {
 	Key      *Key
-	Taken    Taken          // nil: nothing is known of the source, as in a preview
-	Finder   Finder         // nil: only transformers that need none can be made
-	Language names.Language // of names and places where a plan names none; empty: fr-FR
-	Country  string         // whose numbers are written without a country code; empty: that of Language
+	Taken    Taken             // nil: nothing is known of the source, as in a preview
+	Finder   Finder            // nil: only transformers that need none can be made
+	Leaks    func([]byte) bool // whether the scan would find a replacement to be a value of the source, of whatever kind; nil: not asked
+	Language names.Language    // of names and places where a plan names none; empty: fr-FR
+	Country  string            // whose numbers are written without a country code; empty: that of Language
 }
 
 // A Row is what a transformer may know of a value's row.
