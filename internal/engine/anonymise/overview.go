@@ -263,8 +263,8 @@ func scanSummary(row pgx.CollectableRow) (s Summary, err error) {
 
 func summaries(ctx context.Context, on pg.Querier, database string, before uuid.UUID, limit int) ([]Summary, error) {
 	rows, err := on.Query(ctx, `SELECT `+summaryColumns+` FROM anonymise.run AS r WHERE r.database = $1
-AND ($2::uuid = '00000000-0000-0000-0000-000000000000' OR (r.began_at, r.id) < (SELECT b.began_at, b.id FROM anonymise.run AS b WHERE b.id = $2 AND b.database = $1))
-ORDER BY r.began_at DESC, r.id DESC LIMIT $3`, database, before, limit)
+AND ($2::uuid = '00000000-0000-0000-0000-000000000000' OR r.seq < (SELECT b.seq FROM anonymise.run AS b WHERE b.id = $2 AND b.database = $1))
+ORDER BY r.seq DESC LIMIT $3`, database, before, limit)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -273,7 +273,7 @@ ORDER BY r.began_at DESC, r.id DESC LIMIT $3`, database, before, limit)
 }
 
 func servedBefore(ctx context.Context, on pg.Querier, database string) (*Summary, error) {
-	rows, err := on.Query(ctx, `SELECT `+summaryColumns+` FROM anonymise.run AS r WHERE r.database = $1 AND r.outcome = 'published' ORDER BY r.began_at DESC, r.id DESC LIMIT 1`, database)
+	rows, err := on.Query(ctx, `SELECT `+summaryColumns+` FROM anonymise.run AS r WHERE r.database = $1 AND r.outcome = 'published' ORDER BY r.seq DESC LIMIT 1`, database)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -287,10 +287,10 @@ func servedBefore(ctx context.Context, on pg.Querier, database string) (*Summary
 // changed looks at the last copies, of which most have the schema of the one before: only what differs is read.
 func changed(ctx context.Context, on pg.Querier, database string) ([]Changed, error) {
 	rows, err := on.Query(ctx, `WITH last AS (
-	SELECT r.id, r.began_at, r.published_at, r.schema, jsonb_hash_extended(r.schema, 0) AS hash FROM anonymise.run AS r
-	WHERE r.database = $1 AND r.outcome = 'published' AND r.schema IS NOT NULL ORDER BY r.began_at DESC, r.id DESC LIMIT 100),
-beside AS (SELECT l.id, l.began_at, l.published_at, l.schema, l.hash, lag(l.id) OVER w AS before, lag(l.hash) OVER w AS was FROM last AS l WINDOW w AS (ORDER BY l.began_at, l.id))
-SELECT b.id, b.published_at, b.schema, r.schema FROM beside AS b JOIN anonymise.run AS r ON r.id = b.before WHERE b.hash <> b.was ORDER BY b.began_at DESC, b.id DESC LIMIT 5`, database)
+	SELECT r.id, r.seq, r.published_at, r.schema, jsonb_hash_extended(r.schema, 0) AS hash FROM anonymise.run AS r
+	WHERE r.database = $1 AND r.outcome = 'published' AND r.schema IS NOT NULL ORDER BY r.seq DESC LIMIT 100),
+beside AS (SELECT l.id, l.seq, l.published_at, l.schema, l.hash, lag(l.id) OVER w AS before, lag(l.hash) OVER w AS was FROM last AS l WINDOW w AS (ORDER BY l.seq))
+SELECT b.id, b.published_at, b.schema, r.schema FROM beside AS b JOIN anonymise.run AS r ON r.id = b.before WHERE b.hash <> b.was ORDER BY b.seq DESC LIMIT 5`, database)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
