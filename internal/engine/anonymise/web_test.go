@@ -156,7 +156,7 @@ func TestPages(t *testing.T) {
 	w.declare()
 	first := w.fresh()
 	consoletest.Wants(t, h.get(Path), "up to date", "pseudonymised", "kept value", "at most 3 hours", "[/copies/production/developers] Connect to the copy", "1 run since", "1 published")
-	consoletest.Wants(t, h.get(one), "the schedule", "published", "proven, pseudonymised", "120", "Production’s vacuum was held back")
+	consoletest.Wants(t, h.get(one), "the schedule", "published", "proven, pseudonymised", "120", "Vacuum held back")
 	page := h.get(runPath("production", first.ID))
 	consoletest.Wants(t, page, "The copy was proven and published", "holds 120 rows in 2 tables", "2 of 2 tables are equal", "holds 0 found in", "holds 266 of 266 found", "holds 1 table measured", "a time of day stays as it is", "public.purchase.placed",
 		"public.person", "born", "of 3 asked", "What leads back to production", "Rows are replaced and carried over", "the plan in force", first.Proof, "public.purchase 60 60 60", "Everything is proven")
@@ -364,11 +364,11 @@ func TestPageOfALargePlan(t *testing.T) {
 	w.declare()
 	h := w.house()
 	page := h.get(one + "/plan")
-	consoletest.Wants(t, page, "1,000 tables, 5,000 columns", "1 to 120 of 5,000 columns", "public.t0000", "public.t0023", "[/copies/production/plan?page=2]")
+	consoletest.Wants(t, page, "1,000 tables, 5,000 columns", "1 to 120 of 5,000 entries", "public.t0000", "public.t0023", "[/copies/production/plan?page=2]")
 	consoletest.Lacks(t, page, "public.t0024")
 	consoletest.Wants(t, h.get(one+"/plan?page=42"), "public.t0999", "[/copies/production/plan?page=41]")
 	consoletest.Wants(t, h.get(one+"/plan?page=99"), "[/copies/production/plan?page=98]")
-	consoletest.Wants(t, h.get(one+"/plan?q=T0500&class=identifier"), "1 to 2 of 2 columns", "public.t0500", "email")
+	consoletest.Wants(t, h.get(one+"/plan?q=T0500&class=identifier"), "1 to 2 of 2 entries", "public.t0500", "email")
 	consoletest.Wants(t, h.get(one+"/plan?q=nowhere"), "Nothing in the plan is like that")
 	least := time.Hour
 	for range 5 {
