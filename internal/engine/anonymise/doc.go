@@ -12,6 +12,7 @@
 //     (TestKilledWhilePublishing).
 //   - A run that is stopped, unproven or failed changes nothing of what is served, and says why without a value (TestStopped).
 //   - What one person has changed in the plan or in where the copy stands makes no copy until a second has confirmed it (TestPending).
+//   - No page reads a row of production or of a copy: what a plan does is shown on invented values, with a key that is thrown away (TestPreviewOfKinds).
 //   - Credentials are sealed here before the cluster has them, and stay the same until somebody rotates them; every look at them is recorded
 //     (TestCredentials).
 //

@@ -403,3 +403,34 @@ func TestNextIsDue(t *testing.T) {
 func pendingPlan(database string) []estate.Reduction {
 	return []estate.Reduction{{Key: "databases." + database + ".anonymised.plan"}}
 }
+
+// A run whose proofs failed says which, where and by which figures, and no value.
+func TestPageOfFailedProofs(t *testing.T) {
+	w := newWorld(t)
+	w.published()
+	h := w.house()
+	page := h.get(runPath("production", w.unproven()))
+	consoletest.Wants(t, page, "A proof failed, and nothing was published", "The proofs below say which, and where.", "fails 16 found in", "fails 265 of 266 found", "2 of 3 tables are equal",
+		"public.person.profile at contact.emails[].address e-mail address 12 in plain", "public.person.note full name 1 base64 > gzip", "given name in its own row 3", "public.person.photo 2 an archive within archives", "a planted value that was not found 1 IBAN hex",
+		"public.invoice 1,204,711 1,204,711 1,204,710", "the copy lacks the index", "600,000 rows in 81,000 groups born, town and sex 1, of 5 asked 1, of 2 asked illness 1% 311 alone in theirs 1% most by born and town", "subscription crm", "3 large objects")
+	consoletest.Wants(t, h.get(one), "not proven", "A proof failed, and the copy was thrown away.")
+	if w, _ := h.ask(http.MethodGet, "/due?lang=en", nil); !strings.Contains(w.Body.String(), "See which proof failed and where") {
+		t.Errorf("nobody is told: %s", w.Body)
+	}
+}
+
+// Without a route to what others did, and with more runs than a page holds, the list goes on.
+func TestRunsArePaged(t *testing.T) {
+	w := newWorld(t)
+	w.history()
+	w.history()
+	h := w.house()
+	first, second := h.get(one), ""
+	if at := strings.Index(first, "[/copies/production?before="); at >= 0 {
+		second = h.get(first[at+1 : at+1+len("/copies/production?before=")+36])
+	}
+	if n, m := strings.Count(first, "[/copies/production/runs/"), strings.Count(second, "[/copies/production/runs/"); n < runsShown || m != 36-runsShown {
+		t.Errorf("%d and %d runs are shown", n, m)
+	}
+	consoletest.Wants(t, second, "[/copies/production]")
+}
