@@ -81,6 +81,7 @@ func (w *world) unproven() uuid.UUID {
 	r.Leaks.Recall.Found, r.Leaks.Recall.Missing = r.Leaks.Recall.Planted-1, []leak.Lost{{Kind: personal.IBAN, Encoding: "hex"}}
 	r.Tables = append([]run.TableReport{{Table: "public.invoice", Source: 1_204_711, Copied: 1_204_711, There: 1_204_710}}, r.Tables...)
 	r.Schema.Problems = []string{`the copy lacks the index public."Order_idx"`}
+	r.Pauses, r.PausedSeconds, r.Before, r.Resumed = 3, 125, []run.Attempt{{Run: "x"}}, []run.Resumption{{}}
 	r.LeftOut = []string{"subscription crm", "3 large objects"}
 	r.Persons = []run.Measured{{Table: "public.person", Quasi: []string{"born", "town", "sex"}, K: 5, L: 2, Classes: reidentify.Classes{Rows: 600_000, Persons: 600_000, Classes: 81_000, Smallest: 1, Small: 9_204, Alone: 311, Diversity: []reidentify.Diversity{{Column: "illness", Least: 1, Rows: 12}}},
 		Attack: reidentify.Outcome{Rows: 600_000, Worst: reidentify.Linked{Columns: []string{"born", "town"}, Right: 8_120, Sampled: 1}}, Problems: []string{"k"}}}

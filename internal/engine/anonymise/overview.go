@@ -107,6 +107,30 @@ func (a *Anonymise) Copies(ctx context.Context, by actor.Actor) ([]Copy, error) 
 	return list, nil
 }
 
+// Troubled names the databases whose last run was no good and has to be looked into by somebody. It needs actor.ReadCopies, and is cheap: each page of the console counts them.
+func (a *Anonymise) Troubled(ctx context.Context, by actor.Actor) (names []string, err error) {
+	if err := a.may(ctx, by, actor.ReadCopies, "copies.read", object("*")); err != nil {
+		return nil, err
+	}
+	view, err := a.View(ctx)
+	if err != nil || view.Estate == nil {
+		return nil, err
+	}
+	for _, d := range view.Estate.WithCopies() {
+		if d.CopyWaits(view.Pending) {
+			continue // who has to confirm is told
+		}
+		last, err := lastRun(ctx, a.DB.Pool(pg.Staff), d.Name, Published, Stopped, Unproven, Failed, Lost)
+		if err != nil {
+			return nil, err
+		}
+		if last != nil && last.Outcome != Published && last.Outcome != Lost {
+			names = append(names, d.Name)
+		}
+	}
+	return names, nil
+}
+
 // CopyOf tells how it is with the copies of one database. It needs actor.ReadCopies.
 func (a *Anonymise) CopyOf(ctx context.Context, by actor.Actor, database string) (*Copy, error) {
 	if err := a.may(ctx, by, actor.ReadCopies, "copies.read", object(clean(database))); err != nil {

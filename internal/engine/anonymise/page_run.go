@@ -120,6 +120,17 @@ func (h *pages) runDetails(r *web.Request, p *ui.Printer, names *console.Names, 
 	if one.Report != nil && one.Report.SnapshotSeconds > 0 {
 		list = append(list, ui.Detail{Term: p.T("copies.vacuum"), Text: p.Duration(seconds(one.Report.SnapshotSeconds)), Note: p.T("copies.vacuum.about")})
 	}
+	if rep := one.Report; rep != nil {
+		if rep.Pauses > 0 {
+			list = append(list, ui.Detail{Term: p.T("copies.paused"), Text: p.Duration(seconds(rep.PausedSeconds)), Note: p.T("copies.paused.times", "Count", rep.Pauses)})
+		}
+		if n := len(rep.Before); n > 0 {
+			list = append(list, ui.Detail{Term: p.T("copies.again"), Text: p.T("copies.again.times", "Count", n), Note: p.T("copies.again.about")})
+		}
+		if n := len(rep.Resumed); n > 0 {
+			list = append(list, ui.Detail{Term: p.T("copies.resumed"), Text: p.T("copies.again.times", "Count", n), Note: p.T("copies.resumed.about")})
+		}
+	}
 	made := ui.Detail{Term: p.T("copies.plan.digest"), Digest: hexOf(one.Plan), Note: p.T("copies.plan.other")}
 	if slices.Equal(one.Plan, planDigest(c)) {
 		made.Note = p.T("copies.plan.same")

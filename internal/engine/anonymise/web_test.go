@@ -55,6 +55,13 @@ func (w *world) house() *house {
 		}
 		return err
 	}})
+	routes = append(routes, web.Route{Pattern: "GET /told", Permission: web.Public, Handler: func(rw http.ResponseWriter, r *web.Request) error {
+		told, err := c.Told(r)
+		for id := range told {
+			_, _ = io.WriteString(rw, id)
+		}
+		return err
+	}})
 	api := web.NewAPI("Garant", "test")
 	w.copies.AddAPI(api)
 	h.site, err = web.NewSite(web.Config{Name: "console", Hosts: []string{"admin.localhost"}, Routes: append(routes, api.Routes()...), Auth: h.reader, SignInPath: "/sign-in", ErrorPage: c.Error,
@@ -180,6 +187,9 @@ func TestPages(t *testing.T) {
 		}
 	}
 	h.reader.who = w.lead
+	if w, _ := h.ask(http.MethodGet, "/told?lang=en", nil); w.Body.String() != "anonymise.copied" {
+		t.Errorf("the check is told beside it: %q", w.Body)
+	}
 	w.ahead = 4 * time.Hour
 	consoletest.Wants(t, h.get(Path), "too old")
 	consoletest.Wants(t, h.get(one), "The copy is too old", "The last run was stopped")
@@ -412,7 +422,7 @@ func TestPageOfFailedProofs(t *testing.T) {
 	page := h.get(runPath("production", w.unproven()))
 	consoletest.Wants(t, page, "A proof failed, and nothing was published", "The proofs below say which, and where.", "fails 16 found in", "fails 265 of 266 found", "2 of 3 tables are equal",
 		"public.person.profile at contact.emails[].address e-mail address 12 in plain", "public.person.note full name 1 base64 > gzip", "given name in its own row 3", "public.person.photo 2 an archive within archives", "a planted value that was not found 1 IBAN hex",
-		"public.invoice 1,204,711 1,204,711 1,204,710", "the copy lacks the index", "600,000 rows in 81,000 groups born, town and sex 1, of 5 asked 1, of 2 asked illness 1% 311 alone in theirs 1% most by born and town", "subscription crm", "3 large objects")
+		"public.invoice 1,204,711 1,204,711 1,204,710", "the copy lacks the index", "600,000 rows in 81,000 groups born, town and sex 1, of 5 asked 1, of 2 asked illness 1% 311 alone in theirs 1% most by born and town", "subscription crm", "3 large objects", "Waited for production 2 min 5 s 3 times", "Begun anew 1 time", "Gone on after a break 1 time")
 	consoletest.Wants(t, h.get(one), "not proven", "A proof failed, and the copy was thrown away.")
 	if w, _ := h.ask(http.MethodGet, "/due?lang=en", nil); !strings.Contains(w.Body.String(), "See which proof failed and where") {
 		t.Errorf("nobody is told: %s", w.Body)
