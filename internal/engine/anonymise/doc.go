@@ -14,6 +14,7 @@
 //   - What stops a run or disproves it shows on the annex at once, with the column and the line to add, and a copy is called anonymised only while what was proven of it
 //     is within the plan in force (TestFaults, TestItemsNameTheLine, TestWord).
 //   - What one person has changed in the plan or in where the copy stands makes no copy until a second has confirmed it (TestPending).
+//   - No page reads a row of production or of a copy: what a plan does is shown on invented values, with a key that is thrown away (TestPreviewOfKinds).
 //   - Credentials are sealed here before the cluster has them, and stay the same until somebody rotates them; every look at them is recorded
 //     (TestCredentials).
 //

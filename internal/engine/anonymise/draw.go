@@ -19,7 +19,7 @@ type timeline struct {
 	Limit     int    // where the longest age is that is allowed
 	Good, Bad string // paths of the runs, by how they ended
 	Going     string
-	From      time.Time
+	From      string
 	MaxAge    string
 	Runs      int
 }
@@ -49,10 +49,11 @@ func timelineOf(p *ui.Printer, c *Copy, now time.Time) *timeline {
 	}
 	list := slices.Clone(c.Recent)
 	slices.Reverse(list)
-	t := &timeline{From: list[0].BeganAt, MaxAge: p.Duration(c.declared.MaxAge), Runs: len(list)}
-	span := max(now.Sub(t.From), time.Second)
+	first := list[0].BeganAt
+	t := &timeline{From: moment(p, first), MaxAge: p.Duration(c.declared.MaxAge), Runs: len(list)}
+	span := max(now.Sub(first), time.Second)
 	x := func(at time.Time) int {
-		return int(max(0, min(lineWidth, int64(lineWidth)*int64(at.Sub(t.From)/time.Millisecond)/max(1, int64(span/time.Millisecond)))))
+		return int(max(0, min(lineWidth, int64(lineWidth)*int64(at.Sub(first)/time.Millisecond)/max(1, int64(span/time.Millisecond)))))
 	}
 	var served []Summary
 	oldest := time.Duration(0)
@@ -117,7 +118,7 @@ func timelineOf(p *ui.Printer, c *Copy, now time.Time) *timeline {
 			parts = append(parts, p.T("copies.count."+string(o), "Count", n))
 		}
 	}
-	t.Label = p.T("copies.timeline.label", "Count", len(list), "From", p.Instant(t.From), "Parts", parts)
+	t.Label = p.T("copies.timeline.label", "Count", len(list), "From", t.From, "Parts", parts)
 	if len(served) > 0 {
 		t.Label += " " + p.T("copies.timeline.age", "Age", p.Elapsed(now.Add(-oldest), now), "Most", t.MaxAge)
 	}

@@ -107,6 +107,30 @@ func (a *Anonymise) Copies(ctx context.Context, by actor.Actor) ([]Copy, error) 
 	return list, nil
 }
 
+// Troubled names the databases whose last run was no good and has to be looked into by somebody. It needs actor.ReadCopies, and is cheap: each page of the console counts them.
+func (a *Anonymise) Troubled(ctx context.Context, by actor.Actor) (names []string, err error) {
+	if err := a.may(ctx, by, actor.ReadCopies, "copies.read", object("*")); err != nil {
+		return nil, err
+	}
+	view, err := a.View(ctx)
+	if err != nil || view.Estate == nil {
+		return nil, err
+	}
+	for _, d := range view.Estate.WithCopies() {
+		if d.CopyWaits(view.Pending) {
+			continue // who has to confirm is told
+		}
+		last, err := lastRun(ctx, a.DB.Pool(pg.Staff), d.Name, Published, Stopped, Unproven, Failed, Lost)
+		if err != nil {
+			return nil, err
+		}
+		if last != nil && last.Outcome != Published && last.Outcome != Lost {
+			names = append(names, d.Name)
+		}
+	}
+	return names, nil
+}
+
 // CopyOf tells how it is with the copies of one database. It needs actor.ReadCopies.
 func (a *Anonymise) CopyOf(ctx context.Context, by actor.Actor, database string) (*Copy, error) {
 	if err := a.may(ctx, by, actor.ReadCopies, "copies.read", object(clean(database))); err != nil {
@@ -263,8 +287,8 @@ func scanSummary(row pgx.CollectableRow) (s Summary, err error) {
 
 func summaries(ctx context.Context, on pg.Querier, database string, before uuid.UUID, limit int) ([]Summary, error) {
 	rows, err := on.Query(ctx, `SELECT `+summaryColumns+` FROM anonymise.run AS r WHERE r.database = $1
-AND ($2::uuid = '00000000-0000-0000-0000-000000000000' OR (r.began_at, r.id) < (SELECT b.began_at, b.id FROM anonymise.run AS b WHERE b.id = $2 AND b.database = $1))
-ORDER BY r.began_at DESC, r.id DESC LIMIT $3`, database, before, limit)
+AND ($2::uuid = '00000000-0000-0000-0000-000000000000' OR r.seq < (SELECT b.seq FROM anonymise.run AS b WHERE b.id = $2 AND b.database = $1))
+ORDER BY r.seq DESC LIMIT $3`, database, before, limit)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -273,7 +297,7 @@ ORDER BY r.began_at DESC, r.id DESC LIMIT $3`, database, before, limit)
 }
 
 func servedBefore(ctx context.Context, on pg.Querier, database string) (*Summary, error) {
-	rows, err := on.Query(ctx, `SELECT `+summaryColumns+` FROM anonymise.run AS r WHERE r.database = $1 AND r.outcome = 'published' ORDER BY r.began_at DESC, r.id DESC LIMIT 1`, database)
+	rows, err := on.Query(ctx, `SELECT `+summaryColumns+` FROM anonymise.run AS r WHERE r.database = $1 AND r.outcome = 'published' ORDER BY r.seq DESC LIMIT 1`, database)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -287,10 +311,10 @@ func servedBefore(ctx context.Context, on pg.Querier, database string) (*Summary
 // changed looks at the last copies, of which most have the schema of the one before: only what differs is read.
 func changed(ctx context.Context, on pg.Querier, database string) ([]Changed, error) {
 	rows, err := on.Query(ctx, `WITH last AS (
-	SELECT r.id, r.began_at, r.published_at, r.schema, jsonb_hash_extended(r.schema, 0) AS hash FROM anonymise.run AS r
-	WHERE r.database = $1 AND r.outcome = 'published' AND r.schema IS NOT NULL ORDER BY r.began_at DESC, r.id DESC LIMIT 100),
-beside AS (SELECT l.id, l.began_at, l.published_at, l.schema, l.hash, lag(l.id) OVER w AS before, lag(l.hash) OVER w AS was FROM last AS l WINDOW w AS (ORDER BY l.began_at, l.id))
-SELECT b.id, b.published_at, b.schema, r.schema FROM beside AS b JOIN anonymise.run AS r ON r.id = b.before WHERE b.hash <> b.was ORDER BY b.began_at DESC, b.id DESC LIMIT 5`, database)
+	SELECT r.id, r.seq, r.published_at, r.schema, jsonb_hash_extended(r.schema, 0) AS hash FROM anonymise.run AS r
+	WHERE r.database = $1 AND r.outcome = 'published' AND r.schema IS NOT NULL ORDER BY r.seq DESC LIMIT 100),
+beside AS (SELECT l.id, l.seq, l.published_at, l.schema, l.hash, lag(l.id) OVER w AS before, lag(l.hash) OVER w AS was FROM last AS l WINDOW w AS (ORDER BY l.seq))
+SELECT b.id, b.published_at, b.schema, r.schema FROM beside AS b JOIN anonymise.run AS r ON r.id = b.before WHERE b.hash <> b.was ORDER BY b.seq DESC LIMIT 5`, database)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}

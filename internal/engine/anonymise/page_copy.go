@@ -200,7 +200,7 @@ func (h *pages) runTable(r *web.Request, p *ui.Printer, names *console.Names, li
 				said.Text = text
 			}
 		}
-		t.Rows = append(t.Rows, []ui.Cell{{Link: &ui.Link{Label: p.Instant(s.BeganAt), Href: runPath(s.Database, s.ID)}}, {Pill: pill(p, Standing(s.Outcome))}, duration, rows, {Text: h.began(r, p, names, &s.Run)}, said})
+		t.Rows = append(t.Rows, []ui.Cell{{Link: &ui.Link{Label: moment(p, s.BeganAt), Href: runPath(s.Database, s.ID)}}, {Pill: pill(p, Standing(s.Outcome))}, duration, rows, {Text: h.began(r, p, names, &s.Run)}, said})
 	}
 	return t
 }
@@ -211,16 +211,19 @@ func certificateTable(p *ui.Printer, list []run.Certificate) ui.Table {
 	for _, c := range list {
 		made := ui.Cell{Text: p.T("copies.certificate.unknown")}
 		if !c.Began.IsZero() {
-			made = ui.Cell{Text: p.Instant(c.Began)}
+			made = ui.Cell{Text: moment(p, c.Began)}
 		}
 		why := ui.Cell{Text: clean(c.Reason)}
 		if id := "copies.reason." + c.Reason; p.Has(id) {
 			why.Text = p.T(id)
 		}
-		t.Rows = append(t.Rows, []ui.Cell{{Code: clean(c.Database)}, made, {Text: p.Bytes(c.Bytes)}, {Text: p.Instant(c.Destroyed)}, why})
+		t.Rows = append(t.Rows, []ui.Cell{{Code: clean(c.Database)}, made, {Text: p.Bytes(c.Bytes)}, {Text: moment(p, c.Destroyed)}, why})
 	}
 	return t
 }
+
+// moment is a day and a time of day that stand alone.
+func moment(p *ui.Printer, t time.Time) string { return p.Day(t) + ", " + p.Clock(t) }
 
 // who names somebody that a row keeps.
 func who(names *console.Names, r *web.Request, kept string) string {

@@ -80,7 +80,7 @@ func (h *pages) showDevelopers(w http.ResponseWriter, r *web.Request, status int
 		return err
 	}
 	body.Word, body.Why = word(p, c.Served)
-	page := h.page(r, p.T("copies.tab.developers"), body, ui.Link{Label: c.Database, Href: pathOf(c.Database)})
+	page := h.page(r, p.T("copies.dev.title", "Database", c.Database), body, ui.Link{Label: c.Database, Href: pathOf(c.Database)})
 	if r.Method == http.MethodPost {
 		page.Path = body.Path
 	}
@@ -90,7 +90,7 @@ func (h *pages) showDevelopers(w http.ResponseWriter, r *web.Request, status int
 func (h *pages) devDetails(p *ui.Printer, c *Copy, r *web.Request) []ui.Detail {
 	list := []ui.Detail{{Term: p.T("copies.name"), Code: c.declared.Name, Note: p.T("copies.name.about")}}
 	if age, known := c.Age(r.Now); known {
-		list = append(list, ui.Detail{Term: p.T("copies.age"), Text: p.T("copies.dev.age", "Age", p.Elapsed(r.Now.Add(-age), r.Now), "At", p.Instant(*c.Served.SnapshotAt)), Note: p.T("copies.age.limit", "Most", c.declared.MaxAge)})
+		list = append(list, ui.Detail{Term: p.T("copies.age"), Text: p.T("copies.dev.age", "Age", p.Elapsed(r.Now.Add(-age), r.Now), "At", moment(p, *c.Served.SnapshotAt)), Note: p.T("copies.age.limit", "Most", c.declared.MaxAge)})
 	}
 	return append(list, ui.Detail{Term: p.T("copies.next"), Text: h.next(p, c, r.Now), Note: p.T("copies.dev.next")})
 }
@@ -136,7 +136,7 @@ func (h *pages) changeViews(r *web.Request, p *ui.Printer, c *Copy, body *develo
 		return err
 	}
 	for _, one := range list {
-		v := changeView{Link: ui.Link{Label: p.T("copies.dev.changed", "At", p.Instant(one.At)), Href: runPath(c.Database, one.Run)}}
+		v := changeView{Link: ui.Link{Label: p.T("copies.dev.changed", "At", moment(p, one.At)), Href: runPath(c.Database, one.Run)}}
 		v.Table = ui.Table{Caption: v.Link.Label, Columns: columns(p, "copies.dev.what", "copies.dev.before", "copies.dev.after"), Empty: &ui.Empty{Title: "–"}}
 		for i, x := range one.List {
 			if i == changesShown {

@@ -215,7 +215,7 @@ func (h *pages) plan(w http.ResponseWriter, r *web.Request) error {
 	if c.waits {
 		body.Notices = append(body.Notices, notices(r, p, c)[0])
 	}
-	return h.write(w, http.StatusOK, "plan", h.page(r, p.T("copies.tab.plan"), body, ui.Link{Label: c.Database, Href: pathOf(c.Database)}))
+	return h.write(w, http.StatusOK, "plan", h.page(r, p.T("copies.plan.title", "Database", c.Database), body, ui.Link{Label: c.Database, Href: pathOf(c.Database)}))
 }
 
 func (b *planPage) fill(p *ui.Printer, c *Copy, read *readPlan, s sought) {

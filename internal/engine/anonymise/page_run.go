@@ -9,6 +9,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/anonymise/leak"
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
+	"github.com/garant-project/garant/internal/engine/anonymise/plan"
 	"github.com/garant-project/garant/internal/engine/anonymise/run"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/web"
@@ -51,8 +52,11 @@ type runPage struct {
 
 // question is what the plan left open.
 type question struct {
-	Where, Text, Line string
-	YAML              ui.Code
+	Where string
+	Asked string // in the reader's language
+	Text  string // more of it, in English; may be empty
+	Line  string
+	YAML  ui.Code
 }
 
 func (h *pages) run(w http.ResponseWriter, r *web.Request) error {
@@ -87,7 +91,7 @@ func (h *pages) run(w http.ResponseWriter, r *web.Request) error {
 	if one.Outcome != Published && one.Outcome != Running {
 		body.Next = next(p, c, one)
 	}
-	return h.write(w, http.StatusOK, "run", h.page(r, p.T("copies.run.title", "At", p.Instant(one.BeganAt)), body, ui.Link{Label: c.Database, Href: pathOf(c.Database)}))
+	return h.write(w, http.StatusOK, "run", h.page(r, p.T("copies.run.title", "At", moment(p, one.BeganAt)), body, ui.Link{Label: c.Database, Href: pathOf(c.Database)}))
 }
 
 // runNotice says how a run ended, and what that means.
@@ -116,11 +120,22 @@ func (h *pages) runDetails(r *web.Request, p *ui.Printer, names *console.Names, 
 	if one.Report != nil && one.Report.SnapshotSeconds > 0 {
 		list = append(list, ui.Detail{Term: p.T("copies.vacuum"), Text: p.Duration(seconds(one.Report.SnapshotSeconds)), Note: p.T("copies.vacuum.about")})
 	}
-	plan := ui.Detail{Term: p.T("copies.plan.digest"), Digest: hexOf(one.Plan), Note: p.T("copies.plan.other")}
-	if slices.Equal(one.Plan, planDigest(c)) {
-		plan.Note = p.T("copies.plan.same")
+	if rep := one.Report; rep != nil {
+		if rep.Pauses > 0 {
+			list = append(list, ui.Detail{Term: p.T("copies.paused"), Text: p.Duration(seconds(rep.PausedSeconds)), Note: p.T("copies.paused.times", "Count", rep.Pauses)})
+		}
+		if n := len(rep.Before); n > 0 {
+			list = append(list, ui.Detail{Term: p.T("copies.again"), Text: p.T("copies.again.times", "Count", n), Note: p.T("copies.again.about")})
+		}
+		if n := len(rep.Resumed); n > 0 {
+			list = append(list, ui.Detail{Term: p.T("copies.resumed"), Text: p.T("copies.again.times", "Count", n), Note: p.T("copies.resumed.about")})
+		}
 	}
-	list = append(list, plan)
+	made := ui.Detail{Term: p.T("copies.plan.digest"), Digest: hexOf(one.Plan), Note: p.T("copies.plan.other")}
+	if slices.Equal(one.Plan, planDigest(c)) {
+		made.Note = p.T("copies.plan.same")
+	}
+	list = append(list, made)
 	if one.Proof != "" {
 		list = append(list, ui.Detail{Term: p.T("copies.proof.digest"), Digest: one.Proof, Note: p.T("copies.proof.digest.about")})
 	}
@@ -143,6 +158,12 @@ func (b *runPage) report(p *ui.Printer, r *run.Report) {
 		}
 		if q.Line > 0 {
 			one.Line = p.T("copies.question.line", "Line", q.Line)
+		}
+		if id := "copies.ask." + string(q.Code); p.Has(id) {
+			one.Asked = p.T(id)
+			if slices.Contains([]plan.Code{plan.NewTable, plan.NewColumn, plan.NewPath, plan.GoneTable, plan.GoneColumn}, q.Code) {
+				one.Text = "" // says the same
+			}
 		}
 		if q.YAML != "" {
 			one.YAML = ui.Code{Label: p.T("copies.question.yaml"), Text: strings.TrimRight(q.YAML, "\n")}

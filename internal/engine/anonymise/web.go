@@ -5,7 +5,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,7 +51,7 @@ func Pages(c *console.Chrome, a *Anonymise) ([]web.Route, error) {
 		}
 		return append(before, h.items(r)...)
 	}
-	c.AddDue(console.DueSource{Count: h.countDue, List: h.due})
+	c.AddDue(console.DueSource{Count: h.countDue, List: h.due, Tells: h.tells})
 	const one = Path + "/{database}"
 	return []web.Route{
 		{Pattern: "GET " + Path, Permission: actor.ReadCopies, Handler: h.copies},
@@ -228,20 +227,28 @@ func (h *pages) countDue(r *web.Request) (int, error) {
 	return len(list), err
 }
 
-// stopped lists the databases whose last run was no good.
-func (h *pages) stopped(r *web.Request) ([]Copy, error) {
+// stopped names the databases whose last run was no good.
+func (h *pages) stopped(r *web.Request) ([]string, error) {
 	if !r.Actor.May(actor.ReadCopies) || !r.Actor.May(actor.UseCopies) && !r.Actor.May(actor.ReadChecks) {
 		return nil, nil
 	}
 	type key struct{}
-	list, err := web.Once(r.Context(), key{}, func() ([]Copy, error) { return h.a.Copies(r.Context(), r.Actor) })
-	return slices.DeleteFunc(slices.Clone(list), func(c Copy) bool { return c.waits || !c.Bad() || c.Last.Outcome == Lost }), err
+	return web.Once(r.Context(), key{}, func() ([]string, error) { return h.a.Troubled(r.Context(), r.Actor) })
 }
 
 func (h *pages) due(r *web.Request, p *ui.Printer) (out []console.Due, err error) {
 	list, err := h.stopped(r)
-	for i := range list {
-		c := &list[i]
+	if err != nil {
+		return nil, err
+	}
+	for _, database := range list {
+		c, err := h.a.CopyOf(r.Context(), r.Actor, database)
+		if err != nil {
+			return nil, err
+		}
+		if !c.Bad() || c.Last.Outcome == Lost {
+			continue // a copy was published meanwhile
+		}
 		d := console.Due{
 			State: ui.NotMet, What: p.T("copies.due", "Database", c.Database), Href: runPath(c.Database, c.Last.ID), Why: p.T("copies.due.why." + string(c.Last.Outcome)),
 			Next: p.T("copies.due.next." + string(c.Last.Outcome)), Since: since(c), Whom: p.List([]string{p.Role(actor.Developer), p.Role(actor.Lead)}), Mine: r.Actor.May(actor.UseCopies), Urgency: console.NotMet,
@@ -253,7 +260,26 @@ func (h *pages) due(r *web.Request, p *ui.Printer) (out []console.Due, err error
 		}
 		out = append(out, d)
 	}
-	return out, err
+	return out, nil
+}
+
+// tells names the check of copies while its whole failure is told here: as long as every copy that is not as agreed is listed.
+func (h *pages) tells(r *web.Request) ([]string, error) {
+	list, err := h.stopped(r)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	all, err := h.a.Copies(r.Context(), r.Actor)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		judged := all[i].Bad() && (all[i].Last.Outcome == Stopped || all[i].Last.Outcome == Unproven)
+		if !judged && all[i].Standing(r.Now) != UpToDate {
+			return nil, nil
+		}
+	}
+	return []string{"anonymise.copied"}, nil
 }
 
 // since is when the first of the runs that were no good one after another began.

@@ -55,6 +55,13 @@ func (w *world) house() *house {
 		}
 		return err
 	}})
+	routes = append(routes, web.Route{Pattern: "GET /told", Permission: web.Public, Handler: func(rw http.ResponseWriter, r *web.Request) error {
+		told, err := c.Told(r)
+		for id := range told {
+			_, _ = io.WriteString(rw, id)
+		}
+		return err
+	}})
 	api := web.NewAPI("Garant", "test")
 	w.copies.AddAPI(api)
 	h.site, err = web.NewSite(web.Config{Name: "console", Hosts: []string{"admin.localhost"}, Routes: append(routes, api.Routes()...), Auth: h.reader, SignInPath: "/sign-in", ErrorPage: c.Error,
@@ -156,7 +163,7 @@ func TestPages(t *testing.T) {
 	w.declare()
 	first := w.fresh()
 	consoletest.Wants(t, h.get(Path), "up to date", "pseudonymised", "kept value", "at most 3 hours", "[/copies/production/developers] Connect to the copy", "1 run since", "1 published")
-	consoletest.Wants(t, h.get(one), "the schedule", "published", "proven, pseudonymised", "120", "Production’s vacuum was held back")
+	consoletest.Wants(t, h.get(one), "the schedule", "published", "proven, pseudonymised", "120", "Vacuum held back")
 	page := h.get(runPath("production", first.ID))
 	consoletest.Wants(t, page, "The copy was proven and published", "holds 120 rows in 2 tables", "2 of 2 tables are equal", "holds 0 found in", "holds 266 of 266 found", "holds 1 table measured", "a time of day stays as it is", "public.purchase.placed",
 		"public.person", "born", "of 3 asked", "What leads back to production", "Rows are replaced and carried over", "the plan in force", first.Proof, "public.purchase 60 60 60", "Everything is proven")
@@ -180,6 +187,9 @@ func TestPages(t *testing.T) {
 		}
 	}
 	h.reader.who = w.lead
+	if w, _ := h.ask(http.MethodGet, "/told?lang=en", nil); w.Body.String() != "anonymise.copied" {
+		t.Errorf("the check is told beside it: %q", w.Body)
+	}
 	w.ahead = 4 * time.Hour
 	consoletest.Wants(t, h.get(Path), "too old")
 	consoletest.Wants(t, h.get(one), "The copy is too old", "The last run was stopped")
@@ -364,11 +374,11 @@ func TestPageOfALargePlan(t *testing.T) {
 	w.declare()
 	h := w.house()
 	page := h.get(one + "/plan")
-	consoletest.Wants(t, page, "1,000 tables, 5,000 columns", "1 to 120 of 5,000 columns", "public.t0000", "public.t0023", "[/copies/production/plan?page=2]")
+	consoletest.Wants(t, page, "1,000 tables, 5,000 columns", "1 to 120 of 5,000 entries", "public.t0000", "public.t0023", "[/copies/production/plan?page=2]")
 	consoletest.Lacks(t, page, "public.t0024")
 	consoletest.Wants(t, h.get(one+"/plan?page=42"), "public.t0999", "[/copies/production/plan?page=41]")
 	consoletest.Wants(t, h.get(one+"/plan?page=99"), "[/copies/production/plan?page=98]")
-	consoletest.Wants(t, h.get(one+"/plan?q=T0500&class=identifier"), "1 to 2 of 2 columns", "public.t0500", "email")
+	consoletest.Wants(t, h.get(one+"/plan?q=T0500&class=identifier"), "1 to 2 of 2 entries", "public.t0500", "email")
 	consoletest.Wants(t, h.get(one+"/plan?q=nowhere"), "Nothing in the plan is like that")
 	least := time.Hour
 	for range 5 {
@@ -402,4 +412,35 @@ func TestNextIsDue(t *testing.T) {
 
 func pendingPlan(database string) []estate.Reduction {
 	return []estate.Reduction{{Key: "databases." + database + ".anonymised.plan"}}
+}
+
+// A run whose proofs failed says which, where and by which figures, and no value.
+func TestPageOfFailedProofs(t *testing.T) {
+	w := newWorld(t)
+	w.published()
+	h := w.house()
+	page := h.get(runPath("production", w.unproven()))
+	consoletest.Wants(t, page, "A proof failed, and nothing was published", "The proofs below say which, and where.", "fails 16 found in", "fails 265 of 266 found", "2 of 3 tables are equal",
+		"public.person.profile at contact.emails[].address e-mail address 12 in plain", "public.person.note full name 1 base64 > gzip", "given name in its own row 3", "public.person.photo 2 an archive within archives", "a planted value that was not found 1 IBAN hex",
+		"public.invoice 1,204,711 1,204,711 1,204,710", "the copy lacks the index", "600,000 rows in 81,000 groups born, town and sex 1, of 5 asked 1, of 2 asked illness 1% 311 alone in theirs 1% most by born and town", "subscription crm", "3 large objects", "Waited for production 2 min 5 s 3 times", "Begun anew 1 time", "Gone on after a break 1 time")
+	consoletest.Wants(t, h.get(one), "not proven", "A proof failed, and the copy was thrown away.")
+	if w, _ := h.ask(http.MethodGet, "/due?lang=en", nil); !strings.Contains(w.Body.String(), "See which proof failed and where") {
+		t.Errorf("nobody is told: %s", w.Body)
+	}
+}
+
+// Without a route to what others did, and with more runs than a page holds, the list goes on.
+func TestRunsArePaged(t *testing.T) {
+	w := newWorld(t)
+	w.history()
+	w.history()
+	h := w.house()
+	first, second := h.get(one), ""
+	if at := strings.Index(first, "[/copies/production?before="); at >= 0 {
+		second = h.get(first[at+1 : at+1+len("/copies/production?before=")+36])
+	}
+	if n, m := strings.Count(first, "[/copies/production/runs/"), strings.Count(second, "[/copies/production/runs/"); n < runsShown || m != 36-runsShown {
+		t.Errorf("%d and %d runs are shown", n, m)
+	}
+	consoletest.Wants(t, second, "[/copies/production]")
 }
