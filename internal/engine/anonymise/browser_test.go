@@ -112,9 +112,24 @@ func (h *house) front() http.Handler {
 	mux.Handle("/static/", ui.Static())
 	mux.HandleFunc("/", func(rw http.ResponseWriter, r *http.Request) {
 		r.Host = "admin.localhost"
-		h.site.ServeHTTP(rw, r)
+		seen := &statusSeen{ResponseWriter: rw}
+		if h.site.ServeHTTP(seen, r); seen.status >= http.StatusBadRequest {
+			h.t.Errorf("%s %s: %d\n%s", r.Method, r.URL, seen.status, h.log.String())
+		}
 	})
 	return mux
+}
+
+// statusSeen keeps the status of an answer: a page that says that something went wrong is a fine page.
+type statusSeen struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (s *statusSeen) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
 }
 
 // axe finds nothing to say, in either theme, on a wide window and on a phone; and no page is wider than its window (WCAG 2.2, 1.4.10).
