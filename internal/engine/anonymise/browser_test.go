@@ -158,6 +158,13 @@ func TestAccessibility(t *testing.T) {
 	going := w.going()
 	tab.Accessible(map[string]string{"going": one, "going-run": runPath("production", going)}, browsertest.Looks()...)
 
+	// Names as long as PostgreSQL has them, a question, and a plan that waits.
+	long := strings.Repeat("x", 63)
+	w.plan = strings.Replace(richPlan(), "  public.purchase:", "  public."+long+":\n    columns:\n      "+long+": {class: identifier, kind: email, transform: email, type: 'character varying(200)', question: 'Is "+long+" somebody?'}\n      doc:\n        class: free_text\n        kind: text\n        transform: json\n        type: jsonb\n        paths:\n          "+long+"."+long+": phone\n  public.purchase:", 1)
+	w.declare()
+	w.pending = pendingPlan("production")
+	tab.Accessible(map[string]string{"plan-long": one + "/plan", "waits": Path}, browsertest.Looks()...)
+
 	// The password, once.
 	look := browsertest.Look{Theme: "light", Lang: "en", Width: 1280}
 	tab.Visit(one+"/developers", look)
