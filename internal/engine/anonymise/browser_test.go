@@ -112,9 +112,24 @@ func (h *house) front() http.Handler {
 	mux.Handle("/static/", ui.Static())
 	mux.HandleFunc("/", func(rw http.ResponseWriter, r *http.Request) {
 		r.Host = "admin.localhost"
-		h.site.ServeHTTP(rw, r)
+		seen := &statusSeen{ResponseWriter: rw}
+		if h.site.ServeHTTP(seen, r); seen.status >= http.StatusBadRequest {
+			h.t.Errorf("%s %s: %d\n%s", r.Method, r.URL, seen.status, h.log.String())
+		}
 	})
 	return mux
+}
+
+// statusSeen keeps the status of an answer: a page that says that something went wrong is a fine page.
+type statusSeen struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (s *statusSeen) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
 }
 
 // axe finds nothing to say, in either theme, on a wide window and on a phone; and no page is wider than its window (WCAG 2.2, 1.4.10).
@@ -142,6 +157,13 @@ func TestAccessibility(t *testing.T) {
 		browsertest.Looks()...)
 	going := w.going()
 	tab.Accessible(map[string]string{"going": one, "going-run": runPath("production", going)}, browsertest.Looks()...)
+
+	// Names as long as PostgreSQL has them, a question, and a plan that waits.
+	long := strings.Repeat("x", 63)
+	w.plan = strings.Replace(richPlan(), "  public.purchase:", "  public."+long+":\n    columns:\n      "+long+": {class: identifier, kind: email, transform: email, type: 'character varying(200)', question: 'Is "+long+" somebody?'}\n      doc:\n        class: free_text\n        kind: text\n        transform: json\n        type: jsonb\n        paths:\n          "+long+"."+long+": phone\n  public.purchase:", 1)
+	w.declare()
+	w.pending = pendingPlan("production")
+	tab.Accessible(map[string]string{"plan-long": one + "/plan", "waits": Path}, browsertest.Looks()...)
 
 	// The password, once.
 	look := browsertest.Look{Theme: "light", Lang: "en", Width: 1280}

@@ -36,7 +36,7 @@ type runPage struct {
 	Next      []ui.Detail
 	Details   []ui.Detail
 	Stages    *proportions
-	Parts     ui.Table
+	Parts     *ui.Table
 	Proofs    *ui.Table
 	Hits      *ui.Table
 	Blind     *ui.Table // places that could not be looked into, canaries that were not found
@@ -191,8 +191,8 @@ func (b *runPage) report(p *ui.Printer, r *run.Report) {
 	}
 }
 
-func partsTable(p *ui.Printer, list []run.StageReport) ui.Table {
-	t := ui.Table{Caption: p.T("copies.stages"), Columns: columns(p, "copies.stage", "copies.took#", "copies.rows#", "copies.bytes#", "copies.rate#"), Empty: &ui.Empty{Icon: "clock", Title: p.T("copies.stages.none"), Text: p.T("copies.stages.none.text")}}
+func partsTable(p *ui.Printer, list []run.StageReport) *ui.Table {
+	t := &ui.Table{Caption: p.T("copies.stages"), Columns: columns(p, "copies.stage", "copies.took#", "copies.rows#", "copies.bytes#", "copies.rate#"), Empty: &ui.Empty{Icon: "clock", Title: p.T("copies.stages.none"), Text: p.T("copies.stages.none.text")}}
 	for _, s := range list {
 		row := []ui.Cell{{Text: stageWord(p, s.Stage)}, {Text: p.Duration(seconds(s.Seconds))}, {Text: "–"}, {Text: "–"}, {Text: "–"}}
 		if s.Rows > 0 {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/actor"
@@ -211,12 +212,14 @@ func TestPages(t *testing.T) {
 VALUES ('01900000-0000-7000-8000-000000000001', 'production', 'x', 'schedule', sha256(''), now() + interval '9 hours', now() + interval '9 hours', 'copy', 'public.person', 1234567, 700000000, 1400000000)`)
 	w.ahead = 9*time.Hour + 2*time.Second
 	consoletest.Wants(t, h.get(one), "A run is under way", "step 3 of 5", "700 MB of 1.4 GB, 50%", "1,234,567", "public.person")
-	consoletest.Wants(t, h.get(Path), "under way")
 	raw, _ := h.ask(http.MethodGet, one+"?lang=en", nil)
 	if !strings.Contains(raw.Body.String(), `hx-get="/copies/production?watch=01900000-0000-7000-8000-000000000001"`) {
 		t.Error("the page does not watch the run")
 	}
-
+	consoletest.Wants(t, h.get(Path), "under way")
+	consoletest.Wants(t, h.get(runPath("production", uuid.MustParse("01900000-0000-7000-8000-000000000001"))), "Rows are replaced and carried over", "step 3 of 5")
+	pgtest.Exec(t, w.garantConn(), `UPDATE anonymise.run SET outcome = 'lost', code = 'anonymise.lost', said = 'gone', ended_at = began_at WHERE outcome = 'running'`)
+	consoletest.Wants(t, h.get(runPath("production", uuid.MustParse("01900000-0000-7000-8000-000000000001"))), "The run was cut off, and nothing was published", "gone")
 	for _, bad := range []string{Path + "/other", Path + "/other/plan", Path + "/other/developers", one + "/runs/x", one + "/runs/01900000-0000-7000-8000-00000000000f"} {
 		if w, _ := h.ask(http.MethodGet, bad, nil); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", bad, w.Code)
