@@ -85,8 +85,8 @@ func majorOf(ctx context.Context, dir string) int {
 
 // run runs a program. Its files become /dev/fd/3 and so on.
 func (p programs) run(ctx context.Context, at end, password, name string, out io.Writer, files []*os.File, args ...string) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(p.dir, name), args...) //nolint:gosec // pg_dump or pg_restore
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LC_ALL=C", "PGAPPNAME=" + application, "PGOPTIONS=-c client_min_messages=error -c statement_timeout=0"}
+	cmd := exec.CommandContext(ctx, filepath.Join(p.dir, name), args...)                                                                                                                                            //nolint:gosec // pg_dump or pg_restore
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LC_ALL=C", "PGAPPNAME=" + application, "PGOPTIONS=-c client_min_messages=error -c statement_timeout=0 -c synchronous_commit=off"} // settle waits for all at once
 	if password != "" {
 		cmd.Env = append(cmd.Env, "PGPASSWORD="+password)
 	}
@@ -124,6 +124,7 @@ var hints = []struct {
 	{regexp.MustCompile(`role "([^"\n]+)" does not exist`), "The schema names the role %s, which the target has not.", "Make it there: CREATE ROLE … NOLOGIN.", errs.Invalid, ""},
 	{regexp.MustCompile(`permission denied for (table|schema|sequence|function) ([^"\n ]+)`), "The role may not do what a copy needs on a %s.", "Give the source's reader SELECT on all tables and sequences: a member of pg_read_all_data has it.", errs.Denied, ""},
 	{regexp.MustCompile(`server version mismatch`), "The programs of PostgreSQL here are older than the server.", "Install those of its version or newer.", errs.Unavailable, ""},
+	{regexp.MustCompile(`max_locks_per_transaction`), "The server cannot lock as many tables as there are.", "Raise max_locks_per_transaction there, such as to 256, and start it again.", errs.Unavailable, ""},
 	{regexp.MustCompile(`No space left on device`), "A disk has no space left.", "Free some space and run again.", errs.Unavailable, ""},
 	{regexp.MustCompile(`canceling statement due to lock timeout`), "A table is locked by somebody else.", "Run again later.", errs.Unavailable, ""},
 	{regexp.MustCompile(`connection to server .* failed|server closed the connection|terminating connection|connection to server was lost|could not (receive data from|send data to) server|SSL SYSCALL error|the database system is (starting up|shutting down|in recovery mode)`), "The server does not answer, or broke the connection.", "Run again: the copy that is published stays as it is.", errs.Unavailable, lost},
@@ -286,11 +287,10 @@ func (d *schemaDump) bring(ctx context.Context, target *server, database, sectio
 		return nil
 	}
 	address, password := target.program(database)
+	// Not in one transaction: that would lock every table of the schema at once. What is half made is thrown away.
 	args := []string{"--dbname=" + address, "--section=" + section, "--use-list=/dev/fd/4", "--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces"}
 	if jobs > 1 {
 		args = append(args, "--jobs="+strconv.Itoa(jobs))
-	} else {
-		args = append(args, "--single-transaction")
 	}
 	return d.programs.run(ctx, atTarget, password, "pg_restore", io.Discard, []*os.File{d.file, d.lists[list]}, append(args, "/dev/fd/3")...)
 }

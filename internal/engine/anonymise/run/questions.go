@@ -47,8 +47,12 @@ func (r *run) questions(ctx context.Context) error {
 	}); err != nil {
 		return failed(atSource, "Reading the catalogue", err)
 	}
-	if r.samples, _, err = plan.Sample(ctx, conn, &r.database); err != nil {
+	var skipped []plan.Skipped
+	if r.samples, skipped, err = plan.Sample(ctx, conn, &r.database); err != nil {
 		return failed(atSource, "Looking at samples", err)
+	}
+	for _, s := range skipped {
+		r.report.NotSampled = append(r.report.NotSampled, s.Table.String()+": "+s.Why)
 	}
 	return r.check()
 }

@@ -39,9 +39,10 @@ type Report struct {
 	LeftOut         []string      `json:"left_out,omitempty"` // of the source's schema
 	Leaks           *leak.Report  `json:"leaks,omitempty"`
 	Persons         []Measured    `json:"persons,omitempty"`
-	Linkable        []Linked      `json:"linkable,omitempty"`  // values by which somebody who may query production leads rows back; none: the copy is anonymised, else pseudonymised
-	Questions       []Question    `json:"questions,omitempty"` // that the plan leaves open
-	Problems        []string      `json:"problems,omitempty"`  // for which the copy must not be published
+	Linkable        []Linked      `json:"linkable,omitempty"`    // values by which somebody who may query production leads rows back; none: the copy is anonymised, else pseudonymised
+	NotSampled      []string      `json:"not_sampled,omitempty"` // tables of which no rows were held against the plan, and why
+	Questions       []Question    `json:"questions,omitempty"`   // that the plan leaves open
+	Problems        []string      `json:"problems,omitempty"`    // for which the copy must not be published
 	Proven          bool          `json:"proven"`
 	Failed          Stage         `json:"failed,omitempty"` // in which the run ended
 	Error           string        `json:"error,omitempty"`
