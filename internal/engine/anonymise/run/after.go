@@ -10,13 +10,13 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 )
 
-// stubs makes, for as long as the schema is being made, functions where the source has those of the schema garant, so that what names them can be made; after drops
+// stubs makes, for as long as the schema is being made, functions where the source has those of the schemas garant and garant_move, so that what names them can be made; after drops
 // them, and all that hangs on them.
 func (r *run) stubs(ctx context.Context) error {
 	rows, err := r.snapshot.tx.Query(ctx, `
-SELECT format('CREATE FUNCTION garant.%I(%s) RETURNS %s LANGUAGE plpgsql %s AS $stub$BEGIN RAISE EXCEPTION ''not in a copy''; END$stub$', p.proname, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
+SELECT format('CREATE FUNCTION %I.%I(%s) RETURNS %s LANGUAGE plpgsql %s AS $stub$BEGIN RAISE EXCEPTION ''not in a copy''; END$stub$', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
 	CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE '' END)
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'garant'
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname IN ('garant', 'garant_move')
 WHERE p.prokind = 'f' AND EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype IN ('n', 'a'))
 AND NOT EXISTS (SELECT FROM unnest(p.proargtypes::oid[] || p.prorettype) a JOIN pg_type t ON t.oid = a WHERE t.typnamespace <> 'pg_catalog'::regnamespace)`)
 	if err != nil {
@@ -26,14 +26,14 @@ AND NOT EXISTS (SELECT FROM unnest(p.proargtypes::oid[] || p.prorettype) a JOIN 
 	if err != nil {
 		return failed(atSource, "Reading the schema", err)
 	}
-	if err := r.snapshot.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'garant')`).Scan(&r.guarded); err != nil {
+	if err := r.snapshot.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname IN ('garant', 'garant_move'))`).Scan(&r.guarded); err != nil {
 		return failed(atSource, "Reading the schema", err)
 	}
 	if len(make) == 0 {
 		return nil
 	}
 	return r.inCopy(ctx, "Making the schema", func(conn *pgx.Conn) error {
-		for _, sql := range append([]string{`CREATE SCHEMA garant`}, make...) {
+		for _, sql := range append([]string{`CREATE SCHEMA garant`, `CREATE SCHEMA garant_move`}, make...) {
 			if _, err := conn.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ func (r *run) unguard(ctx context.Context, conn *pgx.Conn) error {
 	if !r.guarded {
 		return nil
 	}
-	if _, err := conn.Exec(ctx, `DROP SCHEMA IF EXISTS garant CASCADE`); err != nil {
+	if _, err := conn.Exec(ctx, `DROP SCHEMA IF EXISTS garant, garant_move CASCADE`); err != nil {
 		return err
 	}
 	open, err := collect[string](ctx, conn, `SELECT format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY', c.oid::regclass) FROM pg_class c
@@ -201,14 +201,14 @@ func analyse(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// notGuarded proves that the copy has nothing of the schema garant.
+// notGuarded proves that the copy has nothing of Garant's own schemas.
 func notGuarded(ctx context.Context, conn *pgx.Conn) error {
 	var there bool
-	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'garant')`).Scan(&there); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname IN ('garant', 'garant_move'))`).Scan(&there); err != nil {
 		return err
 	}
 	if there {
-		return errs.New(errs.Internal, "anonymise.guarded", "The copy holds the schema garant.")
+		return errs.New(errs.Internal, "anonymise.guarded", "The copy holds a schema of Garant's.")
 	}
 	return nil
 }

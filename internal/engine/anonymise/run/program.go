@@ -190,7 +190,7 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 	}
 	address, password := source.program("")
 	if err = p.run(ctx, atSource, password, "pg_dump", d.file, nil, "--format=custom", "--schema-only", "--snapshot="+snapshot, "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions",
-		"--no-tablespaces", "--no-security-labels", "--exclude-schema=garant", "--lock-wait-timeout=10000", "--dbname="+address); err != nil {
+		"--no-tablespaces", "--no-security-labels", "--exclude-schema=garant", "--exclude-schema=garant_move", "--lock-wait-timeout=10000", "--dbname="+address); err != nil {
 		d.close()
 		return nil, err
 	}
@@ -211,11 +211,11 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 				d.left = append(d.left, strings.ToLower(kind)+" "+withoutOwner(rest))
 			}
 			continue
-		case kind == "SCHEMA" && (strings.HasPrefix(rest, "- public ") || strings.HasPrefix(rest, "- garant ")):
+		case kind == "SCHEMA" && (strings.HasPrefix(rest, "- public ") || strings.HasPrefix(rest, "- garant ") || strings.HasPrefix(rest, "- garant_move ")):
 			continue
 		case kind == "COMMENT" && (strings.Contains(rest, "- EXTENSION ") || strings.HasPrefix(rest, "- SCHEMA public ") || strings.HasPrefix(rest, "- DATABASE ")):
 			continue
-		case strings.HasPrefix(rest, "garant "):
+		case strings.HasPrefix(rest, "garant "), strings.HasPrefix(rest, "garant_move "):
 			continue
 		}
 		if _, err = d.contents.WriteString(line); err != nil {
