@@ -67,20 +67,29 @@ func (r *run) after(ctx context.Context) error {
 	})
 }
 
-// unguard takes the stubs away with the policies, triggers and defaults that name them; a table without policies then shows its rows.
+// unforce lets the copy's owner, who has to see what is proven, see all rows. Nobody else owns anything there: policies hold developers as before.
+func unforce(ctx context.Context, conn *pgx.Conn) error {
+	forced, err := collect[string](ctx, conn, `SELECT format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', oid::regclass) FROM pg_class WHERE relkind IN ('r', 'p') AND relforcerowsecurity`)
+	if err != nil {
+		return err
+	}
+	return execAll(ctx, conn, forced)
+}
+
+// unguard takes the stubs away with the policies, triggers and defaults that name them. A table that such a policy stood on, or that has none, then shows its rows: what is left of its policies was not
+// made to stand alone.
 func (r *run) unguard(ctx context.Context, conn *pgx.Conn) error {
 	if !r.guarded {
 		return nil
 	}
-	if _, err := conn.Exec(ctx, `DROP SCHEMA IF EXISTS garant, garant_move CASCADE`); err != nil {
-		return err
-	}
-	open, err := collect[string](ctx, conn, `SELECT format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY', c.oid::regclass) FROM pg_class c
-WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)`)
+	open, err := collect[string](ctx, conn, `SELECT format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', c.oid::regclass) FROM pg_class c
+WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND (NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) OR EXISTS (
+	SELECT FROM pg_policy p JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
+	JOIN pg_proc f ON f.oid = d.refobjid JOIN pg_namespace n ON n.oid = f.pronamespace WHERE p.polrelid = c.oid AND n.nspname IN ('garant', 'garant_move')))`)
 	if err != nil {
 		return err
 	}
-	return execAll(ctx, conn, open)
+	return execAll(ctx, conn, append(open, `DROP SCHEMA IF EXISTS garant, garant_move CASCADE`))
 }
 
 func collect[T any](ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]T, error) {

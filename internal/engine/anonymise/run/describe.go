@@ -22,7 +22,7 @@ rel AS (SELECT c.*, quote_ident(o.nspname) || '.' || quote_ident(c.relname) AS n
 	WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'c', 'i', 'I') AND c.relpersistence <> 't' AND NOT EXISTS (SELECT FROM brought b WHERE b.classid = 'pg_class'::regclass AND b.objid = c.oid))
 SELECT 'schema', nspname::text, '' FROM own
 UNION ALL SELECT 'relation', name, concat_ws(' ', relkind, relpersistence, pg_get_partkeydef(oid), pg_get_expr(relpartbound, oid), array_to_string(reloptions, ',')) FROM rel WHERE relkind NOT IN ('i', 'I')
-UNION ALL SELECT 'row security', name, concat_ws(' ', relrowsecurity, relforcerowsecurity) FROM rel WHERE relkind IN ('r', 'p')
+UNION ALL SELECT 'row security', name, relrowsecurity::text FROM rel WHERE relkind IN ('r', 'p')
 UNION ALL SELECT 'column', r.name || '.' || quote_ident(a.attname), concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, (SELECT collname FROM pg_collation WHERE oid = a.attcollation), pg_get_expr(d.adbin, d.adrelid))
 	FROM rel r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE r.relkind IN ('r', 'p', 'v', 'm', 'c')
 UNION ALL SELECT 'constraint', coalesce(r.name, format_type(k.contypid, NULL)) || '.' || quote_ident(k.conname), concat_ws(' ', pg_get_constraintdef(k.oid), k.convalidated)
