@@ -69,7 +69,10 @@ First steps:
 Exit codes: 0 done, 1 our fault, 2 not valid, 3 a check came out false, 4 not found,
 5 not allowed, 6 conflict, 7 something needed does not answer.`
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	noCore()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 func run(args []string, stdout, stderr io.Writer) int {
 	var c cli

@@ -554,6 +554,7 @@ ALTER TABLE anonymise.credential OWNER TO garant_owner;
 
 CREATE TABLE anonymise.run (
     id uuid NOT NULL,
+    seq bigint NOT NULL,
     database text NOT NULL,
     name text NOT NULL,
     run text DEFAULT ''::text NOT NULL,
@@ -585,6 +586,15 @@ CREATE TABLE anonymise.run (
 );
 
 ALTER TABLE anonymise.run OWNER TO garant_owner;
+
+ALTER TABLE anonymise.run ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME anonymise.run_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE audit.entry (
     id bigint NOT NULL,
@@ -1816,7 +1826,7 @@ CREATE INDEX revision_at ON annex.revision USING btree (at DESC, id DESC);
 
 CREATE INDEX certificate_database ON anonymise.certificate USING btree (database, destroyed_at DESC);
 
-CREATE INDEX run_database ON anonymise.run USING btree (database, began_at DESC);
+CREATE INDEX run_database ON anonymise.run USING btree (database, seq DESC);
 
 CREATE UNIQUE INDEX run_running ON anonymise.run USING btree (database) WHERE (outcome = 'running'::text);
 

@@ -30,7 +30,9 @@ func (a *Anonymise) make(ctx context.Context, d *estate.Database) error {
 	if err := insertRun(ctx, pool, r); err != nil {
 		return err
 	}
-	report, err := a.publish(ctx, d, r)
+	running, stop := context.WithCancel(ctx)
+	report, err := a.publish(running, d, r)
+	stop()
 	if report != nil {
 		report.Close()
 	}
@@ -42,15 +44,14 @@ func (a *Anonymise) make(ctx context.Context, d *estate.Database) error {
 	case err == nil:
 		return a.endedAs(noting, d.Name, r.ID, Unproven, "anonymise.proof", first(report.Problems), report)
 	}
-	outcome := Failed
-	if errs.Is(err, errs.Invalid) || errs.Is(err, errs.Conflict) {
-		outcome = Stopped
-	}
 	text, _ := errs.Sentence(err)
 	var known *errs.Error
-	code := "anonymise.failed"
+	outcome, code := Failed, "anonymise.failed"
 	if errors.As(err, &known) {
 		code = known.ID
+		if (known.Kind == errs.Invalid || known.Kind == errs.Conflict) && code != "anonymise.changed" { // a migration came in between: the next run sees it whole
+			outcome = Stopped
+		}
 	}
 	if a.Log != nil {
 		a.Log.Error("no anonymised copy was made", "database.name", d.Name, "error.code", code, "error.message", text)
@@ -102,7 +103,7 @@ func (a *Anonymise) publish(ctx context.Context, d *estate.Database, r *Run) (*r
 // options are what a run is told of a database.
 func (a *Anonymise) options(ctx context.Context, d *estate.Database, id uuid.UUID) (run.Options, error) {
 	c := d.Anonymised
-	o := run.Options{Name: c.Name, Developers: c.Developers, Origin: run.OriginSchedule, BinDir: a.BinDir, Say: a.say(ctx, id)}
+	o := run.Options{Name: c.Name, Developers: c.Developers, Origin: run.OriginSchedule, BinDir: a.BinDir, Pause: run.Pause{Sessions: c.PauseAbove}, Say: a.say(ctx, id)}
 	p, err := plan.Load(plan.FileName, c.Plan)
 	if err != nil {
 		return o, err

@@ -70,7 +70,7 @@ func scanRun(row pgx.CollectableRow) (r Run, err error) {
 
 // runsOf lists the runs of a database, the latest first.
 func runsOf(ctx context.Context, on pg.Querier, database string, limit int) ([]Run, error) {
-	rows, err := on.Query(ctx, `SELECT `+runColumns+` FROM anonymise.run AS r WHERE r.database = $1 ORDER BY r.began_at DESC, r.id DESC LIMIT $2`, database, limit)
+	rows, err := on.Query(ctx, `SELECT `+runColumns+` FROM anonymise.run AS r WHERE r.database = $1 ORDER BY r.seq DESC LIMIT $2`, database, limit)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -80,7 +80,7 @@ func runsOf(ctx context.Context, on pg.Querier, database string, limit int) ([]R
 
 // lastRun is the latest run of a database with one of the outcomes (none named: any); nil: there is none.
 func lastRun(ctx context.Context, on pg.Querier, database string, outcomes ...Outcome) (*Run, error) {
-	rows, err := on.Query(ctx, `SELECT `+runColumns+` FROM anonymise.run AS r WHERE r.database = $1 AND ($2::text[] IS NULL OR r.outcome = ANY ($2)) ORDER BY r.began_at DESC, r.id DESC LIMIT 1`, database, outcomes)
+	rows, err := on.Query(ctx, `SELECT `+runColumns+` FROM anonymise.run AS r WHERE r.database = $1 AND ($2::text[] IS NULL OR r.outcome = ANY ($2)) ORDER BY r.seq DESC LIMIT 1`, database, outcomes)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -102,7 +102,7 @@ func runNamed(ctx context.Context, on pg.Querier, database, name string) (*Run, 
 }
 
 func oneRun(ctx context.Context, on pg.Querier, where string, args ...any) (*Run, error) {
-	rows, err := on.Query(ctx, `SELECT `+runColumns+`, r.report, r.schema FROM anonymise.run AS r WHERE `+where+` ORDER BY r.began_at DESC LIMIT 1`, args...)
+	rows, err := on.Query(ctx, `SELECT `+runColumns+`, r.report, r.schema FROM anonymise.run AS r WHERE `+where+` ORDER BY r.seq DESC LIMIT 1`, args...)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -124,7 +124,7 @@ func insertRun(ctx context.Context, on pg.Execer, r *Run) error {
 // heard notes how far a run is.
 func heard(ctx context.Context, on pg.Execer, id uuid.UUID, p run.Progress, now time.Time) error {
 	_, err := on.Exec(ctx, `UPDATE anonymise.run SET stage = $2, tables = $3, rows = $4, bytes = $5, bytes_all = $6, waiting = $7, heard_at = $8 WHERE id = $1 AND outcome = 'running'`,
-		id, p.Stage, p.Table, p.Rows, p.Bytes, p.All, false, now)
+		id, p.Stage, p.Table, p.Rows, p.Bytes, p.All, p.Waiting != "", now)
 	return pg.Wrap(err)
 }
 

@@ -189,6 +189,7 @@ type world struct {
 	source    *pgx.Conn // in production, as the superuser
 	plan      string
 	section   string // lines that are put into the section anonymised
+	dir       string // of the addresses
 	estate    *estate.Estate
 	pending   []estate.Reduction
 	lead, dev actor.Actor
@@ -266,9 +267,11 @@ func (w *world) target() string {
 // declare reads the estate anew, with the plan and the section as they are.
 func (w *world) declare() {
 	w.t.Helper()
-	dir := w.t.TempDir()
+	if w.dir == "" {
+		w.dir = w.t.TempDir()
+	}
 	place := func(name, content string) string {
-		path := filepath.Join(dir, name)
+		path := filepath.Join(w.dir, name)
 		w.must(os.WriteFile(path, []byte(content), 0o600))
 		return path
 	}

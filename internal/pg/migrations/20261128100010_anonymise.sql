@@ -8,6 +8,7 @@ GRANT USAGE ON SCHEMA anonymise TO garant_staff, garant_worker, garant_checker;
 -- A run, from its first line on. Nothing of the source's rows is in it.
 CREATE TABLE anonymise.run (
 	id           uuid PRIMARY KEY,
+	seq          bigint GENERATED ALWAYS AS IDENTITY, -- the order of runs, whatever the clock says
 	database     text NOT NULL,              -- name in the estate of the source
 	name         text NOT NULL,              -- under which its copy is served
 	run          text NOT NULL DEFAULT '',   -- how the copy calls it
@@ -34,7 +35,7 @@ CREATE TABLE anonymise.run (
 	CHECK ((outcome = 'running') = (ended_at IS NULL)),
 	CHECK ((outcome = 'published') = (published_at IS NOT NULL))
 );
-CREATE INDEX run_database ON anonymise.run (database, began_at DESC);
+CREATE INDEX run_database ON anonymise.run (database, seq DESC);
 CREATE UNIQUE INDEX run_running ON anonymise.run (database) WHERE outcome = 'running';
 GRANT SELECT, INSERT, UPDATE (run, stage, tables, rows, bytes, bytes_all, waiting, heard_at, ended_at, outcome, code, said, snapshot_at, anonymised, proof, report, schema, published_at) ON anonymise.run TO garant_worker;
 GRANT SELECT ON anonymise.run TO garant_staff, garant_checker;

@@ -85,7 +85,7 @@ func examine(c *Column) Result {
 	case ofBytes:
 		return byBytes(named)
 	case ofUUID:
-		if named.kind == personal.Device || named.kind == personal.Credential {
+		if (named.kind == personal.Device || named.kind == personal.Credential) && c.References == "" { // the key of a row that holds a token is none
 			return answer(named.kind, Fair, named.because)
 		}
 		return answer(personal.None, Fair, because(reasonType, t.name))

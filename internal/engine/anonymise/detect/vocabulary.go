@@ -219,6 +219,7 @@ var harmlessWords = []string{
 	salarymin capital turnover umsatz omzet chiffreaffaires revenue ca rental nbenfants numberofchildren children
 	authentication authorizationmethod grant granttype granttypes responsetype redirecturi redirecturis redirecturl callbackurl webhookurl logourl imageurl iconurl thumbnailurl
 	externalurl faqlink docsurl homepagelink websiteurl sitewebentreprise targeturl endpointurl apiurl baseurl incoterms dpo rule rules logic conditions actions trigger triggers layoutconfig
+	timeout timeouts expression expressions branch gitbranch repobranch window windows retention retentionperiod dataretention idempotencykey partitionkey sortkey routingkey cachekey spanname
 	settings config configuration preferences notificationsettings uisettings styling options permissionsjson limitsjson schema workflow`,
 }
 

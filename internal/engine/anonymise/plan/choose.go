@@ -90,8 +90,11 @@ func candidates(k personal.Kind, f transform.Family, subject bool) []transform.S
 		out = append(out, transform.For(k))
 	case personal.Sex, personal.Special, personal.Text, personal.File:
 		out = []s{transform.For(k)}
-		if k == personal.Text && f == transform.Text {
+		switch {
+		case (k == personal.Text || k == personal.File) && f == transform.Text:
 			out = append(out, s{Name: "hash"})
+		case k == personal.File && f == transform.Bytes: // in a key
+			out = append(out, s{Name: "credential"})
 		}
 		return append(out, s{Name: "suppress"})
 	default:

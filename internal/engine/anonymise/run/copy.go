@@ -53,7 +53,10 @@ func (r *run) copyRows(ctx context.Context, set *seen.Set, scan *leak.Scan, atta
 	q, canaries := &queue[unit]{all: units}, &queue[leak.Canary]{all: r.canaries}
 	return parallel(ctx, r.o.Workers, func(ctx context.Context, _ int) error {
 		w := &copier{run: r, scanner: scan.Scanner(), canaries: canaries, share: max(1, len(r.canaries)/(len(units)+1)), order: newOrder()}
-		w.env = transform.Env{Key: key, Taken: set.Prober(), Finder: &w.finder, Language: names.Language(r.o.Plan.Language), Country: r.o.Plan.Country}
+		w.env = transform.Env{Key: key, Finder: &w.finder, Language: names.Language(r.o.Plan.Language), Country: r.o.Plan.Country}
+		if !r.o.Unproven {
+			w.env.Taken = set.Prober()
+		}
 		for _, a := range attacks {
 			w.attackers = append(w.attackers, a.Attacker())
 		}

@@ -1,9 +1,9 @@
 package run
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -134,60 +134,173 @@ func (p *paths) find(path string) *paths {
 	return p
 }
 
+// selected lists what reads the values of each path of a column of type jsonb out of it in the server, with the kind of each. It reports false where that takes more than
+// following keys: then the document is read.
+func (p *paths) selected(column string) (sql []string, kinds []personal.Kind, ok bool) {
+	return p.selection(column, nil, nil, nil)
+}
+
+func (p *paths) selection(column string, keys, sql []string, kinds []personal.Kind) ([]string, []personal.Kind, bool) {
+	if p.any != nil || p.items != nil || p.named != "" {
+		return nil, nil, false
+	}
+	if p.kind != "" {
+		path := `ARRAY[` + strings.Join(keys, ", ") + `]::text[]`
+		sql = append(sql, `CASE WHEN jsonb_typeof(`+column+` #> `+path+`) IN ('string', 'number') THEN `+column+` #>> `+path+` END`)
+		kinds = append(kinds, p.kind)
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.keys)) {
+		var ok bool
+		if sql, kinds, ok = p.keys[key].selection(column, append(slices.Clone(keys), literal(key)), sql, kinds); !ok {
+			return nil, nil, false
+		}
+	}
+	return sql, kinds, true
+}
+
 var errDocument = errors.New("a value is no JSON document")
 
-// visit calls do with each value and key of a document that stands at a path.
+// visit calls do with each value and key of a document that stands at a path; they are good until do returns.
 func (p *paths) visit(document []byte, do func(personal.Kind, []byte)) error {
-	d := json.NewDecoder(bytes.NewReader(document))
-	d.UseNumber()
-	if err := p.value(d, do); err != nil {
+	w := walker{in: document, do: do}
+	return w.value(p)
+}
+
+// walker goes through a document. What stands at no path it steps over; whether that is well-formed, whoever replaces the document sees.
+type walker struct {
+	in []byte
+	at int
+	do func(personal.Kind, []byte)
+}
+
+// next tells the next character that is no blank, 0 at the end.
+func (w *walker) next() byte {
+	for ; w.at < len(w.in); w.at++ {
+		switch c := w.in[w.at]; c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+func (w *walker) value(p *paths) error {
+	switch c := w.next(); {
+	case c == '{' && p != nil && (p.keys != nil || p.any != nil || p.named != ""):
+		return w.object(p)
+	case c == '[' && p != nil && p.items != nil:
+		return w.items('[', ']', func() error { return w.value(p.items) })
+	case c == '{' || c == '[':
+		return w.skip()
+	case c == '"':
+		s, err := w.string()
+		if err == nil && p != nil && p.kind != "" {
+			w.do(p.kind, s)
+		}
+		return err
+	}
+	from := w.at
+	for w.at < len(w.in) && strings.IndexByte(",]} \t\r\n", w.in[w.at]) < 0 {
+		w.at++
+	}
+	if from == w.at {
 		return errDocument
+	}
+	if c := w.in[from]; p != nil && p.kind != "" && (c == '-' || '0' <= c && c <= '9') {
+		w.do(p.kind, w.in[from:w.at])
 	}
 	return nil
 }
 
-func (p *paths) value(d *json.Decoder, do func(personal.Kind, []byte)) error {
-	t, err := d.Token()
-	if err != nil {
-		return err
+func (w *walker) object(p *paths) error {
+	return w.items('{', '}', func() error {
+		key, err := w.string()
+		if err != nil {
+			return err
+		}
+		if p.named != "" {
+			w.do(p.named, key)
+		}
+		at := p.keys[string(key)]
+		if at == nil {
+			at = p.any
+		}
+		if w.next() != ':' {
+			return errDocument
+		}
+		w.at++
+		return w.value(at)
+	})
+}
+
+// items calls item at each item between two brackets.
+func (w *walker) items(open, end byte, item func() error) error {
+	for sep := open; ; sep = ',' {
+		switch c := w.next(); {
+		case c == end && sep == ',':
+			w.at++
+			return nil
+		case c != sep:
+			return errDocument
+		}
+		w.at++
+		if sep == open && w.next() == end {
+			w.at++
+			return nil
+		}
+		if err := item(); err != nil {
+			return err
+		}
 	}
-	switch t := t.(type) {
-	case json.Delim:
-		for d.More() {
-			var next *paths
-			if t == '{' {
-				key, err := d.Token()
-				if err != nil {
-					return err
-				}
-				name, _ := key.(string)
-				if p != nil {
-					if p.named != "" {
-						do(p.named, []byte(name))
-					}
-					if next = p.keys[name]; next == nil {
-						next = p.any
-					}
-				}
-			} else if p != nil {
-				next = p.items
-			}
-			if err := next.value(d, do); err != nil {
-				return err
-			}
-		}
-		_, err = d.Token()
-		return err
-	case string:
-		if p != nil && p.kind != "" {
-			do(p.kind, []byte(t))
-		}
-	case json.Number:
-		if p != nil && p.kind != "" {
-			do(p.kind, []byte(t))
+}
+
+// string reads one, without its quotes and escapes.
+func (w *walker) string() ([]byte, error) {
+	if w.next() != '"' {
+		return nil, errDocument
+	}
+	from, escaped := w.at, false
+	for w.at++; w.at < len(w.in) && w.in[w.at] != '"'; w.at++ {
+		if w.in[w.at] == '\\' {
+			w.at++
+			escaped = true
 		}
 	}
-	return nil
+	if w.at >= len(w.in) {
+		return nil, errDocument
+	}
+	w.at++
+	if !escaped {
+		return w.in[from+1 : w.at-1], nil
+	}
+	var s string
+	if err := json.Unmarshal(w.in[from:w.at], &s); err != nil {
+		return nil, errDocument
+	}
+	return []byte(s), nil
+}
+
+// skip steps over an object or an array.
+func (w *walker) skip() error {
+	for depth := 0; w.at < len(w.in); w.at++ {
+		switch w.in[w.at] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				w.at++
+				return nil
+			}
+		case '"':
+			for w.at++; w.at < len(w.in) && w.in[w.at] != '"'; w.at++ {
+				if w.in[w.at] == '\\' {
+					w.at++
+				}
+			}
+		}
+	}
+	return errDocument
 }
 
 // gathered reports whether values of a kind go into the set against which the copy is scanned.

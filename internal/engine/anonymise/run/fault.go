@@ -50,6 +50,8 @@ func failed(at end, what string, err error) error {
 	case f.SQLState == "40001" && at == atSource:
 		kind, text = errs.Unavailable, fmt.Sprintf("%s: the replica broke off, to follow its primary (%s).", what, f)
 		fix = "Let it wait longer (max_standby_streaming_delay) or tell its primary what it reads (hot_standby_feedback), and run again."
+	case f.SQLState[:2] == "28":
+		kind, fix = errs.Denied, "Look at the role's password, its right to sign in and its line in pg_hba.conf."
 	case f.SQLState == "42501":
 		kind = errs.Denied
 		fix = "Give the role that is named in the address the right to do it."

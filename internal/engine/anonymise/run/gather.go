@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -64,19 +65,26 @@ type gatherer struct {
 
 // unit reads the identifying columns of a piece. Names that stand apart are read as the names of one person: the first given name with the first family name, and so on.
 func (g *gatherer) unit(ctx context.Context, tx pgx.Tx, t *table, u *unit) error {
-	var cols []*column
-	list := ""
+	var reads []reading
+	var list []string
 	given, family := 0, 0
 	for i := range t.columns {
 		c := &t.columns[i]
-		if !c.gathers && c.documents == nil {
+		name := pgx.Identifier{c.name}.Sanitize()
+		if c.documents != nil {
+			sql, kinds, ok := c.documents.selected(name)
+			if ok && c.shape.Type == "jsonb" {
+				for i := range sql {
+					list, reads = append(list, sql[i]), append(reads, reading{kind: kinds[i]})
+				}
+			} else {
+				list, reads = append(list, name), append(reads, reading{of: c, documents: true})
+			}
+		}
+		if !c.gathers {
 			continue
 		}
-		if list != "" {
-			list += ", "
-		}
-		list += pgx.Identifier{c.name}.Sanitize()
-		cols = append(cols, c)
+		list, reads = append(list, name), append(reads, reading{of: c, kind: c.plan.Kind, own: c.own, array: isArray(c.shape.Type)})
 		switch c.own {
 		case personal.GivenName:
 			given++
@@ -86,34 +94,43 @@ func (g *gatherer) unit(ctx context.Context, tx pgx.Tx, t *table, u *unit) error
 	}
 	pairs := min(given, family)
 	g.names = make([][]byte, 2*pairs)
-	out := &lines{row: func(row []byte) error { return g.row(row, cols, pairs) }}
-	if _, err := tx.Conn().PgConn().CopyTo(ctx, out, `COPY (SELECT `+list+` FROM ONLY `+sqlName(u.source)+u.where()+`) TO STDOUT`); err != nil {
+	out := &lines{row: func(row []byte) error { return g.row(row, reads, pairs) }}
+	if _, err := tx.Conn().PgConn().CopyTo(ctx, out, `COPY (SELECT `+strings.Join(list, ", ")+` FROM ONLY `+sqlName(u.source)+u.where()+`) TO STDOUT`); err != nil {
 		return err
 	}
 	return out.end()
 }
 
-func (g *gatherer) row(row []byte, cols []*column, pairs int) error {
+// reading is what is read of a row and how: a value, the elements of an array, or what stands in a document at its paths.
+type reading struct {
+	of        *column
+	kind      personal.Kind
+	own       personal.Kind
+	array     bool
+	documents bool
+}
+
+func (g *gatherer) row(row []byte, reads []reading, pairs int) error {
 	g.bytes.Add(int64(len(row)))
 	if err := g.pause(); err != nil {
 		return err
 	}
 	g.fields = appendFields(g.fields[:0], row)
-	if len(g.fields) != len(cols) {
+	if len(g.fields) != len(reads) {
 		return errColumns
 	}
 	given, family := 0, 0
 	for i := range g.names {
 		g.names[i] = g.names[i][:0]
 	}
-	for i, c := range cols {
+	for i, r := range reads {
 		f := g.fields[i]
 		if isNull(f) {
 			f = nil
 		}
 		var value []byte
 		value, g.buf = plain(g.buf, f)
-		switch c.own {
+		switch r.own {
 		case personal.GivenName:
 			if given < pairs {
 				g.names[2*given] = append(g.names[2*given], value...)
@@ -128,18 +145,15 @@ func (g *gatherer) row(row []byte, cols []*column, pairs int) error {
 		if len(value) == 0 {
 			continue
 		}
-		if c.documents != nil {
-			if err := c.documents.visit(value, func(k personal.Kind, v []byte) { g.adder.Add(k, v) }); err != nil {
-				return errs.New(errs.Invalid, "anonymise.document", fmt.Sprintf("The column %s holds what is no JSON document.", c.shape.Name)).WithFix("Take another transformer for it, such as free_text or suppress.")
+		switch {
+		case r.documents:
+			if err := r.of.documents.visit(value, func(k personal.Kind, v []byte) { g.adder.Add(k, v) }); err != nil {
+				return errs.New(errs.Invalid, "anonymise.document", fmt.Sprintf("The column %s holds what is no JSON document.", r.of.shape.Name)).WithFix("Take another transformer for it, such as free_text or suppress.")
 			}
-		}
-		if !c.gathers {
-			continue
-		}
-		if isArray(c.shape.Type) {
-			g.element = elements(g.element, value, func(v []byte) { g.adder.Add(c.plan.Kind, v) })
-		} else {
-			g.adder.Add(c.plan.Kind, value)
+		case r.array:
+			g.element = elements(g.element, value, func(v []byte) { g.adder.Add(r.kind, v) })
+		default:
+			g.adder.Add(r.kind, value)
 		}
 	}
 	for i := range pairs {

@@ -127,6 +127,9 @@ func (l *layout) table(p *plan.Table, t *catalog.Table, db *catalog.Database) (t
 		if c.Generated && !ok {
 			continue // the copy computes it anew
 		}
+		if !ok && out.empty {
+			continue // no row of it is copied
+		}
 		switch {
 		case !ok:
 			return out, unknown(fmt.Sprintf("The plan does not know the column %s of %s.", catalog.Quote(c.Name), t.Name), "Run garant anonymise plan --diff and add what it says.")
@@ -240,6 +243,19 @@ func (l *layout) identity(i int, id *plan.Identity) error {
 	}
 	l.persons = append(l.persons, reidentify.Table{Schema: t.name.Schema, Name: t.name.Table, Quasi: id.Quasi, Sensitive: id.Sensitive, Person: person})
 	return nil
+}
+
+// unproven forgets what is there for proofs alone.
+func (l *layout) unproven() {
+	l.persons = nil
+	for i := range l.tables {
+		t := &l.tables[i]
+		t.attacks = nil
+		for j := range t.columns {
+			c := &t.columns[j]
+			c.field, c.own, c.gathers, c.documents, c.attacked = nil, "", false, nil, false
+		}
+	}
 }
 
 // list writes names of columns as SQL.

@@ -156,3 +156,14 @@ func CopyOf(ctx context.Context, tx pgx.Tx) (Copied, error) {
 	}
 	return c, nil
 }
+
+// At is the same server with another database as the one that is meant where none is named.
+func (s *Server) At(database string) *Server {
+	other := *s.s
+	other.config = s.s.config.Copy()
+	other.config.Database = database
+	return &Server{&other}
+}
+
+// LeftOut names what a copy of the schema does not get.
+func (s *Schema) LeftOut() []string { return s.d.left }

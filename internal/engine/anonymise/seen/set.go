@@ -178,11 +178,22 @@ func (b *Builder) Freeze() *Set {
 	defer b.mu.Unlock()
 	s := &Set{hasher: b.hasher, filter: b.filter}
 	for i := range b.shards {
-		s.slots[i] = b.shards[i].slots
+		s.from[i+1] = s.from[i] + max(1, len(b.shards[i].slots)) // an empty shard has one that says so
 		s.entries += b.shards[i].used
+	}
+	s.slots = allotWide(s.from[shards])
+	s.sieve = allotWide(1 << max(6, bits.Len(uint(s.entries/sieved))))
+	for i := range b.shards { // one at a time, so that no two copies of all are there at once
+		to := s.slots[s.from[i]:s.from[i+1]]
+		copy(to, b.shards[i].slots)
+		clear(b.shards[i].slots)
+		release(b.shards[i].slots)
 		b.shards[i].slots = nil
-		if s.slots[i] == nil {
-			s.slots[i] = make([]uint64, 1)
+		for _, x := range to {
+			if x != 0 {
+				k := Key(uint64(i)<<56 | x>>8)
+				s.sieve[uint64(k)&uint64(len(s.sieve)-1)] |= sieveBits(k)
+			}
 		}
 	}
 	for _, a := range b.adders {
@@ -196,10 +207,18 @@ func (b *Builder) Freeze() *Set {
 // Discard gives the memory of a builder back that will not be frozen.
 func (b *Builder) Discard() { _ = b.Freeze().Close() }
 
+// sieved is how many entries a word of the sieve stands for, at most: eight of them with three bits each let 3 % of the keys through that are not in the set. Without it each
+// of these would wait for the memory.
+const sieved = 8
+
+func sieveBits(k Key) uint64 { return 1<<(k>>32&63) | 1<<(k>>38&63) | 1<<(k>>44&63) }
+
 // A Set holds the identifying values of a source. It does not change, and any number of goroutines may ask it.
 type Set struct {
 	hasher
-	slots   [shards][]uint64
+	slots   []uint64
+	from    [shards + 1]int // where each shard begins in slots
+	sieve   []uint64
 	filter  *filter
 	entries int
 	stats   Stats
@@ -207,7 +226,14 @@ type Set struct {
 
 // Find looks a key up.
 func (s *Set) Find(k Key) (Entry, bool) {
-	slots, rest := s.slots[k>>56], uint64(k)<<8
+	if b := sieveBits(k); s.sieve[uint64(k)&uint64(len(s.sieve)-1)]&b != b {
+		return Entry{}, false
+	}
+	return s.find(k)
+}
+
+func (s *Set) find(k Key) (Entry, bool) {
+	slots, rest := s.slots[s.from[k>>56]:s.from[k>>56+1]], uint64(k)<<8
 	for i := place(rest, len(slots)); ; i++ {
 		if i == len(slots) {
 			i = 0
@@ -250,10 +276,7 @@ func (h hasher) IPKey(a netip.Addr) Key {
 func (s *Set) Stats() Stats {
 	st := s.stats
 	st.Entries = s.entries
-	for _, slots := range s.slots {
-		st.Bytes += len(slots) * 8
-	}
-	st.Bytes += len(s.filter.words) * 8
+	st.Bytes = 8 * (len(s.slots) + len(s.sieve) + len(s.filter.words))
 	return st
 }
 
@@ -262,12 +285,10 @@ func (s *Set) Close() error {
 	if s.entries < 0 {
 		return errors.New("the set of identifying values was closed before")
 	}
-	for i, slots := range s.slots {
-		clear(slots)
-		if len(slots) > 1 {
-			release(slots)
-		}
-		s.slots[i] = nil
+	for _, words := range []*[]uint64{&s.slots, &s.sieve} {
+		clear(*words)
+		release(*words)
+		*words = nil
 	}
 	clear(s.filter.words[:])
 	s.hasher, s.entries = hasher{}, -1
