@@ -18,7 +18,8 @@ type Span struct {
 }
 
 // Fill puts values into a text of the catalogue. A fact that evidence gives comes before the
-// announced parameter of the same name. ok is false when a value is missing: the text then
+// announced parameter of the same name. Of a choice of words the weaker one is said when no evidence gives the
+// fact. ok is false when a value is missing: the text then
 // cannot be said.
 func Fill(text string, p *ui.Printer, parameters map[string]measure.Fact, row Row, seen time.Time) (spans []Span, ok bool) {
 	parsed, err := catalogue.ParseText(text)
@@ -32,6 +33,14 @@ func Fill(text string, p *ui.Printer, parameters map[string]measure.Fact, row Ro
 		}
 		fact, found := row.Facts[s.Name]
 		source := row.Sources[s.Name]
+		if s.Chooses() {
+			span := Span{Text: measure.Chosen(s, fact)}
+			if source != "" {
+				span.Name, span.Source, span.At = s.Name, source, seen
+			}
+			spans = append(spans, span)
+			continue
+		}
 		if !found {
 			if fact, found = parameters[s.Name]; !found {
 				return nil, false

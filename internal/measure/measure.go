@@ -83,6 +83,7 @@ const (
 	InstantFact  FactKind = "instant"
 	TextFact     FactKind = "text"
 	ListFact     FactKind = "list"
+	ProvenFact   FactKind = "proven"
 )
 
 // Fact is a typed value that a sentence quotes.
@@ -93,6 +94,7 @@ type Fact struct {
 	Instant  time.Time     `json:"instant,omitzero"`
 	Text     string        `json:"text,omitempty"`
 	List     []string      `json:"list,omitempty"`
+	Proven   bool          `json:"proven,omitempty"`
 }
 
 // Count returns a number of things.
@@ -109,6 +111,10 @@ func Text(s string) Fact { return Fact{Kind: TextFact, Text: s} }
 
 // List returns names, shown as "a, b and c".
 func List(names ...string) Fact { return Fact{Kind: ListFact, List: names} }
+
+// Proven returns whether something more was shown than the check asks for: by it a text chooses its words
+// (catalogue.Segment.Proven).
+func Proven(yes bool) Fact { return Fact{Kind: ProvenFact, Proven: yes} }
 
 // Figures reads the parameters of a catalogue as facts.
 func Figures(cat *catalogue.Catalogue) map[string]Fact {
@@ -159,8 +165,21 @@ func (f Fact) Words(p *ui.Printer, instant func(time.Time) string) string {
 		return instant(f.Instant)
 	case ListFact:
 		return p.List(f.List)
+	case ProvenFact:
+		if f.Proven {
+			return p.T("fact.proven")
+		}
+		return p.T("fact.not_proven")
 	}
 	return f.Text
+}
+
+// Chosen is which of two words a segment of a text says: the stronger only while evidence says that it may.
+func Chosen(s catalogue.Segment, f Fact) string {
+	if f.Kind == ProvenFact && f.Proven {
+		return s.Proven
+	}
+	return s.Else
 }
 
 // Check looks at real systems and can come out false.

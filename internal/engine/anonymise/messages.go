@@ -9,10 +9,15 @@ import (
 var messageFiles embed.FS
 
 // Messages are the words of this engine's checks, problems and pages, by language, for ui.NewMessages.
-func Messages() map[string][]byte {
+func Messages() map[string][]byte { return parts("checks", "record", "pages") }
+
+// CheckMessages are those of the checks and problems alone.
+func CheckMessages() map[string][]byte { return parts("checks") }
+
+func parts(names ...string) map[string][]byte {
 	out := map[string][]byte{}
 	for _, lang := range []string{"fr", "en"} {
-		for _, part := range []string{"checks", "pages"} {
+		for _, part := range names {
 			text, err := messageFiles.ReadFile("messages/" + part + "." + lang + ".yaml")
 			if err != nil {
 				panic("anonymise: words are missing from the program: " + err.Error())

@@ -216,3 +216,9 @@ func settleCredential(ctx context.Context, on pg.Execer, database string, c Cred
 	_, err := on.Exec(ctx, `UPDATE anonymise.credential SET settled_at = clock_timestamp() WHERE database = $1 AND role = $2 AND sealed = $3`, database, c.Role, c.sealed)
 	return pg.Wrap(err)
 }
+
+// publications counts the copies of a database that were published.
+func publications(ctx context.Context, on pg.Querier, database string) (n int, err error) {
+	err = on.QueryRow(ctx, `SELECT count(*) FROM anonymise.run AS r WHERE r.database = $1 AND r.outcome = 'published'`, database).Scan(&n)
+	return n, pg.Wrap(err)
+}

@@ -37,8 +37,8 @@ import (
 // running are the clusters of this test binary: one with Garant's own databases and production, one for copies, which developers reach over TCP.
 var running struct {
 	main, copies *cluster.Cluster
-	port         int
-	authority    string // path of the certificate of the cluster for copies
+	port, source int    // of the cluster for copies, and of the one with production
+	authority    string // path of the certificate of both
 	next         atomic.Int64
 }
 
@@ -60,11 +60,14 @@ func runTests(m *testing.M) int {
 	if running.port, err = freePort(); err != nil {
 		return fail(err)
 	}
+	if running.source, err = freePort(); err != nil {
+		return fail(err)
+	}
 	users := []string{"reader"}
 	for _, r := range pg.Roles() {
 		users = append(users, string(r))
 	}
-	return pgtest.WithCluster(cluster.Options{Users: users}, func(c *cluster.Cluster) int {
+	return pgtest.WithCluster(cluster.Options{Users: users, TCP: &cluster.TCP{Port: running.source, CertFile: certificate, KeyFile: key}}, func(c *cluster.Cluster) int {
 		running.main = c
 		return pgtest.WithCluster(cluster.Options{Users: []string{"copier", "issuer"}, TCP: &cluster.TCP{Port: running.port, CertFile: certificate, KeyFile: key}}, func(c *cluster.Cluster) int {
 			running.copies = c
@@ -92,7 +95,7 @@ func prepare(ctx context.Context) error {
 		on  *cluster.Cluster
 		sql string
 	}{
-		{running.main, `CREATE ROLE reader LOGIN BYPASSRLS IN ROLE pg_read_all_data`},
+		{running.main, `CREATE ROLE reader LOGIN BYPASSRLS PASSWORD 'reader' IN ROLE pg_read_all_data`},
 		{running.copies, `CREATE ROLE copier LOGIN CREATEDB PASSWORD 'copier' IN ROLE pg_signal_backend; CREATE ROLE issuer LOGIN CREATEROLE`},
 	} {
 		conn, err := pgx.Connect(ctx, x.on.DSN(cluster.SuperUser, "postgres"))
@@ -189,7 +192,7 @@ type world struct {
 	source    *pgx.Conn // in production, as the superuser
 	plan      string
 	section   string // lines that are put into the section anonymised
-	dir       string // of the addresses
+	dir       string // of the files that the estate names
 	estate    *estate.Estate
 	pending   []estate.Reduction
 	lead, dev actor.Actor
@@ -224,6 +227,7 @@ func newWorld(t testing.TB) *world {
 			pgtest.Exec(t, w.connect(running.copies, "postgres"), `DROP DATABASE IF EXISTS `+d+` WITH (FORCE)`)
 		}
 	})
+	w.dir = t.TempDir()
 	w.declare()
 	w.copies = w.server()
 	return w
@@ -264,30 +268,35 @@ func (w *world) target() string {
 	return fmt.Sprintf("postgres://copier:copier@127.0.0.1:%d/postgres?sslmode=verify-full&sslrootcert=%s", running.port, running.authority)
 }
 
+// reader is the address of production, over TCP.
+func (w *world) reader() string {
+	return fmt.Sprintf("postgres://reader:reader@127.0.0.1:%d/%s?sslmode=verify-full&sslrootcert=%s", running.source, w.database, running.authority)
+}
+
+// place writes a file that the estate names.
+func (w *world) place(name, content string) string {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	w.must(os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
 // declare reads the estate anew, with the plan and the section as they are.
 func (w *world) declare() {
 	w.t.Helper()
-	if w.dir == "" {
-		w.dir = w.t.TempDir()
-	}
-	place := func(name, content string) string {
-		path := filepath.Join(w.dir, name)
-		w.must(os.WriteFile(path, []byte(content), 0o600))
-		return path
-	}
 	source := `company: {name: Test, country: BE, languages: [fr], time_zone: UTC, contact: a@company.example}
 databases:
   - name: production
-    url: file:` + place("url", running.main.DSN("reader", w.database)) + `
+    url: file:` + w.place("url", running.main.DSN("reader", w.database)) + `
     database: ` + w.database + `
     system: "` + strconv.FormatUint(running.main.SystemIdentifier(), 10) + `"
     environment: production
     customer_data: true
     anonymised:
       plan: file:anonymise.yaml
-      reader: file:` + place("reader", running.main.DSN("reader", w.database)) + `
-      target: file:` + place("target", w.target()) + `
-      issuer: file:` + place("issuer", running.copies.DSN("issuer", "postgres")) + `
+      reader: file:` + w.place("reader", w.reader()) + `
+      target: file:` + w.place("target", w.target()) + `
+      issuer: file:` + w.place("issuer", running.copies.DSN("issuer", "postgres")) + `
       system: "` + strconv.FormatUint(running.copies.SystemIdentifier(), 10) + `"
       name: ` + w.name + `
       developers: [dev_` + w.name + `]

@@ -8,7 +8,8 @@
 //     configured, compared with what is read from the running system, and compared with what
 //     a contract froze. Names that hold digits ("SAML 2.0") are on a short list.
 //   - A sentence quotes parameters only, so that what is announced can always be read, proof
-//     or not. A method may also quote the facts that its measure declares.
+//     or not. A method may also quote the facts that its measure declares. Either may choose
+//     between two words by such a fact: the stronger one is said while it is proven.
 //   - All languages quote the same figures: no promise exists in one language only.
 //   - No sentence hedges or boasts (see style.go).
 //

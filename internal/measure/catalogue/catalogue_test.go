@@ -160,13 +160,14 @@ func TestEveryValueIsQuoted(t *testing.T) {
 				quoted[name] = true
 			}
 			for _, f := range m.Facts {
-				if !slices.Contains(w.Method.Names(), f) {
+				chooses := slices.ContainsFunc(w.Sentence, func(s Segment) bool { return s.Chooses() && s.Name == f })
+				if !chooses && !slices.Contains(w.Method.Names(), f) {
 					t.Errorf("%s: the method of %s does not quote its fact %s", lang, m.ID, f)
 				}
 			}
-			for _, name := range w.Sentence.Names() {
-				if _, ok := c.Parameters[name]; !ok {
-					t.Errorf("%s: the sentence of %s quotes %s, which has no announced value", lang, m.ID, name)
+			for _, s := range w.Sentence {
+				if _, ok := c.Parameters[s.Name]; s.Placeholder() && !s.Chooses() && !ok {
+					t.Errorf("%s: the sentence of %s quotes %s, which has no announced value", lang, m.ID, s.Name)
 				}
 			}
 		}
@@ -186,6 +187,10 @@ func TestFactsOfTheChecksThatExist(t *testing.T) {
 		"SEG-2": {"isolation.live.checks"},
 		"SEG-3": {"hosting.dedicated", "hosting.places"},
 		"SEG-5": {"access.developers.examined", "access.developers.roles"},
+		"SEG-6": {"anonymise.copied.anonymised", "anonymise.copied.examined", "anonymise.copied.oldest"},
+		"SEG-7": {"anonymise.available.anonymised", "anonymise.available.roles", "anonymise.available.tables"},
+		"SEG-8": {"anonymise.unattended.anonymised", "anonymise.unattended.published"},
+		"ANO-1": {"anonymise.persons.scanned", "anonymise.persons.canaries", "anonymise.persons.smallest"},
 		"CLS-1": {"access.labels.examined", "access.labels.columns", "register.assets.labelled"},
 		"NET-1": {"access.network.examined", "reach.examined", "reach.refused"},
 		"PHY-3": {"register.office.examined", "register.office.sites"},
@@ -297,7 +302,8 @@ func TestStyleOfTheFiles(t *testing.T) {
 }
 
 // TestAnonymisedIsSaidUnderItsCondition: data is called anonymised only where publication
-// depends on the re-identification check.
+// depends on the re-identification check, and, but for ANO-1, whose own condition it is, only while
+// that is proven; else it is called pseudonymised.
 func TestAnonymisedIsSaidUnderItsCondition(t *testing.T) {
 	c := load(t)
 	for lang, check := range map[string]string{"fr": "réidentification", "en": "re-identification"} {
@@ -309,6 +315,16 @@ func TestAnonymisedIsSaidUnderItsCondition(t *testing.T) {
 				if !strings.Contains(w.Method.String(), check) {
 					t.Errorf("%s: %s says anonymised and its method does not name the check of re-identification", lang, m.ID)
 				}
+			}
+			plain := w.Title
+			for _, s := range slices.Concat(w.Sentence, w.Method) {
+				plain += s.Text
+				if strings.Contains(s.Else, "anonymis") || strings.Contains(s.Proven, "anonymis") && "pseud"+strings.TrimPrefix(s.Proven, "an") != s.Else {
+					t.Errorf("%s: %s chooses between %q and %q", lang, m.ID, s.Proven, s.Else)
+				}
+			}
+			if m.ID != "ANO-1" && strings.Contains(strings.ToLower(plain), "anonymis") {
+				t.Errorf("%s: %s says anonymised whether it is proven or not", lang, m.ID)
 			}
 		}
 		if said == 0 {

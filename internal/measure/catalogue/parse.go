@@ -413,11 +413,11 @@ func (c *Catalogue) readMeasureWords(r *reader, lang string, m Measure, p pair) 
 	}
 	if f["sentence"] != nil {
 		w.Sentence = r.text(lang, f["sentence"], "the sentence of "+m.ID)
-		c.resolve(r, f["sentence"].Line, "the sentence of "+m.ID, w.Sentence, nil)
+		c.resolve(r, f["sentence"].Line, "the sentence of "+m.ID, w.Sentence, nil, m.Facts)
 	}
 	if f["method"] != nil {
 		w.Method = r.text(lang, f["method"], "the method of "+m.ID)
-		c.resolve(r, f["method"].Line, "the method of "+m.ID, w.Method, m.Facts)
+		c.resolve(r, f["method"].Line, "the method of "+m.ID, w.Method, m.Facts, m.Facts)
 	}
 	return w
 }
@@ -459,14 +459,19 @@ func (r *reader) text(lang string, n *yaml.Node, what string) Text {
 	return t
 }
 
-// resolve holds the placeholders of a text to what has a value.
-func (c *Catalogue) resolve(r *reader, line int, what string, t Text, facts []string) {
+// resolve holds the placeholders of a text to what has a value. What only chooses words by a fact needs none: it always says
+// something.
+func (c *Catalogue) resolve(r *reader, line int, what string, t Text, facts, choosing []string) {
 	for _, s := range t {
 		if !s.Placeholder() {
 			continue
 		}
 		p, isParameter := c.Parameters[s.Name]
 		switch {
+		case s.Chooses():
+			if !slices.Contains(choosing, s.Name) {
+				r.fail(line, "catalogue.placeholder", what+" chooses words by {"+s.Name+"}, which is no fact of the measure", "Declare it under the facts of the measure in measures.yaml.")
+			}
 		case !isParameter && !slices.Contains(facts, s.Name):
 			fix := "Declare it under parameters in measures.yaml."
 			if facts != nil {

@@ -31,13 +31,15 @@ func banned(lang string) []string {
 	return nil
 }
 
-// plain is a text as it will roughly read: a letter stands for each value.
+// plain is a text as it will roughly read: a letter stands for each value, and of a choice both words are there.
 func (t Text) plain() string {
 	var b strings.Builder
 	for _, s := range t {
 		switch {
 		case !s.Placeholder():
 			b.WriteString(s.Text)
+		case s.Chooses():
+			b.WriteString(s.Proven + " " + s.Else)
 		case s.One == "":
 			b.WriteString("x")
 		default:

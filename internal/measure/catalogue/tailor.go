@@ -347,7 +347,7 @@ func (w *fitting) replace(at string, m Measure, field string, a Adjustment, word
 			}
 		}
 		w.reader.at = at + "." + lang
-		w.out.resolve(w.reader, w.t.lines[w.reader.at], what+" ("+lang+")", text, facts)
+		w.out.resolve(w.reader, w.t.lines[w.reader.at], what+" ("+lang+")", text, facts, m.Facts)
 		w.reader.at = ""
 		if !missing {
 			*of(&into) = text
@@ -445,7 +445,7 @@ func (w *fitting) own(o OwnMeasure) {
 				return
 			}
 			w.reader.at = at + "." + field + "." + lang
-			w.out.resolve(w.reader, w.t.lines[w.reader.at], "the "+field+" of "+o.ID+" ("+lang+")", text, facts)
+			w.out.resolve(w.reader, w.t.lines[w.reader.at], "the "+field+" of "+o.ID+" ("+lang+")", text, facts, o.Facts)
 			w.reader.at = ""
 			*into.to = text
 		}

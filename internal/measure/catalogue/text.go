@@ -14,16 +14,23 @@ type Text []Segment
 
 // Segment is a piece of a Text: either literal (Text set, the rest empty) or a placeholder
 // (Name set). One and Many are the noun that follows a count; both are empty in a
-// placeholder without a noun. French counts 0 and 1 as singular, English only 1.
+// placeholder without a noun. French counts 0 and 1 as singular, English only 1. Proven and
+// Else are words of which one is chosen by a fact that is true or not: Proven while evidence
+// says so, Else whenever it does not, evidence or none.
 type Segment struct {
-	Text string
-	Name string
-	One  string
-	Many string
+	Text   string
+	Name   string
+	One    string
+	Many   string
+	Proven string
+	Else   string
 }
 
 // Placeholder reports whether the segment is filled in.
 func (s Segment) Placeholder() bool { return s.Name != "" }
+
+// Chooses reports whether the segment is a choice of words.
+func (s Segment) Chooses() bool { return s.Proven != "" }
 
 // Names returns the names of the placeholders, in order of first appearance.
 func (t Text) Names() []string {
@@ -45,6 +52,8 @@ func (t Text) String() string {
 		switch {
 		case !s.Placeholder():
 			b.WriteString(s.Text)
+		case s.Chooses():
+			b.WriteString("{" + s.Name + "?" + s.Proven + "|" + s.Else + "}")
 		case s.One == "":
 			b.WriteString("{" + s.Name + "}")
 		default:
@@ -62,12 +71,13 @@ var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$`)
 // ParseText reads a text with placeholders:
 //
 //	text        = { literal | placeholder }
-//	placeholder = "{" name "}" | "{" name "|" singular "|" plural "}"
+//	placeholder = "{" name "}" | "{" name "|" singular "|" plural "}" | "{" name "?" words "|" words "}"
 //	name        = word { "." word }, of small letters, digits and "_"
 //
 // Nothing else is special and there is no escape: a brace or, inside a placeholder, a bar
-// always means this. Line breaks, control and invisible characters are refused, because what
-// is signed must be what is read; so are texts over 4,000 bytes, which are no sentence.
+// always means this, and so does a question mark before the first bar. Line breaks, control and
+// invisible characters are refused, because what is signed must be what is read; so are texts
+// over 4,000 bytes, which are no sentence.
 func ParseText(s string) (Text, error) {
 	t, f := parseText(s)
 	if f != nil {
@@ -120,8 +130,15 @@ func parseText(s string) (Text, *flaw) {
 }
 
 func placeholder(s string) (Segment, *flaw) {
-	const fix = "Write {name} or {name|singular|plural}."
+	const fix = "Write {name}, {name|singular|plural} or {name?words while it is proven|other words}."
+	name, choice, chooses := strings.Cut(s, "?")
+	if chooses = chooses && !strings.Contains(name, "|"); chooses {
+		s = name + "|" + choice
+	}
 	parts := strings.Split(s, "|")
+	if chooses && len(parts) != 3 {
+		return Segment{}, &flaw{"catalogue.text_placeholder", "a choice of words does not have two parts", fix}
+	}
 	if len(parts) != 1 && len(parts) != 3 {
 		return Segment{}, &flaw{"catalogue.text_placeholder", "a placeholder has the wrong number of parts", fix}
 	}
@@ -136,7 +153,11 @@ func placeholder(s string) (Segment, *flaw) {
 					"Write {name|singular|plural}; the space after the number is added for you."}
 			}
 		}
-		p.One, p.Many = parts[1], parts[2]
+		if chooses {
+			p.Proven, p.Else = parts[1], parts[2]
+		} else {
+			p.One, p.Many = parts[1], parts[2]
+		}
 	}
 	return p, nil
 }

@@ -20,6 +20,9 @@ func TestParseText(t *testing.T) {
 		"Sur {n|suite de chiffrement|suites de chiffrement}.": {
 			{Text: "Sur "}, {Name: "n", One: "suite de chiffrement", Many: "suites de chiffrement"}, {Text: "."}},
 		"A bar | outside is a bar.": {{Text: "A bar | outside is a bar."}},
+		"Une base {a.b?anonymisée|pseudonymisée}.": {
+			{Text: "Une base "}, {Name: "a.b", Proven: "anonymisée", Else: "pseudonymisée"}, {Text: "."}},
+		"Who knows {n|one?|many?}?": {{Text: "Who knows "}, {Name: "n", One: "one?", Many: "many?"}, {Text: "?"}},
 	} {
 		got, err := ParseText(in)
 		if err != nil {
@@ -61,6 +64,12 @@ func TestParseTextRefuses(t *testing.T) {
 		"{|one|many}":             "catalogue.text_name",
 		"{a|one}":                 "catalogue.text_placeholder",
 		"{a|one|two|many}":        "catalogue.text_placeholder",
+		"{a?}":                    "catalogue.text_placeholder",
+		"{a?one}":                 "catalogue.text_placeholder",
+		"{a?one|two|three}":       "catalogue.text_placeholder",
+		"{a?|two}":                "catalogue.text_noun",
+		"{a? one|two}":            "catalogue.text_noun",
+		"{?one|two}":              "catalogue.text_name",
 		"{a||many}":               "catalogue.text_noun",
 		"{a|one|}":                "catalogue.text_noun",
 		"{a| one|many}":           "catalogue.text_noun",

@@ -207,6 +207,8 @@ func filled(p *ui.Printer, text catalogue.Text, figures map[string]measure.Fact)
 		switch {
 		case !s.Placeholder():
 			b.WriteString(s.Text)
+		case s.Chooses():
+			b.WriteString(measure.Chosen(s, fact))
 		case !known:
 			b.WriteString("…")
 		case s.One != "":

@@ -19,6 +19,10 @@ func Fill(p *ui.Printer, text catalogue.Text, figures, facts map[string]measure.
 			out += s.Text
 			continue
 		}
+		if s.Chooses() {
+			out += measure.Chosen(s, facts[s.Name])
+			continue
+		}
 		f, ok := figures[s.Name]
 		if !ok {
 			f, ok = facts[s.Name]
