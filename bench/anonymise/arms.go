@@ -123,8 +123,10 @@ func (j *job) pipe(ctx context.Context) error {
 	}
 	defer func() { _ = source.Close(context.WithoutCancel(ctx)) }()
 	const pages = 8192
-	rows, err := source.Query(ctx, `SELECT format('COPY (SELECT * FROM %s WHERE ctid >= ''(%s,0)'' AND ctid < ''(%s,0)'') TO STDOUT (FORMAT binary)', c.oid::regclass, p, p + $1), format('COPY %s FROM STDIN (FORMAT binary)', c.oid::regclass)
-FROM pg_class c, generate_series(0, pg_relation_size(c.oid) / 8192, $1) AS p WHERE c.relkind = 'r' AND c.relnamespace = 'shop'::regnamespace ORDER BY relpages DESC, p`, pages)
+	rows, err := source.Query(ctx, `SELECT format('COPY (SELECT %s FROM %s WHERE ctid >= ''(%s,0)'' AND ctid < ''(%s,0)'') TO STDOUT (FORMAT binary)', a.names, c.oid::regclass, p, p + $1), format('COPY %s (%s) FROM STDIN (FORMAT binary)', c.oid::regclass, a.names)
+FROM pg_class c, LATERAL (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) AS names FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '') a,
+	generate_series(0, pg_relation_size(c.oid) / 8192, $1) AS p
+WHERE c.relkind = 'r' AND c.relnamespace = 'shop'::regnamespace ORDER BY relpages DESC, p`, pages)
 	if err != nil {
 		return err
 	}

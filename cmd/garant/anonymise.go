@@ -25,6 +25,7 @@ import (
 type anonymiseCmd struct {
 	Plan     anonymisePlanCmd     `cmd:"" help:"Propose what becomes of every column in a copy, or say what a migration needs; changes nothing in the database."`
 	Run      anonymiseRunCmd      `cmd:"" help:"Copy a database so that nobody is in it, prove it, and serve it under its name."`
+	Pull     anonymisePullCmd     `cmd:"" help:"Fill a database of your own with the published copy, or with a part of it in which all references hold."`
 	Scan     anonymiseScanCmd     `cmd:"" help:"Look for the source's values in a copy, whoever made it; changes nothing."`
 	List     anonymiseListCmd     `cmd:"" help:"List the databases of a copy: served, before, in the making."`
 	Rollback anonymiseRollbackCmd `cmd:"" help:"Serve the copy before again."`

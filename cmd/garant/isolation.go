@@ -22,6 +22,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 type isolationCmd struct {
@@ -230,7 +231,7 @@ func readKey(written string) (*manifest.Key, error) {
 	}
 	i := strings.LastIndex(written, ".")
 	k := &manifest.Key{Table: written[:i], Column: strings.Trim(written[i+1:], `"`)}
-	if _, _, ok := manifest.Split(k.Table); !ok {
+	if _, _, ok := sqlname.Split(k.Table); !ok {
 		return nil, errs.New(errs.Invalid, "isolation.key", "This is not the name of a column with its table and schema.").
 			WithFix(`Write --key customer.organisation.id; names with capitals in double quotes: '"public"."Tenant".id'.`)
 	}

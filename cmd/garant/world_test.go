@@ -71,6 +71,23 @@ func worlds(t *testing.T) map[string]func(*testscript.TestScript, bool, []string
 			ts.Setenv("SHOP_DATABASE", conn.Config().Database)
 			ts.Check(conn.Close(context.Background()))
 		},
+		// copy publishes a copy of what the statements of a file make, as garant anonymise run leaves it, and says in the environment how to reach it and a database
+		// that could be made for a developer.
+		"copy": func(ts *testscript.TestScript, _ bool, args []string) {
+			conn, address := postgres(t, ts)
+			for _, sql := range []string{`CREATE DATABASE shop_dev`, `COMMENT ON DATABASE shop_dev IS '{"garant": "copy", "run": "0123456789ab", "name": "shop_dev", "began": "2026-11-27T06:00:00Z", "proof": "passed"}'`} {
+				_, err := conn.Exec(context.Background(), sql)
+				ts.Check(err)
+			}
+			ts.Setenv("COPY_URL", strings.Replace(address, "/postgres?", "/shop_dev?", 1))
+			ts.Setenv("MINE_URL", strings.Replace(address, "/postgres?", "/mine?", 1))
+			ts.Setenv("OTHER_URL", address)
+			shop, err := pgx.Connect(context.Background(), ts.Getenv("COPY_URL"))
+			ts.Check(err)
+			_, err = shop.Exec(context.Background(), ts.ReadFile(args[0]))
+			ts.Check(err)
+			ts.Check(shop.Close(context.Background()))
+		},
 	}
 }
 

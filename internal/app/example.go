@@ -232,10 +232,11 @@ func (d *Demo) showArena(ctx context.Context, staff map[string]actor.Actor, appl
 // agree confirms what the example itself takes back or widens from one start to the next: its arena, the logins that read
 // for Garant, and how the developers' copy is made. What else waits for a second person waits on.
 func (d *Demo) agree(ctx context.Context, second actor.Actor, applied Applied) error {
-	of := "databases." + guardedDatabase + "."
-	notes := map[string]string{
-		"checks.arena": "L’arène est fermée.", of + "readers": reads, of + "privileged": reads, of + "tenancy.manifest": reads,
-		of + "anonymised.plan": copies, of + "anonymised.place": copies,
+	notes := map[string]string{"checks.arena": "L’arène est fermée."}
+	for _, database := range []string{guardedDatabase, demo.OwnName} {
+		of := "databases." + database + "."
+		notes[of+"readers"], notes[of+"privileged"], notes[of+"tenancy.manifest"] = reads, reads, reads
+		notes[of+"anonymised.plan"], notes[of+"anonymised.place"] = copies, copies
 	}
 	note := ""
 	for _, r := range applied.Reductions {

@@ -87,6 +87,7 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 	g.Owners.AddAPI(api)
 	g.Registers.AddAPI(api)
 	g.Tenancy.AddAPI(api)
+	g.Copies.AddAPI(api)
 	residence.AddAPI(api, actor.MintTokens, g.DB, g.tenantKey)
 	g.Importer().AddAPI(api)
 	g.Statements().AddAPI(api)

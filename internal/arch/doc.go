@@ -14,7 +14,7 @@
 //	annex, demo, discover, engine/*, witness   (none imports another)
 //	measure
 //	mail
-//	web, job
+//	web, job, strictyaml
 //	directory, document, estate
 //	audit
 //	token

@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"internal/annex", "internal/demo", "internal/discover", "internal/engine", "internal/witness"},
 	{"internal/measure"},
 	{"internal/mail"},
-	{"internal/web", "internal/job"},
+	{"internal/web", "internal/job", "internal/strictyaml"},
 	{"internal/directory", "internal/document", "internal/estate"},
 	{"internal/audit"},
 	{"internal/token"},

@@ -273,9 +273,9 @@ func (a *Anonymise) lookAtCopied(ctx context.Context, l *look) {
 	if l.now.Sub(l.began()) <= l.d.Anonymised.MaxAge {
 		return
 	}
-	l.add(TooOld, "at most "+estate.FormatDuration(l.d.Anonymised.MaxAge), "older, from run "+l.served.Run)
+	l.add(OldCopy, "at most "+estate.FormatDuration(l.d.Anonymised.MaxAge), "older, from run "+l.served.Run)
 	if _, pending, err := a.copied(ctx, l.d.Name); err == nil && pending {
-		l.add(Waits, "a second person’s word", "none yet on the changed plan or place")
+		l.add(PlanWaits, "a second person’s word", "none yet on the changed plan or place")
 	}
 }
 

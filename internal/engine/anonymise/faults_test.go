@@ -207,8 +207,8 @@ func (w *world) copiedFaults() []measuretest.Fault {
 		}),
 		w.foreign(),
 		w.here("a run of which something else is known", measure.Fail, Foreign, `UPDATE anonymise.run SET proof = 'x' || proof`, `UPDATE anonymise.run SET proof = substr(proof, 2)`),
-		w.fault("older than agreed", measure.Fail, TooOld, func() { w.ahead += 2 * time.Hour }, func() { w.ahead -= 2 * time.Hour }),
-		w.fault("a change of the plan that waits", measure.Fail, Waits, func() {
+		w.fault("older than agreed", measure.Fail, OldCopy, func() { w.ahead += 2 * time.Hour }, func() { w.ahead -= 2 * time.Hour }),
+		w.fault("a change of the plan that waits", measure.Fail, PlanWaits, func() {
 			w.pending = []estate.Reduction{{Key: "databases.production.anonymised.plan"}}
 			w.ahead += 2 * time.Hour
 			before, err := lastRun(context.Background(), w.db.Pool(pg.Staff), "production")

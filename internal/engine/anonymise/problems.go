@@ -21,8 +21,8 @@ const (
 	SameCluster   Problem = "anonymise.same_cluster"
 	NoCopy        Problem = "anonymise.nothing_served"
 	Foreign       Problem = "anonymise.foreign_copy" // not made by a run, or not by one that Garant knows
-	TooOld        Problem = "anonymise.too_old"
-	Waits         Problem = "anonymise.waits"          // for a second person
+	OldCopy       Problem = "anonymise.too_old"
+	PlanWaits     Problem = "anonymise.waits"          // for a second person
 	NotUnderstood Problem = "anonymise.not_understood" // a table, a column, a path, by the plan
 	StoppedRun    Problem = "anonymise.stopped"
 	Leaked        Problem = "anonymise.leaked"
@@ -57,7 +57,7 @@ func blind() []Problem {
 
 func faulty() []Problem {
 	return []Problem{
-		SameCluster, NoCopy, Foreign, TooOld, Waits, NotUnderstood, StoppedRun, Leaked, NotProven, NoCredential, ShutOut, Unreadable, Mighty, Others, SourceOpen, SourceRole, Bridge, ByHand, Renamed,
+		SameCluster, NoCopy, Foreign, OldCopy, PlanWaits, NotUnderstood, StoppedRun, Leaked, NotProven, NoCredential, ShutOut, Unreadable, Mighty, Others, SourceOpen, SourceRole, Bridge, ByHand, Renamed,
 		NoReport, NotMeasured, Recognisable, Linkable, BadPlan, Unclassified, Contradicted, PlanWrong,
 	}
 }

@@ -209,6 +209,7 @@ type Column struct {
 // Cell is a cell of a table: everything that is set is shown, in the order of the fields.
 type Cell struct {
 	State  State
+	Pill   Pill // a state in words of the page's own
 	Strong string
 	Text   string
 	Code   string

@@ -39,6 +39,9 @@ func (p *Page) cell(c Cell) cellView {
 		pill := p.Printer.Pill(c.State)
 		v.Pill = &pill
 	}
+	if c.Pill.Label != "" {
+		v.Pill = &c.Pill
+	}
 	if c.Kind != "" {
 		v.Chip = p.Printer.KindName(c.Kind)
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // A Name names a relation.
@@ -17,55 +19,13 @@ func (n Name) Compare(m Name) int {
 	return cmp.Or(strings.Compare(n.Schema, m.Schema), strings.Compare(n.Table, m.Table))
 }
 
-// Quote writes an identifier for people: in double quotes when it has capitals, blanks or other characters. Of keywords it does not know; SQL quotes all.
-func Quote(name string) string {
-	if plain(name) {
-		return name
-	}
-	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-}
-
-func plain(name string) bool {
-	for i, c := range []byte(name) {
-		if (c < 'a' || c > 'z') && c != '_' && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return name != ""
-}
+// Quote writes an identifier for people, as in String.
+func Quote(name string) string { return sqlname.Shown(name) }
 
 // ParseName reads what String writes.
-func ParseName(s string) (Name, bool) {
-	var n Name
-	schema, rest, ok := cutIdentifier(s)
-	if !ok || !strings.HasPrefix(rest, ".") {
-		return n, false
-	}
-	table, rest, ok := cutIdentifier(rest[1:])
-	return Name{schema, table}, ok && rest == ""
-}
-
-func cutIdentifier(s string) (name, rest string, ok bool) {
-	if !strings.HasPrefix(s, `"`) {
-		end := strings.IndexByte(s, '.')
-		if end < 0 {
-			end = len(s)
-		}
-		return s[:end], s[end:], plain(s[:end])
-	}
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch {
-		case s[i] != '"':
-			b.WriteByte(s[i])
-		case i+1 < len(s) && s[i+1] == '"':
-			b.WriteByte('"')
-			i++
-		default:
-			return b.String(), s[i+1:], b.Len() > 0
-		}
-	}
-	return "", "", false
+func ParseName(s string) (n Name, ok bool) {
+	n.Schema, n.Table, ok = sqlname.Split(s)
+	return n, ok
 }
 
 // A Table is a table or a leaf partition that holds rows, or, in Database.Partitioned, a partitioned table.

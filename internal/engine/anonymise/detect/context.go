@@ -91,6 +91,21 @@ type context struct {
 	lives   bool                     // a column beside is a part of an address
 }
 
+// Names are the names of a table's columns, read once for all of them.
+type Names struct {
+	names  []string
+	senses []sense
+}
+
+// NamesOf reads the names of a table's columns.
+func NamesOf(columns []string) *Names {
+	n := &Names{names: columns, senses: make([]sense, len(columns))}
+	for i, name := range columns {
+		n.senses[i] = read(split(name))
+	}
+	return n
+}
+
 func contextOf(c *Column) context {
 	ctx := context{beside: map[personal.Kind]string{}}
 	for _, w := range split(c.Schema) {
@@ -122,11 +137,15 @@ func contextOf(c *Column) context {
 			ctx.table, ctx.word = s, joined
 		}
 	}
-	for _, name := range c.TableColumns {
+	beside := c.Beside
+	if beside == nil {
+		beside = NamesOf(c.TableColumns)
+	}
+	for i, name := range beside.names {
 		if name == c.Name {
 			continue
 		}
-		m := read(split(name))
+		m := beside.senses[i]
 		if m.known && !m.weak && !m.silent && m.kind != personal.None {
 			if _, ok := ctx.beside[m.kind]; !ok {
 				ctx.beside[m.kind] = name

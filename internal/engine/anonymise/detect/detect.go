@@ -14,6 +14,7 @@ type Column struct {
 	Checks              []string // expressions of its check constraints
 	Enum                []string // labels, where the type is an enumeration
 	References          string   // table.column that a foreign key of this column alone leads to
+	Beside              *Names   // TableColumns, read beforehand for all columns of a table; nil: they are read here
 	TableColumns        []string // names of the table's columns: "name" beside "email" is a person's, beside "sku" a product's
 	Unique              bool
 	Samples             []string // values in text form, without NULL; none where there is no data to look at

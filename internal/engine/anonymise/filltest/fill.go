@@ -20,6 +20,7 @@ type Options struct {
 	Seed   uint64
 	Rows   int // of each table; 0: 100
 	People int // who are in them; 0: as many as rows
+	Hide   int // in one of so many columns of text whose names promise nobody, every second row speaks of somebody; 0: in none
 }
 
 // A Planted value leads to somebody.

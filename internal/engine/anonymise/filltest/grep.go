@@ -24,9 +24,9 @@ func Dump(ctx context.Context, binDir, dsn, file string) error {
 
 // Grep returns which of the values stand in a file, whatever their case, as grep -F -i finds them.
 func Grep(ctx context.Context, file string, values []string) ([]string, error) {
-	left := map[string]string{} // by what grep would print
+	left := map[string][]string{} // by what grep would print
 	for _, v := range values {
-		left[strings.ToLower(v)] = v
+		left[strings.ToLower(v)] = append(left[strings.ToLower(v)], v)
 	}
 	var found []string
 	for len(left) > 0 { // what stands within another value is only seen when that one is no longer looked for
@@ -52,7 +52,7 @@ func Grep(ctx context.Context, file string, values []string) ([]string, error) {
 		for line := range strings.Lines(string(out)) {
 			key := strings.ToLower(strings.TrimSuffix(line, "\n"))
 			if v, ok := left[key]; ok {
-				found = append(found, v)
+				found = append(found, v...)
 				delete(left, key)
 			}
 		}

@@ -62,7 +62,7 @@ func words(name string) string {
 func personTable(name string) bool {
 	all := strings.Split(words(name), "_")
 	last := strings.TrimSuffix(all[len(all)-1], "s")
-	for _, w := range strings.Fields("user person people customer client member contact employee staff actor patient author individu citizen subscriber participant candidate donor visitor student teacher guest expert instructeur administrateur gestionnaire klant lid mitarbeiter kunde") {
+	for _, w := range strings.Fields("user person people customer client member contact employee staff actor patient author individu citizen subscriber participant candidate donor visitor student teacher guest individual agent expert instructeur administrateur gestionnaire klant lid mitarbeiter kunde") {
 		if last == w {
 			return true
 		}

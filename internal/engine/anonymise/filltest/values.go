@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"regexp"
 	"slices"
 	"strconv"
@@ -82,12 +83,18 @@ func (t *try) scalar(c *catalog.Column) cell {
 		var planted []Planted
 		for _, f := range c.Fields {
 			v := t.scalar(&catalog.Column{Name: f.Name, Type: strings.Split(f.Type, "(")[0], NotNull: true})
-			planted = append(planted, v.planted...)
+			for _, p := range v.planted {
+				p.Column, p.Kind = c.Name, personal.Text
+				planted = append(planted, p)
+			}
 			parts = append(parts, `"`+strings.ReplaceAll(strings.ReplaceAll(strings.Trim(v.sql, "'"), "''", "'"), `"`, `""`)+`"`)
 		}
 		return cell{text("(" + strings.Join(parts, ",") + ")").sql, planted}
 	}
 	kind := t.meaning(t.table.Name.Table, c.Name)
+	if kind == personal.None && t.row%2 == 0 && t.attempt == 0 && t.hidden(c) {
+		kind = personal.Text
+	}
 	switch transform.FamilyOf(c.Type) {
 	case transform.Text:
 		return t.text(c, kind)
@@ -128,6 +135,16 @@ func (t *try) scalar(c *catalog.Column) cell {
 		return text(fmt.Sprintf("(%d.%04d,%d.%04d)", 2+t.rnd.IntN(4), t.rnd.IntN(10_000), 48+t.rnd.IntN(4), t.rnd.IntN(10_000)))
 	}
 	return t.other(c)
+}
+
+// hidden chooses columns that speak of somebody although their names do not say so.
+func (t *try) hidden(c *catalog.Column) bool {
+	if t.o.Hide == 0 || transform.FamilyOf(c.Type) != transform.Text || c.Length > 0 && c.Length < 100 || len(c.Checks) > 0 || c.Unique || c.Default != "" || slices.Contains(t.table.Key, c.Name) {
+		return false
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(t.table.Name.String() + c.Name))
+	return h.Sum32()%uint32(t.o.Hide) == 0 //nolint:gosec // small
 }
 
 // time runs with the rows, and within a row with its columns, so that what begins ends later.
@@ -268,8 +285,8 @@ func (t *try) mentioned(p *person) (out []string) {
 // harmless is a text that speaks of nobody.
 func (t *try) harmless(c *catalog.Column) string {
 	some := strings.Fields("blue green large small copper linen harbour meadow window ladder kettle marble timber basket lantern pepper")
-	word := some[t.rnd.IntN(len(some))]
 	w := words(c.Name)
+	word := some[t.rnd.IntN(len(some))] + w[len(w)-1:] + strconv.Itoa(len(w)) // what one column holds another one does not
 	switch {
 	case t.attempt > 3:
 		return []string{"a", "A", "0", "1", word, "{}", "/" + word, "https://app.example/" + word, "en", "EUR", "#ff0000"}[t.rnd.IntN(11)]

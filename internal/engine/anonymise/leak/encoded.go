@@ -133,11 +133,14 @@ func (s *Scanner) plain(b []byte, at int, c *context, done bool) {
 // without anything between may shift it by up to three characters.
 func (s *Scanner) base64(b []byte, at int, c *context, phases bool) bool {
 	var buf [12]byte
-	shift := 0
-	kind := sniff(appendBase64(buf[:0], b, 16))
+	shift, kind := 0, noise
+	if !phases || !hopeless(b) {
+		kind = sniff(appendBase64(buf[:0], b, 16))
+	}
 	for phases && kind == noise && shift < 3 && len(b) > minEncoded+shift {
-		shift++
-		kind = sniff(appendBase64(buf[:0], b[shift:], 16))
+		if shift++; !hopeless(b[shift:]) {
+			kind = sniff(appendBase64(buf[:0], b[shift:], 16))
+		}
 	}
 	if kind == noise {
 		if shift = 0; len(b) < certain {
@@ -242,6 +245,27 @@ func sniff(b []byte) looks {
 		i += n
 	}
 	return prose
+}
+
+// hopeless reports whether sniff will certainly find noise in a run of base64, by the first four bytes of it: most words and numbers are no base64.
+func hopeless(run []byte) bool {
+	if len(run) < 6 {
+		return false
+	}
+	x := uint64(sextets[run[0]])<<30 | uint64(sextets[run[1]])<<24 | uint64(sextets[run[2]])<<18 | uint64(sextets[run[3]])<<12 | uint64(sextets[run[4]])<<6 | uint64(sextets[run[5]])
+	b := [4]byte{byte(x >> 28), byte(x >> 20), byte(x >> 12), byte(x >> 4)}
+	if b[0] == 0 || b[1] == 0 || b[2] == 0 || b[3] == 0 || b[0] >= 0xfe || magic(b[:]) != 0 { // perhaps UTF-16, or compressed
+		return false
+	}
+	for i := 0; i < 4; i++ {
+		switch c := b[i]; {
+		case c < ' ' && c != '\n' && c != '\r' && c != '\t', c == 0x7f, c >= utf8.RuneSelf && c < 0xc2, c > 0xf4:
+			return true
+		case c >= utf8.RuneSelf:
+			return i < 3 && b[i+1]&0xc0 != 0x80 // what follows sniff decides
+		}
+	}
+	return false
 }
 
 // isUTF16 tells how many of a text's first bytes are its mark of byte order when it is UTF-16, by that mark or by every second byte being zero: 2 or 1 (none) with

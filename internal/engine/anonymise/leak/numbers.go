@@ -45,9 +45,24 @@ func (r *series) push(text []byte, w *seen.Word, gap int) {
 	r.at[r.n], r.figs[r.n] = start, int(w.Digits)
 	r.plus[r.n] = start > 0 && text[start-1] == '+' || start > 1 && text[start-1] == '(' && text[start-2] == '+' || start > 2 && string(text[start-3:start]) == "＋"
 	r.dot[r.n] = gap == 1 && text[start-1] == '.'
-	b := seen.AppendGlued(r.buf[from:from:len(r.buf)], text[start:w.End])
-	r.off[r.n+1] = from + len(b)
+	if word := text[start:w.End]; int(w.Len) == len(word) && isASCII(word) {
+		for i, c := range word {
+			r.buf[from+i] = c | 0x20 // small letters, and digits as they are
+		}
+		r.off[r.n+1] = from + len(word)
+	} else {
+		r.off[r.n+1] = from + len(seen.AppendGlued(r.buf[from:from:len(r.buf)], word))
+	}
 	r.n++
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // near reports whether what stands between two groups may stand within a number.

@@ -147,6 +147,7 @@ func (s *Scanner) hit(c *context, k seen.Key, kind personal.Kind, own bool, from
 	if !c.touches(from, to) {
 		return
 	}
+	s.noted++
 	if i, ok := s.planted[k]; ok {
 		s.found[i] = true
 		return
@@ -172,6 +173,7 @@ func (s *Scanner) hit(c *context, k seen.Key, kind personal.Kind, own bool, from
 }
 
 func (s *Scanner) skip(c *context, reason string) {
+	s.noted++
 	key := skipKey{c.field, reason}
 	p := s.skipped[key]
 	if p == nil {

@@ -2,6 +2,7 @@ package leak
 
 import (
 	"errors"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -74,7 +75,7 @@ func (s *Scan) Scanner() *Scanner {
 	sc := &Scanner{
 		set: s.set, prober: s.set.Prober(), limits: s.limits, planted: s.planted, found: make([]bool, len(s.canaries)),
 		hits: map[hitKey]*places{}, skipped: map[skipKey]*places{}, entities: map[string]string{}, schema: map[string]*Field{},
-		levels: make([]level, s.limits.Depth+2),
+		levels: make([]level, s.limits.Depth+2), seed: maphash.MakeSeed(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,6 +102,9 @@ type Scanner struct {
 
 	row      uint64
 	own      []ownKey
+	noted    int              // hits, weak ones and places that were not scanned, of all values
+	clean    [memory]recalled // short values in which nothing was found
+	seed     maphash.Seed
 	levels   []level
 	inflated int // of the value that is being scanned
 
@@ -150,6 +154,10 @@ func (s *Scanner) Own(kind personal.Kind, value []byte) {
 
 // Value scans a whole value in PostgreSQL's text form.
 func (s *Scanner) Value(f *Field, value []byte) {
+	if len(value) <= recallable && len(s.own) == 0 && f.Type != Bytea {
+		s.short(f, value)
+		return
+	}
 	s.Begin(f)
 	if f.Type != Bytea && len(value) <= piece {
 		s.bytes += int64(len(value))
@@ -158,6 +166,35 @@ func (s *Scanner) Value(f *Field, value []byte) {
 	}
 	s.Write(value)
 	s.End()
+}
+
+// Of short values the last are remembered in which there was nothing: many columns have the same few.
+const (
+	memory     = 256
+	recallable = 40
+)
+
+type recalled struct {
+	text [recallable]byte
+	size int8 // plus one, so that the zero value is none
+}
+
+// short scans a short value in a row with nothing of its own.
+func (s *Scanner) short(f *Field, value []byte) {
+	r := &s.clean[maphash.Bytes(s.seed, value)%memory]
+	if int(r.size) == len(value)+1 && string(r.text[:len(value)]) == string(value) {
+		s.values++
+		s.bytes += int64(len(value))
+		return
+	}
+	before := s.noted
+	s.Begin(f)
+	s.bytes += int64(len(value))
+	s.whole(value)
+	if s.noted == before {
+		r.size = int8(len(value) + 1) //nolint:gosec // short
+		copy(r.text[:], value)
+	}
 }
 
 // Begin begins a value of any length, which Write and End scan in bounded memory.

@@ -51,6 +51,7 @@ var samples = []struct {
 	{"names", Text, "Jeanne Fontaine"},
 	{"email", Text, "jeanne.fontaine.4711@copie.example"},
 	{"json", JSON, `{"id": 4711, "status": "open", "contact": {"name": "Jeanne Fontaine", "phone": "+32 475 00 47 11"}, "tags": ["nouveau", "urgent"], "amount": 1520.75, "at": "2026-03-01T10:20:30Z"}`},
+	{"event", JSON, `{"by": "jeanne.fontaine.k3m9x2abcd@mail.example.org", "ms": 417, "kind": "view", "path": "/dossiers/483920/decision", "tags": ["web", "v7"], "agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "status": 200, "request": "550e8400-e29b-41d4-a716-446655440000"}`},
 	{"numbers", Text, "2026-03-01 10:20:30.123456+00"},
 	{"uuid", Text, "550e8400-e29b-41d4-a716-446655440000"},
 	{"html", Text, strings.Repeat("<p>Le client a <b>t&eacute;l&eacute;phon&eacute;</b> ce matin.</p>\n<ul><li>dossier</li></ul>", 8)},

@@ -204,6 +204,7 @@ func (s *Scanner) judge(c *context, k seen.Key, e seen.Entry, strict bool, from,
 	}
 	if c.touches(from, to) {
 		s.weak++
+		s.noted++
 	}
 }
 

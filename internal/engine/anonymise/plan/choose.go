@@ -85,11 +85,11 @@ func candidates(k personal.Kind, f transform.Family, subject bool) []transform.S
 		}
 	case personal.Postcode, personal.Town:
 		if subject { // drawn for the person, it says nothing of where they live
-			out = append(out, args(transform.For(k).Name, map[string]any{"by": "subject"}))
+			out = append(out, args(defaults()[k].Name, map[string]any{"by": "subject"}))
 		}
-		out = append(out, transform.For(k))
+		out = append(out, defaults()[k])
 	case personal.Sex, personal.Special, personal.Text, personal.File:
-		out = []s{transform.For(k)}
+		out = []s{defaults()[k]}
 		switch {
 		case (k == personal.Text || k == personal.File) && f == transform.Text:
 			out = append(out, s{Name: "hash"})
@@ -98,7 +98,7 @@ func candidates(k personal.Kind, f transform.Family, subject bool) []transform.S
 		}
 		return append(out, s{Name: "suppress"})
 	default:
-		out = append(out, transform.For(k))
+		out = append(out, defaults()[k])
 	}
 	return append(out, s{Name: "hash"}, s{Name: "credential"}, s{Name: "suppress"})
 }

@@ -10,49 +10,53 @@ import (
 	"github.com/garant-project/garant/internal/engine/anonymise/names"
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
 	"github.com/garant-project/garant/internal/engine/anonymise/transform"
+	"github.com/garant-project/garant/internal/strictyaml"
 )
 
 // Load reads anonymise.yaml. name is what the file is called in mistakes. The error is an *estate.Problems.
 func Load(name string, source []byte) (Plan, error) {
-	r := &reader{file: name, specs: map[string]string{}}
+	r := &reader{Reader: strictyaml.NewReader(format(name)), specs: map[string]string{}}
 	p := r.plan(source)
-	if err := r.err(); err != nil {
+	if err := r.Err(); err != nil {
 		return Plan{}, err
 	}
 	p.sort()
 	return p, nil
 }
 
+// format is what anonymise.yaml is to the reader; name is what the file is called in mistakes.
+func format(name string) strictyaml.Format {
+	return strictyaml.Format{File: name, Begin: "anonymise: 1", Command: "garant anonymise plan", MiB: 32, Depth: 24, Text: 4000}
+}
+
 func (r *reader) plan(source []byte) Plan {
 	p := Plan{LargeObjects: NoRows}
-	root := r.document(source)
+	root := r.Document(source)
 	if root == nil {
 		return p
 	}
-	f := r.fields(root, "", "anonymise", "language", "country", "large_objects", "persons", "tables")
-	if v := r.required(root, f, "", "anonymise", "Begin the file with anonymise: 1."); v != nil && (v.Kind != yaml.ScalarNode || v.Value != "1") {
-		r.add(v, "anonymise", "This version of the plan is not known.", "Write anonymise: 1.")
-	}
+	f := r.Fields(root, "", "anonymise", "language", "country", "large_objects", "persons", "tables")
+	r.Version(root, f, "plan")
 	var languages []string
 	for _, l := range names.Languages() {
 		languages = append(languages, string(l))
 	}
-	p.Language = r.oneOf(r.required(root, f, "", "language", "Write "+listed(languages, "or")+"."), "language", languages...)
+	p.Language = r.OneOf(r.Required(root, f, "", "language", "Write "+strictyaml.Listed(languages, "or")+"."), "language", languages...)
 	if c := f["country"]; c != nil {
-		if p.Country = r.text(c, "country"); len(p.Country) != 2 || strings.ToUpper(p.Country) != p.Country {
-			r.add(c, "country", "This is not a country.", "Write two capitals, such as BE.")
+		if p.Country = r.Text(c, "country"); len(p.Country) != 2 || strings.ToUpper(p.Country) != p.Country {
+			r.Add(c, "country", "This is not a country.", "Write two capitals, such as BE.")
 		}
 	}
 	if o := f["large_objects"]; o != nil {
-		p.LargeObjects = Rows(r.oneOf(o, "large_objects", string(AllRows), string(NoRows)))
+		p.LargeObjects = Rows(r.OneOf(o, "large_objects", string(AllRows), string(NoRows)))
 	}
-	r.each(r.required(root, f, "", "tables", "Name every table; garant anonymise plan writes the list."), "tables", func(k, v *yaml.Node) {
+	r.Each(r.Required(root, f, "", "tables", "Name every table; garant anonymise plan writes the list."), "tables", func(k, v *yaml.Node) {
 		if t, ok := r.table(k, v); ok {
 			p.Tables = append(p.Tables, t)
 		}
 	})
 	p.sort()
-	r.each(f["persons"], "persons", func(k, v *yaml.Node) {
+	r.Each(f["persons"], "persons", func(k, v *yaml.Node) {
 		if i, ok := r.identity(k, v, &p); ok {
 			p.Persons = append(p.Persons, i)
 		}
@@ -68,7 +72,7 @@ func (r *reader) tableName(k *yaml.Node, at string) (catalog.Name, bool) {
 		if schema, table, cut := strings.Cut(k.Value, "."); cut && !strings.Contains(k.Value, `"`) {
 			fix = "PostgreSQL keeps capitals and other characters in double quotes only: write '" + catalog.Name{Schema: schema, Table: table}.String() + "'."
 		}
-		r.add(k, at, shown(k.Value)+" is not the name of a table with its schema.", fix)
+		r.Add(k, at, strictyaml.Shown(k.Value)+" is not the name of a table with its schema.", fix)
 	}
 	return n, ok
 }
@@ -80,18 +84,18 @@ func (r *reader) table(k, v *yaml.Node) (Table, bool) {
 	}
 	at := "tables." + n.String()
 	t := Table{Name: n, Rows: AllRows, Line: k.Line}
-	f := r.fields(v, at, "rows", "subject", "reason", "question", "columns")
+	f := r.Fields(v, at, "rows", "subject", "reason", "question", "columns")
 	if rows := f["rows"]; rows != nil {
-		t.Rows = Rows(r.oneOf(rows, at+".rows", string(AllRows), string(NoRows)))
+		t.Rows = Rows(r.OneOf(rows, at+".rows", string(AllRows), string(NoRows)))
 	}
-	t.Subject = r.optional(f["subject"], at+".subject")
-	t.Reason = r.optional(f["reason"], at+".reason")
-	t.Question = r.optional(f["question"], at+".question")
-	r.each(f["columns"], at+".columns", func(k, v *yaml.Node) {
+	t.Subject = r.Text(f["subject"], at+".subject")
+	t.Reason = r.Text(f["reason"], at+".reason")
+	t.Question = r.Text(f["question"], at+".question")
+	r.Each(f["columns"], at+".columns", func(k, v *yaml.Node) {
 		t.Columns = append(t.Columns, r.column(k, v, at+"."+catalog.Quote(k.Value)))
 	})
 	if t.Subject != "" && t.Column(t.Subject) == nil {
-		r.add(f["subject"], at+".subject", "The table's entry has no column "+shown(t.Subject)+".", "Name the column that tells which person a row speaks of, or remove the line.")
+		r.Add(f["subject"], at+".subject", "The table's entry has no column "+strictyaml.Shown(t.Subject)+".", "Name the column that tells which person a row speaks of, or remove the line.")
 	}
 	return t, true
 }
@@ -99,7 +103,7 @@ func (r *reader) table(k, v *yaml.Node) (Table, bool) {
 func (r *reader) column(k, v *yaml.Node, at string) Column {
 	c := Column{Name: k.Value, Class: personal.Harmless, Kind: personal.None, Line: k.Line}
 	if v.Kind == yaml.ScalarNode {
-		name, typ, _ := strings.Cut(r.text(v, at), " ")
+		name, typ, _ := strings.Cut(r.Text(v, at), " ")
 		c.Transform.Name, c.Type = name, typ
 		switch {
 		case name == "":
@@ -108,42 +112,42 @@ func (r *reader) column(k, v *yaml.Node, at string) Column {
 		}
 		return c
 	}
-	f, args := r.entry(v, at, "class", "kind", "transform", "type", "reason", "question")
+	f, args := r.Entry(v, at, "class", "kind", "transform", "type", "reason", "question")
 	if n := f["kind"]; n != nil {
-		if kind, err := personal.ParseKind(r.text(n, at+".kind")); err != nil {
-			r.add(n, at+".kind", "There is no such kind of personal data.", "Write "+kinds()+".")
+		if kind, err := personal.ParseKind(r.Text(n, at+".kind")); err != nil {
+			r.Add(n, at+".kind", "There is no such kind of personal data.", "Write "+kinds()+".")
 		} else {
 			c.Kind = kind
 		}
 	}
 	c.Class = c.Kind.Class()
 	if n := f["class"]; n != nil {
-		class, err := personal.ParseClass(r.text(n, at+".class"))
+		class, err := personal.ParseClass(r.Text(n, at+".class"))
 		if err != nil {
-			r.add(n, at+".class", "There is no such class.", "Write identifier, quasi_identifier, sensitive, free_text or harmless.")
+			r.Add(n, at+".class", "There is no such class.", "Write identifier, quasi_identifier, sensitive, free_text or harmless.")
 		}
 		c.Class = class
 	} else if f["kind"] == nil {
-		r.add(v, at+".class", "The key is missing.", "Write identifier, quasi_identifier, sensitive, free_text or harmless.")
+		r.Add(v, at+".class", "The key is missing.", "Write identifier, quasi_identifier, sensitive, free_text or harmless.")
 	}
-	c.Type = r.optional(f["type"], at+".type")
-	c.Reason = r.optional(f["reason"], at+".reason")
-	c.Question = r.optional(f["question"], at+".question")
+	c.Type = r.Text(f["type"], at+".type")
+	c.Reason = r.Text(f["reason"], at+".reason")
+	c.Question = r.Text(f["question"], at+".question")
 	c.Transform, c.Paths = r.spec(v, f, args, at, c.Type)
 	return c
 }
 
 // spec reads a transformer with the arguments beside it, and tries whether it takes them.
 func (r *reader) spec(v *yaml.Node, f map[string]*yaml.Node, args []*yaml.Node, at, typ string) (transform.Spec, []Path) {
-	n := r.required(v, f, at, "transform", "Name what replaces the value, such as email; keep leaves it as it is.")
+	n := r.Required(v, f, at, "transform", "Name what replaces the value, such as email; keep leaves it as it is.")
 	if n == nil {
 		return transform.Spec{}, nil
 	}
-	s := transform.Spec{Name: r.text(n, at+".transform")}
+	s := transform.Spec{Name: r.Text(n, at+".transform")}
 	if s.Name == "" || !r.describe(n, at+".transform", s.Name) {
 		return s, nil
 	}
-	before := len(r.found)
+	before := r.Mistakes()
 	var paths []Path
 	for i := 0; i+1 < len(args); i += 2 {
 		k, v := args[i], args[i+1]
@@ -155,8 +159,8 @@ func (r *reader) spec(v *yaml.Node, f map[string]*yaml.Node, args []*yaml.Node, 
 		}
 		if s.Name == "json" && (k.Value == documentArguments[0] || k.Value == documentArguments[1]) {
 			all := map[string]any{}
-			r.each(v, at+"."+k.Value, func(pk, pv *yaml.Node) {
-				spec, note := r.path(pk, pv, at+"."+shown(pk.Value))
+			r.Each(v, at+"."+k.Value, func(pk, pv *yaml.Node) {
+				spec, note := r.path(pk, pv, at+"."+strictyaml.Shown(pk.Value))
 				all[pk.Value] = spec
 				note.Keys = k.Value == documentArguments[1]
 				if note.Kind != impliedKind(spec.Name) || note.Reason != "" || note.Question != "" {
@@ -168,7 +172,7 @@ func (r *reader) spec(v *yaml.Node, f map[string]*yaml.Node, args []*yaml.Node, 
 		}
 		s.Args[k.Value] = r.value(v, at+"."+k.Value)
 	}
-	if len(r.found) == before {
+	if r.Mistakes() == before {
 		r.try(n, at, s, typ)
 	}
 	sortPaths(paths)
@@ -179,28 +183,28 @@ func (r *reader) spec(v *yaml.Node, f map[string]*yaml.Node, args []*yaml.Node, 
 func (r *reader) path(k, v *yaml.Node, at string) (transform.Spec, Path) {
 	note := Path{Path: k.Value, Line: k.Line}
 	if v.Kind == yaml.ScalarNode {
-		s := transform.Spec{Name: r.text(v, at)}
+		s := transform.Spec{Name: r.Text(v, at)}
 		if s.Name != "" {
 			r.describe(v, at, s.Name)
 		}
 		note.Kind = impliedKind(s.Name)
 		return s, note
 	}
-	f, args := r.entry(v, at, "kind", "transform", "reason", "question")
+	f, args := r.Entry(v, at, "kind", "transform", "reason", "question")
 	s, notes := r.spec(v, f, args, at, "")
 	for _, n := range notes {
-		r.add(&yaml.Node{Line: n.Line}, at, "A document within a document has no kinds, reasons and questions of its own.", "Write them beside the path of the document that holds it.")
+		r.AddAt(n.Line, at, "A document within a document has no kinds, reasons and questions of its own.", "Write them beside the path of the document that holds it.")
 	}
 	note.Kind = impliedKind(s.Name)
 	if n := f["kind"]; n != nil {
-		kind, err := personal.ParseKind(r.text(n, at+".kind"))
+		kind, err := personal.ParseKind(r.Text(n, at+".kind"))
 		if err != nil {
-			r.add(n, at+".kind", "There is no such kind of personal data.", "Write "+kinds()+".")
+			r.Add(n, at+".kind", "There is no such kind of personal data.", "Write "+kinds()+".")
 		}
 		note.Kind = kind
 	}
-	note.Reason = r.optional(f["reason"], at+".reason")
-	note.Question = r.optional(f["question"], at+".question")
+	note.Reason = r.Text(f["reason"], at+".reason")
+	note.Question = r.Text(f["question"], at+".question")
 	return s, note
 }
 
@@ -210,22 +214,22 @@ func (r *reader) identity(k, v *yaml.Node, p *Plan) (Identity, bool) {
 		return Identity{}, false
 	}
 	at := "persons." + n.String()
-	f := r.fields(v, at, "quasi", "sensitive", "k", "l", "small", "linked")
+	f := r.Fields(v, at, "quasi", "sensitive", "k", "l", "small", "linked")
 	i := Identity{Table: n, Line: k.Line}
-	i.Quasi = r.list(r.required(v, f, at, "quasi", "List the columns by which somebody could be found: [born, postcode, sex]."), at+".quasi")
+	i.Quasi = r.list(r.Required(v, f, at, "quasi", "List the columns by which somebody could be found: [born, postcode, sex]."), at+".quasi")
 	i.Sensitive = r.list(f["sensitive"], at+".sensitive")
-	i.K = r.count(r.required(v, f, at, "k", "Write how many rows must be alike at least: 5."), at+".k", 2)
+	i.K = r.count(r.Required(v, f, at, "k", "Write how many rows must be alike at least: 5."), at+".k", 2)
 	i.L = r.count(f["l"], at+".l", 2)
 	i.Small, i.Linked = r.part(f["small"], at+".small"), r.part(f["linked"], at+".linked")
 	t := p.Table(n)
 	if t == nil {
-		r.add(k, at, "The table is not among the tables.", "Add its entry there, or remove this one.")
+		r.Add(k, at, "The table is not among the tables.", "Add its entry there, or remove this one.")
 		return i, true
 	}
 	for _, list := range [][]string{i.Quasi, i.Sensitive} {
 		for _, name := range list {
 			if t.Column(name) == nil {
-				r.add(k, at, "The table's entry has no column "+shown(name)+".", "Name columns that are there.")
+				r.Add(k, at, "The table's entry has no column "+strictyaml.Shown(name)+".", "Name columns that are there.")
 			}
 		}
 	}
@@ -241,7 +245,7 @@ func (r *reader) describe(n *yaml.Node, at, name string) bool {
 	for _, d := range transform.Descriptions() {
 		all = append(all, d.Name)
 	}
-	r.add(n, at, "There is no transformer "+shown(name)+".", "Write "+listed(all, "or")+".")
+	r.Add(n, at, "There is no transformer "+strictyaml.Shown(name)+".", "Write "+strictyaml.Listed(all, "or")+".")
 	return false
 }
 
@@ -259,9 +263,9 @@ func (r *reader) takes(n *yaml.Node, at, transformer, argument string) bool {
 	}
 	fix := "Remove it: " + transformer + " takes no arguments."
 	if len(all) > 0 {
-		fix = "The arguments of " + transformer + " are " + listed(all, "and") + "."
+		fix = "The arguments of " + transformer + " are " + strictyaml.Listed(all, "and") + "."
 	}
-	r.add(n, at+"."+strings.Trim(shown(argument), `"`), "There is no such key here.", fix)
+	r.Add(n, at+"."+strings.Trim(strictyaml.Shown(argument), `"`), "There is no such key here.", fix)
 	return false
 }
 
@@ -270,7 +274,7 @@ func kinds() string {
 	for _, k := range personal.Kinds() {
 		all = append(all, string(k))
 	}
-	return listed(append(all, string(personal.None)), "or")
+	return strictyaml.Listed(append(all, string(personal.None)), "or")
 }
 
 // try makes a transformer with its arguments for types that it fits, as long as one takes them. What it makes is thrown away; programs are not started.
@@ -282,7 +286,7 @@ func (r *reader) try(n *yaml.Node, at string, s transform.Spec, typ string) {
 		r.specs[key] = text
 	}
 	if text != "" {
-		r.add(n, at, "The transformer cannot be made: "+text+".", "docs/anonymise-transformers.md says what it takes.")
+		r.Add(n, at, "The transformer cannot be made: "+text+".", "docs/anonymise-transformers.md says what it takes.")
 	}
 }
 

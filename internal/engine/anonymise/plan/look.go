@@ -8,13 +8,14 @@ import (
 	"github.com/garant-project/garant/internal/engine/anonymise/detect"
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
 	"github.com/garant-project/garant/internal/engine/anonymise/transform"
+	"github.com/garant-project/garant/internal/strictyaml"
 )
 
 // look says what a column holds.
-func look(t *catalog.Table, c *catalog.Column, names []string, samples []string) detect.Result {
+func look(t *catalog.Table, c *catalog.Column, beside *detect.Names, samples []string) detect.Result {
 	d := detect.Column{
 		Schema: t.Name.Schema, Table: t.Name.Table, Name: c.Name, Type: c.Type, Comment: c.Comment, Checks: c.Checks, Enum: c.Labels, References: references(t, c.Name),
-		TableColumns: names, Unique: c.Unique, Samples: samples,
+		Beside: beside, Unique: c.Unique, Samples: samples,
 	}
 	if d.Comment == "" && domain(c) { // a domain has a name of its own, which says as much as a comment
 		_, d.Comment, _ = strings.Cut(strings.TrimSuffix(c.Declared, "[]"), ".")
@@ -69,7 +70,7 @@ func ask(r *detect.Result) string {
 	for _, k := range r.Alternatives {
 		may = append(may, string(k))
 	}
-	return listed(may, "or") + "? " + because(r)
+	return strictyaml.Listed(may, "or") + "? " + because(r)
 }
 
 func because(r *detect.Result) string {

@@ -121,6 +121,10 @@ func (p *proposal) draft(t *catalog.Table) *draft {
 	for i, c := range t.Columns {
 		all[i] = c.Name
 	}
+	var beside *detect.Names
+	if !p.held {
+		beside = detect.NamesOf(all)
+	}
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		if c.Generated {
@@ -137,7 +141,7 @@ func (p *proposal) draft(t *catalog.Table) *draft {
 		d.entry.Columns = append(d.entry.Columns, entry)
 		var found detect.Result
 		if !p.held {
-			found = look(t, c, all, p.samples[t.Name][c.Name])
+			found = look(t, c, beside, p.samples[t.Name][c.Name])
 		}
 		d.results = append(d.results, found)
 		d.fixed = append(d.fixed, fixed)
@@ -194,14 +198,27 @@ func (p *proposal) subjects() {
 			}
 		}
 	}
-	// What refers to a person, or to what refers to one, speaks of persons.
+	// What refers to a person, or to what refers to one, speaks of persons. A list of places does not.
+	pointed := map[*draft]bool{}
+	for _, d := range p.tables {
+		for _, f := range d.src.Foreign {
+			if to := p.by[f.To]; to != d {
+				pointed[to] = true
+			}
+		}
+	}
 	for _, d := range p.tables {
 		d.about = d.person || d.entry.Subject != ""
+		var places []string
 		for i := range d.entry.Columns {
-			if k, sure := d.kindOf(i); sure && (k.Class() == personal.Identifier || k.Class() == personal.Quasi || k == personal.Special) {
+			k, sure := d.kindOf(i)
+			if k == personal.Town || k == personal.Postcode {
+				places = append(places, d.entry.Columns[i].Name)
+			} else if sure && (k.Class() == personal.Identifier || k.Class() == personal.Quasi || k == personal.Special) {
 				d.about = true
 			}
 		}
+		d.about = d.about || len(places) > 0 && !pointed[d] && !slices.ContainsFunc(d.src.Unique, func(set []string) bool { return slices.Contains(set, places[0]) })
 	}
 	for again := true; again; {
 		again = false
@@ -292,7 +309,7 @@ func (p *proposal) plan() Plan {
 func (p *proposal) persons() []Identity {
 	var out []Identity
 	for _, d := range p.tables {
-		if d.entry.Rows == NoRows {
+		if d.entry.Rows == NoRows || !d.about && p.old.identity(d.src.Name) == nil {
 			continue
 		}
 		i := Identity{Table: d.src.Name, K: 5}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -402,5 +403,50 @@ func TestPlanOfManyTables(t *testing.T) {
 	t.Logf("proposed in %s, all in %s, %d questions", proposed, time.Since(began), len(found))
 	if len(p.Tables) != tables {
 		t.Error(len(p.Tables))
+	}
+}
+
+// TestPlanSpeed reads, samples, proposes and checks a database of GARANT_TABLES tables.
+func TestPlanSpeed(t *testing.T) {
+	tables, err := strconv.Atoi(os.Getenv("GARANT_TABLES"))
+	if err != nil {
+		t.Skip("GARANT_TABLES says nothing")
+	}
+	s := newSource(t, "speed", fmt.Sprintf(`DO $$ BEGIN FOR i IN 1..%d LOOP
+	EXECUTE format('CREATE TABLE t%%1$s (id bigint PRIMARY KEY, up_id bigint, email text UNIQUE, first_name text, last_name text, phone text, label text, description text, status text NOT NULL, total numeric(9,2), created_at timestamptz, updated_at timestamptz,
+		birth_date date, iban text, data jsonb, kind_id integer, token text, url text, position integer, active boolean)', i);
+	EXECUTE format('INSERT INTO t%%1$s SELECT g, g, ''p'' || g || ''@mail.example'', ''Marie'', ''Dupont'', ''+32 470 12 34 '' || g, ''label '' || g, ''A green ladder for the garden.'', ''open'', g * 1.5, now(), now(), date ''1970-01-01'' + g, NULL,
+		jsonb_build_object(''contact'', jsonb_build_object(''email'', ''a@b.example'', ''phones'', ARRAY[''+32 470 11 22 33'']), ''n'', g), g, md5(g::text), ''https://app.example/'' || g, g, true FROM generate_series(10, 99) g', i);
+	IF i > 1 THEN EXECUTE format('ALTER TABLE t%%s ADD FOREIGN KEY (up_id) REFERENCES t%%s (id)', i, i - 1); END IF;
+	IF i %% 100 = 0 THEN COMMIT; END IF;
+	END LOOP; END $$`, tables), "ANALYZE")
+	cpu := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	began, used := time.Now(), cpu()
+	step := func(what string) {
+		t.Logf("%s after %s, %s of CPU", what, time.Since(began).Round(time.Millisecond), (cpu() - used).Round(time.Millisecond))
+	}
+	db := s.read()
+	step("read")
+	samples := s.samples(db)
+	step("sampled")
+	p := Propose(db, samples, Options{})
+	step("proposed")
+	loaded, err := Load(FileName, p.Write())
+	if err != nil {
+		t.Fatal(err)
+	}
+	step("written and loaded")
+	loaded.CheckSamples(db, samples)
+	step("checked")
+	loaded.Linked(db)
+	step("links told")
+	if took := cpu() - used; took > 10*time.Second*time.Duration(tables)/1000 {
+		t.Errorf("%s of CPU for %d tables", took, tables)
 	}
 }

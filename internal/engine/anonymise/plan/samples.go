@@ -56,19 +56,8 @@ func Sample(ctx context.Context, conn *pgx.Conn, db *catalog.Database) (Samples,
 	return out, skipped, nil
 }
 
-// sample reads one table in a transaction of its own, which waits for no lock and holds up nobody.
+// sample reads one table in a transaction of its own, which waits for no lock and holds up nobody; all in one message, since there may be thousands.
 func sample(ctx context.Context, conn *pgx.Conn, t *catalog.Table) (map[string][]string, error) {
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	batch := &pgx.Batch{}
-	batch.Queue("SET LOCAL lock_timeout = '500ms'")
-	batch.Queue("SET LOCAL statement_timeout = '10s'")
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, err
-	}
 	var selected, names []string
 	var documents []bool
 	most := mostRows
@@ -95,21 +84,22 @@ func sample(ctx context.Context, conn *pgx.Conn, t *catalog.Table) (map[string][
 	if t.Rows > largeTable { // the same blocks each time
 		from += fmt.Sprintf(" TABLESAMPLE SYSTEM (%g) REPEATABLE (1)", 100*float64(most)*20/float64(t.Rows))
 	}
-	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT %s FROM %s LIMIT %d", strings.Join(selected, ", "), from, most), pgx.QueryExecModeExec)
+	sql := fmt.Sprintf("BEGIN READ ONLY; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '10s'; SELECT %s FROM %s LIMIT %d; ROLLBACK", strings.Join(selected, ", "), from, most)
+	results, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 	if err != nil {
+		if !conn.IsClosed() && conn.PgConn().TxStatus() != 'I' {
+			err = errors.Join(err, conn.PgConn().Exec(context.WithoutCancel(ctx), "ROLLBACK").Close())
+		}
 		return nil, err
 	}
-	into, fields := make([]any, len(names)), make([]*string, len(names))
-	for i := range fields {
-		into[i] = &fields[i]
-	}
-	_, err = pgx.ForEachRow(rows, into, func() error {
-		for i, v := range fields {
-			if v != nil && (len(values[names[i]]) < mostRows || documents[i]) {
-				values[names[i]] = append(values[names[i]], *v)
+	for _, r := range results {
+		for _, row := range r.Rows {
+			for i, v := range row {
+				if v != nil && (len(values[names[i]]) < mostRows || documents[i]) {
+					values[names[i]] = append(values[names[i]], string(v))
+				}
 			}
 		}
-		return nil
-	})
-	return values, err
+	}
+	return values, nil
 }

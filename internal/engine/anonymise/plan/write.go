@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/anonymise/catalog"
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
 	"github.com/garant-project/garant/internal/engine/anonymise/transform"
+	"github.com/garant-project/garant/internal/strictyaml"
 )
 
 const head = `# What becomes of every column in the anonymised copy. Written by garant anonymise plan; read it, correct
@@ -45,9 +45,9 @@ func (p *Plan) Write() []byte {
 	b.WriteString(head)
 	b.WriteString("anonymise: 1\n")
 	b.WriteString("\n# Whose names, places and numbers replacements have, where a column says nothing else.\n")
-	fmt.Fprintf(&b, "language: %s\n", scalar(p.Language))
+	fmt.Fprintf(&b, "language: %s\n", strictyaml.Scalar(p.Language))
 	if p.Country != "" {
-		fmt.Fprintf(&b, "country: %s\n", scalar(p.Country))
+		fmt.Fprintf(&b, "country: %s\n", strictyaml.Scalar(p.Country))
 	}
 	large := p.LargeObjects
 	if large == "" {
@@ -88,9 +88,9 @@ func (p *Plan) summary(b *bytes.Buffer) {
 }
 
 func (i *Identity) write(b *bytes.Buffer) {
-	f := fields{{"quasi", flow(i.Quasi)}}
+	f := fields{{"quasi", strictyaml.Flow(i.Quasi)}}
 	if len(i.Sensitive) > 0 {
-		f.add("sensitive", flow(i.Sensitive))
+		f.add("sensitive", strictyaml.Flow(i.Sensitive))
 	}
 	f.add("k", strconv.Itoa(i.K))
 	if i.L > 0 {
@@ -111,13 +111,13 @@ func (t *Table) write(b *bytes.Buffer) {
 		f.add("rows", string(NoRows))
 	}
 	if t.Subject != "" {
-		f.add("subject", scalar(t.Subject))
+		f.add("subject", strictyaml.Scalar(t.Subject))
 	}
 	if t.Reason != "" {
-		f.add("reason", scalar(t.Reason))
+		f.add("reason", strictyaml.Scalar(t.Reason))
 	}
 	if t.Question != "" {
-		f.add("question", scalar(t.Question))
+		f.add("question", strictyaml.Scalar(t.Question))
 	}
 	if len(t.Columns) == 0 {
 		f.write(b, "  ", t.Name.String(), t.Question != "")
@@ -137,27 +137,27 @@ func (c *Column) short() bool {
 
 func (c *Column) write(b *bytes.Buffer, indent string) {
 	if c.short() {
-		fmt.Fprintf(b, "%s%s: %s\n", indent, scalar(c.Name), scalar(strings.TrimSpace(c.Transform.Name+" "+c.Type)))
+		fmt.Fprintf(b, "%s%s: %s\n", indent, strictyaml.Scalar(c.Name), strictyaml.Scalar(strings.TrimSpace(c.Transform.Name+" "+c.Type)))
 		return
 	}
-	f := fields{{"class", scalar(string(c.Class))}}
+	f := fields{{"class", strictyaml.Scalar(string(c.Class))}}
 	if c.Kind != personal.None {
-		f.add("kind", scalar(string(c.Kind)))
+		f.add("kind", strictyaml.Scalar(string(c.Kind)))
 	}
-	f.add("transform", scalar(c.Transform.Name))
+	f.add("transform", strictyaml.Scalar(c.Transform.Name))
 	if c.Transform.Name == "json" {
 		f.arguments(c.Transform, documentArguments...)
 	} else {
 		f.arguments(c.Transform)
 	}
 	if c.Type != "" {
-		f.add("type", scalar(c.Type))
+		f.add("type", strictyaml.Scalar(c.Type))
 	}
 	if c.Reason != "" {
-		f.add("reason", scalar(c.Reason))
+		f.add("reason", strictyaml.Scalar(c.Reason))
 	}
 	if c.Question != "" {
-		f.add("question", scalar(c.Question))
+		f.add("question", strictyaml.Scalar(c.Question))
 	}
 	paths := c.documents(indent + "  ")
 	f.write(b, indent, c.Name, c.Question != "" || len(paths) > 0)
@@ -177,20 +177,20 @@ func (c *Column) documents(indent string) []byte {
 			spec, _ := all[path].(transform.Spec)
 			note := c.note(path, argument == "keys")
 			if note.Kind == impliedKind(spec.Name) && len(spec.Args) == 0 && note.Reason == "" && note.Question == "" {
-				fmt.Fprintf(&b, "%s  %s: %s\n", indent, scalar(path), scalar(spec.Name))
+				fmt.Fprintf(&b, "%s  %s: %s\n", indent, strictyaml.Scalar(path), strictyaml.Scalar(spec.Name))
 				continue
 			}
 			var f fields
 			if note.Kind != impliedKind(spec.Name) {
-				f.add("kind", scalar(string(note.Kind)))
+				f.add("kind", strictyaml.Scalar(string(note.Kind)))
 			}
-			f.add("transform", scalar(spec.Name))
+			f.add("transform", strictyaml.Scalar(spec.Name))
 			f.arguments(spec)
 			if note.Reason != "" {
-				f.add("reason", scalar(note.Reason))
+				f.add("reason", strictyaml.Scalar(note.Reason))
 			}
 			if note.Question != "" {
-				f.add("question", scalar(note.Question))
+				f.add("question", strictyaml.Scalar(note.Question))
 			}
 			f.write(&b, indent+"  ", path, note.Question != "")
 		}
@@ -232,6 +232,15 @@ var descriptions = sync.OnceValue(func() map[string]transform.Description {
 	return all
 })
 
+// defaults are the transformers that serve kinds unless a plan says otherwise.
+var defaults = sync.OnceValue(func() map[personal.Kind]transform.Spec {
+	all := map[personal.Kind]transform.Spec{}
+	for _, k := range personal.Kinds() {
+		all[k] = transform.For(k)
+	}
+	return all
+})
+
 // impliedKind is the kind of a path that names a transformer and nothing else.
 func impliedKind(transformer string) personal.Kind {
 	if d := descriptions()[transformer]; len(d.DefaultOf) > 0 {
@@ -249,7 +258,7 @@ func (f *fields) add(key, value string) { *f = append(*f, [2]string{key, value})
 func (f *fields) arguments(s transform.Spec, without ...string) {
 	for _, name := range slices.Sorted(maps.Keys(s.Args)) {
 		if !slices.Contains(without, name) {
-			f.add(scalar(name), value(s.Args[name]))
+			f.add(strictyaml.Scalar(name), value(s.Args[name]))
 		}
 	}
 }
@@ -263,7 +272,7 @@ func (f fields) write(b *bytes.Buffer, indent, name string, block bool) {
 		}
 		line.WriteString(kv[0] + ": " + kv[1])
 	}
-	fmt.Fprintf(b, "%s%s:", indent, scalar(name))
+	fmt.Fprintf(b, "%s%s:", indent, strictyaml.Scalar(name))
 	if !block && len(indent)+len(name)+line.Len() <= wide {
 		fmt.Fprintf(b, " {%s}\n", line.String())
 		return
@@ -278,7 +287,7 @@ func (f fields) write(b *bytes.Buffer, indent, name string, block bool) {
 func value(v any) string {
 	switch v := v.(type) {
 	case string:
-		return scalar(v)
+		return strictyaml.Scalar(v)
 	case bool:
 		return strconv.FormatBool(v)
 	case int:
@@ -288,7 +297,7 @@ func value(v any) string {
 	case float64:
 		return decimal(v)
 	case []string:
-		return flow(v)
+		return strictyaml.Flow(v)
 	case []any:
 		written := make([]string, len(v))
 		for i, e := range v {
@@ -297,21 +306,21 @@ func value(v any) string {
 		return "[" + strings.Join(written, ", ") + "]"
 	case transform.Spec:
 		if len(v.Args) == 0 {
-			return scalar(v.Name)
+			return strictyaml.Scalar(v.Name)
 		}
-		written := []string{"transform: " + scalar(v.Name)}
+		written := []string{"transform: " + strictyaml.Scalar(v.Name)}
 		for _, k := range slices.Sorted(maps.Keys(v.Args)) {
-			written = append(written, scalar(k)+": "+value(v.Args[k]))
+			written = append(written, strictyaml.Scalar(k)+": "+value(v.Args[k]))
 		}
 		return "{" + strings.Join(written, ", ") + "}"
 	case map[string]any:
 		var written []string
 		for _, k := range slices.Sorted(maps.Keys(v)) {
-			written = append(written, scalar(k)+": "+value(v[k]))
+			written = append(written, strictyaml.Scalar(k)+": "+value(v[k]))
 		}
 		return "{" + strings.Join(written, ", ") + "}"
 	}
-	return scalar(fmt.Sprint(v))
+	return strictyaml.Scalar(fmt.Sprint(v))
 }
 
 // decimal writes a number so that YAML reads it as one with a point.
@@ -323,64 +332,12 @@ func decimal(f float64) string {
 	return s
 }
 
-func flow(words []string) string {
-	written := make([]string, len(words))
-	for i, w := range words {
-		written[i] = scalar(w)
-	}
-	return "[" + strings.Join(written, ", ") + "]"
-}
-
-var plainScalar = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./() -]*[A-Za-z0-9_.)]$|^[a-z_]$`)
-
-// scalar writes a text so that YAML reads the same text, wherever it stands.
-func scalar(s string) string {
-	if plainScalar.MatchString(s) && !meantOtherwise(s) {
-		return s
-	}
-	if !strings.ContainsFunc(s, unseen) {
-		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	}
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(c)
-		case c < ' ' || c >= 0x7f && c <= 0x9f:
-			fmt.Fprintf(&b, `\x%02x`, c)
-		case c > 0xffff:
-			fmt.Fprintf(&b, `\U%08x`, c)
-		case unseen(c):
-			fmt.Fprintf(&b, `\u%04x`, c)
-		default:
-			b.WriteRune(c)
-		}
-	}
-	return b.String() + `"`
-}
-
-// unseen tells characters that must be written by their number.
-func unseen(c rune) bool {
-	return c < ' ' || c >= 0x7f && c <= 0x9f || c == '\u2028' || c == '\u2029' || c == '\ufeff' || c > 0xffff
-}
-
-// meantOtherwise tells words that YAML takes for something else than text.
-func meantOtherwise(s string) bool {
-	switch strings.ToLower(s) {
-	case "true", "false", "yes", "no", "on", "off", "y", "n", "null":
-		return true
-	}
-	return false
-}
-
 // Heading is what stands above the entry of a column in the file.
 func Heading(table catalog.Name) string {
-	return "  " + scalar(table.String()) + ":\n    columns:\n"
+	return "  " + strictyaml.Scalar(table.String()) + ":\n    columns:\n"
 }
 
 // PathHeading is what stands above the paths of a column in the file.
 func PathHeading(column string) string {
-	return "      " + scalar(column) + ":\n        paths:\n"
+	return "      " + strictyaml.Scalar(column) + ":\n        paths:\n"
 }

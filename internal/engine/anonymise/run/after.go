@@ -54,17 +54,28 @@ func (r *run) inCopy(ctx context.Context, what string, fn func(*pgx.Conn) error)
 
 // after makes a database of the rows: indexes, keys, triggers, sequences, views, rights, statistics.
 func (r *run) after(ctx context.Context) error {
+	if len(r.report.Resumed) > 0 {
+		if err := r.inCopy(ctx, "Completing the copy", func(conn *pgx.Conn) error { return r.dump.remaining(ctx, conn) }); err != nil {
+			return err
+		}
+	}
 	if err := r.dump.restore(ctx, r.target, r.staging.database, "post-data", max(2, r.o.Workers)); err != nil {
 		return err
 	}
-	return r.inCopy(ctx, "Completing the copy", func(conn *pgx.Conn) error {
+	if err := r.dump.guard(ctx, r.target, r.staging.database); err != nil {
+		return err
+	}
+	if err := r.inCopy(ctx, "Completing the copy", func(conn *pgx.Conn) error {
 		for _, step := range []func(context.Context, *pgx.Conn) error{r.unguard, sequences, refresh, r.grant, analyse} {
 			if err := step(ctx, conn); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
+	}); err != nil {
+		return err
+	}
+	return r.staging.settle(ctx)
 }
 
 // unforce lets the copy's owner, who has to see what is proven, see all rows. Nobody else owns anything there: policies hold developers as before.

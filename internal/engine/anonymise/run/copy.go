@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
+	"unsafe"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -29,7 +30,7 @@ type finder struct{ found []detect.Found }
 
 // Find implements transform.Finder.
 func (f *finder) Find(dst []transform.Mention, text []byte) []transform.Mention {
-	f.found = detect.AppendFound(f.found[:0], string(text))
+	f.found = detect.AppendFound(f.found[:0], unsafe.String(unsafe.SliceData(text), len(text))) // which does not keep it
 	for _, m := range f.found {
 		dst = append(dst, transform.Mention{Start: m.Start, End: m.End, Kind: m.Kind})
 	}
@@ -85,6 +86,7 @@ type copier struct {
 	own     []int    // columns whose values of the source a kept value of the same row must not hold
 	seen    []seenBy // of the columns on which somebody may attack
 	sides   [2][][]byte
+	names   [2]namesIn
 	row     uint64
 	out     []byte // rows of the block to come
 	block   []span // where they stand
@@ -151,7 +153,7 @@ func (w *copier) prepare(t *table) error {
 	w.table, w.transformers, w.own, w.seen = t, make([]transform.Transformer, len(t.columns)), nil, make([]seenBy, len(t.columns))
 	for i := range t.columns {
 		c := &t.columns[i]
-		if c.own != "" && c.own != personal.Town {
+		if c.own != "" && c.own != personal.Town || c.ownPaths != nil {
 			w.own = append(w.own, i)
 		}
 		if !c.replaced {
@@ -335,6 +337,11 @@ func (w *copier) replace(i int, c *column, tr transform.Transformer, field []byt
 		}
 		w.scanner.Value(c.field, made)
 	}
+	if c.ownPaths != nil {
+		if err := w.scanNames(c, value, made); err != nil {
+			return err
+		}
+	}
 	w.out = appendEscaped(w.out, made)
 	return nil
 }
@@ -345,7 +352,11 @@ func (w *copier) scanKept(t *table) {
 	for _, i := range w.own {
 		if f := w.fields[i]; !isNull(f) && t.columns[i].replaced && !t.columns[i].shown {
 			w.known = appendPlain(w.known[:0], f)
-			w.scanner.Own(t.columns[i].own, w.known)
+			if c := &t.columns[i]; c.ownPaths != nil {
+				w.ownNames(c, w.known)
+			} else {
+				w.scanner.Own(c.own, w.known)
+			}
 		}
 	}
 	for i := range t.columns {

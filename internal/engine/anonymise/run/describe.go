@@ -39,7 +39,7 @@ UNION ALL SELECT 'type', format_type(t.oid, NULL), concat_ws(' ', t.typtype, t.t
 	(SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid))
 	FROM pg_type t JOIN own o ON o.oid = t.typnamespace WHERE t.typtype IN ('d', 'e', 'r') AND NOT EXISTS (SELECT FROM brought b WHERE b.classid = 'pg_type'::regclass AND b.objid = t.oid)
 UNION ALL SELECT 'statistics', quote_ident(o.nspname) || '.' || quote_ident(s.stxname), pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s JOIN own o ON o.oid = s.stxnamespace
-UNION ALL SELECT 'extension', extname::text, '' FROM pg_extension
+UNION ALL SELECT 'extension', extname::text, '' FROM pg_extension WHERE extname <> ALL ($1)
 UNION ALL SELECT 'comment', d.classoid::regclass::text || ' ' || pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description
 	FROM pg_description d JOIN rel r ON d.classoid = 'pg_class'::regclass AND r.oid = d.objoid
 UNION ALL SELECT 'comment', d.classoid::regclass::text || ' ' || pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description
@@ -54,7 +54,7 @@ func (r *run) described(ctx context.Context) ([]object, error) {
 }
 
 func describe(ctx context.Context, q pg.Querier) ([]object, error) {
-	rows, err := q.Query(ctx, schemaQuery)
+	rows, err := q.Query(ctx, schemaQuery, ofTheServer)
 	if err != nil {
 		return nil, err
 	}

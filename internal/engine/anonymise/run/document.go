@@ -21,12 +21,16 @@ type paths struct {
 	named personal.Kind // of the keys
 }
 
-// documentPaths reads them from the arguments of the transformer of documents, and from what the plan notes of its paths; nil when there are none. Whether the paths are written
-// rightly, transform says.
-func documentPaths(p plan.Column) *paths {
-	if p.Transform.Name != "json" {
-		return nil
-	}
+// everywhere are all values of a document, as sentences.
+func everywhere() *paths {
+	p := &paths{kind: personal.Text}
+	p.any, p.items = p, p
+	return p
+}
+
+// documentPaths reads them from the arguments of the transformer of documents, and from what the plan notes of its paths, as far as want says of a kind and a transformer that the values are read; nil when there are none. Whether
+// the paths are written rightly, transform says.
+func documentPaths(p plan.Column, want func(kind personal.Kind, transformer string) bool) *paths {
 	type place struct {
 		path string
 		keys bool
@@ -46,7 +50,7 @@ func documentPaths(p plan.Column) *paths {
 			if !ok {
 				kind = kindOf(v)
 			}
-			if !gathered(kind) {
+			if !want(kind, transformerOf(v)) {
 				continue
 			}
 			at := root.find(path)
@@ -65,20 +69,24 @@ func documentPaths(p plan.Column) *paths {
 
 // kindOf tells what stands where a transformer is said to replace it.
 func kindOf(v any) personal.Kind {
-	var name string
-	switch v := v.(type) {
-	case string:
-		name = v
-	case transform.Spec:
-		name = v.Name
-	case map[string]any:
-		name, _ = v["transformer"].(string)
-	}
-	d, ok := transform.Describe(name)
+	d, ok := transform.Describe(transformerOf(v))
 	if !ok || len(d.DefaultOf) != 1 {
 		return personal.None
 	}
 	return d.DefaultOf[0]
+}
+
+func transformerOf(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case transform.Spec:
+		return v.Name
+	case map[string]any:
+		name, _ := v["transformer"].(string)
+		return name
+	}
+	return ""
 }
 
 // find goes to a path, whose form is described at transform's json.
@@ -301,6 +309,11 @@ func (w *walker) skip() error {
 		}
 	}
 	return errDocument
+}
+
+// ofRow are the kinds that others bear too, so that only the copy of their own row must not hold them.
+func ofRow(k personal.Kind) bool {
+	return slices.Contains([]personal.Kind{personal.GivenName, personal.FamilyName, personal.Username, personal.Town}, k)
 }
 
 // gathered reports whether values of a kind go into the set against which the copy is scanned.

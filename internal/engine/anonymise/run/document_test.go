@@ -10,7 +10,7 @@ import (
 
 func pathsOf(t *testing.T, paths, keys map[string]any) *paths {
 	t.Helper()
-	p := documentPaths(plan.Column{Transform: spec("json", "paths", paths, "keys", keys)})
+	p := documentPaths(plan.Column{Transform: spec("json", "paths", paths, "keys", keys)}, func(k personal.Kind, _ string) bool { return gathered(k) })
 	if p == nil {
 		t.Fatal("nothing of it is gathered")
 	}

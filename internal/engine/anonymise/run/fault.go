@@ -36,15 +36,20 @@ func failed(at end, what string, err error) error {
 	}
 	var f *pg.Fault
 	if !errors.As(err, &f) {
-		return errs.New(errs.Unavailable, "anonymise.lost", fmt.Sprintf("%s: the %s does not answer, or broke the connection.", what, at)).
+		return errs.New(errs.Unavailable, lost, fmt.Sprintf("%s: the %s does not answer, or broke the connection.", what, at)).
 			WithFix("Run again: the copy that is published stays as it is.").Wrap(known)
 	}
 	text, fix := fmt.Sprintf("%s: the %s refused (%s).", what, at, f), ""
-	kind := errs.Invalid
+	kind, id := errs.Invalid, "anonymise.database"
 	switch {
+	case f.SQLState == "23505":
+		kind, id, fix = errs.Conflict, collision, "Other keys were tried. Take a transformer that serves unique columns."
 	case f.SQLState == "53100":
 		kind, text, fix = errs.Unavailable, fmt.Sprintf("%s: the %s has no space left on its disk.", what, at), "Free some space and run again."
 	case f.SQLState[:2] == "57", f.SQLState[:2] == "53", f.SQLState[:2] == "08":
+		if f.SQLState[:2] == "08" || f.SQLState[:3] == "57P" {
+			id = lost
+		}
 		kind, text = errs.Unavailable, fmt.Sprintf("%s: the %s broke off (%s).", what, at, f)
 		fix = "Run again: the copy that is published stays as it is."
 	case f.SQLState == "40001" && at == atSource:
@@ -65,5 +70,5 @@ func failed(at end, what string, err error) error {
 	case f.SQLState[:2] == "42":
 		fix = "The schema may have changed during the run; run again."
 	}
-	return errs.New(kind, "anonymise.database", text).WithFix(fix).Wrap(f)
+	return errs.New(kind, id, text).WithFix(fix).Wrap(f)
 }

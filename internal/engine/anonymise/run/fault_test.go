@@ -152,6 +152,37 @@ func TestFaults(t *testing.T) {
 	w.only()
 }
 
+// TestAnotherKeyIsTried lets values collide until, in the source, the expression that makes them is mended: at the second run, and never.
+func TestAnotherKeyIsTried(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	w := newWorld(t, 12)
+	w.exec(`CREATE TABLE shop.luck (bad boolean); INSERT INTO shop.luck VALUES (true); CREATE TABLE shop.voucher (code text); INSERT INTO shop.voucher VALUES ('a'), ('b');
+CREATE UNIQUE INDEX voucher_code ON shop.voucher (upper(code))`)
+	w.plan = w.proposed()
+	w.column("voucher", "code").Transform = spec("sql", "expression", "CASE WHEN (SELECT bad FROM shop.luck) THEN 'x' ELSE 'new ' || code END")
+	began := 0
+	lucky := 2
+	w.say = func(p Progress) {
+		if p.Stage == StageSchema && p.All == 0 {
+			if began++; began == lucky {
+				w.must(execute(production.DSN(cluster.SuperUser, w.database), `UPDATE shop.luck SET bad = false`))
+			}
+		}
+	}
+	r := w.published()
+	if len(r.Before) != 1 || r.Before[0].Run == r.Run || !strings.Contains(r.Before[0].Error, "voucher_code") || r.Before[0].Seconds <= 0 {
+		t.Errorf("before were %+v", r.Before)
+	}
+	w.only(w.name)
+	w.exec(`UPDATE shop.luck SET bad = true`)
+	began, lucky = 0, 4
+	if r = w.stopped(errs.Conflict, "voucher_code"); len(r.Before) != retries || began != 1+retries || r.Failed != StageAfter {
+		t.Errorf("%d runs began, ended in %s, before were %+v", began, r.Failed, r.Before)
+	}
+}
+
 // TestSchemaChangesUnderway alters tables between the snapshot and the copy.
 func TestSchemaChangesUnderway(t *testing.T) {
 	if testing.Short() {

@@ -3,11 +3,13 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garant-project/garant/internal/engine/anonymise/detect"
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
 	"github.com/garant-project/garant/internal/engine/anonymise/seen"
 	"github.com/garant-project/garant/internal/errs"
@@ -59,6 +61,7 @@ type gatherer struct {
 	fields  [][]byte
 	buf     []byte
 	element []byte
+	found   []detect.Found
 	pause   func() error // while the source is busy
 	names   [][]byte     // given and family names of a row, by pairs
 }
@@ -71,14 +74,18 @@ func (g *gatherer) unit(ctx context.Context, tx pgx.Tx, t *table, u *unit) error
 	for i := range t.columns {
 		c := &t.columns[i]
 		name := pgx.Identifier{c.name}.Sanitize()
-		if c.documents != nil {
+		switch {
+		case c.sentences:
+			list, reads = append(list, c.bounded(name)), append(reads, reading{of: c, kind: personal.Text, array: isArray(c.shape.Type)})
+			continue
+		case c.documents != nil:
 			sql, kinds, ok := c.documents.selected(name)
 			if ok && c.shape.Type == "jsonb" {
 				for i := range sql {
 					list, reads = append(list, sql[i]), append(reads, reading{kind: kinds[i]})
 				}
 			} else {
-				list, reads = append(list, name), append(reads, reading{of: c, documents: true})
+				list, reads = append(list, c.bounded(name)), append(reads, reading{of: c, documents: true})
 			}
 		}
 		if !c.gathers {
@@ -99,6 +106,32 @@ func (g *gatherer) unit(ctx context.Context, tx pgx.Tx, t *table, u *unit) error
 		return err
 	}
 	return out.end()
+}
+
+// largestSuppressed is up to which size what the plan suppresses is read, in bytes: rows may be larger than a run takes, and the plan's way out is to suppress what makes them so.
+const largestSuppressed = 64 << 10
+
+// bounded is what is read of a column that is looked through for what identifies somebody.
+func (c *column) bounded(name string) string {
+	switch c.plan.Transform.Name {
+	case "suppress", "constant", "file":
+		return fmt.Sprintf("CASE WHEN octet_length(%[1]s::text) <= %[2]d THEN %[1]s END", name, largestSuppressed)
+	}
+	return name
+}
+
+// add enters a value into the set; of sentences, what in them is proven to identify somebody, or names somebody as names and addresses look.
+func (g *gatherer) add(kind personal.Kind, value []byte) {
+	if kind != personal.Text {
+		g.adder.Add(kind, value)
+		return
+	}
+	g.found = detect.AppendFound(g.found[:0], string(value))
+	for _, m := range g.found {
+		if m.Sure && gathered(m.Kind) || slices.Contains([]personal.Kind{personal.FullName, personal.FamilyName, personal.Address}, m.Kind) {
+			g.adder.Add(m.Kind, value[m.Start:m.End])
+		}
+	}
 }
 
 // reading is what is read of a row and how: a value, the elements of an array, or what stands in a document at its paths.
@@ -147,13 +180,13 @@ func (g *gatherer) row(row []byte, reads []reading, pairs int) error {
 		}
 		switch {
 		case r.documents:
-			if err := r.of.documents.visit(value, func(k personal.Kind, v []byte) { g.adder.Add(k, v) }); err != nil {
+			if err := r.of.documents.visit(value, g.add); err != nil {
 				return errs.New(errs.Invalid, "anonymise.document", fmt.Sprintf("The column %s holds what is no JSON document.", r.of.shape.Name)).WithFix("Take another transformer for it, such as free_text or suppress.")
 			}
 		case r.array:
-			g.element = elements(g.element, value, func(v []byte) { g.adder.Add(r.kind, v) })
+			g.element = elements(g.element, value, func(v []byte) { g.add(r.kind, v) })
 		default:
-			g.adder.Add(r.kind, value)
+			g.add(r.kind, value)
 		}
 	}
 	for i := range pairs {

@@ -38,8 +38,11 @@ type column struct {
 	shown     bool   // an attacker can make the shown value of the known one: generalised
 	own       personal.Kind
 	field     *leak.Field // nil: not scanned
-	gathers   bool
-	documents *paths
+	gathers   bool        // its values identify somebody
+	sentences bool        // that may
+	documents *paths      // what in its documents identifies somebody, or may
+	ownField  *leak.Field
+	ownPaths  *paths // names, towns and user names in its documents
 }
 
 // attack is the part of an identity that this table has.
@@ -53,6 +56,7 @@ type layout struct {
 	tables     []table
 	identities []plan.Identity
 	persons    []reidentify.Table
+	pages      int64 // of a piece of a big table; 0: unitPages
 }
 
 // lay holds a plan against the source. What the plan does not know, or knows otherwise, stops the run.
@@ -186,14 +190,23 @@ func newColumn(t *catalog.Table, c *catalog.Column, p plan.Column) column {
 		out.replaced = true
 	}
 	personally := p.Class != personal.Harmless
-	switch p.Kind {
-	case personal.GivenName, personal.FamilyName, personal.Username, personal.Town:
-		if personally {
-			out.own = p.Kind
-		}
+	if personally && ofRow(p.Kind) {
+		out.own = p.Kind
 	}
 	out.gathers = personally && gathered(p.Kind)
-	out.documents = documentPaths(p)
+	switch f := transform.FamilyOf(c.Type); {
+	case p.Transform.Name == "json":
+		out.documents = documentPaths(p, func(k personal.Kind, _ string) bool { return gathered(k) || k == personal.Text })
+		out.ownPaths = documentPaths(p, func(k personal.Kind, transformer string) bool {
+			return ofRow(k) && !slices.Contains([]string{"suppress", "constant", "file", "generalise"}, transformer) // they may show less of it, but of it
+		})
+		out.ownField = &leak.Field{Table: t.Name.String(), Column: c.Name + " (names in it)", Type: leak.Text}
+	case !personally || out.gathers || p.Kind.Class() == personal.Quasi || p.Kind == personal.File:
+	case f == transform.JSON:
+		out.documents = everywhere()
+	case f == transform.Text || f == transform.Array:
+		out.sentences = true
+	}
 	if typ, ok := scanned(c, p); ok {
 		out.field = &leak.Field{Table: t.Name.String(), Column: c.Name, Type: typ}
 	}
@@ -253,7 +266,7 @@ func (l *layout) unproven() {
 		t.attacks = nil
 		for j := range t.columns {
 			c := &t.columns[j]
-			c.field, c.own, c.gathers, c.documents, c.attacked = nil, "", false, nil, false
+			c.field, c.own, c.gathers, c.sentences, c.documents, c.ownPaths, c.attacked = nil, "", false, false, nil, nil, false
 		}
 	}
 }
@@ -271,5 +284,5 @@ func sqlName(n catalog.Name) string { return pgx.Identifier{n.Schema, n.Table}.S
 
 // reads tells whether rows of a table hold anything that goes into the set.
 func (t *table) reads() bool {
-	return slices.ContainsFunc(t.columns, func(c column) bool { return c.gathers || c.documents != nil })
+	return slices.ContainsFunc(t.columns, func(c column) bool { return c.gathers || c.sentences || c.documents != nil })
 }

@@ -91,9 +91,14 @@ func (p Programs) Dump(ctx context.Context, from *Server, s *Snapshot) (*Schema,
 	return &Schema{d}, nil
 }
 
-// Restore brings a section of it, pre-data or post-data, into a database.
+// Restore brings a section of it, pre-data or post-data, into a database, but for the switches of row-level security.
 func (s *Schema) Restore(ctx context.Context, to *Server, database, section string, jobs int) error {
 	return s.d.restore(ctx, to.s, database, section, jobs)
+}
+
+// Guard switches row-level security on.
+func (s *Schema) Guard(ctx context.Context, to *Server, database string) error {
+	return s.d.guard(ctx, to.s, database)
 }
 
 // Close lets the file go.

@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ func (p programs) run(ctx context.Context, at end, password, name string, out io
 	}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles, cmd.WaitDelay = out, &said, files, 5*time.Second
-	if err := cmd.Run(); err != nil {
+	if err := whileAlive(cmd); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -111,21 +112,22 @@ var hints = []struct {
 	text string // with what the expression caught
 	fix  string
 	kind errs.Kind
+	id   string // of the error; empty: anonymise.schema
 }{
-	{regexp.MustCompile(`could not create unique index "([^"\n]+)"`), "The copy has a value twice where the unique index %s allows it once.", "Run again: another key draws other replacements. If it lasts, take a transformer that serves unique columns.", errs.Conflict},
-	{regexp.MustCompile(`violates foreign key constraint "([^"\n]+)"`), "The copy breaks the foreign key %s.", "Let the plan replace both sides of it by the same transformer.", errs.Invalid},
-	{regexp.MustCompile(`check constraint "([^"\n]+)"`), "The copy breaks the check %s.", "Take another transformer for its columns.", errs.Invalid},
-	{regexp.MustCompile(`could not create exclusion constraint "([^"\n]+)"`), "The copy breaks the exclusion constraint %s.", "Take another transformer for its columns, such as keep with a reason.", errs.Conflict},
-	{regexp.MustCompile(`permission denied to create extension "([^"\n]+)"`), "The target's role may not make the extension %s.", "Have an administrator run CREATE EXTENSION for it in template1's place, or make the role able to.", errs.Denied},
-	{regexp.MustCompile(`could not open extension control file "[^"\n]*/([^"/\n]+)\.control"`), "The target's server lacks the extension %s.", "Install it there.", errs.Unavailable},
-	{regexp.MustCompile(`extension "([^"\n]+)" is not available`), "The target's server lacks the extension %s.", "Install it there.", errs.Unavailable},
-	{regexp.MustCompile(`role "([^"\n]+)" does not exist`), "The schema names the role %s, which the target has not.", "Make it there: CREATE ROLE … NOLOGIN.", errs.Invalid},
-	{regexp.MustCompile(`permission denied for (table|schema|sequence|function) ([^"\n ]+)`), "The role may not do what a copy needs on a %s.", "Give the source's reader SELECT on all tables and sequences: a member of pg_read_all_data has it.", errs.Denied},
-	{regexp.MustCompile(`server version mismatch`), "The programs of PostgreSQL here are older than the server.", "Install those of its version or newer.", errs.Unavailable},
-	{regexp.MustCompile(`No space left on device`), "A disk has no space left.", "Free some space and run again.", errs.Unavailable},
-	{regexp.MustCompile(`canceling statement due to lock timeout`), "A table is locked by somebody else.", "Run again later.", errs.Unavailable},
-	{regexp.MustCompile(`connection to server .* failed|server closed the connection|terminating connection|connection to server was lost`), "The server does not answer, or broke the connection.", "Run again: the copy that is published stays as it is.", errs.Unavailable},
-	{regexp.MustCompile(`invalid snapshot identifier|snapshot .* does not exist`), "The snapshot of the source is gone.", "Run again: the copy that is published stays as it is.", errs.Unavailable},
+	{regexp.MustCompile(`could not create unique index "([^"\n]+)"`), "The copy has a value twice where the unique index %s allows it once.", "Other keys were tried. Take a transformer that serves unique columns.", errs.Conflict, collision},
+	{regexp.MustCompile(`violates foreign key constraint "([^"\n]+)"`), "The copy breaks the foreign key %s.", "Let the plan replace both sides of it by the same transformer.", errs.Invalid, ""},
+	{regexp.MustCompile(`check constraint "([^"\n]+)"`), "The copy breaks the check %s.", "Take another transformer for its columns.", errs.Invalid, ""},
+	{regexp.MustCompile(`could not create exclusion constraint "([^"\n]+)"`), "The copy breaks the exclusion constraint %s.", "Take another transformer for its columns, such as keep with a reason.", errs.Conflict, ""},
+	{regexp.MustCompile(`permission denied to create extension "([^"\n]+)"`), "The target's role may not make the extension %s.", "Have an administrator run CREATE EXTENSION for it in template1's place, or make the role able to.", errs.Denied, ""},
+	{regexp.MustCompile(`could not open extension control file "[^"\n]*/([^"/\n]+)\.control"`), "The target's server lacks the extension %s.", "Install it there.", errs.Unavailable, ""},
+	{regexp.MustCompile(`extension "([^"\n]+)" is not available`), "The target's server lacks the extension %s.", "Install it there.", errs.Unavailable, ""},
+	{regexp.MustCompile(`role "([^"\n]+)" does not exist`), "The schema names the role %s, which the target has not.", "Make it there: CREATE ROLE … NOLOGIN.", errs.Invalid, ""},
+	{regexp.MustCompile(`permission denied for (table|schema|sequence|function) ([^"\n ]+)`), "The role may not do what a copy needs on a %s.", "Give the source's reader SELECT on all tables and sequences: a member of pg_read_all_data has it.", errs.Denied, ""},
+	{regexp.MustCompile(`server version mismatch`), "The programs of PostgreSQL here are older than the server.", "Install those of its version or newer.", errs.Unavailable, ""},
+	{regexp.MustCompile(`No space left on device`), "A disk has no space left.", "Free some space and run again.", errs.Unavailable, ""},
+	{regexp.MustCompile(`canceling statement due to lock timeout`), "A table is locked by somebody else.", "Run again later.", errs.Unavailable, ""},
+	{regexp.MustCompile(`connection to server .* failed|server closed the connection|terminating connection|connection to server was lost|could not (receive data from|send data to) server|SSL SYSCALL error|the database system is (starting up|shutting down|in recovery mode)`), "The server does not answer, or broke the connection.", "Run again: the copy that is published stays as it is.", errs.Unavailable, lost},
+	{regexp.MustCompile(`invalid snapshot identifier|snapshot .* does not exist`), "The snapshot of the source is gone.", "Run again: the copy that is published stays as it is.", errs.Unavailable, ""},
 }
 
 // Explained makes an error of what a program said.
@@ -139,7 +141,7 @@ func explained(name string, at end, said string) error {
 		if strings.Contains(text, "%s") {
 			text = fmt.Sprintf(text, m[1])
 		}
-		return errs.New(h.kind, "anonymise.schema", text+" ("+name+", "+string(at)+")").WithFix(h.fix)
+		return errs.New(h.kind, cmp.Or(h.id, "anonymise.schema"), text+" ("+name+", "+string(at)+")").WithFix(h.fix)
 	}
 	entry := "" // pg_restore says which it was at
 	if m := regexp.MustCompile(`from TOC entry \d+; \d+ \d+ ([A-Z ]+) ([^\s;]+)`).FindStringSubmatch(said); m != nil {
@@ -165,9 +167,18 @@ func scratchFile() (*os.File, error) {
 type schemaDump struct {
 	programs programs
 	file     *os.File
-	contents *os.File
-	left     []string // what the copy does not get, by kind and name
+	lists    [4]*os.File // of entries, by when they are brought
+	left     []string    // what the copy does not get, by kind and name
 }
+
+// The lists. What locks the indexes of several tables is not done beside what reads or makes them, which PostgreSQL would have to break off: partitions' indexes are attached when all are
+// made, and foreign keys validated after that. Row-level security is switched on last: where it binds the owner too, no foreign key could be validated.
+const (
+	most = iota
+	attached
+	foreign
+	guards
+)
 
 var tocEntry = regexp.MustCompile(`^\d+; \d+ \d+ (TABLE DATA|FK CONSTRAINT|CHECK CONSTRAINT|DEFAULT ACL|ROW SECURITY|EVENT TRIGGER|INDEX ATTACH|MATERIALIZED VIEW DATA|MATERIALIZED VIEW|USER MAPPING|FOREIGN TABLE|FOREIGN DATA WRAPPER|FOREIGN SERVER|SECURITY LABEL|PUBLICATION TABLES IN SCHEMA|PUBLICATION TABLE|SUBSCRIPTION TABLE|DATABASE PROPERTIES|BLOB METADATA|BLOBS|BLOB COMMENTS|[A-Z]+) (.*)$`)
 
@@ -177,16 +188,21 @@ var unwanted = []string{
 	"FOREIGN DATA WRAPPER", "ACL", "DEFAULT ACL", "SECURITY LABEL", "DATABASE", "DATABASE PROPERTIES", "BLOB", "BLOBS", "BLOB METADATA", "BLOB COMMENTS", "TABLE DATA", "MATERIALIZED VIEW DATA",
 }
 
+// ofTheServer are extensions that look after a server and need its superuser: a copy is whole without them.
+var ofTheServer = []string{
+	"adminpack", "amcheck", "auto_explain", "old_snapshot", "pg_buffercache", "pg_cron", "pg_freespacemap", "pg_hint_plan", "pg_prewarm", "pg_qualstats", "pg_repack", "pg_squeeze", "pg_stat_kcache", "pg_stat_monitor", "pg_stat_statements", "pg_surgery", "pg_visibility",
+	"pg_wait_sampling", "pg_walinspect", "pgaudit", "pglogical", "pgstattuple", "sslinfo",
+}
+
 // dump reads the schema under the snapshot.
 func (p programs) dump(ctx context.Context, source *server, snapshot string) (*schemaDump, error) {
 	d := &schemaDump{programs: p}
 	var err error
-	if d.file, err = scratchFile(); err != nil {
-		return nil, err
-	}
-	if d.contents, err = scratchFile(); err != nil {
-		d.close()
-		return nil, err
+	for _, f := range []**os.File{&d.file, &d.lists[most], &d.lists[attached], &d.lists[foreign], &d.lists[guards]} {
+		if *f, err = scratchFile(); err != nil {
+			d.close()
+			return nil, err
+		}
 	}
 	address, password := source.program("")
 	if err = p.run(ctx, atSource, password, "pg_dump", d.file, nil, "--format=custom", "--schema-only", "--snapshot="+snapshot, "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions",
@@ -199,6 +215,7 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 		d.close()
 		return nil, err
 	}
+	list := most
 	for line := range strings.Lines(toc.String()) {
 		m := tocEntry.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 		if m == nil {
@@ -211,6 +228,9 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 				d.left = append(d.left, strings.ToLower(kind)+" "+withoutOwner(rest))
 			}
 			continue
+		case kind == "EXTENSION" && slices.Contains(ofTheServer, strings.Fields(rest + " - -")[1]):
+			d.left = append(d.left, "extension "+strings.Fields(rest)[1])
+			continue
 		case kind == "SCHEMA" && (strings.HasPrefix(rest, "- public ") || strings.HasPrefix(rest, "- garant ") || strings.HasPrefix(rest, "- garant_move ")):
 			continue
 		case kind == "COMMENT" && (strings.Contains(rest, "- EXTENSION ") || strings.HasPrefix(rest, "- SCHEMA public ") || strings.HasPrefix(rest, "- DATABASE ")):
@@ -218,7 +238,18 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 		case strings.HasPrefix(rest, "garant "), strings.HasPrefix(rest, "garant_move "):
 			continue
 		}
-		if _, err = d.contents.WriteString(line); err != nil {
+		switch kind {
+		case "COMMENT": // stands right after what it is on
+		case "INDEX ATTACH":
+			list = attached
+		case "FK CONSTRAINT":
+			list = foreign
+		case "ROW SECURITY":
+			list = guards
+		default:
+			list = most
+		}
+		if _, err = d.lists[list].WriteString(line); err != nil {
 			d.close()
 			return nil, errs.New(errs.Unavailable, "anonymise.temp", "A temporary file for the schema cannot be written.").Wrap(err)
 		}
@@ -234,8 +265,26 @@ func withoutOwner(rest string) string {
 	return strings.TrimPrefix(strings.Join(f, " "), "- ")
 }
 
-// restore brings a section into the copy.
+// restore brings a section into the copy, but for the switches of row-level security.
 func (d *schemaDump) restore(ctx context.Context, target *server, database, section string, jobs int) error {
+	if err := d.bring(ctx, target, database, section, most, jobs); err != nil || section != "post-data" {
+		return err
+	}
+	if err := d.bring(ctx, target, database, section, attached, 1); err != nil {
+		return err
+	}
+	return d.bring(ctx, target, database, section, foreign, jobs)
+}
+
+// guard switches row-level security on where the source has it.
+func (d *schemaDump) guard(ctx context.Context, target *server, database string) error {
+	return d.bring(ctx, target, database, "post-data", guards, 1)
+}
+
+func (d *schemaDump) bring(ctx context.Context, target *server, database, section string, list, jobs int) error {
+	if st, err := d.lists[list].Stat(); err == nil && st.Size() == 0 {
+		return nil
+	}
 	address, password := target.program(database)
 	args := []string{"--dbname=" + address, "--section=" + section, "--use-list=/dev/fd/4", "--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces"}
 	if jobs > 1 {
@@ -243,11 +292,11 @@ func (d *schemaDump) restore(ctx context.Context, target *server, database, sect
 	} else {
 		args = append(args, "--single-transaction")
 	}
-	return d.programs.run(ctx, atTarget, password, "pg_restore", io.Discard, []*os.File{d.file, d.contents}, append(args, "/dev/fd/3")...)
+	return d.programs.run(ctx, atTarget, password, "pg_restore", io.Discard, []*os.File{d.file, d.lists[list]}, append(args, "/dev/fd/3")...)
 }
 
 func (d *schemaDump) close() {
-	for _, f := range []*os.File{d.file, d.contents} {
+	for _, f := range append(d.lists[:], d.file) {
 		if f != nil {
 			_ = f.Close()
 		}

@@ -15,19 +15,15 @@ func (r *run) prove(ctx context.Context, source []object, scan *leak.Scan, attac
 	if err := r.countCopy(ctx); err != nil {
 		return err
 	}
-	if err := r.inCopy(ctx, "Proving the copy", func(conn *pgx.Conn) error {
-		copied, err := describe(ctx, conn)
-		if err != nil {
+	var copied []object
+	var left []string
+	r.report.Persons = nil // of an attempt that was broken off
+	if err := r.inCopy(ctx, "Proving the copy", func(conn *pgx.Conn) (err error) {
+		if copied, err = describe(ctx, conn); err != nil {
 			return err
 		}
-		scanner := scan.Scanner()
-		for _, o := range copied {
-			scanner.Text(o.Kind+" "+o.Name, []byte(o.Name+"\n"+o.Definition))
-		}
-		var left []string
 		r.report.Schema.Objects = len(copied)
 		r.report.Schema.Problems, left = differences(source, copied, r.guarded, r.versions(conn))
-		r.report.LeftOut = append(r.report.LeftOut, left...)
 		if err := notGuarded(ctx, conn); err != nil {
 			return err
 		}
@@ -39,6 +35,11 @@ func (r *run) prove(ctx context.Context, source []object, scan *leak.Scan, attac
 	}); err != nil {
 		return err
 	}
+	scanner := scan.Scanner()
+	for _, o := range copied {
+		scanner.Text(o.Kind+" "+o.Name, []byte(o.Name+"\n"+o.Definition))
+	}
+	r.report.LeftOut = append(r.report.LeftOut, left...)
 	r.report.Leaks = scan.Report()
 	r.report.proved()
 	return nil

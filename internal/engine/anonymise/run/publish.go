@@ -161,6 +161,9 @@ func switchNames(ctx context.Context, t *server, conn *pgx.Conn, steps, busy []s
 		}
 	}()
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = on`); err != nil {
+			return err
+		}
 		for _, sql := range steps {
 			if _, err := tx.Exec(ctx, sql); err != nil {
 				return err

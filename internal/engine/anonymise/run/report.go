@@ -30,6 +30,8 @@ type Report struct {
 	SnapshotSeconds float64       `json:"snapshot_seconds"` // for which the source's vacuum was held back
 	Pauses          int           `json:"pauses,omitempty"` // since the source was busy
 	PausedSeconds   float64       `json:"paused_seconds,omitempty"`
+	Before          []Attempt     `json:"before,omitempty"` // runs with other keys that ended since two values became one
+	Resumed         []Resumption  `json:"resumed,omitempty"`
 	Stages          []StageReport `json:"stages"`
 	Set             SetReport     `json:"set"`
 	Tables          []TableReport `json:"tables,omitempty"`
@@ -45,6 +47,14 @@ type Report struct {
 	Error           string        `json:"error,omitempty"`
 
 	held *pgx.Conn // with the lock that keeps Clean away
+}
+
+// Attempt is a run that came to nothing, and after which another was tried.
+type Attempt struct {
+	Run     string    `json:"run"`
+	Began   time.Time `json:"began"`
+	Seconds float64   `json:"seconds"`
+	Error   string    `json:"error"`
 }
 
 // SourceReport is which database was copied.

@@ -3,6 +3,7 @@ package run
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -43,8 +44,16 @@ type Options struct {
 	Pause       Pause         // when the source is busy
 	PauseAtMost time.Duration // that all pauses of the run may take together, before it ends; 0: 30 minutes
 
-	look time.Duration // how often the load is looked at; 0: each second
+	look     time.Duration // how often the load is looked at; 0: each second
+	pages    int64         // of a piece of a big table; 0: unitPages
+	patience time.Duration // how long a target that went away is waited for; 0: two minutes
 }
+
+// collision is the error that another key may mend, retries how often one is tried.
+const (
+	collision = "anonymise.collision"
+	retries   = 2
+)
 
 // Origins of runs that are no names.
 const (
@@ -159,6 +168,7 @@ func (o Options) checked() (Options, error) {
 	if o.Workers <= 0 {
 		o.Workers = min(8, runtime.GOMAXPROCS(0))
 	}
+	o.patience = cmp.Or(o.patience, 2*time.Minute)
 	o.PauseAtMost, o.look = cmp.Or(o.PauseAtMost, 30*time.Minute), cmp.Or(o.look, time.Second)
 	if o.Pause.Sessions < 0 || o.Pause.Lag < 0 || o.PauseAtMost < 0 {
 		return o, errs.New(errs.Invalid, "anonymise.pause", "A pause begins above a number, and ends.").WithFix("Correct when the run is to wait for the source.")
@@ -173,10 +183,24 @@ func (o Options) checked() (Options, error) {
 }
 
 // Copy makes a copy of the source beside what is served, and proves it. Nothing is published: that is Publish's, which takes the report. The report is
-// given with an error too, as far as the run went. A copy that is not proven is gone when Copy returns.
-func Copy(ctx context.Context, o Options) (report *Report, err error) {
+// given with an error too, as far as the run went. A copy that is not proven is gone when Copy returns. When two values become one where the copy allows each once, everything begins again with
+// another key, twice at most.
+func Copy(ctx context.Context, o Options) (*Report, error) {
+	var before []Attempt
+	for {
+		report, err := attempt(ctx, o, before)
+		var e *errs.Error
+		if !errors.As(err, &e) || e.ID != collision || len(before) == retries || ctx.Err() != nil {
+			return report, err
+		}
+		before = append(before, Attempt{Run: report.Run, Began: report.Began, Seconds: report.Seconds, Error: report.Error})
+	}
+}
+
+// attempt is one run, after others that came to nothing.
+func attempt(ctx context.Context, o Options, before []Attempt) (report *Report, err error) {
 	began := time.Now()
-	r := &run{report: &Report{Name: o.Name, Began: began.UTC()}}
+	r := &run{report: &Report{Name: o.Name, Began: began.UTC(), Before: before}}
 	defer func() {
 		if err != nil {
 			r.report.Seconds = time.Since(began).Seconds()
@@ -263,7 +287,10 @@ func (r *run) make(ctx context.Context) (err error) {
 		if err := r.copyRows(ctx, set, scan, attacks); err != nil {
 			return err
 		}
-		return r.unchanged(ctx)
+		if err := r.unchanged(ctx); err != nil {
+			return err
+		}
+		return r.staging.settle(ctx)
 	}); err != nil {
 		return err
 	}
@@ -273,14 +300,14 @@ func (r *run) make(ctx context.Context) (err error) {
 	}
 	r.snapshot.release()
 	r.unwatch()
-	if err := r.stage(ctx, StageAfter, r.after); err != nil {
+	if err := r.lasting(ctx, StageAfter, r.after); err != nil {
 		return err
 	}
 	if r.o.Unproven {
 		r.report.Problems = []string{"nothing was proven: this was a benchmark"}
 		return nil
 	}
-	return r.stage(ctx, StageProof, func(ctx context.Context) error { return r.prove(ctx, source, scan, attacks) })
+	return r.lasting(ctx, StageProof, func(ctx context.Context) error { return r.prove(ctx, source, scan, attacks) })
 }
 
 // schema holds the plan against the source, takes the snapshot and makes the tables.
@@ -308,6 +335,7 @@ func (r *run) schema(ctx context.Context) (err error) {
 	if r.layout, err = lay(r.o.Plan, &db); err != nil {
 		return err
 	}
+	r.layout.pages = r.o.pages
 	r.counts = make([]counts, len(r.layout.tables))
 	for _, l := range r.o.Plan.Linkable(&db) {
 		r.report.Linkable = append(r.report.Linkable, Linked{l.Where(), l.By})

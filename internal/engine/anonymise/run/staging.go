@@ -92,12 +92,14 @@ type staging struct {
 	keeper   *pgx.Conn // in the maintenance database, holding the run's lock
 	database string
 	id       string
+	made     provenance // as long as nothing is proven
 }
 
 // newStaging makes an empty database like the source's, which nobody but its owner may enter.
 func newStaging(ctx context.Context, target *server, name string, source *pgx.Conn, r *Report) (*staging, error) {
 	s := &staging{server: target, id: newID()}
 	s.database = name + "_run_" + s.id
+	s.made = provenance{Garant: "copy", Run: s.id, Name: name, Origin: r.Origin, Began: r.Began, Plan: r.Plan, Source: r.Source}
 	empty, err := emptyLike(ctx, source, s.database)
 	if err != nil {
 		return nil, failed(atSource, "Reading the database's locale", err)
@@ -107,7 +109,7 @@ func newStaging(ctx context.Context, target *server, name string, source *pgx.Co
 	}
 	if _, err = s.keeper.Exec(ctx, `SELECT pg_advisory_lock(`+lockRun+`)`, s.id); err == nil {
 		quoted := pgx.Identifier{s.database}.Sanitize()
-		for _, sql := range []string{empty, `REVOKE ALL ON DATABASE ` + quoted + ` FROM PUBLIC`, provenance{Garant: "copy", Run: s.id, Name: name, Origin: r.Origin, Began: r.Began, Plan: r.Plan, Source: r.Source}.comment(s.database)} {
+		for _, sql := range []string{empty, `REVOKE ALL ON DATABASE ` + quoted + ` FROM PUBLIC`, s.made.comment(s.database)} {
 			if _, err = s.keeper.Exec(ctx, sql); err != nil {
 				break
 			}
@@ -153,6 +155,5 @@ func (s *staging) drop() {
 
 // leave ends the run and keeps the database, which is proven.
 func (s *staging) leave(ctx context.Context, p provenance) error {
-	_, err := s.keeper.Exec(ctx, p.comment(s.database))
-	return failed(atTarget, "Recording the proof", err)
+	return s.note(ctx, "Recording the proof", p)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 )
 
-// unitPages is how large a range of a big table is: 64 MB of its file.
+// unitPages is how large a range of a big table is, unless Options say otherwise: 64 MB of its file.
 const unitPages = 8192
 
 // unit is a piece of work: a relation or a range of its pages.
@@ -64,6 +64,7 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.
 // units cuts the tables that want says into pieces, the largest first, those of one size in random order.
 func (l *layout) units(rel map[catalog.Name]relation, want func(*table) bool) ([]unit, error) {
 	var out []unit
+	size := cmp.Or(l.pages, unitPages)
 	for i := range l.tables {
 		t := &l.tables[i]
 		if !want(t) {
@@ -74,7 +75,7 @@ func (l *layout) units(rel map[catalog.Name]relation, want func(*table) bool) ([
 			if !ok {
 				return nil, errs.New(errs.Conflict, "anonymise.changed", fmt.Sprintf("%s went away while the copy was made.", s)).WithFix("Run again.")
 			}
-			if !r.Heap || r.Pages <= 2*unitPages {
+			if !r.Heap || r.Pages <= 2*size {
 				u := unit{table: i, source: s, bytes: r.Pages * 8192}
 				if r.Heap {
 					u.pages = r.Pages
@@ -82,8 +83,8 @@ func (l *layout) units(rel map[catalog.Name]relation, want func(*table) bool) ([
 				out = append(out, u)
 				continue
 			}
-			for from := int64(0); from < r.Pages; from += unitPages {
-				u := unit{table: i, source: s, from: from, to: from + unitPages, pages: r.Pages, bytes: unitPages * 8192}
+			for from := int64(0); from < r.Pages; from += size {
+				u := unit{table: i, source: s, from: from, to: from + size, pages: r.Pages, bytes: size * 8192}
 				if u.to >= r.Pages {
 					u.to = 0
 				}

@@ -26,6 +26,9 @@ import (
 var production, developers *cluster.Cluster
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asProcess) != "" {
+		os.Exit(process())
+	}
 	os.Exit(pgtest.WithCluster(cluster.Options{Users: []string{"reader", "app"}}, func(c *cluster.Cluster) int {
 		production = c
 		return pgtest.WithCluster(cluster.Options{Users: []string{"copier", "dev"}}, func(c *cluster.Cluster) int {
@@ -225,6 +228,13 @@ func spec(name string, args ...any) transform.Spec {
 	for i := 0; i+1 < len(args); i += 2 {
 		if s.Args == nil {
 			s.Args = map[string]any{}
+		}
+		if m, ok := args[i+1].(map[string]any); ok { // as plan.Load reads it
+			for path, v := range m {
+				if name, ok := v.(string); ok {
+					m[path] = transform.Spec{Name: name}
+				}
+			}
 		}
 		s.Args[args[i].(string)] = args[i+1]
 	}

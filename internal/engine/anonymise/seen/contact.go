@@ -92,7 +92,7 @@ func (f *former) emails(value []byte) Reason {
 		}
 		from, to := Around(value, at)
 		local, domain := bytes.TrimRight(value[from:at], "\r\n"), value[at+1:to]
-		if len(appendLocal(f.buf[:0], local)) == 0 || bytes.IndexByte(domain, '.') <= 0 {
+		if f.buf = appendLocal(f.buf[:0], local); len(f.buf) == 0 || bytes.IndexByte(domain, '.') <= 0 {
 			continue
 		}
 		f.emit(f.LocalKey(local)+f.DomainKey(domain), personal.Email, markStrict)

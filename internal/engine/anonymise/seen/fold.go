@@ -206,7 +206,18 @@ func AppendFold(dst, s []byte) []byte {
 // AppendGlued appends the folded letters and digits of s with nothing between them.
 func AppendGlued(dst, s []byte) []byte {
 	for i := 0; i < len(s); {
-		dst, i = appendWord(dst, s, i)
+		if c := s[i]; c < utf8.RuneSelf {
+			if f := ascii[c]; f != 0 {
+				dst = append(dst, f)
+			}
+			i++
+			continue
+		}
+		f, n := foldAt(s, i)
+		for k := range f.len() {
+			dst = append(dst, byte(f>>(8+8*k)))
+		}
+		i += n
 	}
 	return dst
 }

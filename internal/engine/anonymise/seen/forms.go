@@ -404,9 +404,14 @@ func (f *former) ip(value []byte) Reason {
 	if len(value) == 0 {
 		return Empty
 	}
-	a, err := netip.ParseAddr(string(value))
-	if p, perr := netip.ParsePrefix(string(value)); perr == nil {
-		a, err = p.Addr(), nil
+	var a netip.Addr
+	var err error
+	if bytes.IndexByte(value, '/') < 0 {
+		a, err = netip.ParseAddr(string(value))
+	} else {
+		var p netip.Prefix
+		p, err = netip.ParsePrefix(string(value))
+		a = p.Addr()
 	}
 	switch {
 	case err != nil:

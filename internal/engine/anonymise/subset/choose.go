@@ -349,9 +349,9 @@ func (s *seed) places() string {
 // badCondition says of an error that it is the condition's.
 func badCondition(err error, t *table) error {
 	e, ok := asError(err)
-	if !ok || e.Kind != errs.Invalid {
+	if !ok || e.Kind != errs.Invalid && e.Kind != errs.Denied {
 		return err
 	}
-	return errs.New(errs.Invalid, "anonymise.condition", fmt.Sprintf("The condition on %s cannot be asked: %s", t.name, e.Text)).
+	return errs.New(e.Kind, "anonymise.condition", fmt.Sprintf("The condition on %s cannot be asked: %s", t.name, e.Text)).
 		WithFix("Write a condition of SQL on its columns; functions and types that are not PostgreSQL's own with their schema.").Wrap(err)
 }

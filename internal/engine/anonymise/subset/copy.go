@@ -202,6 +202,9 @@ func (p *pull) after(ctx context.Context) error {
 	if err := run.Complete(ctx, conn); err != nil {
 		return p.place.server.Failed("Completing the database", err)
 	}
+	if err := p.schema.Guard(ctx, p.place.server, p.place.database); err != nil {
+		return err
+	}
 	problems, err := run.Differences(ctx, p.snapshot.Tx(), conn)
 	switch {
 	case err != nil:

@@ -39,6 +39,25 @@ func (p *pull) freeDirectory() error {
 	return nil
 }
 
+// readable makes sure that pg_dump will be able to read the database: row-level security may bind its owner too.
+func (p *pull) readable(ctx context.Context) error {
+	if p.o.Directory == "" {
+		return nil
+	}
+	var forced, passes bool
+	if err := p.snapshot.Tx().QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_class WHERE relrowsecurity AND relforcerowsecurity AND relnamespace <> 'pg_catalog'::regnamespace)`).Scan(&forced); err != nil {
+		return p.source.Failed("Reading the catalogue", err)
+	}
+	if err := p.place.keeper.QueryRow(ctx, `SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user`).Scan(&passes); err != nil {
+		return p.place.server.Failed("Asking what the role may do", err)
+	}
+	if forced && !passes {
+		return errs.New(errs.Denied, "anonymise.directory", "Row-level security of the copy binds the owner of tables too, and would keep pg_dump from reading them.").
+			WithFix("Take a role with BYPASSRLS for --to, or write the directory without --to.")
+	}
+	return nil
+}
+
 // write has pg_dump write the database to a directory beside the one that is wanted.
 func (p *pull) write(ctx context.Context) (err error) {
 	if p.part, err = newScratch(p.o.Directory+".part-", p.place.id); err != nil {
@@ -49,7 +68,7 @@ func (p *pull) write(ctx context.Context) (err error) {
 
 func (p *pull) dump() string { return filepath.Join(p.part.path, "dump") }
 
-// place gives the directory its name.
+// placeDirectory gives the directory its name.
 func (p *pull) placeDirectory() error {
 	if p.o.Directory == "" {
 		return nil

@@ -228,12 +228,11 @@ func snake(s string) string {
 
 // sameNoun tells whether two names are one noun, in the singular or the plural of English.
 func sameNoun(a, b string) bool {
-	if len(a) > len(b) {
-		a, b = b, a
-	}
 	for _, e := range [][2]string{{"", ""}, {"", "s"}, {"", "es"}, {"y", "ies"}, {"person", "people"}, {"child", "children"}} {
-		if stem, ok := strings.CutSuffix(a, e[0]); ok && stem+e[1] == b {
-			return true
+		for _, pair := range [][2]string{{a, b}, {b, a}} {
+			if stem, ok := strings.CutSuffix(pair[0], e[0]); ok && stem+e[1] == pair[1] {
+				return true
+			}
 		}
 	}
 	return false

@@ -29,18 +29,21 @@ const (
 // Subset says which rows are wanted. Whatever they refer to comes with them.
 type Subset struct {
 	Kind        Kind
-	Percent     float64     // of the rows of tables that lead, or of tenants
-	Tenants     []string    // primary keys of rows of the table of tenants, as text
-	Queries     []Query     //
+	Percent     float64  // of the rows of tables that lead, or of tenants
+	Tenants     []string // primary keys of rows of the table of tenants, as text
+	Queries     []Query
 	TenantTable string      // as catalog.Name is written; empty: the one table that is called tenant or tenants
 	Whole       []string    // tables that come whole, whatever their size
-	Small       int64       // rows up to which a table that depends on nothing comes whole; 0: DefaultSmall
+	Small       int64       // rows up to which a table that depends on nothing comes whole; 0: DefaultSmall, or NoneSmall
 	References  []Reference // beyond foreign keys and what is found by name
 	Seed        string      // of the choice: the same seed and copy give the same rows
 }
 
 // DefaultSmall is how large a table may be that is taken whole.
 const DefaultSmall = 1000
+
+// NoneSmall in the place of a size: no table is taken whole for being small.
+const NoneSmall = -1
 
 // Query chooses rows of a table by a condition of SQL.
 type Query struct {
@@ -149,7 +152,7 @@ func (o Options) checked() (Options, error) {
 		return o, invalid("There is no condition.", "Give at least one.")
 	case s.Kind != All && s.Kind != Percent && s.Kind != Tenants && s.Kind != Queries:
 		return o, invalid("The kind of subset is not known.", "Take all, per cent, tenants or queries.")
-	case s.Small < 0:
+	case s.Small < NoneSmall:
 		return o, invalid("A number of rows cannot be negative.", "Correct the size up to which tables come whole.")
 	}
 	if s.Kind == Percent && s.Percent == 100 {
@@ -264,6 +267,9 @@ func (p *pull) make(ctx context.Context) (err error) {
 	}
 	p.report.Run, p.report.Data = of.Run, of.Began
 	if err := p.place.apart(ctx, p.snapshot.Tx(), of.Database); err != nil {
+		return err
+	}
+	if err := p.readable(ctx); err != nil {
 		return err
 	}
 	if p.model, err = readModel(ctx, p.source, p.snapshot.Tx(), &p.o.Subset); err != nil {

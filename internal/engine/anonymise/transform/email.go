@@ -125,8 +125,13 @@ func (t *mailer) assignLocal() {
 
 // appendSuffix draws what makes a replacement unique.
 func appendSuffix(dst []byte, d *draw, n int) []byte {
-	for ; n > 0; n-- {
-		dst = append(dst, suffixLetters[d.Below(len(suffixLetters))])
+	var v uint64
+	for i := range n {
+		if i%12 == 0 { // of five bits each
+			v = d.uint64()
+		}
+		dst = append(dst, suffixLetters[v%32])
+		v /= 32
 	}
 	return dst
 }

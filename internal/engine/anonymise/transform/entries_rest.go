@@ -114,7 +114,8 @@ func plainEntries() []entry {
 			Words: Words{"autre clé primaire, la même dans les colonnes qui s’y réfèrent", "another primary key, the same in columns that refer to it"},
 		}, makeRekey},
 		{Description{
-			Name: "credential", Kinds: []k{personal.Credential}, DefaultOf: []k{personal.Credential}, Fits: []Family{Text, Bytes}, Unique: true,
+			Name: "credential", Kinds: []k{personal.Credential}, DefaultOf: []k{personal.Credential}, Fits: []Family{Text, Bytes}, Args: []Argument{{Name: "unique", Default: "false", Words: Words{
+				"ne pas vider, pour s’accorder avec une colonne unique", "empty none, to agree with a unique column"}}}, Unique: true,
 			Words: Words{"secret vidé, ou de même forme et inutilisable", "secret emptied, or of the same form and useless"},
 		}, makeCredential},
 		{Description{

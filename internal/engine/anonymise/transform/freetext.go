@@ -20,6 +20,7 @@ type freeText struct {
 	env    Env
 	finder Finder
 	taken  Taken
+	glance Glancer // nil: every word is looked up
 	of     map[personal.Kind]Transformer
 	limit  int
 	found  []Mention
@@ -31,6 +32,19 @@ type span struct {
 	start, end int
 	capital    bool // begins with a capital, or holds a digit or an @
 	number     bool // is digits and separators
+	digits     int
+	alphas     int // bytes of letters
+	mail       bool
+	// As Glancer says.
+	words, known, telling int
+	other                 bool
+}
+
+// Glancer is a Taken that can tell quickly what it need not be asked.
+type Glancer interface {
+	// Glance tells of what stands without blanks how many words it has, how many of them occur in names and addresses of the source, and how many of those say more than an
+	// article or a title does; other, that it may be written in a way that the words do not show.
+	Glance(token []byte) (words, known, telling int, other bool)
 }
 
 // Append implements Transformer.
@@ -93,14 +107,14 @@ func appendValid(dst, text []byte) []byte {
 func (t *freeText) look(value []byte, from, to int) {
 	t.words = t.words[:0]
 	for i := from; i < to; {
-		r, n := utf8.DecodeRune(value[i:to])
-		if unicode.IsSpace(r) {
+		n, blank := blankAt(value[i:to])
+		if blank {
 			i += n
 			continue
 		}
 		w := span{start: i}
 		for i < to {
-			if r, n = utf8.DecodeRune(value[i:to]); unicode.IsSpace(r) {
+			if n, blank = blankAt(value[i:to]); blank {
 				break
 			}
 			i += n
@@ -126,12 +140,22 @@ func (t *freeText) look(value []byte, from, to int) {
 		}
 		w.number = true
 		for _, c := range value[w.start:w.end] {
-			if '0' <= c && c <= '9' || c == '@' || c == '_' {
+			switch {
+			case '0' <= c && c <= '9':
 				w.capital = true
+				w.digits++
+				continue
+			case c == '@' || c == '_':
+				w.capital = true
+				w.mail = w.mail || c == '@'
 			}
 			if c >= 'A' {
 				w.number = false
+				w.alphas++
 			}
+		}
+		if t.glance != nil {
+			w.words, w.known, w.telling, w.other = t.glance.Glance(value[w.start:w.end])
 		}
 		t.words = append(t.words, w)
 	}
@@ -146,6 +170,9 @@ func (t *freeText) look(value []byte, from, to int) {
 			if n > 1 && !w.number && !last.capital && w.capital || last.end-w.start < 3 || n == 1 && !w.capital {
 				continue // a name ends with a capital when it begins with one
 			}
+			if t.glance != nil && !likely(t.words[i:i+n]) {
+				continue
+			}
 			if k, ok := t.kindOf(value[w.start:last.end], n); ok {
 				t.all = append(t.all, Mention{w.start, last.end, k})
 				i += n - 1
@@ -154,6 +181,43 @@ func (t *freeText) look(value []byte, from, to int) {
 		}
 	}
 }
+
+// blankAt tells how long the character is that a text begins with, and whether it is a blank.
+func blankAt(text []byte) (n int, blank bool) {
+	if c := text[0]; c < utf8.RuneSelf {
+		return 1, c == ' ' || '\t' <= c && c <= '\r'
+	}
+	r, n := utf8.DecodeRune(text)
+	return n, unicode.IsSpace(r)
+}
+
+// likely reports whether words may be a value of the source. It errs towards yes: what the source holds as a name or an address has all its words there, but for those in
+// the middle of a full name; usernames, numbers and addresses of e-mail are told by how they look.
+func likely(words []span) bool {
+	var all span
+	for i := range words {
+		w := &words[i]
+		all.digits += w.digits
+		all.alphas += w.alphas
+		all.words += w.words
+		all.known += w.known
+		all.telling += w.telling
+		all.mail = all.mail || w.mail
+		all.other = all.other || w.other
+	}
+	switch {
+	case all.other || all.mail || all.digits > 0 && all.alphas == 0:
+		return true
+	case len(words) == 1:
+		return all.digits > 0 || all.known > 0 || all.words > 1
+	case all.digits >= 3 && all.digits+all.alphas <= 2*longestNumber:
+		return true
+	}
+	return all.telling >= 2 || all.telling == 1 && all.known == all.words
+}
+
+// longestNumber is how many letters and digits an IBAN may have (ISO 13616).
+const longestNumber = 34
 
 // What words may be, by how they look: looking each up as every kind would cost too much.
 var (
@@ -216,6 +280,7 @@ func makeFreeText(m *maker) (Transformer, error) {
 		return nil, errors.New(`needs something that finds mentions; without, write replace: all`)
 	}
 	t := &freeText{env: m.env, finder: m.env.Finder, taken: m.env.Taken, of: map[personal.Kind]Transformer{}, limit: m.limit()}
+	t.glance, _ = m.env.Taken.(Glancer)
 	language := m.language().Language
 	env := m.env
 	env.Language = language

@@ -26,11 +26,23 @@ type namer struct {
 	fold, other   []byte
 	candidate     []byte
 	words         []word
+	// What was drawn for the folded names that came first; few names are many people's.
+	givens, families map[string]string
+}
+
+// remembered is how many names a namer remembers of each sort.
+const remembered = 4096
+
+func remember(all map[string]string, fold, drawn []byte) {
+	if len(all) < remembered {
+		all[string(fold)] = string(drawn)
+	}
 }
 
 func (m *maker) namer() *namer {
 	return &namer{
 		lists: m.language(), ascii: m.flag("ascii"), given: m.env.Key.mac("given name"), family: m.env.Key.mac("family name"), taken: m.taken(personal.FamilyName),
+		givens: map[string]string{}, families: map[string]string{},
 	}
 }
 
@@ -39,6 +51,10 @@ func (n *namer) appendGiven(dst, unit []byte, s style, plain bool) []byte {
 	n.fold = names.AppendFold(n.fold[:0], unit)
 	if len(n.fold) == 0 {
 		return dst
+	}
+	if drawn, ok := n.givens[string(n.fold)]; ok {
+		n.candidate = append(n.candidate[:0], drawn...)
+		return appendStyled(dst, n.candidate, s, plain)
 	}
 	d := n.given.draw(n.fold, 0)
 	if utf8.RuneCount(n.fold) == 1 { // an initial
@@ -63,6 +79,7 @@ func (n *namer) appendGiven(dst, unit []byte, s style, plain bool) []byte {
 		}
 		at = (at + 1) % len(list)
 	}
+	remember(n.givens, n.fold, n.candidate)
 	return appendStyled(dst, n.candidate, s, plain)
 }
 
@@ -72,6 +89,10 @@ func (n *namer) appendFamily(dst, unit []byte, s style, plain bool, again int) (
 	n.fold = names.AppendFold(n.fold[:0], unit)
 	if len(n.fold) == 0 {
 		return dst, nil
+	}
+	if drawn, ok := n.families[string(n.fold)]; ok && again == 0 {
+		n.candidate = append(n.candidate[:0], drawn...)
+		return appendStyled(dst, n.candidate, s, plain), nil
 	}
 	for try := again * tries; try < (again+1)*tries; try++ {
 		d := n.family.draw(n.fold, try)
@@ -87,6 +108,9 @@ func (n *namer) appendFamily(dst, unit []byte, s style, plain bool, again int) (
 		for range 3 {
 			n.other = names.AppendFold(n.other[:0], n.candidate)
 			if string(n.other) != string(n.fold) && !n.taken(n.candidate) {
+				if again == 0 {
+					remember(n.families, n.fold, n.candidate)
+				}
 				return appendStyled(dst, n.candidate, s, plain), nil
 			}
 			n.candidate = n.lists.AppendComposed(n.candidate[:0], d)

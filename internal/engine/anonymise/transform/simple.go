@@ -245,10 +245,11 @@ func (t *credential) appendUnique(dst, value []byte) ([]byte, error) {
 }
 
 func makeCredential(m *maker) (Transformer, error) {
-	if m.column.Unique && m.limit() < loneSuffixLength {
+	unique := m.wide()
+	if unique && m.limit() < loneSuffixLength {
 		return nil, fmt.Errorf("a length of %d is too short for secrets that are unique; it takes %d", m.limit(), loneSuffixLength)
 	}
-	return &credential{empty: !m.column.Unique, bytes: m.family == Bytes, limit: m.limit(), mac: m.env.Key.mac("credential"), taken: m.taken(personal.Credential)}, nil
+	return &credential{empty: !unique, bytes: m.family == Bytes, limit: m.limit(), mac: m.env.Key.mac("credential"), taken: m.taken(personal.Credential)}, nil
 }
 
 // file drops the content of documents.

@@ -16,6 +16,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 	"github.com/garant-project/garant/internal/token"
 )
 
@@ -225,7 +226,7 @@ func rightsLacking(db *schema.Database, steps []plan.Step) []string {
 	slices.Sort(all)
 	for _, s := range steps {
 		for _, role := range s.Needs {
-			if !slices.ContainsFunc(append(me.MemberOf, me.Name), func(name string) bool { return manifest.Quote(name) == role }) {
+			if !slices.ContainsFunc(append(me.MemberOf, me.Name), func(name string) bool { return sqlname.Quote(name) == role }) {
 				all = append(all, fmt.Sprintf("Rights on %s were granted by %s, and only %s or a superuser can take them back: sign in as superuser, or as a member of it too.", s.Table, role, role))
 			}
 		}

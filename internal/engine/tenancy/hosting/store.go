@@ -9,6 +9,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // errHidden says that policies hide rows from the login that counts.
@@ -57,7 +58,7 @@ func (c *counter) rows(ctx context.Context, t *manifest.Table, key string) (p pr
 	if err := c.conn.QueryRow(ctx, `SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = $1::regclass AND attname = $2 AND NOT attisdropped`, t.QualifiedName(), t.Column).Scan(&typ); err != nil {
 		return p, err
 	}
-	column := manifest.Quote(t.Column)
+	column := sqlname.Quote(t.Column)
 	err = c.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+t.QualifiedName()+` WHERE `+column+` = $1::text::`+typ+`), EXISTS (SELECT FROM `+t.QualifiedName()+` WHERE `+column+` IS DISTINCT FROM $1::text::`+typ+`)`, key).Scan(&p.mine, &p.others)
 	return p, err
 }
@@ -74,7 +75,7 @@ WHERE r.relkind IN ('r', 'p', 'm') AND NOT r.relispartition AND n.nspname NOT IN
 	var schema, name string
 	_, err = pgx.ForEachRow(rows, []any{&schema, &name}, func() error {
 		if m.Table(schema, name) == nil {
-			unknown = append(unknown, manifest.Qualified(schema, name))
+			unknown = append(unknown, sqlname.Qualified(schema, name))
 		}
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/verify"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/console"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -375,7 +376,7 @@ func (v view) overview() *overview {
 		place(r.Schema, cell{glyph{string(r.Class), string(r.Mark)}, r.Table.Name, "#" + v.at[r.Name], ""})
 	}
 	for _, f := range v.Findings {
-		if schema, name, ok := manifest.Split(f.Object); ok && f.Unlisted {
+		if schema, name, ok := sqlname.Split(f.Object); ok && f.Unlisted {
 			place(schema, cell{glyph{"none", string(f.Check.Severity)}, name, "#f-" + f.Check.ID, ""})
 		}
 	}

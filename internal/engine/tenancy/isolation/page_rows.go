@@ -6,6 +6,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/verify"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 	"github.com/garant-project/garant/internal/web/ui"
 )
 
@@ -33,7 +34,7 @@ func (v view) foundAt(r *relation, s verify.Severity) bool {
 
 func (v view) row(r *relation) relationRow {
 	row := relationRow{
-		glyph: glyph{string(r.Class), string(r.Mark)}, Anchor: v.at[r.Name], Name: manifest.Quote(r.Table.Name),
+		glyph: glyph{string(r.Class), string(r.Mark)}, Anchor: v.at[r.Name], Name: sqlname.Quote(r.Table.Name),
 		ClassWord: v.T("isolation.page.class." + string(r.Class)), MarkWord: v.T("isolation.page.mark." + string(r.Mark)),
 		Column: r.Column, Grants: v.grants(r.Grants), Reason: r.Reason,
 	}

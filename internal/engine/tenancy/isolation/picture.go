@@ -12,6 +12,7 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // picture is what pages show of one guarded database: its manifest, with what the last looks saw.
@@ -310,7 +311,7 @@ func drift(check string) string {
 // around tells what was found of a declared way around.
 func (p *picture) around(path manifest.Path) (found []finding) {
 	for _, f := range p.Findings {
-		if f.Check.ID == "around.gone" && f.Object == manifest.Quote(path.Role) && strings.HasSuffix(f.Found, " declares it as "+path.Kind+".") {
+		if f.Check.ID == "around.gone" && f.Object == sqlname.Quote(path.Role) && strings.HasSuffix(f.Found, " declares it as "+path.Kind+".") {
 			found = append(found, f)
 		}
 	}

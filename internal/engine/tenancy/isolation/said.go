@@ -16,6 +16,7 @@ type sayings []saying
 
 type saying struct {
 	english string
+	parts   []string // between the names
 	is      *regexp.Regexp
 	letters []string // of the names, in the order in which they stand
 	known   int      // how much of it is no name
@@ -33,14 +34,15 @@ func readSayings(lang string, text []byte) (sayings, error) {
 	var all sayings
 	for english, theirs := range pairs {
 		parts := placeholder.Split(english, -1)
-		for i := range parts {
-			parts[i] = regexp.QuoteMeta(parts[i])
+		var quoted []string
+		for _, p := range parts {
+			quoted = append(quoted, regexp.QuoteMeta(p))
 		}
-		is, err := regexp.Compile(`(?s)^` + strings.Join(parts, `(.+?)`) + `$`)
+		is, err := regexp.Compile(`(?s)^` + strings.Join(quoted, `(.+?)`) + `$`)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, saying{english, is, placeholder.FindAllString(english, -1), len(placeholder.ReplaceAllString(english, "")), ui.Typeset(lang, theirs)})
+		all = append(all, saying{english, parts, is, placeholder.FindAllString(english, -1), len(placeholder.ReplaceAllString(english, "")), ui.Typeset(lang, theirs)})
 	}
 	slices.SortFunc(all, func(a, b saying) int {
 		if a.known != b.known {
@@ -71,11 +73,29 @@ func (all sayings) say(text string) (said string, ok bool) {
 // find is the sentence that says the most of a text, with the names in it.
 func (all sayings) find(text string) (s *saying, names []string) {
 	for i := range all {
+		if !all[i].mayBe(text) {
+			continue
+		}
 		if found := all[i].is.FindStringSubmatch(text); found != nil && !slices.ContainsFunc(found[1:], cutsName) {
 			return &all[i], found[1:]
 		}
 	}
 	return nil, nil
+}
+
+// mayBe reports whether all that is no name stands in a text: quicker told than by an expression, of which there are hundreds.
+func (s *saying) mayBe(text string) bool {
+	if !strings.HasPrefix(text, s.parts[0]) || !strings.HasSuffix(text, s.parts[len(s.parts)-1]) {
+		return false
+	}
+	for _, p := range s.parts {
+		_, after, found := strings.Cut(text, p)
+		if !found {
+			return false
+		}
+		text = after
+	}
+	return true
 }
 
 // cutsName reports whether a part of a text begins or ends within a name in quotes.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // FileName is what the manifest is called unless told otherwise.
@@ -118,7 +120,7 @@ type Table struct {
 func GrantWords() []string { return []string{"SELECT", "INSERT", "UPDATE", "DELETE"} }
 
 // QualifiedName is the name as PostgreSQL prints it.
-func (t *Table) QualifiedName() string { return Qualified(t.Schema, t.Name) }
+func (t *Table) QualifiedName() string { return sqlname.Qualified(t.Schema, t.Name) }
 
 // HoldsRows reports whether the relation stores rows of its own or, as a partitioned table,
 // stands for those that do.
@@ -182,12 +184,12 @@ func (k Key) Value(columnType string) string { return k.fitted(k.Function(), col
 // Policy is the expression of a tenant table's policy for reading. The function is called once
 // in a statement.
 func (k Key) Policy(column, columnType string) string {
-	return Quote(column) + " = (SELECT " + k.fitted(k.Function(), columnType) + ")"
+	return sqlname.Quote(column) + " = (SELECT " + k.fitted(k.Function(), columnType) + ")"
 }
 
 // WritePolicy is the expression of a tenant table's policies for writing, for USING and WITH CHECK.
 func (k Key) WritePolicy(column, columnType string) string {
-	return Quote(column) + " = (SELECT " + k.fitted(k.Writer(), columnType) + ")"
+	return sqlname.Quote(column) + " = (SELECT " + k.fitted(k.Writer(), columnType) + ")"
 }
 
 // fitted casts a call to the type of a column where PostgreSQL would not compare the two through an index.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/estate"
 )
 
 const good = `isolation: 1
@@ -147,7 +148,7 @@ func TestProblems(t *testing.T) {
 		"number":           {change("database: app", "database: 12"), "A text belongs here, not a number"},
 	} {
 		m, err := manifest.Parse([]byte(c.source))
-		var list *manifest.Problems
+		var list *estate.Problems
 		if m != nil || !errors.As(err, &list) || !errs.Is(err, errs.Invalid) {
 			t.Errorf("%s: %v, %v", name, m, err)
 			continue
@@ -159,22 +160,6 @@ func TestProblems(t *testing.T) {
 			if p.Line < 1 || p.Text == "" || p.Fix == "" {
 				t.Errorf("%s: %+v says too little", name, p)
 			}
-		}
-	}
-}
-
-func TestNames(t *testing.T) {
-	for written, want := range map[string][2]string{
-		`a.b`: {"a", "b"}, `"A b".c`: {"A b", "c"}, `"a.b"."c""d"`: {"a.b", `c"d`}, `_x."select"`: {"_x", "select"},
-	} {
-		schema, name, ok := manifest.Split(written)
-		if !ok || schema != want[0] || name != want[1] || manifest.Qualified(schema, name) != written {
-			t.Errorf("%s: %q %q %t, back %s", written, schema, name, ok, manifest.Qualified(schema, name))
-		}
-	}
-	for _, bad := range []string{"", "a", "a.", ".b", "a.b.c", "A.b", `"a.b`, `"a"b.c`, `"".b`, "a b.c", `a."b"x`} {
-		if _, _, ok := manifest.Split(bad); ok {
-			t.Errorf("%q is a name", bad)
 		}
 	}
 }

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"regexp"
-	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/garant-project/garant/internal/strictyaml"
 )
 
 const head = `# Which rows of this database belong to whom. Written by garant isolation plan; read it, correct it,
@@ -45,17 +43,17 @@ func (m *Manifest) Write(to io.Writer) error {
 func (m *Manifest) bytes() []byte {
 	var b bytes.Buffer
 	b.WriteString(head)
-	fmt.Fprintf(&b, "isolation: 1\ndatabase: %s\n", scalar(m.Database))
+	fmt.Fprintf(&b, "isolation: 1\ndatabase: %s\n", strictyaml.Scalar(m.Database))
 	b.WriteString("\n# How the database knows the tenant of a transaction: pinned (the token is verified once) or\n# statement (in each statement; for managed PostgreSQL, where nobody is superuser).\n")
-	fmt.Fprintf(&b, "design: %s\n", scalar(m.Design))
+	fmt.Fprintf(&b, "design: %s\n", strictyaml.Scalar(m.Design))
 	b.WriteString("\n# What the tenant in a token is.\n")
 	if m.Key.Table == "" {
-		fmt.Fprintf(&b, "key: {column: %s, type: %s}\n", scalar(m.Key.Column), scalar(m.Key.Type))
+		fmt.Fprintf(&b, "key: {column: %s, type: %s}\n", strictyaml.Scalar(m.Key.Column), strictyaml.Scalar(m.Key.Type))
 	} else {
-		fmt.Fprintf(&b, "key: {table: %s, column: %s, type: %s}\n", scalar(m.Key.Table), scalar(m.Key.Column), scalar(m.Key.Type))
+		fmt.Fprintf(&b, "key: {table: %s, column: %s, type: %s}\n", strictyaml.Scalar(m.Key.Table), strictyaml.Scalar(m.Key.Column), strictyaml.Scalar(m.Key.Type))
 	}
 	b.WriteString("\n# The roles that the application signs in as. They own nothing and get in with a token only.\n")
-	fmt.Fprintf(&b, "app: %s\n", flow(m.App))
+	fmt.Fprintf(&b, "app: %s\n", strictyaml.Flow(m.App))
 	b.WriteString("\n# The ways around all this: who sees every tenant, and what for. garant isolation verify holds\n# the database to this list.\n")
 	if len(m.Around) == 0 {
 		b.WriteString("around: []\n")
@@ -63,13 +61,13 @@ func (m *Manifest) bytes() []byte {
 		b.WriteString("around:\n")
 	}
 	for _, p := range m.Around {
-		fmt.Fprintf(&b, "  - {role: %s, kind: %s, why: %s}\n", scalar(p.Role), scalar(p.Kind), scalar(p.Why))
+		fmt.Fprintf(&b, "  - {role: %s, kind: %s, why: %s}\n", strictyaml.Scalar(p.Role), strictyaml.Scalar(p.Kind), strictyaml.Scalar(p.Why))
 	}
 	if len(m.Accepted) > 0 {
 		b.WriteString("\n# Findings of garant isolation verify that may stay: why, by whose word, since when. Verify counts and\n# shows them, and tells of those that are not there any more.\naccepted:\n")
 	}
 	for _, a := range m.Accepted {
-		fmt.Fprintf(&b, "  - check: %s\n    objects: %s\n    reason: %s\n    by: %s\n    date: %s\n", scalar(a.Check), flow(a.Objects), scalar(a.Reason), scalar(a.By), a.Date)
+		fmt.Fprintf(&b, "  - check: %s\n    objects: %s\n    reason: %s\n    by: %s\n    date: %s\n", strictyaml.Scalar(a.Check), strictyaml.Flow(a.Objects), strictyaml.Scalar(a.Reason), strictyaml.Scalar(a.By), a.Date)
 	}
 	m.summary(&b)
 	if len(m.Tables) == 0 {
@@ -97,74 +95,31 @@ func (m *Manifest) summary(b *bytes.Buffer) {
 }
 
 func (t *Table) write(b *bytes.Buffer) {
-	fmt.Fprintf(b, "  %s:\n", scalar(t.QualifiedName()))
+	fmt.Fprintf(b, "  %s:\n", strictyaml.Scalar(t.QualifiedName()))
 	line := func(key, value string) { fmt.Fprintf(b, "    %s: %s\n", key, value) }
 	if t.Kind != "" && t.Kind != KindTable {
-		line("kind", scalar(t.Kind))
+		line("kind", strictyaml.Scalar(t.Kind))
 	}
-	line("class", scalar(string(t.Class)))
+	line("class", strictyaml.Scalar(string(t.Class)))
 	if t.Column != "" {
-		line("column", scalar(t.Column))
+		line("column", strictyaml.Scalar(t.Column))
 	}
 	if t.Add {
 		line("add", "true")
 	}
 	if len(t.Via) > 0 {
-		line("via", flow(t.Via))
+		line("via", strictyaml.Flow(t.Via))
 	}
 	if len(t.Grants) > 0 {
-		line("grants", flow(t.Grants))
+		line("grants", strictyaml.Flow(t.Grants))
 	}
 	if t.Reason != "" {
-		line("reason", scalar(t.Reason))
+		line("reason", strictyaml.Scalar(t.Reason))
 	}
 	if len(t.Doubts) > 0 {
 		b.WriteString("    doubts:\n")
 	}
 	for _, d := range t.Doubts {
-		fmt.Fprintf(b, "      - %s\n", scalar(d))
+		fmt.Fprintf(b, "      - %s\n", strictyaml.Scalar(d))
 	}
-}
-
-func flow(words []string) string {
-	written := make([]string, len(words))
-	for i, w := range words {
-		written[i] = scalar(w)
-	}
-	return "[" + strings.Join(written, ", ") + "]"
-}
-
-var plainScalar = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./() -]*[A-Za-z0-9_.)]$|^[a-z_]$`)
-
-// scalar writes a text so that YAML reads the same text, wherever it stands.
-func scalar(s string) string {
-	if plainScalar.MatchString(s) {
-		var n yaml.Node
-		if yaml.Unmarshal([]byte(s), &n) == nil && len(n.Content) == 1 && n.Content[0].Tag == "!!str" && n.Content[0].Value == s {
-			return s
-		}
-	}
-	if !strings.ContainsFunc(s, func(c rune) bool {
-		return c < ' ' || c >= 0x7f && c <= 0x9f || c == '\u2028' || c == '\u2029' || c == '\ufeff' || c > 0xffff
-	}) {
-		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	}
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(c)
-		case c < ' ' || c >= 0x7f && c <= 0x9f:
-			fmt.Fprintf(&b, `\x%02x`, c)
-		case c > 0xffff:
-			fmt.Fprintf(&b, `\U%08x`, c)
-		case c > 0x7f:
-			fmt.Fprintf(&b, `\u%04x`, c)
-		default:
-			b.WriteRune(c)
-		}
-	}
-	return b.String() + `"`
 }

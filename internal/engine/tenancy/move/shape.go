@@ -9,6 +9,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // table is one whose rows move, or of shared rows that the target needs too. A partitioned table
@@ -28,7 +29,7 @@ type table struct {
 
 type keyColumn struct{ name, typ string }
 
-func (t *table) qualified() string { return manifest.Qualified(t.schema, t.name) }
+func (t *table) qualified() string { return sqlname.Qualified(t.schema, t.name) }
 
 // from is the table as a query names it: of one that others inherit from, its own rows only.
 func (t *table) from() string {
@@ -58,7 +59,7 @@ func list(prefix string, columns []string) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(prefix + manifest.Quote(c))
+		b.WriteString(prefix + sqlname.Quote(c))
 	}
 	return b.String()
 }
@@ -70,7 +71,7 @@ func (t *table) keyText(row string) string {
 	}
 	var parts []string
 	for _, k := range t.key {
-		parts = append(parts, row+"."+manifest.Quote(k.name)+"::text")
+		parts = append(parts, row+"."+sqlname.Quote(k.name)+"::text")
 	}
 	return "ARRAY[" + strings.Join(parts, ", ") + "]"
 }
@@ -79,7 +80,7 @@ func (t *table) keyText(row string) string {
 func (t *table) among() string {
 	var parts []string
 	for i, k := range t.key {
-		parts = append(parts, fmt.Sprintf("t.%s = k.key[%d]::%s", manifest.Quote(k.name), i+1, k.typ))
+		parts = append(parts, fmt.Sprintf("t.%s = k.key[%d]::%s", sqlname.Quote(k.name), i+1, k.typ))
 	}
 	return strings.Join(parts, " AND ")
 }
@@ -109,10 +110,10 @@ func (m *Mover) survey(db *schema.Database) ([]*table, error) {
 		if t.tenant() {
 			c := r.Column(entry.Column)
 			if c == nil {
-				bad = append(bad, entry.QualifiedName()+" has no column "+manifest.Quote(entry.Column)+" yet: apply the isolation first")
+				bad = append(bad, entry.QualifiedName()+" has no column "+sqlname.Quote(entry.Column)+" yet: apply the isolation first")
 				continue
 			}
-			t.of = "t." + manifest.Quote(entry.Column) + " = " + manifest.Literal(m.o.Tenant) + "::" + c.Type
+			t.of = "t." + sqlname.Quote(entry.Column) + " = " + sqlname.Literal(m.o.Tenant) + "::" + c.Type
 		}
 		t.describe(r)
 		tables = append(tables, t)
@@ -199,14 +200,14 @@ func differences(tables []*table, at *schema.Database) (missing int, bad []strin
 		for _, c := range t.relation.Columns {
 			switch o := r.Column(c.Name); {
 			case o == nil:
-				bad = append(bad, t.qualified()+" lacks the column "+manifest.Quote(c.Name))
+				bad = append(bad, t.qualified()+" lacks the column "+sqlname.Quote(c.Name))
 			case o.Type != c.Type || o.Generated != c.Generated:
-				bad = append(bad, fmt.Sprintf("the column %s of %s is %s there and %s here", manifest.Quote(c.Name), t.qualified(), o.Type, c.Type))
+				bad = append(bad, fmt.Sprintf("the column %s of %s is %s there and %s here", sqlname.Quote(c.Name), t.qualified(), o.Type, c.Type))
 			}
 		}
 		for _, c := range r.Columns {
 			if t.relation.Column(c.Name) == nil {
-				bad = append(bad, t.qualified()+" has the column "+manifest.Quote(c.Name)+" there and not here")
+				bad = append(bad, t.qualified()+" has the column "+sqlname.Quote(c.Name)+" there and not here")
 			}
 		}
 	}

@@ -10,9 +10,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // copy brings over the rows of one snapshot, several tables at a time. Each table comes in one
@@ -126,7 +126,7 @@ func atSnapshot(ctx context.Context, conn *pgx.Conn, name string) error {
 	if _, err := conn.Exec(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`); err != nil {
 		return err
 	}
-	_, err := conn.Exec(ctx, `SET TRANSACTION SNAPSHOT `+manifest.Literal(name))
+	_, err := conn.Exec(ctx, `SET TRANSACTION SNAPSHOT `+sqlname.Literal(name))
 	return err
 }
 
@@ -237,7 +237,7 @@ func byKey(ctx context.Context, tx pgx.Tx, few bool) error {
 // carry makes the rows of one table that the journal names equal to those at the source, and
 // compares them before it lets them stand.
 func (m *Mover) carry(ctx context.Context, src, dst pgx.Tx, t *table) error {
-	mine := fmt.Sprintf(`FROM garant_move.journal j WHERE j.move = %s AND j.tab = %d`, manifest.Literal(m.st.ID.String()), t.id)
+	mine := fmt.Sprintf(`FROM garant_move.journal j WHERE j.move = %s AND j.tab = %d`, sqlname.Literal(m.st.ID.String()), t.id)
 	out := `COPY (SELECT ` + list("t.", t.copied) + ` FROM ` + t.from() + ` t WHERE ` + t.of
 	remove := `DELETE FROM ` + t.from() + ` t WHERE ` + t.of
 	there, here := t.from()+" t", t.from()+" t"
@@ -373,7 +373,7 @@ func (m *Mover) sequencesOfKeys() map[string]bool {
 		}
 		if apart {
 			for _, s := range t.relation.Sequences {
-				found[manifest.Qualified(s.Schema, s.Name)] = true
+				found[sqlname.Qualified(s.Schema, s.Name)] = true
 			}
 		}
 	}

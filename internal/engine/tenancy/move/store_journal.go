@@ -8,9 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // short tells the triggers and functions of this move from those of others.
@@ -50,7 +50,7 @@ func (m *Mover) watchTable(ctx context.Context, tx pgx.Tx, e *end, t *table) err
 	statements := []string{`CREATE OR REPLACE FUNCTION ` + function + `() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET timezone = 'UTC' SET extra_float_digits = '1' SET bytea_output = 'hex' AS $garant$` + m.triggerBody(e, t) + `$garant$`}
 	on := map[string]string{"i": "INSERT", "u": "UPDATE", "d": "DELETE"}
-	column := manifest.Quote(t.column)
+	column := sqlname.Quote(t.column)
 	when := map[string]string{"i": "", "u": "", "d": ""}
 	if t.tenant() {
 		value := strings.TrimPrefix(t.of, "t."+column+" = ")
@@ -86,17 +86,17 @@ BEGIN
 	IF current_setting('garant_move.applying', true) = %s AND pg_has_role(session_user, %s, 'MEMBER') THEN
 		RETURN NULL;
 	END IF;
-`, manifest.Literal(m.st.ID.String()), manifest.Literal(e.db.Me))
+`, sqlname.Literal(m.st.ID.String()), sqlname.Literal(e.db.Me))
 	if t.tenant() {
 		fmt.Fprintf(&b, `	PERFORM pg_advisory_xact_lock_shared(%d);
 	PERFORM FROM garant_move.gate g WHERE g.tenant = %s AND g.state = 'open' FOR SHARE;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'GT007', MESSAGE = 'garant: this tenant lives in another database', HINT = 'Ask where, and go on there.';
 	END IF;
-`, m.gateKey, manifest.Literal(m.o.Tenant))
+`, m.gateKey, sqlname.Literal(m.o.Tenant))
 	}
 	write := func(row string) string {
-		return fmt.Sprintf(`INSERT INTO garant_move.journal (move, tab, key) VALUES (%s, %d, %s);`, manifest.Literal(m.st.ID.String()), t.id, t.keyText(row))
+		return fmt.Sprintf(`INSERT INTO garant_move.journal (move, tab, key) VALUES (%s, %d, %s);`, sqlname.Literal(m.st.ID.String()), t.id, t.keyText(row))
 	}
 	fmt.Fprintf(&b, `	IF TG_OP <> 'INSERT' THEN
 		%s

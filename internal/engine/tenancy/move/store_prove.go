@@ -9,9 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // Sum stands for the rows of a table, in whatever order: how many, and two sums of 64 bits each of
@@ -184,7 +184,7 @@ func (x *except) at(t *table, where, param string) string {
 	case param != "":
 		return where + ` AND NOT EXISTS (SELECT FROM pg_temp.garant_move_key k WHERE ` + t.among() + `)`
 	}
-	return where + fmt.Sprintf(` AND NOT EXISTS (SELECT FROM (SELECT DISTINCT j.key FROM garant_move.journal j WHERE j.move = %s AND j.tab = %d) k WHERE `, manifest.Literal(x.move), t.id) + t.among() + `)`
+	return where + fmt.Sprintf(` AND NOT EXISTS (SELECT FROM (SELECT DISTINCT j.key FROM garant_move.journal j WHERE j.move = %s AND j.tab = %d) k WHERE `, sqlname.Literal(x.move), t.id) + t.among() + `)`
 }
 
 // sumBut sums a table at the source without the rows of some keys. The keys are in the statement
@@ -220,8 +220,8 @@ func (m *Mover) references(ctx context.Context) error {
 			}
 			var filled, join []string
 			for i := range k.Columns {
-				filled = append(filled, "t."+manifest.Quote(k.Columns[i])+" IS NOT NULL")
-				join = append(join, "p."+manifest.Quote(k.Refers[i])+" = t."+manifest.Quote(k.Columns[i]))
+				filled = append(filled, "t."+sqlname.Quote(k.Columns[i])+" IS NOT NULL")
+				join = append(join, "p."+sqlname.Quote(k.Refers[i])+" = t."+sqlname.Quote(k.Columns[i]))
 			}
 			where := t.of + " AND " + strings.Join(filled, " AND ") + ` AND NOT EXISTS (SELECT FROM ` + k.Target.QualifiedName() + ` p WHERE ` + strings.Join(join, " AND ") + `)`
 			some, err := m.holds(ctx, m.dst, t, where)
@@ -229,7 +229,7 @@ func (m *Mover) references(ctx context.Context) error {
 				return err
 			}
 			if some {
-				return errs.New(errs.Conflict, "move.dangling", fmt.Sprintf("Rows of the tenant refer by %s of %s to rows of %s that the target does not have.", manifest.Quote(k.Name), t.qualified(), k.Target.QualifiedName())).
+				return errs.New(errs.Conflict, "move.dangling", fmt.Sprintf("Rows of the tenant refer by %s of %s to rows of %s that the target does not have.", sqlname.Quote(k.Name), t.qualified(), k.Target.QualifiedName())).
 					WithFix("Bring the target's shared tables up to those of the source, then run the move again.")
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 	"github.com/garant-project/garant/internal/token"
 )
 
@@ -259,7 +260,7 @@ func (m *Mover) did(ctx context.Context, what string) (rows int64, done bool, er
 }
 
 func (m *Mover) markSQL(what string) string {
-	return fmt.Sprintf(`INSERT INTO garant_move.did (move, what) VALUES (%s, %s)`, manifest.Literal(m.st.ID.String()), manifest.Literal(what))
+	return fmt.Sprintf(`INSERT INTO garant_move.did (move, what) VALUES (%s, %s)`, sqlname.Literal(m.st.ID.String()), sqlname.Literal(what))
 }
 
 // refuseSource refuses a tenant that is not here, and rows that would be left without what they refer to.
@@ -313,7 +314,7 @@ func (m *Mover) refuseReferred(ctx context.Context, r *schema.Relation, k schema
 		}
 		var join []string
 		for i := range k.Columns {
-			join = append(join, "p."+manifest.Quote(k.Columns[i])+" = t."+manifest.Quote(k.Refers[i]))
+			join = append(join, "p."+sqlname.Quote(k.Columns[i])+" = t."+sqlname.Quote(k.Refers[i]))
 		}
 		var some bool
 		sql := `SELECT EXISTS (SELECT FROM ` + r.QualifiedName() + ` p JOIN ` + k.Target.QualifiedName() + ` t ON ` + strings.Join(join, " AND ") + ` WHERE ` + t.of + `)`
@@ -419,7 +420,7 @@ func (m *Mover) refuseJoined(ctx context.Context) error {
 	}
 	if !m.dst.replica {
 		return errs.New(errs.Denied, "move.triggers", "The target's triggers would fire on what is copied, and its foreign keys could not be crossed.").
-			WithFix("Have an administrator run there: GRANT SET ON PARAMETER session_replication_role TO " + manifest.Quote(m.dst.db.Me) + ".")
+			WithFix("Have an administrator run there: GRANT SET ON PARAMETER session_replication_role TO " + sqlname.Quote(m.dst.db.Me) + ".")
 	}
 	if err := m.mayRead(ctx, m.dst); err != nil {
 		return err
@@ -431,7 +432,7 @@ func (m *Mover) refuseJoined(ctx context.Context) error {
 			return m.dst.named(err)
 		}
 		if always != "" {
-			return errs.New(errs.Invalid, "move.always", fmt.Sprintf("The trigger %s of %s at the target fires whatever the session says.", manifest.Quote(always), t.qualified())).
+			return errs.New(errs.Invalid, "move.always", fmt.Sprintf("The trigger %s of %s at the target fires whatever the session says.", sqlname.Quote(always), t.qualified())).
 				WithFix("ALTER TABLE … ENABLE TRIGGER, so that it fires for ordinary sessions only.")
 		}
 		if !t.tenant() {

@@ -19,6 +19,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 	"github.com/garant-project/garant/internal/token"
 )
 
@@ -128,7 +129,7 @@ func (m *Mover) fires(ctx context.Context) (sql string, err error) {
 			if k.Inherited {
 				continue
 			}
-			fmt.Fprintf(&b, "ALTER TABLE %s ADD CONSTRAINT %s %s", r.QualifiedName(), manifest.Quote(k.Name), strings.TrimSuffix(k.Definition, " NOT VALID"))
+			fmt.Fprintf(&b, "ALTER TABLE %s ADD CONSTRAINT %s %s", r.QualifiedName(), sqlname.Quote(k.Name), strings.TrimSuffix(k.Definition, " NOT VALID"))
 			if r.Kind != manifest.KindPartitioned {
 				b.WriteString(" NOT VALID")
 			}
@@ -250,33 +251,33 @@ WHERE d.refobjid IS NOT NULL AND r.rolname !~ '^(pg_|garant_(sec|keeper)$)' OR r
 		if m.dst.db.Role(name) != nil {
 			continue
 		}
-		sql := "CREATE ROLE " + manifest.Quote(name)
+		sql := "CREATE ROLE " + sqlname.Quote(name)
 		if login {
 			sql += " LOGIN"
 		}
 		if owns { // whoever gives a table to a role is to be a member of it
-			sql += "; GRANT " + manifest.Quote(name) + " TO CURRENT_USER"
+			sql += "; GRANT " + sqlname.Quote(name) + " TO CURRENT_USER"
 		}
 		if _, err := m.dst.conn.Exec(ctx, sql); err != nil && pg.SQLState(err) != "42710" {
 			rows.Close()
 			if pg.SQLState(err) == "42501" {
-				return errs.New(errs.Denied, "move.role", "The target lacks the role "+manifest.Quote(name)+", and you may not make it.").WithFix("Have an administrator run there: " + sql + ".")
+				return errs.New(errs.Denied, "move.role", "The target lacks the role "+sqlname.Quote(name)+", and you may not make it.").WithFix("Have an administrator run there: " + sql + ".")
 			}
 			return m.dst.named(err)
 		}
-		m.o.Log("The target has the role " + manifest.Quote(name) + " now, without a password.")
+		m.o.Log("The target has the role " + sqlname.Quote(name) + " now, without a password.")
 	}
 	return m.src.named(rows.Err())
 }
 
 // databaseRights are those on the database itself, which pg_dump leaves out.
 func (m *Mover) databaseRights() []string {
-	here := manifest.Quote(m.dst.db.Name)
+	here := sqlname.Quote(m.dst.db.Name)
 	sql := []string{"REVOKE ALL ON DATABASE " + here + " FROM PUBLIC;"}
 	for _, r := range m.src.db.ACL {
 		grantee := "PUBLIC"
 		if r.Grantee != "" {
-			grantee = manifest.Quote(r.Grantee)
+			grantee = sqlname.Quote(r.Grantee)
 		}
 		if r.Grantee != m.src.db.Owner && r.Grantee != token.Guard {
 			sql = append(sql, "GRANT "+r.Privilege+" ON DATABASE "+here+" TO "+grantee+";")

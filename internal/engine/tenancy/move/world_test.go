@@ -16,6 +16,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/internal/pg/pgtest"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 	"github.com/garant-project/garant/internal/token"
 	"github.com/garant-project/garant/tenant"
 )
@@ -86,7 +87,7 @@ func tenantTables() map[string]string {
 func shopManifest(database string) *manifest.Manifest {
 	m := &manifest.Manifest{Version: 1, Database: database, Design: manifest.Pinned, App: []string{"app"}, Key: manifest.Key{Table: "shop.organisation", Column: "id", Type: "uuid"}}
 	add := func(name, kind string, class manifest.Class, column string) {
-		schema, table, ok := manifest.Split(name)
+		schema, table, ok := sqlname.Split(name)
 		if !ok {
 			panic(name)
 		}
@@ -168,7 +169,7 @@ func (w *world) build(conn *pgx.Conn, d token.Design, owner string) {
 		w.t.Fatal(err)
 	}
 	for name, column := range tenantTables() {
-		q := manifest.Quote(column)
+		q := sqlname.Quote(column)
 		w.exec(conn, fmt.Sprintf(`ALTER TABLE %[1]s OWNER TO %[3]s; ALTER TABLE %[1]s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 GRANT SELECT, INSERT, UPDATE, DELETE ON %[1]s TO app;
 CREATE POLICY tenant_select ON %[1]s FOR SELECT TO app USING (%[2]s = (SELECT garant.tenant_uuid()));
@@ -266,7 +267,7 @@ func (w *world) counts(on *pgx.Conn, id uuid.UUID) map[string]int {
 	w.t.Helper()
 	n := map[string]int{}
 	for name, column := range tenantTables() {
-		n[name] = w.one(on, fmt.Sprintf("SELECT count(*) FROM %s WHERE %s = '%s'", name, manifest.Quote(column), id))
+		n[name] = w.one(on, fmt.Sprintf("SELECT count(*) FROM %s WHERE %s = '%s'", name, sqlname.Quote(column), id))
 	}
 	return n
 }
@@ -277,7 +278,7 @@ func (w *world) digest(on *pgx.Conn, id uuid.UUID) map[string]string {
 	d := map[string]string{}
 	for name, column := range tenantTables() {
 		var s string
-		if err := on.QueryRow(context.Background(), fmt.Sprintf("SELECT coalesce(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') FROM %s t WHERE %s = '%s'", name, manifest.Quote(column), id)).Scan(&s); err != nil {
+		if err := on.QueryRow(context.Background(), fmt.Sprintf("SELECT coalesce(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') FROM %s t WHERE %s = '%s'", name, sqlname.Quote(column), id)).Scan(&s); err != nil {
 			w.t.Fatal(err)
 		}
 		d[name] = s

@@ -7,6 +7,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // Advice is what no statement of apply can do, or what the application has to decide.
@@ -51,7 +52,7 @@ func Advice(db *schema.Database, m *manifest.Manifest) []string {
 	}
 	var definers []string
 	for _, d := range db.Definers {
-		definers = append(definers, manifest.Qualified(d.Schema, d.Name))
+		definers = append(definers, sqlname.Qualified(d.Schema, d.Name))
 	}
 	if len(definers) > 0 {
 		say("Functions that run with their owner's rights see every tenant: %s. Read them, or make them SECURITY INVOKER.", some(definers))

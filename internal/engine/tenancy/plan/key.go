@@ -10,6 +10,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // found is the tenant key, and what columns that carry it are called.
@@ -61,7 +62,7 @@ func findKey(db *schema.Database, wanted *manifest.Key) (*found, error) {
 	if wanted != nil {
 		f := &found{key: *wanted}
 		if wanted.Table != "" {
-			s, n, _ := manifest.Split(wanted.Table)
+			s, n, _ := sqlname.Split(wanted.Table)
 			f.root = db.Relation(s, n)
 			if f.root == nil || f.root.Column(wanted.Column) == nil {
 				return nil, errs.New(errs.Invalid, "tenancy.plan.key", fmt.Sprintf("%s has no column %s here.", wanted.Table, wanted.Column)).

@@ -7,6 +7,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // widened is a foreign key between two tables of tenants as it should be: with the tenant on both
@@ -99,9 +100,9 @@ func (b *builder) createIndex(r *schema.Relation, name string, columns []string,
 		b.partitionedIndex(r, name, columns, word, title)
 		return
 	}
-	full := manifest.Qualified(r.Schema, name)
+	full := sqlname.Qualified(r.Schema, name)
 	drop := "DROP INDEX CONCURRENTLY IF EXISTS " + full
-	sql := []string{fmt.Sprintf("CREATE %s CONCURRENTLY %s ON %s (%s)", word, manifest.Quote(name), r.QualifiedName(), quoted(columns))}
+	sql := []string{fmt.Sprintf("CREATE %s CONCURRENTLY %s ON %s (%s)", word, sqlname.Quote(name), r.QualifiedName(), quoted(columns))}
 	if slices.ContainsFunc(r.Indexes, func(x schema.Index) bool { return x.Name == name }) {
 		sql = append([]string{drop}, sql...) // an earlier attempt was cut off
 	}
@@ -118,13 +119,13 @@ func partIndexes(r *schema.Relation, name string) []string {
 	var all []string
 	for _, c := range r.Children {
 		below := named("part", name, c.Name)
-		all = append(append(all, manifest.Qualified(c.Schema, below)), partIndexes(c, below)...)
+		all = append(append(all, sqlname.Qualified(c.Schema, below)), partIndexes(c, below)...)
 	}
 	return all
 }
 
 func (b *builder) partitionedIndex(r *schema.Relation, name string, columns []string, word, title string) {
-	full := manifest.Qualified(r.Schema, name)
+	full := sqlname.Qualified(r.Schema, name)
 	if !slices.ContainsFunc(r.Indexes, func(x schema.Index) bool { return x.Name == name }) {
 		undo := [][]string{{"DROP INDEX IF EXISTS " + full}} // with those that are attached
 		for _, part := range partIndexes(r, name) {
@@ -133,7 +134,7 @@ func (b *builder) partitionedIndex(r *schema.Relation, name string, columns []st
 		if r.Bound != "" {
 			undo = nil
 		}
-		b.add(Step{ID: "index:" + full, Table: r.QualifiedName(), Title: title, SQL: []string{fmt.Sprintf("CREATE %s %s ON ONLY %s (%s)", word, manifest.Quote(name), r.QualifiedName(), quoted(columns))},
+		b.add(Step{ID: "index:" + full, Table: r.QualifiedName(), Title: title, SQL: []string{fmt.Sprintf("CREATE %s %s ON ONLY %s (%s)", word, sqlname.Quote(name), r.QualifiedName(), quoted(columns))},
 			Lock: lockWrites + ", for a moment", Cost: catalogueOnly, Undo: undo, Back: "drops the index, with those of the partitions"})
 	}
 	for _, c := range r.Children {
@@ -142,8 +143,8 @@ func (b *builder) partitionedIndex(r *schema.Relation, name string, columns []st
 		if i < 0 || !c.Indexes[i].Valid {
 			b.createIndex(c, below, columns, strings.HasPrefix(word, "UNIQUE"), "The same for "+c.QualifiedName())
 		}
-		b.add(Step{ID: "attach:" + manifest.Qualified(c.Schema, below), Table: c.QualifiedName(), Title: "Attach it to that of " + r.QualifiedName(),
-			SQL:  []string{fmt.Sprintf("ALTER INDEX %s ATTACH PARTITION %s", full, manifest.Qualified(c.Schema, below))},
+		b.add(Step{ID: "attach:" + sqlname.Qualified(c.Schema, below), Table: c.QualifiedName(), Title: "Attach it to that of " + r.QualifiedName(),
+			SQL:  []string{fmt.Sprintf("ALTER INDEX %s ATTACH PARTITION %s", full, sqlname.Qualified(c.Schema, below))},
 			Lock: lockBrief, Cost: catalogueOnly, Back: "goes with the index"})
 	}
 }
@@ -160,38 +161,38 @@ func (b *builder) widen(r *schema.Relation, w widened) {
 	fresh := named("fk", r.Name, w.key.Name)
 	alter := "ALTER TABLE " + name + " "
 	definition := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)%s", quoted(w.columns), target, quoted(w.refers), actions(w.key))
-	find := fmt.Sprintf("SELECT %s FROM %s t JOIN %s p ON %s WHERE t.%s IS DISTINCT FROM p.%s", identity(r, "t."), name, target, equal("p.", w.key.Refers, "t.", w.key.Columns), manifest.Quote(w.columns[0]), manifest.Quote(w.refers[0]))
+	find := fmt.Sprintf("SELECT %s FROM %s t JOIN %s p ON %s WHERE t.%s IS DISTINCT FROM p.%s", identity(r, "t."), name, target, equal("p.", w.key.Refers, "t.", w.key.Columns), sqlname.Quote(w.columns[0]), sqlname.Quote(w.refers[0]))
 	whole := r.Kind == manifest.KindPartitioned // PostgreSQL has no NOT VALID there
-	drop := [][]string{{alter + "DROP CONSTRAINT IF EXISTS " + manifest.Quote(fresh)}}
+	drop := [][]string{{alter + "DROP CONSTRAINT IF EXISTS " + sqlname.Quote(fresh)}}
 	if w.here != nil {
 		fresh = w.here.Name
 	} else if whole {
 		b.add(Step{ID: "fk:" + name + "." + w.key.Name, Table: name, Title: "Let " + w.key.Name + " of " + name + " refer within one tenant: " + strings.Join(w.columns, ", "),
-			SQL: []string{alter + "ADD CONSTRAINT " + manifest.Quote(fresh) + " " + definition}, Find: find, Lock: lockWrites + ", on both tables while it reads", Cost: "reads the table once: " + size(r),
+			SQL: []string{alter + "ADD CONSTRAINT " + sqlname.Quote(fresh) + " " + definition}, Find: find, Lock: lockWrites + ", on both tables while it reads", Cost: "reads the table once: " + size(r),
 			Undo: drop, Back: "drops it"})
 	} else {
 		b.add(Step{ID: "fk:" + name + "." + w.key.Name, Table: name, Title: "Let " + w.key.Name + " of " + name + " refer within one tenant: " + strings.Join(w.columns, ", "),
-			SQL: []string{alter + "ADD CONSTRAINT " + manifest.Quote(fresh) + " " + definition + " NOT VALID"}, Lock: lockWrites + ", on both tables for a moment", Cost: catalogueOnly,
+			SQL: []string{alter + "ADD CONSTRAINT " + sqlname.Quote(fresh) + " " + definition + " NOT VALID"}, Lock: lockWrites + ", on both tables for a moment", Cost: catalogueOnly,
 			Undo: drop, Back: "drops it"})
 	}
 	if !whole && (w.here == nil || !w.here.Validated) {
 		b.add(Step{ID: "fk-validate:" + name + "." + w.key.Name, Table: name, Title: "Hold that every row of " + name + " refers within its tenant",
-			SQL: []string{alter + "VALIDATE CONSTRAINT " + manifest.Quote(fresh)}, Find: find, Lock: lockAlongside + "; ROW SHARE on " + target, Cost: "reads the table once: " + size(r), Back: "nothing to take back"})
+			SQL: []string{alter + "VALIDATE CONSTRAINT " + sqlname.Quote(fresh)}, Find: find, Lock: lockAlongside + "; ROW SHARE on " + target, Cost: "reads the table once: " + size(r), Back: "nothing to take back"})
 	}
 	if w.keep {
 		return
 	}
-	add := alter + "ADD CONSTRAINT " + manifest.Quote(w.key.Name) + " " + strings.TrimSuffix(w.key.Definition, " NOT VALID")
-	rename := alter + "RENAME CONSTRAINT " + manifest.Quote(w.key.Name) + " TO " + manifest.Quote(fresh)
+	add := alter + "ADD CONSTRAINT " + sqlname.Quote(w.key.Name) + " " + strings.TrimSuffix(w.key.Definition, " NOT VALID")
+	rename := alter + "RENAME CONSTRAINT " + sqlname.Quote(w.key.Name) + " TO " + sqlname.Quote(fresh)
 	undo := [][]string{{rename, add + " NOT VALID"}}
 	switch {
 	case whole:
 		undo = [][]string{{rename, add}}
 	case w.key.Validated:
-		undo = append(undo, []string{alter + "VALIDATE CONSTRAINT " + manifest.Quote(w.key.Name)})
+		undo = append(undo, []string{alter + "VALIDATE CONSTRAINT " + sqlname.Quote(w.key.Name)})
 	}
 	b.add(Step{ID: "fk-swap:" + name + "." + w.key.Name, Table: name, Title: "Put it in the place of the key without the tenant, under its name",
-		SQL:  []string{alter + "DROP CONSTRAINT " + manifest.Quote(w.key.Name), alter + "RENAME CONSTRAINT " + manifest.Quote(fresh) + " TO " + manifest.Quote(w.key.Name)},
+		SQL:  []string{alter + "DROP CONSTRAINT " + sqlname.Quote(w.key.Name), alter + "RENAME CONSTRAINT " + sqlname.Quote(fresh) + " TO " + sqlname.Quote(w.key.Name)},
 		Lock: lockBrief + "; also on " + target, Cost: catalogueOnly, Undo: undo, Back: "brings the key back as it was, first for new rows, then held for all"})
 }
 

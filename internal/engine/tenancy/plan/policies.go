@@ -8,6 +8,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // The policies that apply makes.
@@ -143,11 +144,11 @@ func written(p schema.Policy, table string) string {
 	}
 	roles := make([]string, len(p.Roles))
 	for i, r := range p.Roles {
-		if roles[i] = manifest.Quote(r); r == "public" {
+		if roles[i] = sqlname.Quote(r); r == "public" {
 			roles[i] = "PUBLIC"
 		}
 	}
-	s := fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR %s TO %s", manifest.Quote(p.Name), table, kind,
+	s := fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR %s TO %s", sqlname.Quote(p.Name), table, kind,
 		map[string]string{"*": "ALL", "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}[p.Command], strings.Join(roles, ", "))
 	if p.Using != "" {
 		s += " USING (" + p.Using + ")"

@@ -10,6 +10,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/estate/personal"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // Wish is what whoever runs plan says beforehand.
@@ -219,7 +220,7 @@ func (c *classifier) table(r *schema.Relation) *manifest.Table {
 		if !x.Unique || len(x.Columns) == 0 || slices.Contains(x.Columns, t.Column) || numbered(r, x.Columns) {
 			continue
 		}
-		name, columns := manifest.Qualified(r.Schema, x.Name), strings.Join(x.Columns, ", ")
+		name, columns := sqlname.Qualified(r.Schema, x.Name), strings.Join(x.Columns, ", ")
 		switch column, length, kind := random(r, x.Columns); {
 		case kind != "":
 			doubt(t, "unique %s over all tenants: the keys look random (%s: %d characters, as %s has). If nobody can guess them, confirm it under accepted: check constraints.unique_without_tenant, object %s", columns, column, length, kind, name)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // grantable is a thing that has an access list.
@@ -44,7 +45,7 @@ func (b *builder) relation(r *schema.Relation) {
 	for _, role := range b.m.App {
 		missing := slices.DeleteFunc(slices.Clone(want), func(p string) bool { return b.holds(r, role, p) })
 		if len(missing) > 0 {
-			sql = append(sql, fmt.Sprintf("GRANT %s ON %s TO %s", strings.Join(missing, ", "), g.on, manifest.Quote(role)))
+			sql = append(sql, fmt.Sprintf("GRANT %s ON %s TO %s", strings.Join(missing, ", "), g.on, sqlname.Quote(role)))
 		}
 	}
 	if len(sql) > 0 {
@@ -116,7 +117,7 @@ func as(grantor, owner, sql string) []string {
 	if grantor == owner {
 		return []string{sql}
 	}
-	return []string{actAs + manifest.Quote(grantor), sql, "RESET ROLE"}
+	return []string{actAs + sqlname.Quote(grantor), sql, "RESET ROLE"}
 }
 
 // restored brings an access list back to what it was, in its order. Grants of the owner to others
@@ -139,7 +140,7 @@ func (b *builder) restored(g *grantable) [][]string {
 	}
 	sql = append(sql, granting(g.acl, g.owner, g.on, "")...)
 	for _, column := range g.order {
-		sql = append(sql, granting(g.cols[column], g.owner, g.on, " ("+manifest.Quote(column)+")")...)
+		sql = append(sql, granting(g.cols[column], g.owner, g.on, " ("+sqlname.Quote(column)+")")...)
 	}
 	return [][]string{sql}
 }
@@ -178,7 +179,7 @@ func (b *builder) sequences(r *schema.Relation) {
 		if s.Identity {
 			continue
 		}
-		g := &grantable{on: "SEQUENCE " + manifest.Qualified(s.Schema, s.Name), owner: s.Owner, acl: s.ACL}
+		g := &grantable{on: "SEQUENCE " + sqlname.Qualified(s.Schema, s.Name), owner: s.Owner, acl: s.ACL}
 		var sql []string
 		for _, role := range b.m.App {
 			names := []string{role, ""}
@@ -186,11 +187,11 @@ func (b *builder) sequences(r *schema.Relation) {
 				names = append(names, o.MemberOf...)
 			}
 			if !slices.ContainsFunc(names, func(n string) bool { return schema.Has(s.ACL, n, "USAGE") }) {
-				sql = append(sql, fmt.Sprintf("GRANT USAGE ON %s TO %s", g.on, manifest.Quote(role)))
+				sql = append(sql, fmt.Sprintf("GRANT USAGE ON %s TO %s", g.on, sqlname.Quote(role)))
 			}
 		}
 		if len(sql) > 0 && !b.ids["rights:"+g.on] {
-			b.add(Step{ID: "rights:" + g.on, Table: r.QualifiedName(), Title: "Let the application take numbers from " + manifest.Qualified(s.Schema, s.Name),
+			b.add(Step{ID: "rights:" + g.on, Table: r.QualifiedName(), Title: "Let the application take numbers from " + sqlname.Qualified(s.Schema, s.Name),
 				SQL: sql, Lock: lockNone, Cost: catalogueOnly, Undo: b.restored(g), Back: "brings every right back that was there"})
 		}
 	}
@@ -199,7 +200,7 @@ func (b *builder) sequences(r *schema.Relation) {
 func (b *builder) namespaces() {
 	for _, n := range b.db.Namespaces {
 		needed := slices.ContainsFunc(b.m.Tables, func(t manifest.Table) bool { return t.Schema == n.Name && len(t.Grants) > 0 })
-		g := &grantable{on: "SCHEMA " + manifest.Quote(n.Name), owner: n.Owner, acl: n.ACL}
+		g := &grantable{on: "SCHEMA " + sqlname.Quote(n.Name), owner: n.Owner, acl: n.ACL}
 		sql := b.narrow(g, []string{"USAGE"}, []string{"USAGE"})
 		for _, role := range b.m.App {
 			names := []string{role, ""}
@@ -207,7 +208,7 @@ func (b *builder) namespaces() {
 				names = append(names, o.MemberOf...)
 			}
 			if needed && !slices.ContainsFunc(names, func(name string) bool { return schema.Has(n.ACL, name, "USAGE") || name == n.Owner }) {
-				sql = append(sql, "GRANT USAGE ON "+g.on+" TO "+manifest.Quote(role))
+				sql = append(sql, "GRANT USAGE ON "+g.on+" TO "+sqlname.Quote(role))
 			}
 		}
 		if len(sql) > 0 {
@@ -219,11 +220,11 @@ func (b *builder) namespaces() {
 
 // database takes temporary tables, which shadow others and outlive a transaction on a pooled connection.
 func (b *builder) database() {
-	g := &grantable{on: "DATABASE " + manifest.Quote(b.db.Name), owner: b.db.Owner, acl: b.db.ACL}
+	g := &grantable{on: "DATABASE " + sqlname.Quote(b.db.Name), owner: b.db.Owner, acl: b.db.ACL}
 	sql := b.narrow(g, []string{"CONNECT"}, []string{"CONNECT"})
 	for _, role := range b.m.App {
 		if !schema.Has(g.acl, "", "CONNECT") && !schema.Has(g.acl, role, "CONNECT") {
-			sql = append(sql, "GRANT CONNECT ON "+g.on+" TO "+manifest.Quote(role))
+			sql = append(sql, "GRANT CONNECT ON "+g.on+" TO "+sqlname.Quote(role))
 		}
 	}
 	if len(sql) > 0 {
@@ -238,9 +239,9 @@ func (b *builder) defaults() {
 		if d.Kind != "r" {
 			continue
 		}
-		in := "ALTER DEFAULT PRIVILEGES FOR ROLE " + manifest.Quote(d.Role)
+		in := "ALTER DEFAULT PRIVILEGES FOR ROLE " + sqlname.Quote(d.Role)
 		if d.Schema != "" {
-			in += " IN SCHEMA " + manifest.Quote(d.Schema)
+			in += " IN SCHEMA " + sqlname.Quote(d.Schema)
 		}
 		var sql, undo []string
 		for _, r := range d.ACL {
@@ -272,7 +273,7 @@ func publicOr(name string) string {
 	if name == "" {
 		return "PUBLIC"
 	}
-	return manifest.Quote(name)
+	return sqlname.Quote(name)
 }
 
 // largeObjects takes the right to make large objects, which no policy holds. Only a superuser may.
@@ -315,10 +316,10 @@ func (b *builder) activities() {
 		if before == "off" || before == "false" {
 			continue
 		}
-		alter := "ALTER ROLE " + manifest.Quote(name)
+		alter := "ALTER ROLE " + sqlname.Quote(name)
 		undo := alter + " RESET track_activities"
 		if before != "" {
-			undo = alter + " SET track_activities = " + manifest.Literal(before)
+			undo = alter + " SET track_activities = " + sqlname.Literal(before)
 		}
 		b.add(Step{ID: "activities:" + name, Title: "Hide the statements of " + name + " from its other connections, which serve other tenants",
 			SQL: []string{alter + " SET track_activities = off"}, Lock: lockNone, Cost: catalogueOnly, Undo: [][]string{{undo}}, Back: "brings the setting back"})

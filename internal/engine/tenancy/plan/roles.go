@@ -8,6 +8,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // application finds the roles that the application signs in as: logins with rights on the tables
@@ -182,7 +183,7 @@ func refuseWriters(db *schema.Database, r *schema.Relation, hops []hop, refuse f
 		for _, h := range hops {
 			if !slices.ContainsFunc(as, func(name string) bool { return name == h.target.Owner || h.target.Holds(name, "SELECT") }) {
 				told = append(told, role.Name)
-				refuse("%s writes %s and may not read %s, from which the new column is filled: its writing would fail. Run GRANT SELECT ON %s TO %s.", role.Name, r.QualifiedName(), h.target.QualifiedName(), h.target.QualifiedName(), manifest.Quote(role.Name))
+				refuse("%s writes %s and may not read %s, from which the new column is filled: its writing would fail. Run GRANT SELECT ON %s TO %s.", role.Name, r.QualifiedName(), h.target.QualifiedName(), h.target.QualifiedName(), sqlname.Quote(role.Name))
 				break
 			}
 		}
@@ -199,10 +200,10 @@ func refuseRole(db *schema.Database, m *manifest.Manifest, name string, refuse f
 		return
 	}
 	if role.Bypass {
-		refuse("The application's role %s has BYPASSRLS: no policy holds it. Run ALTER ROLE %s NOBYPASSRLS, or name another role under app.", name, manifest.Quote(name))
+		refuse("The application's role %s has BYPASSRLS: no policy holds it. Run ALTER ROLE %s NOBYPASSRLS, or name another role under app.", name, sqlname.Quote(name))
 	}
 	if role.Create {
-		refuse("The application's role %s has CREATEROLE and can give itself rights. Run ALTER ROLE %s NOCREATEROLE, or name another role under app.", name, manifest.Quote(name))
+		refuse("The application's role %s has CREATEROLE and can give itself rights. Run ALTER ROLE %s NOCREATEROLE, or name another role under app.", name, sqlname.Quote(name))
 	}
 	for _, owner := range append([]string{name}, role.MemberOf...) {
 		var owned []string
@@ -220,19 +221,19 @@ func refuseRole(db *schema.Database, m *manifest.Manifest, name string, refuse f
 		}
 	}
 	if db.Owner == name || slices.Contains(role.MemberOf, db.Owner) {
-		refuse("The application's role %s owns the database, or is a member of its owner. Run ALTER DATABASE %s OWNER TO another role.", name, manifest.Quote(db.Name))
+		refuse("The application's role %s owns the database, or is a member of its owner. Run ALTER DATABASE %s OWNER TO another role.", name, sqlname.Quote(db.Name))
 	}
 	for _, n := range db.Namespaces {
 		if n.Owner == name || slices.Contains(role.MemberOf, n.Owner) {
-			refuse("The application's role %s owns schema %s, or is a member of its owner, and may drop what is in it. Run ALTER SCHEMA %s OWNER TO another role.", name, n.Name, manifest.Quote(n.Name))
+			refuse("The application's role %s owns schema %s, or is a member of its owner, and may drop what is in it. Run ALTER SCHEMA %s OWNER TO another role.", name, n.Name, sqlname.Quote(n.Name))
 		}
 	}
 	for _, member := range role.MemberOf {
 		if o := db.Role(member); o != nil && unbound(o) {
-			refuse("The application's role %s is a member of %s, which no policy holds. Run REVOKE %s FROM %s.", name, member, manifest.Quote(member), manifest.Quote(name))
+			refuse("The application's role %s is a member of %s, which no policy holds. Run REVOKE %s FROM %s.", name, member, sqlname.Quote(member), sqlname.Quote(name))
 		}
 		if strings.HasPrefix(member, "pg_") && member != "pg_checkpoint" {
-			refuse("The application's role %s is a member of %s, which reads past its own rows or acts on the server. Run REVOKE %s FROM %s.", name, member, member, manifest.Quote(name))
+			refuse("The application's role %s is a member of %s, which reads past its own rows or acts on the server. Run REVOKE %s FROM %s.", name, member, member, sqlname.Quote(name))
 		}
 	}
 }

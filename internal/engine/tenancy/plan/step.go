@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // Phase says whether the application notices a step.
@@ -67,7 +67,7 @@ type Leaf struct {
 // Update is the statement of one batch: the rows of a leaf on pages from to below.
 func (f *Fill) Update(leaf string, from, below int64) string {
 	return fmt.Sprintf("UPDATE ONLY %s t SET %s = %s FROM %s WHERE %s AND t.%[2]s IS NULL AND t.ctid >= '(%[6]d,0)'::pg_catalog.tid AND t.ctid < '(%[7]d,0)'::pg_catalog.tid",
-		leaf, manifest.Quote(f.Column), f.Value, f.From, f.Where, from, below)
+		leaf, sqlname.Quote(f.Column), f.Value, f.From, f.Where, from, below)
 }
 
 // Locks, in words: what they keep others from.
@@ -121,7 +121,7 @@ func named(kind string, parts ...string) string {
 func quoted(names []string) string {
 	all := make([]string, len(names))
 	for i, n := range names {
-		all[i] = manifest.Quote(n)
+		all[i] = sqlname.Quote(n)
 	}
 	return strings.Join(all, ", ")
 }

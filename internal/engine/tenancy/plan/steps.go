@@ -7,6 +7,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // Version is the version of schema garant that a database should have.
@@ -205,8 +206,8 @@ func (b *builder) roles() {
 	for _, name := range b.m.App {
 		if role := b.db.Role(name); role == nil {
 			b.add(Step{ID: "role:" + name, Title: "Make the application's role " + name + ", without a password: set one before the application uses it",
-				SQL: []string{"CREATE ROLE " + manifest.Quote(name) + " LOGIN"}, Lock: lockNone, Cost: catalogueOnly,
-				Undo: [][]string{{"DROP ROLE IF EXISTS " + manifest.Quote(name)}}, Back: "drops the role"})
+				SQL: []string{"CREATE ROLE " + sqlname.Quote(name) + " LOGIN"}, Lock: lockNone, Cost: catalogueOnly,
+				Undo: [][]string{{"DROP ROLE IF EXISTS " + sqlname.Quote(name)}}, Back: "drops the role"})
 		}
 	}
 }
@@ -254,8 +255,8 @@ func (b *builder) executes() {
 		if len(missing) > 0 {
 			list := strings.Join(missing, ", ")
 			b.add(Step{ID: "execute:" + role, Guard: true, Title: "Let " + role + " ask for the tenant of its transaction",
-				SQL: []string{"GRANT EXECUTE ON FUNCTION " + list + " TO " + manifest.Quote(role)}, Lock: lockNone, Cost: catalogueOnly,
-				Undo: [][]string{{"REVOKE EXECUTE ON FUNCTION " + list + " FROM " + manifest.Quote(role)}}, Back: "revokes it"})
+				SQL: []string{"GRANT EXECUTE ON FUNCTION " + list + " TO " + sqlname.Quote(role)}, Lock: lockNone, Cost: catalogueOnly,
+				Undo: [][]string{{"REVOKE EXECUTE ON FUNCTION " + list + " FROM " + sqlname.Quote(role)}}, Back: "revokes it"})
 		}
 	}
 	for _, name := range b.m.App {
@@ -293,7 +294,7 @@ func (b *builder) addColumn(r *schema.Relation) {
 	if problem != "" {
 		return
 	}
-	name, column := r.QualifiedName(), manifest.Quote(t.Column)
+	name, column := r.QualifiedName(), sqlname.Quote(t.Column)
 	var sql, undo []string
 	if r.Column(t.Column) == nil && !b.inherits(r, t.Column) {
 		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", name, column, b.typeOf(r, t)))
@@ -301,7 +302,7 @@ func (b *builder) addColumn(r *schema.Relation) {
 	}
 	var changed []string
 	for _, c := range hops[0].columns {
-		changed = append(changed, fmt.Sprintf("OLD.%[1]s IS DISTINCT FROM NEW.%[1]s", manifest.Quote(c)))
+		changed = append(changed, fmt.Sprintf("OLD.%[1]s IS DISTINCT FROM NEW.%[1]s", sqlname.Quote(c)))
 	}
 	for _, g := range []struct{ name, on, when string }{
 		{FillTrigger, "INSERT OR UPDATE", fmt.Sprintf("NEW.%s IS NULL", column)},
@@ -310,7 +311,7 @@ func (b *builder) addColumn(r *schema.Relation) {
 		if slices.ContainsFunc(r.Triggers, func(o schema.Trigger) bool { return o.Name == g.name }) {
 			continue
 		}
-		sql = append(sql, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION garant.fill(%s, %s)", g.name, g.on, name, g.when, manifest.Literal(t.Column), manifest.Literal(b.query(hops))))
+		sql = append(sql, fmt.Sprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION garant.fill(%s, %s)", g.name, g.on, name, g.when, sqlname.Literal(t.Column), sqlname.Literal(b.query(hops))))
 		undo = append([]string{fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", g.name, name)}, undo...)
 	}
 	if len(sql) == 0 {
@@ -332,7 +333,7 @@ func (b *builder) inherits(r *schema.Relation, column string) bool {
 func (b *builder) query(hops []hop) string {
 	last := hops[len(hops)-1]
 	var s strings.Builder
-	fmt.Fprintf(&s, "SELECT p%d.%s FROM %s p1", len(hops), manifest.Quote(b.entry(last.target).Column), hops[0].target.QualifiedName())
+	fmt.Fprintf(&s, "SELECT p%d.%s FROM %s p1", len(hops), sqlname.Quote(b.entry(last.target).Column), hops[0].target.QualifiedName())
 	for i, h := range hops[1:] {
 		fmt.Fprintf(&s, " JOIN %s p%d ON %s", h.target.QualifiedName(), i+2, equal(fmt.Sprintf("p%d.", i+2), h.refers, fmt.Sprintf("p%d.", i+1), h.columns))
 	}
@@ -344,7 +345,7 @@ func (b *builder) query(hops []hop) string {
 func equal(left string, l []string, right string, r []string) string {
 	parts := make([]string, len(l))
 	for i := range l {
-		parts[i] = left + manifest.Quote(l[i]) + " = " + right + manifest.Quote(r[i])
+		parts[i] = left + sqlname.Quote(l[i]) + " = " + right + sqlname.Quote(r[i])
 	}
 	return strings.Join(parts, " AND ")
 }
@@ -364,7 +365,7 @@ func (b *builder) fill(r *schema.Relation) {
 		return
 	}
 	last := hops[len(hops)-1]
-	f := &Fill{Column: t.Column, Value: fmt.Sprintf("p%d.%s", len(hops), manifest.Quote(b.entry(last.target).Column)), Where: equal("p1.", hops[0].refers, "t.", hops[0].columns)}
+	f := &Fill{Column: t.Column, Value: fmt.Sprintf("p%d.%s", len(hops), sqlname.Quote(b.entry(last.target).Column)), Where: equal("p1.", hops[0].refers, "t.", hops[0].columns)}
 	from := []string{hops[0].target.QualifiedName() + " p1"}
 	for i, h := range hops[1:] {
 		from = append(from, fmt.Sprintf("%s p%d", h.target.QualifiedName(), i+2))
@@ -408,7 +409,7 @@ func (b *builder) notNull(r *schema.Relation) {
 	if !t.Add || r.NeverEmpty([]string{t.Column}) || !b.neverEmptyWay(r, t) {
 		return
 	}
-	name, column := r.QualifiedName(), manifest.Quote(t.Column)
+	name, column := r.QualifiedName(), sqlname.Quote(t.Column)
 	find := fmt.Sprintf("SELECT %s FROM %s WHERE %s IS NULL", identity(r, ""), name, column)
 	valid, exists := r.Checks[notNullCheck]
 	if !exists {
@@ -434,7 +435,7 @@ func identity(r *schema.Relation, prefix string) string {
 	}
 	all := make([]string, len(columns))
 	for i, c := range columns {
-		all[i] = prefix + manifest.Quote(c)
+		all[i] = prefix + sqlname.Quote(c)
 	}
 	return strings.Join(all, ", ")
 }
@@ -488,7 +489,7 @@ func (b *builder) fallback(r *schema.Relation) {
 	if c != nil && same(c.Default, value) {
 		return
 	}
-	name, column := r.QualifiedName(), manifest.Quote(t.Column)
+	name, column := r.QualifiedName(), sqlname.Quote(t.Column)
 	s := Step{ID: "default:" + name, Table: name, Title: "Let an insert into " + name + " that names no " + t.Column + " take that of its token",
 		SQL:  []string{fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s SET DEFAULT %s", name, column, value)},
 		Lock: lockBrief, Cost: catalogueOnly, Undo: [][]string{{fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s DROP DEFAULT", name, column)}}, Back: "removes the default"}

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // way is how a table without the key reaches one that has it.
@@ -40,7 +40,7 @@ func readLink(db *schema.Database, from *schema.Relation, step string) (l link, 
 	if !isNamed || open < 0 || !strings.HasSuffix(right, ")") {
 		return l, isNamed, false
 	}
-	s, n, ok := manifest.Split(right[:open])
+	s, n, ok := sqlname.Split(right[:open])
 	if !ok {
 		return l, true, false
 	}
@@ -186,7 +186,7 @@ func extend(r *schema.Relation, l link, at int, below *way) *way {
 	w := &way{cost: at + 1, via: []string{l.String()}, target: l.target}
 	for _, name := range l.columns {
 		if c := r.Column(name); c != nil && !c.NotNull {
-			w.nullable = append(w.nullable, r.QualifiedName()+"."+manifest.Quote(name))
+			w.nullable = append(w.nullable, r.QualifiedName()+"."+sqlname.Quote(name))
 			w.cost += emptyCosts
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // Obstacle is something that Citus would refuse, or that would not hold there any more.
@@ -113,21 +114,21 @@ func (c *citus) tenant(t *manifest.Table, r *schema.Relation) bool {
 	name := r.QualifiedName()
 	col := r.Column(t.Column)
 	if col == nil {
-		c.obstacle(name, "the column "+manifest.Quote(t.Column)+" is not there yet", "Apply the isolation: garant isolation apply.")
+		c.obstacle(name, "the column "+sqlname.Quote(t.Column)+" is not there yet", "Apply the isolation: garant isolation apply.")
 		return false
 	}
 	if !col.NotNull {
-		c.obstacle(name, "the column "+manifest.Quote(t.Column)+" may be empty, and a row without it belongs on no node", "ALTER TABLE "+name+" ALTER COLUMN "+manifest.Quote(t.Column)+" SET NOT NULL.")
+		c.obstacle(name, "the column "+sqlname.Quote(t.Column)+" may be empty, and a row without it belongs on no node", "ALTER TABLE "+name+" ALTER COLUMN "+sqlname.Quote(t.Column)+" SET NOT NULL.")
 	}
 	if col.Generated {
-		c.obstacle(name, "the column "+manifest.Quote(t.Column)+" is generated", "Keep it as a column of its own.")
+		c.obstacle(name, "the column "+sqlname.Quote(t.Column)+" is generated", "Keep it as a column of its own.")
 	}
 	if r.Kind == manifest.KindTable && (len(r.Children) > 0 || len(r.Parents) > 0) {
 		c.obstacle(name, "it inherits, or others inherit from it", "Make it a partitioned table, or tables of their own.")
 	}
 	for _, x := range r.Indexes {
 		if (x.Unique || x.Exclusion) && !slices.Contains(x.Columns, t.Column) {
-			c.obstacle(name, "the unique index "+manifest.Quote(x.Name)+" does not hold "+manifest.Quote(t.Column), "Make it unique on ("+manifest.Quote(t.Column)+", …): garant isolation plan proposes such keys.")
+			c.obstacle(name, "the unique index "+sqlname.Quote(x.Name)+" does not hold "+sqlname.Quote(t.Column), "Make it unique on ("+sqlname.Quote(t.Column)+", …): garant isolation plan proposes such keys.")
 		}
 	}
 	for _, k := range r.ForeignKeys {
@@ -136,20 +137,20 @@ func (c *citus) tenant(t *manifest.Table, r *schema.Relation) bool {
 		}
 		switch c.class(k.Target) {
 		case manifest.Private:
-			c.obstacle(name, "the foreign key "+manifest.Quote(k.Name)+" leads to "+k.Target.QualifiedName()+", which stays on the coordinator", "Class that table shared, or drop the key.")
+			c.obstacle(name, "the foreign key "+sqlname.Quote(k.Name)+" leads to "+k.Target.QualifiedName()+", which stays on the coordinator", "Class that table shared, or drop the key.")
 		case manifest.Tenant:
 			at := slices.Index(k.Columns, t.Column)
 			if at < 0 || at >= len(k.Refers) || k.Refers[at] != c.column(k.Target.Root()) {
-				c.obstacle(name, "the foreign key "+manifest.Quote(k.Name)+" does not hold the tenant's column on both sides", "Make it FOREIGN KEY ("+manifest.Quote(t.Column)+", …): garant isolation plan proposes such keys.")
+				c.obstacle(name, "the foreign key "+sqlname.Quote(k.Name)+" does not hold the tenant's column on both sides", "Make it FOREIGN KEY ("+sqlname.Quote(t.Column)+", …): garant isolation plan proposes such keys.")
 			}
 		}
 	}
 	if len(r.Triggers) > 0 {
-		c.obstacle(name, "it has the trigger "+manifest.Quote(r.Triggers[0].Name)+", which Citus refuses on distributed tables", "Do its work in the application, or decide for citus.enable_unsafe_triggers.")
+		c.obstacle(name, "it has the trigger "+sqlname.Quote(r.Triggers[0].Name)+", which Citus refuses on distributed tables", "Do its work in the application, or decide for citus.enable_unsafe_triggers.")
 	}
 	for _, column := range r.Columns {
 		if (column.Identity || strings.HasPrefix(column.Default, "nextval(")) && column.Base != "bigint" {
-			c.obstacle(name, "the column "+manifest.Quote(column.Name)+" takes its numbers from a sequence and is no bigint: nodes number from ranges of their own", "ALTER TABLE "+name+" ALTER COLUMN "+manifest.Quote(column.Name)+" TYPE bigint.")
+			c.obstacle(name, "the column "+sqlname.Quote(column.Name)+" takes its numbers from a sequence and is no bigint: nodes number from ranges of their own", "ALTER TABLE "+name+" ALTER COLUMN "+sqlname.Quote(column.Name)+" TYPE bigint.")
 		}
 	}
 	return true
@@ -162,7 +163,7 @@ func (c *citus) shared(r *schema.Relation) {
 			continue
 		}
 		if class := c.class(k.Target); class != manifest.Shared {
-			c.obstacle(r.QualifiedName(), fmt.Sprintf("the foreign key %s leads to %s, which is %s: a table that is on every node refers to such ones only", manifest.Quote(k.Name), k.Target.QualifiedName(), class), "Drop the key, or class both alike.")
+			c.obstacle(r.QualifiedName(), fmt.Sprintf("the foreign key %s leads to %s, which is %s: a table that is on every node refers to such ones only", sqlname.Quote(k.Name), k.Target.QualifiedName(), class), "Drop the key, or class both alike.")
 		}
 	}
 }
@@ -176,7 +177,7 @@ func (c *citus) types(tenants []*schema.Relation) {
 	want := c.m.Key.Type
 	for _, r := range tenants {
 		if col := r.Column(c.column(r)); col.Base != want {
-			c.obstacle(r.QualifiedName(), "its column "+manifest.Quote(col.Name)+" is "+col.Type+", and the tenants' key is "+want+": their hashes differ", "ALTER TABLE "+r.QualifiedName()+" ALTER COLUMN "+manifest.Quote(col.Name)+" TYPE "+want+".")
+			c.obstacle(r.QualifiedName(), "its column "+sqlname.Quote(col.Name)+" is "+col.Type+", and the tenants' key is "+want+": their hashes differ", "ALTER TABLE "+r.QualifiedName()+" ALTER COLUMN "+sqlname.Quote(col.Name)+" TYPE "+want+".")
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // Database is what the catalogue of one database says.
@@ -101,7 +102,7 @@ type Relation struct {
 }
 
 // QualifiedName is the name as PostgreSQL prints it.
-func (r *Relation) QualifiedName() string { return manifest.Qualified(r.Schema, r.Name) }
+func (r *Relation) QualifiedName() string { return sqlname.Qualified(r.Schema, r.Name) }
 
 // Column of a relation.
 type Column struct {

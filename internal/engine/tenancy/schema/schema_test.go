@@ -7,6 +7,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/engine/tenancy/tenancytest"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 func TestMain(m *testing.M) { tenancytest.Main(m) }
@@ -75,7 +76,7 @@ func TestQuotedAsTheServerDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		n++
-		if got := manifest.Quote(word); got != quoted {
+		if got := sqlname.Quote(word); got != quoted {
 			t.Errorf("%s is quoted %s, the server says %s", word, got, quoted)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // Population says how a database whose schema is somebody else's is filled.
@@ -175,7 +176,7 @@ func (f *filler) once(ctx context.Context, r *schema.Relation, tenant, row int, 
 	}
 	var columns, written []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		columns, written = append(columns, manifest.Quote(name)), append(written, values[name])
+		columns, written = append(columns, sqlname.Quote(name)), append(written, values[name])
 	}
 	sql := fmt.Sprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES (%s)", r.QualifiedName(), strings.Join(columns, ", "), strings.Join(written, ", "))
 	if len(columns) == 0 {
@@ -211,7 +212,7 @@ func (f *filler) value(r *schema.Relation, c schema.Column, tenant, row int) (st
 	}
 	n := (tenant+1)*1000 + row
 	base, limit, _ := strings.Cut(c.Base, "(")
-	text := func(s string) string { return manifest.Literal(s) + "::" + c.Type }
+	text := func(s string) string { return sqlname.Literal(s) + "::" + c.Type }
 	if labels := f.labels[c.Base]; labels != nil {
 		return text(labels[row%len(labels)]), true
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 	"github.com/garant-project/garant/tenant"
 )
 
@@ -148,7 +149,7 @@ func (f *flock) value(rel *relation, number int16, owner string) string {
 	col := f.column(rel, number)
 	f.values[key] = f.fresh(col, owner) // a way that comes back here ends here
 	if number == f.tenantColumn(rel) && (owner == ofA || owner == ofB) {
-		f.values[key] = manifest.Literal(f.tenantValue(owner)) + "::" + col.cast
+		f.values[key] = sqlname.Literal(f.tenantValue(owner)) + "::" + col.cast
 		return f.values[key]
 	}
 	for _, k := range rel.constraints {
@@ -182,7 +183,7 @@ func (f *flock) column(rel *relation, number int16) canaryColumn {
 func (f *flock) fresh(c canaryColumn, owner string) string {
 	f.serial++
 	n := f.serial
-	typed := func(s string) string { return manifest.Literal(s) + "::" + c.cast }
+	typed := func(s string) string { return sqlname.Literal(s) + "::" + c.cast }
 	switch c.class {
 	case "a":
 		return typed("{}")
@@ -229,7 +230,7 @@ func (f *flock) fresh(c canaryColumn, owner string) string {
 	case "json", "jsonb":
 		return typed(`{"canary": "` + text + `"}`)
 	case "bytea":
-		return "convert_to(" + manifest.Literal(text) + ", 'UTF8')::" + c.cast
+		return "convert_to(" + sqlname.Literal(text) + ", 'UTF8')::" + c.cast
 	case "inet", "cidr":
 		return typed(fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255))
 	case "macaddr", "macaddr8":

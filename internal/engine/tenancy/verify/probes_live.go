@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 func liveProbes() []Check {
@@ -127,8 +128,8 @@ func (a *attempt) pins() []string {
 
 func contextSet(a *attempt) {
 	err := a.live.within(a.ctx, func(tx pgx.Tx) error {
-		pin := manifest.Literal(a.pins()[0])
-		ticket := manifest.Literal(a.pins()[1])
+		pin := sqlname.Literal(a.pins()[0])
+		ticket := sqlname.Literal(a.pins()[1])
 		for _, way := range []struct{ name, sql string }{
 			{"SET", `SET LOCAL backtrace_functions = ` + pin},
 			{"set_config", `SELECT set_config('backtrace_functions', ` + pin + `, true)`},

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 func rowProbes() []Check {
@@ -542,7 +543,7 @@ func (a *attempt) arguments(f *function, owner string) string {
 		v := "NULL"
 		switch {
 		case typ == a.m.Key.Type && typ != manifest.TypeText:
-			v = manifest.Literal(a.copy.tenantValue(owner))
+			v = sqlname.Literal(a.copy.tenantValue(owner))
 		case typ == "boolean":
 			v = "true"
 		case slices.Contains([]string{"text", "character varying", "citext", "name"}, typ):
@@ -597,6 +598,6 @@ func parallel(a *attempt) {
 
 func statistics(a *attempt) {
 	a.others("SELECT", "", func(t *target) string {
-		return "SELECT count(*) FROM pg_stats WHERE schemaname = " + manifest.Literal(t.rel.schema.name) + " AND tablename = " + manifest.Literal(t.rel.name)
+		return "SELECT count(*) FROM pg_stats WHERE schemaname = " + sqlname.Literal(t.rel.schema.name) + " AND tablename = " + sqlname.Literal(t.rel.name)
 	}, "A tenant reads the statistics of its columns.")
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 func sessionProbes() []Check {
@@ -116,10 +117,10 @@ func genericPlan(a *attempt) {
 // design everybody may set the setting, and nobody can sign what stands there.
 func contextDefaults(a *attempt) {
 	a.signIn(func(conn *pgx.Conn) error {
-		pin := manifest.Literal(a.pins()[0])
+		pin := sqlname.Literal(a.pins()[0])
 		for _, sql := range []string{
 			"ALTER ROLE CURRENT_USER SET backtrace_functions = " + pin, "ALTER DATABASE " + a.c.printed + " SET backtrace_functions = " + pin, "ALTER ROLE ALL SET backtrace_functions = " + pin,
-			"ALTER SYSTEM SET backtrace_functions = " + pin, "ALTER DATABASE " + a.c.printed + " SET garant.context = " + manifest.Literal(a.pins()[1]),
+			"ALTER SYSTEM SET backtrace_functions = " + pin, "ALTER DATABASE " + a.c.printed + " SET garant.context = " + sqlname.Literal(a.pins()[1]),
 		} {
 			a.see()
 			_, err := conn.Exec(a.ctx, sql)
@@ -132,7 +133,7 @@ func contextDefaults(a *attempt) {
 			}
 		}
 		a.see()
-		if _, err := conn.Exec(a.ctx, `SET SESSION garant.context = `+manifest.Literal(a.pins()[1])); err != nil {
+		if _, err := conn.Exec(a.ctx, `SET SESSION garant.context = `+sqlname.Literal(a.pins()[1])); err != nil {
 			return err
 		}
 		var n int64
@@ -258,7 +259,7 @@ func sequenceState(a *attempt) {
 		if owned := a.byOID[rel.ownedBy]; owned != nil && owned.entry.Class == manifest.Shared {
 			continue
 		}
-		a.forbidden(rel.printed, []string{"SELECT last_value FROM " + rel.printed, "SELECT setval(" + manifest.Literal(rel.printed) + ", 1)"}, []string{denied},
+		a.forbidden(rel.printed, []string{"SELECT last_value FROM " + rel.printed, "SELECT setval(" + sqlname.Literal(rel.printed) + ", 1)"}, []string{denied},
 			"The application read or set it.", "REVOKE SELECT, UPDATE ON SEQUENCE "+rel.printed+" FROM "+a.everyApp()+";")
 	}
 }

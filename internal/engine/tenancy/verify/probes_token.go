@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 	"github.com/garant-project/garant/tenant"
 )
 
@@ -201,7 +201,7 @@ func secondTenant(a *attempt) {
 
 // isTenant counts one when the transaction's tenant is an owner.
 func (a *attempt) isTenant(owner string) string {
-	return "SELECT count(*) FROM (SELECT garant.tenant_" + a.m.Key.Type + "() AS t) AS x WHERE t = " + manifest.Literal(a.copy.tenantValue(owner)) + "::" + a.m.Key.Type
+	return "SELECT count(*) FROM (SELECT garant.tenant_" + a.m.Key.Type + "() AS t) AS x WHERE t = " + sqlname.Literal(a.copy.tenantValue(owner)) + "::" + a.m.Key.Type
 }
 
 func savepoint(a *attempt) {

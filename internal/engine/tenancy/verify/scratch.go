@@ -17,9 +17,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg/cluster"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 	"github.com/garant-project/garant/internal/token"
 	"github.com/garant-project/garant/tenant"
 )
@@ -239,12 +239,12 @@ func (c *catalogue) recreateDefaults(apps []login) []string {
 		}
 		key := at{"0", s.database}
 		if s.role != everybody {
-			key.role = "(SELECT oid FROM pg_roles WHERE rolname = " + manifest.Literal(c.roles[s.role].name) + ")"
+			key.role = "(SELECT oid FROM pg_roles WHERE rolname = " + sqlname.Literal(c.roles[s.role].name) + ")"
 		}
 		if lines[key] == nil {
 			order = append(order, key)
 		}
-		lines[key] = append(lines[key], manifest.Literal(s.name+"="+s.value))
+		lines[key] = append(lines[key], sqlname.Literal(s.name+"="+s.value))
 	}
 	for _, key := range order {
 		database := "0"

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg/sqlname"
 )
 
 // Names of Garant's own in a guarded cluster.
@@ -23,7 +23,7 @@ const (
 // the tenant.
 func pinned() []string { return []string{"backtrace_functions"} }
 
-func quote(name string) string { return manifest.Quote(name) }
+func quote(name string) string { return sqlname.Quote(name) }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
 

@@ -1,4 +1,5 @@
-package manifest
+// Package sqlname writes names and texts as they stand in SQL and as PostgreSQL prints them, and reads names back.
+package sqlname
 
 import "strings"
 
@@ -7,8 +8,18 @@ func Quote(name string) string {
 	if plainName(name) && !strings.Contains(keywords, " "+name+" ") {
 		return name
 	}
-	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	return inQuotes(name)
 }
+
+// Shown writes an identifier for people, who need no quotes around keywords. SQL does.
+func Shown(name string) string {
+	if plainName(name) {
+		return name
+	}
+	return inQuotes(name)
+}
+
+func inQuotes(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // Literal writes a text as an SQL string.
 func Literal(s string) string {
@@ -22,7 +33,7 @@ func Literal(s string) string {
 // Qualified writes the name of a relation with its schema.
 func Qualified(schema, name string) string { return Quote(schema) + "." + Quote(name) }
 
-// Split reads a qualified name: two identifiers, each as PostgreSQL prints it. An identifier
+// Split reads a qualified name: two identifiers, each as PostgreSQL or Shown prints it. An identifier
 // without quotes may not have capitals, for PostgreSQL would not keep them.
 func Split(qualified string) (schema, name string, ok bool) {
 	schema, rest, ok := identifier(qualified)
