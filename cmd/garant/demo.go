@@ -19,10 +19,10 @@ import (
 
 type demoCmd struct {
 	Start  demoRunCmd   `cmd:"" default:"withargs" name:"run" help:"Start the example (this is what garant demo does)."`
-	Break  demoBreakCmd `cmd:"" help:"Give an endpoint of the running example a fault, and watch its sentence withdraw itself."`
+	Break  demoBreakCmd `cmd:"" help:"Give an endpoint, the database of customers (production) or the developers' copy (copies) a fault, and watch its sentence withdraw itself."`
 	Mend   demoMendCmd  `cmd:"" help:"Make an endpoint of the running example sound again."`
 	Status demoListCmd  `cmd:"" help:"Say which endpoints of the running example are broken."`
-	Shell  demoShellCmd `cmd:"" help:"Open psql on the running example's database of customers, as its application or as a superuser."`
+	Shell  demoShellCmd `cmd:"" help:"Open psql on the running example's database of customers, as its application or as a superuser, or on the developers' copy."`
 }
 
 type demoRunCmd struct {
@@ -40,6 +40,7 @@ Garant that guards it. One endpoint has a deliberate fault, which the annex show
   garant demo break application tls10
   garant demo mend application
   garant demo break production developer-grant
+  garant demo break copies new-column
   garant demo --arena                let anybody attack it
   garant demo shell                  psql, as the application
   garant demo --once --json --data DIR
@@ -99,7 +100,7 @@ func (d *demoRunCmd) Run(ctx context.Context, c *cli, con console) error {
 		return err
 	}
 	return example.Serve(ctx, func(a app.Addresses) {
-		defer example.DedicateLater(ctx)
+		defer example.CompleteLater(ctx)
 		signIn := "with the passkey that you registered"
 		if link != "" {
 			signIn = a.Console + link
@@ -111,10 +112,12 @@ Garant is running with its example company, Ardoise Mécénat (which does not ex
   Console        %s
   Sign in once   %s
   Application    %s   (three customers, one in a database of its own; its login, %s, asks for no password)
+  Developers     garant demo shell --copy   (psql on an anonymised copy, made again every minute)
 %s
   Break something:  garant demo break application tls10
   Mend it:          garant demo mend application
   Take a wall down: garant demo break production dropped-policy
+  Spoil the copy:   garant demo break copies leak
   Mail, as files:   %s
   Data:             %s
   Stop:             Ctrl-C
@@ -124,7 +127,7 @@ Garant is running with its example company, Ardoise Mécénat (which does not ex
 }
 
 func (d *demoRunCmd) once(ctx context.Context, con console, example *app.Demo) error {
-	if err := example.Dedicate(ctx); err != nil {
+	if err := example.Complete(ctx); err != nil {
 		return err
 	}
 	if err := example.Look(ctx, actor.NewSystem("demo")); err != nil {
@@ -164,7 +167,8 @@ func (m *demoMendCmd) Run(c *cli, con console) error {
 }
 
 type demoShellCmd struct {
-	Superuser bool     `help:"As the cluster's superuser, for whom no row is hidden; else as the application, with its password."`
+	Copy      bool     `help:"In the developers' anonymised copy, as a developer, with what Garant issued." xor:"who"`
+	Superuser bool     `xor:"who" help:"As the cluster's superuser, for whom no row is hidden; else as the application, with its password."`
 	Args      []string `arg:"" optional:"" passthrough:"" help:"Further arguments of psql."`
 }
 
@@ -175,12 +179,13 @@ func (*demoShellCmd) Help() string {
 Examples:
   garant demo shell
   garant demo shell --superuser
+  garant demo shell --copy
   garant demo shell -- -c 'SELECT count(*) FROM customer.application'`
 }
 
 // Run lets psql take this terminal, and ends as it does.
 func (s *demoShellCmd) Run(ctx context.Context, c *cli, con console) error {
-	a, err := demo.Send(app.DemoDir(c.options(con, demoDir()).DataDir), demo.Order{Do: "shell", Superuser: s.Superuser})
+	a, err := demo.Send(app.DemoDir(c.options(con, demoDir()).DataDir), demo.Order{Do: "shell", Superuser: s.Superuser, Copy: s.Copy})
 	if err != nil {
 		return err
 	}

@@ -18,39 +18,67 @@ import (
 	"github.com/garant-project/garant/tenant"
 )
 
-// moving is a customer on its way, beside everything else that the example does.
-type moving struct {
+// later is what the example goes on with once it is there.
+type later struct {
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-func (m *moving) end() {
+func (m *later) end() {
 	m.stop()
 	<-m.done
 }
 
-// retryMove is how long a move that failed is left alone: its database may be stopped, or of a process that was killed.
-const retryMove = 2 * time.Second
+// retryLater is how long what failed is left alone: its database may be stopped, or of a process that was killed.
+const retryLater = 2 * time.Second
 
-// DedicateLater is [Demo.Dedicate] beside everything else, until it is done or Close: the example is there without.
-func (d *Demo) DedicateLater(ctx context.Context) {
+// CompleteLater is [Demo.Complete] beside everything else, until it is done or Close: the example is there without.
+func (d *Demo) CompleteLater(ctx context.Context) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	m := &moving{stop, make(chan struct{})}
-	d.moving = m
+	d.later = &later{stop, make(chan struct{})}
 	go func() {
-		defer close(m.done)
-		for {
-			err := d.Dedicate(ctx)
-			if err == nil || ctx.Err() != nil {
+		defer close(d.later.done)
+		steps := d.steps()
+		for len(steps) > 0 {
+			steps = slices.DeleteFunc(steps, func(s step) bool {
+				err := s.do(ctx)
+				if err != nil && ctx.Err() == nil {
+					d.Log.Warn(s.otherwise, "error.message", err.Error())
+				}
+				return err == nil
+			})
+			if len(steps) == 0 {
 				return
 			}
-			d.Log.Warn("the example's customer has not moved to its own database yet", "error.message", err.Error())
 			select {
 			case <-ctx.Done():
-			case <-time.After(retryMove):
+				return
+			case <-time.After(retryLater):
 			}
 		}
 	}()
+}
+
+// Complete gives the last of the example's customers a database of its own, and the developers a copy.
+func (d *Demo) Complete(ctx context.Context) error {
+	for _, s := range d.steps() {
+		if err := s.do(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type step struct {
+	do        func(context.Context) error
+	otherwise string
+}
+
+func (d *Demo) steps() []step {
+	return []step{
+		{d.Dedicate, "the example's customer has not moved to its own database yet"},
+		{d.OpenCopies, "the example's developers have no copy yet"},
+	}
 }
 
 // Dedicate gives the last of the example's customers a database of its own, by the move that garant tenant move makes, and

@@ -31,7 +31,7 @@ type Demo struct {
 	arena       *demo.Arena
 	arenaShown  bool // the annex shows what the arena counts
 	staff       map[string]actor.Actor
-	moving      *moving // nil: no customer is on its way
+	later       *later // nil: everything is there
 }
 
 // OpenDemo starts the example's endpoints and opens Garant on them.
@@ -95,8 +95,8 @@ func (d *Demo) Close(ctx context.Context) {
 	if d.stop != nil {
 		d.stop()
 	}
-	if d.moving != nil {
-		d.moving.end()
+	if d.later != nil {
+		d.later.end()
 	}
 	if d.arena != nil {
 		d.arena.Close()
@@ -146,6 +146,7 @@ func (g *Garant) Annex(ctx context.Context) (*annex.Snapshot, error) {
 
 // Control takes orders to break and to mend the example until Close.
 func (d *Demo) Control() (err error) {
+	d.Company.Lend(hands{d})
 	d.stop, err = d.Company.Control()
 	return err
 }

@@ -229,12 +229,14 @@ func (d *Demo) showArena(ctx context.Context, staff map[string]actor.Actor, appl
 	return nil
 }
 
-// agree confirms what the example itself takes back or widens from one start to the next: its arena, and the login that
-// asks whose rows there are. What else waits for a second person waits on.
+// agree confirms what the example itself takes back or widens from one start to the next: its arena, the logins that read
+// for Garant, and how the developers' copy is made. What else waits for a second person waits on.
 func (d *Demo) agree(ctx context.Context, second actor.Actor, applied Applied) error {
-	of := "databases." + guardedDatabase + "."
-	notes := map[string]string{
-		"checks.arena": "L’arène est fermée.", of + "readers": counts, of + "privileged": counts, of + "tenancy.manifest": counts,
+	notes := map[string]string{"checks.arena": "L’arène est fermée."}
+	for _, database := range []string{guardedDatabase, demo.OwnName} {
+		of := "databases." + database + "."
+		notes[of+"readers"], notes[of+"privileged"], notes[of+"tenancy.manifest"] = reads, reads, reads
+		notes[of+"anonymised.plan"], notes[of+"anonymised.place"] = copies, copies
 	}
 	note := ""
 	for _, r := range applied.Reductions {
@@ -257,7 +259,10 @@ func (d *Demo) agree(ctx context.Context, second actor.Actor, applied Applied) e
 	return nil
 }
 
-const counts = "Garant vérifie qu’un client hébergé à part n’a plus de ligne dans la base commune."
+const (
+	reads  = "Garant vérifie qu’un client hébergé à part n’a plus de ligne dans la base commune, et lit pour la copie anonymisée."
+	copies = "La copie anonymisée se fait comme le prévoit cette version."
+)
 
 // confirm names an owner for each measure that people answer for, and lets owners speak who have
 // not spoken yet.

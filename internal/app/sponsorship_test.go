@@ -88,7 +88,7 @@ func TestExampleTokens(t *testing.T) {
 		}
 		arenaOnTheAnnex(t, d)
 		if start == 0 {
-			d.DedicateLater(ctx) // and cut off
+			d.CompleteLater(ctx) // and cut off
 			time.Sleep(time.Second)
 		} else {
 			ownDatabase(t, d, application)

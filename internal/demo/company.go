@@ -61,6 +61,8 @@ type Company struct {
 	arena   bool // it is open, or about to be
 	log     *slog.Logger
 	db      *database
+	copies  *copies
+	hands   Hands
 	started chan struct{} // closed once the database has started, or failed to
 	failed  error
 	lock    net.Listener // held while this example has the usual ports to itself; nil: another has
@@ -103,12 +105,16 @@ func (c *Company) run(ctx context.Context) (err error) {
 	if c.db, err = c.newDatabase(c.log); err != nil {
 		return err
 	}
+	if c.copies, err = c.newCopies(c.log); err != nil {
+		return err
+	}
 	// The database starts beside whatever the caller does next; Wait waits for it.
 	c.started = make(chan struct{})
 	go func() {
 		defer close(c.started)
 		c.failed = c.db.open(ctx)
 	}()
+	c.copies.early(ctx, c.log)
 	for _, e := range endpoints() {
 		if e.name == databaseName {
 			continue
@@ -124,6 +130,9 @@ func (c *Company) run(ctx context.Context) (err error) {
 		return err
 	}
 	if err := c.save(ownManifest, ownManifestText(), 0o644); err != nil {
+		return err
+	}
+	if err := c.save(planFile, copiesPlan, 0o644); err != nil {
 		return err
 	}
 	return c.save("garant.yaml", c.Config(), 0o644)
@@ -310,12 +319,15 @@ func (c *Company) Close() {
 	if c.db != nil {
 		c.db.close()
 	}
+	if c.copies != nil {
+		c.copies.close()
+	}
 	if c.lock != nil {
 		_ = c.lock.Close()
 	}
 }
 
-// Names lists the endpoints and the database of customers.
+// Names lists the endpoints, the database of customers and its copies.
 func (c *Company) Names() []string { return names() }
 
 func names() []string {
@@ -323,21 +335,24 @@ func names() []string {
 	for _, e := range endpoints() {
 		names = append(names, e.name)
 	}
-	return append(names, productionName)
+	return append(names, productionName, copiesName)
 }
 
 // Faults lists every fault that something of the example can be given.
-func Faults() []string { return append(servers.Faults(), ProductionFaults()...) }
+func Faults() []string { return slices.Concat(servers.Faults(), ProductionFaults(), CopyFaults()) }
 
-// Break gives an endpoint or the database of customers a fault; Mend takes away whatever fault it has.
+// Break gives an endpoint, the database of customers or its copies a fault; Mend takes away whatever fault it has.
 func (c *Company) Break(name, fault string) error {
 	s, err := c.find(name)
 	if err != nil {
 		return err
 	}
 	known := servers.Faults()
-	if name == productionName {
+	switch name {
+	case productionName:
 		known = ProductionFaults()
+	case copiesName:
+		known = CopyFaults()
 	}
 	if !slices.Contains(known, fault) {
 		return errs.New(errs.Invalid, "demo.fault", fmt.Sprintf("There is no fault called %q for %s.", fault, name)).
@@ -361,6 +376,8 @@ func (c *Company) find(name string) (breakable, error) {
 		return c.db, nil
 	case productionName:
 		return production{c.db}, nil
+	case copiesName:
+		return spoiled{c}, nil
 	}
 	s, ok := c.servers[name]
 	if !ok {
@@ -415,6 +432,7 @@ databases:
       - {role: cs_reader, team: Customer Success}
       - {role: backup, service: Backups}
       - {role: garant_counter, service: Garant}
+      - {role: copy_reader, service: Anonymised copies}
     privileged:
       - {role: garant_superuser, holder: IT Operations, why: Runs and upgrades the cluster}
       - {role: app_owner, service: Application, why: Migrations of the schema}
@@ -422,6 +440,7 @@ databases:
       - {role: backup, service: Backups, why: Copies the cluster}
       - {role: cs_reader, holder: Customer Success, why: Answers the questions of every organisation and so reads them all}
       - {role: garant_counter, service: Garant, why: Asks whether a customer with a database of its own has left rows elsewhere}
+      - {role: copy_reader, service: Anonymised copies, why: Reads every row so that a copy can be made in which nobody is to be found}
       - {role: garant_sec, service: Garant, why: Ends the transactions of sessions that were ended}
     developers: [developers, dev_1, dev_2]
     labels:
@@ -440,6 +459,18 @@ databases:
       copy: {{call $.File .Backup}}
 {{- end}}
       login: {issuer: "{{$.Issuer}}", audience: sponsorship, tenant_claim: organisation, trust: file:ca.pem}
+{{- with .Copied}}
+    anonymised: # the developers' copy; the customer who has a database alone is in none
+      plan: file:{{.Plan}}
+      reader: {{call $.File .Reader}}
+      target: {{call $.File .Target}}
+      issuer: {{call $.File .Issuer}}
+      system: "{{.System}}"
+      name: {{.Name}}
+      developers: [{{.Developer}}]
+      every: {{.Every}}
+      max_age: {{.MaxAge}}
+{{- end}}
 {{- if .Alone}}
     dedicated:
       of: production
@@ -523,12 +554,17 @@ type guarded struct {
 	Name, Database, Manifest                            string
 	Reader, Keeper, App, Backup, Counter, SharedCounter string
 	Alone                                               bool // one customer's own, who lives there
+	Copied                                              *copied
 }
 
 func (c *Company) guarded() []guarded {
-	list := []guarded{{productionName, productionDatabase, manifestFile, productionAddress, keeperAddress, appAddress, backupAddress, "", "", false}}
+	var copies *copied
+	if system := c.copies.identifier(); system != "" {
+		copies = &copied{planFile, readerAddress, copierAddress, issuerAddress, system, CopyName, CopyDeveloper, estate.FormatDuration(copyEvery), estate.FormatDuration(copyMaxAge)}
+	}
+	list := []guarded{{productionName, productionDatabase, manifestFile, productionAddress, keeperAddress, appAddress, backupAddress, "", "", false, copies}}
 	if state := c.db.ownState(); state >= ownDeclared { // the same policies: writes are tried on a copy of the shared one
-		list = append(list, guarded{OwnName, ownDatabase, ownManifest, own(productionAddress), own(keeperAddress), own(appAddress), "", own(counterAddress), counterAddress, state == ownAlone})
+		list = append(list, guarded{OwnName, ownDatabase, ownManifest, own(productionAddress), own(keeperAddress), own(appAddress), "", own(counterAddress), counterAddress, state == ownAlone, nil})
 	}
 	return list
 }

@@ -76,7 +76,6 @@ func TestSecondStartDeclaresTheSameEstate(t *testing.T) {
 	}
 	c.Close()
 	c = open(t, dir)
-	defer c.Close()
 	if n := count(t, c, `SELECT count(*) FROM customer.applicant WHERE city = 'old'`) + 1 - count(t, c, `SELECT count(*) FROM pg_class WHERE oid = 'customer.event'::regclass`); n != 0 {
 		t.Error("the old database is left")
 	}
@@ -92,7 +91,37 @@ func TestSecondStartDeclaresTheSameEstate(t *testing.T) {
 	if again := c.Config(); string(again) != string(first) {
 		t.Errorf("a second start declares another estate:\n%s\n%s", first, again)
 	}
-	for _, secret := range []string{"ca.key", "application.key", "database.key", productionAddress, appAddress, keeperAddress} {
+	// The cluster for copies: declared once it was started, and from then on at every start.
+	if e.WithCopies() != nil {
+		t.Error("copies are declared that nobody makes")
+	}
+	if err := c.OpenCopies(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	declared, err := os.ReadFile(c.ConfigPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	c = open(t, dir)
+	defer c.Close()
+	if err := c.OpenCopies(t.Context()); err != nil { // another time changes nothing
+		t.Fatal(err)
+	}
+	if again := c.Config(); string(again) != string(declared) {
+		t.Errorf("a start after there were copies declares another estate:\n%s\n%s", declared, again)
+	}
+	if e, err = estate.Parse(declared, estate.Dir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if copied := e.WithCopies(); len(copied) != 1 || copied[0].Anonymised.System == copied[0].System || copied[0].Anonymised.System == "" || copied[0].Anonymised.Name != CopyName {
+		t.Errorf("copies are declared as %+v", copied)
+	}
+	p, err := os.ReadFile(c.path(planFile))
+	if err != nil || string(p) != string(copiesPlan) {
+		t.Errorf("the plan: %v", err)
+	}
+	for _, secret := range []string{"copies.key", copierAddress, issuerAddress, readerAddress, "ca.key", "application.key", "database.key", productionAddress, appAddress, keeperAddress} {
 		if info, err := os.Stat(c.path(secret)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v %v", secret, info, err)
 		}
@@ -192,6 +221,88 @@ func TestProductionFaults(t *testing.T) {
 	if err := c.Break(productionName, FaultSuperuser); err != nil || c.Fault(productionName) != FaultSuperuser {
 		t.Errorf("%v", err)
 	}
+}
+
+// handy does with copies what the test wants.
+type handy struct{ byHand, made bool }
+
+func (h *handy) PublishByHand(context.Context) error        { h.byHand, h.made = true, true; return nil }
+func (h *handy) ServedByHand(context.Context) (bool, error) { return h.byHand, nil }
+func (h *handy) Developer(context.Context) (string, error) {
+	return "postgres://dev:secret@127.0.0.1:1/ardoise_dev?sslmode=verify-ca", nil
+}
+
+// TestCopyFaults: each fault is really there, and gone when mended; another takes its place.
+func TestCopyFaults(t *testing.T) {
+	t.Setenv(PortsVariable, "free")
+	dir := scratch(t)
+	c := open(t, dir)
+	defer func() { c.Close() }()
+	h := &handy{}
+	c.Lend(h)
+	if err := c.Break(copiesName, FaultLeak); !errs.Is(err, errs.Conflict) {
+		t.Errorf("before there are copies: %v", err)
+	}
+	if _, _, err := c.developer(); !errs.Is(err, errs.Conflict) {
+		t.Errorf("a shell before there are copies: %v", err)
+	}
+	if err := c.OpenCopies(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if connect, password, err := c.developer(); err != nil || password != "secret" || strings.Contains(connect, "secret") || !strings.Contains(connect, "dev@") {
+		t.Errorf("a developer's shell: %s, %v", connect, err)
+	}
+	trace := map[string]string{
+		FaultNewColumn:     `SELECT count(*) FROM information_schema.columns WHERE table_name = 'applicant' AND column_name = 'nickname'`,
+		FaultLeak:          `SELECT count(*) FROM customer.field JOIN customer.applicant ON position(email in name_en) > 0`,
+		FaultDeveloperPath: `SELECT count(*) FROM pg_roles WHERE rolname = 'dev' AND rolcanlogin AND has_database_privilege(oid, 'ardoise', 'CONNECT')`,
+	}
+	seen := func(fault string) {
+		t.Helper()
+		for other, sql := range trace {
+			if n := count(t, c, sql); (n == 1) != (other == fault) {
+				t.Errorf("broken by %q: %s is seen %d times", fault, other, n)
+			}
+		}
+		if c.Fault(copiesName) != fault {
+			t.Errorf("broken by %q: %q is told", fault, c.Fault(copiesName))
+		}
+	}
+	for _, fault := range CopyFaults() {
+		if err := c.Break(copiesName, fault); err != nil {
+			t.Fatal(err)
+		}
+		seen(fault)
+		if h.made != (fault == FaultByHand || h.byHand) {
+			t.Errorf("%s: published by hand: %v", fault, h.made)
+		}
+		if h.byHand { // the schedule's next copy takes the place
+			if err := c.Mend(copiesName); err != nil || c.Fault(copiesName) != FaultByHand {
+				t.Errorf("mending takes somebody's copy away: %v", err)
+			}
+			h.byHand = false
+			if c.Fault(copiesName) != "" {
+				t.Error("the schedule's copy is taken for somebody's")
+			}
+			h.made = false
+		}
+	}
+	if err := c.Break(copiesName, FaultSuperuser); !errs.Is(err, errs.Invalid) {
+		t.Errorf("a fault of production: %v", err)
+	}
+	if err := c.Mend(copiesName); err != nil {
+		t.Fatal(err)
+	}
+	seen("")
+	// What is left when the process ends is gone after the next start.
+	for _, fault := range []string{FaultNewColumn, FaultLeak, FaultDeveloperPath} {
+		if err := (production{c.db}).exec(spoils(fault)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Close()
+	c = open(t, dir)
+	seen("")
 }
 
 func TestOrders(t *testing.T) {

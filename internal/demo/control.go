@@ -19,6 +19,7 @@ type Order struct {
 	Endpoint  string `json:"endpoint,omitempty"`
 	Fault     string `json:"fault,omitempty"`
 	Superuser bool   `json:"superuser,omitempty"` // of a shell
+	Copy      bool   `json:"copy,omitempty"`      // of a shell: in the developers' copy
 }
 
 // Answer is what it says.
@@ -64,6 +65,7 @@ func (c *Company) obey(conn net.Conn) {
 	if err := json.NewDecoder(bufio.NewReaderSize(conn, 4096)).Decode(&o); err != nil {
 		return
 	}
+	_ = conn.SetDeadline(time.Now().Add(longOrder + 10*time.Second))
 	var err error
 	var connect, password string
 	switch o.Do {
@@ -73,7 +75,11 @@ func (c *Company) obey(conn net.Conn) {
 		err = c.Mend(o.Endpoint)
 	case "list":
 	case "shell":
-		connect, password, err = c.psql(o.Superuser)
+		if o.Copy {
+			connect, password, err = c.developer()
+		} else {
+			connect, password, err = c.psql(o.Superuser)
+		}
 	default:
 		err = errs.New(errs.Invalid, "demo.order", "The example does not know this order.")
 	}
@@ -96,7 +102,7 @@ func Send(dir string, o Order) (Answer, error) {
 			WithFix("Start it with garant demo, in another terminal, with the same --data.").Wrap(err)
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(longOrder + 10*time.Second))
 	var a Answer
 	if err := errors.Join(json.NewEncoder(conn).Encode(o), json.NewDecoder(conn).Decode(&a)); err != nil {
 		return a, errs.New(errs.Unavailable, "demo.no_answer", "The example did not answer.").Wrap(err)

@@ -49,27 +49,12 @@ func (c *Company) newDatabase(log *slog.Logger) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	cert, err := c.ca.IssueFor(key, databaseHost, now.Add(-time.Hour), now.Add(certLife), "Ardoise Mécénat SRL")
+	if err := c.certify(databaseName, databaseHost, key); err != nil {
+		return nil, err
+	}
+	port, err := c.portFor(databaseName, databasePort)
 	if err != nil {
 		return nil, err
-	}
-	var chain []byte
-	for _, der := range cert.Certificate {
-		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	}
-	if err := c.save(databaseName+".pem", chain, 0o644); err != nil {
-		return nil, err
-	}
-	ports, known := c.ports[databaseName]
-	if !known {
-		ports[0] = databasePort
-		if !c.usual(ports[0]) {
-			if ports[0], err = anyFree(); err != nil {
-				return nil, err
-			}
-		}
-		c.ports[databaseName] = ports
 	}
 	system, err := os.ReadFile(c.path(productionSystem))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -77,11 +62,41 @@ func (c *Company) newDatabase(log *slog.Logger) (*database, error) {
 	}
 	d := &database{key: key, path: c.path, save: c.save, options: cluster.Options{
 		Name: "production", Dir: filepath.Join(c.dir, "production"), Log: log,
-		TCP:      &cluster.TCP{Port: ports[0], CertFile: c.path(databaseName + ".pem"), KeyFile: c.path(databaseName + ".key")},
+		TCP:      &cluster.TCP{Port: port, CertFile: c.path(databaseName + ".pem"), KeyFile: c.path(databaseName + ".key")},
 		Settings: map[string]string{"shared_buffers": "16MB", "max_connections": "30"},
 	}}
 	d.system.Store(strings.TrimSpace(string(system)))
 	return d, d.readOwn()
+}
+
+// certify writes the certificate of a cluster.
+func (c *Company) certify(name, host string, key *ecdsa.PrivateKey) error {
+	now := time.Now()
+	cert, err := c.ca.IssueFor(key, host, now.Add(-time.Hour), now.Add(certLife), "Ardoise Mécénat SRL")
+	if err != nil {
+		return err
+	}
+	var chain []byte
+	for _, der := range cert.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	return c.save(name+".pem", chain, 0o644)
+}
+
+// portFor is where a cluster answers: where it did, or at the usual port, or, the first time only, at any free one.
+func (c *Company) portFor(name string, usual int) (int, error) {
+	ports, known := c.ports[name]
+	if !known {
+		ports[0] = usual
+		if !c.usual(usual) {
+			var err error
+			if ports[0], err = anyFree(); err != nil {
+				return 0, err
+			}
+		}
+		c.ports[name] = ports
+	}
+	return ports[0], nil
 }
 
 // open starts the cluster and sees that the database of customers is in it.

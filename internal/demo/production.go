@@ -113,7 +113,7 @@ DROP TABLE IF EXISTS customer.survey;
 // prepare makes the roles, the database with its rows, what holds the organisations apart and the
 // passwords, or finds them there, and takes away what faults an earlier run left.
 func (d *database) prepare(ctx context.Context) error {
-	logins := map[string]string{productionCounter: counterAddress, productionReader: productionAddress, productionApp: appAddress, productionKeeper: keeperAddress, productionBackup: backupAddress}
+	logins := map[string]string{copyReader: readerAddress, productionCounter: counterAddress, productionReader: productionAddress, productionApp: appAddress, productionKeeper: keeperAddress, productionBackup: backupAddress}
 	err := d.as(ctx, cluster.SuperUser, "postgres", func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, productionRoles); err != nil {
 			return err
@@ -154,7 +154,11 @@ func (d *database) prepare(ctx context.Context) error {
 
 // as runs do on a connection of a role through the socket.
 func (d *database) as(ctx context.Context, role, name string, do func(*pgx.Conn) error) error {
-	conn, err := pgx.Connect(ctx, d.cluster.DSN(role, name))
+	return signIn(ctx, d.cluster.DSN(role, name), do)
+}
+
+func signIn(ctx context.Context, dsn string, do func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return pg.Wrap(err)
 	}
@@ -186,7 +190,7 @@ func (d *database) fill(ctx context.Context, conn *pgx.Conn) error {
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM customer.organisation WHERE id = 3)`).Scan(&third); err != nil {
 			return err
 		}
-		steps = []string{`GRANT garant_keeper TO ` + productionKeeper, d.mends(), productionIsolation}
+		steps = []string{`GRANT garant_keeper TO ` + productionKeeper, `GRANT CONNECT ON DATABASE ` + productionDatabase + ` TO ` + copyReader, d.mends(), mendsCopies, productionIsolation}
 		if !third && !moves {
 			steps = append(steps, productionThird)
 		}
@@ -214,7 +218,11 @@ func enter(ctx context.Context, conn *pgx.Conn) error {
 
 // address returns a role's password, made once, and the address that holds it.
 func (d *database) address(role, file string) (password, address string, err error) {
-	known, err := os.ReadFile(d.path(file))
+	return addressOf(d.path, file, role, productionDatabase, d.options.TCP.Port)
+}
+
+func addressOf(path func(string) string, file, role, database string, port int) (password, address string, err error) {
+	known, err := os.ReadFile(path(file))
 	switch {
 	case err == nil:
 		if u, err := url.Parse(strings.TrimSpace(string(known))); err == nil {
@@ -227,9 +235,9 @@ func (d *database) address(role, file string) (password, address string, err err
 		password = rand.Text()
 	}
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(role, password), Host: loopback(d.options.TCP.Port), Path: "/" + productionDatabase,
+		Scheme: "postgres", User: url.UserPassword(role, password), Host: loopback(port), Path: "/" + database,
 		// The certificate bears the name of the host that does not exist; the authority is the example's own.
-		RawQuery: url.Values{"sslmode": {"verify-ca"}, "sslrootcert": {d.path("ca.pem")}}.Encode(),
+		RawQuery: url.Values{"sslmode": {"verify-ca"}, "sslrootcert": {path("ca.pem")}}.Encode(),
 	}
 	return password, u.String(), nil
 }

@@ -37,7 +37,7 @@ func Staff() []Member {
 		{"people", "rh@ardoise.example", "Responsable des ressources humaines (exemple)", "member"},
 		{"legal", "juridique@ardoise.example", "Responsable juridique (exemple)", "member"},
 		{"customer_success", "clients@ardoise.example", "Responsable de la relation client (exemple)", "member"},
-		{"developer", "dev@ardoise.example", "Développeuse (exemple)", "member"},
+		{"developer", "dev@ardoise.example", "Développeuse (exemple)", "developer"},
 		{"contractor", "prestataire@ardoise.example", "Prestataire de développement (exemple)", "member"},
 	}
 }

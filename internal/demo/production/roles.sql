@@ -16,7 +16,8 @@ BEGIN
     ('dev_2',         'LOGIN'),
     ('garant_reader', 'LOGIN'),              -- reads the catalogue, no table
     ('garant_keys',   'LOGIN'),              -- puts keys in and ends sessions, reads no table
-    ('garant_counter', 'LOGIN')              -- asks whether a customer has rows, and reads none
+    ('garant_counter', 'LOGIN'),             -- asks whether a customer has rows, and reads none
+    ('copy_reader',   'LOGIN BYPASSRLS')     -- reads for the anonymised copy
   ) AS w (name, options) LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.name) THEN
       EXECUTE format('CREATE ROLE %I %s', wanted.name, wanted.options);
@@ -27,4 +28,5 @@ GRANT app_rw TO app;
 GRANT developers TO dev_1, dev_2;
 GRANT pg_monitor, pg_signal_backend TO it_ops;
 GRANT pg_read_all_settings TO garant_reader;
+GRANT pg_read_all_data TO copy_reader;
 GRANT pg_read_all_data TO backup; -- pg_dump locks every table; no policy lets it see a row

@@ -12,7 +12,7 @@ import (
 
 // own are the schemas that are the database's own; notOfExtension tells relations that CREATE EXTENSION brings by itself.
 const (
-	own            = `n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'garant') AND c.relpersistence <> 't'`
+	own            = `n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'garant', 'garant_move') AND c.relpersistence <> 't'`
 	notOfExtension = `NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')`
 	tables         = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND c.relkind IN ('r', 'p') AND ` + own + ` AND ` + notOfExtension
 )

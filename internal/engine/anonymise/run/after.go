@@ -10,13 +10,13 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 )
 
-// stubs makes, for as long as the schema is being made, functions where the source has those of the schema garant, so that what names them can be made; after drops
+// stubs makes, for as long as the schema is being made, functions where the source has those of the schemas garant and garant_move, so that what names them can be made; after drops
 // them, and all that hangs on them.
 func (r *run) stubs(ctx context.Context) error {
 	rows, err := r.snapshot.tx.Query(ctx, `
-SELECT format('CREATE FUNCTION garant.%I(%s) RETURNS %s LANGUAGE plpgsql %s AS $stub$BEGIN RAISE EXCEPTION ''not in a copy''; END$stub$', p.proname, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
+SELECT format('CREATE FUNCTION %I.%I(%s) RETURNS %s LANGUAGE plpgsql %s AS $stub$BEGIN RAISE EXCEPTION ''not in a copy''; END$stub$', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
 	CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE '' END)
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'garant'
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname IN ('garant', 'garant_move')
 WHERE p.prokind = 'f' AND EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype IN ('n', 'a'))
 AND NOT EXISTS (SELECT FROM unnest(p.proargtypes::oid[] || p.prorettype) a JOIN pg_type t ON t.oid = a WHERE t.typnamespace <> 'pg_catalog'::regnamespace)`)
 	if err != nil {
@@ -26,14 +26,14 @@ AND NOT EXISTS (SELECT FROM unnest(p.proargtypes::oid[] || p.prorettype) a JOIN 
 	if err != nil {
 		return failed(atSource, "Reading the schema", err)
 	}
-	if err := r.snapshot.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'garant')`).Scan(&r.guarded); err != nil {
+	if err := r.snapshot.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname IN ('garant', 'garant_move'))`).Scan(&r.guarded); err != nil {
 		return failed(atSource, "Reading the schema", err)
 	}
 	if len(make) == 0 {
 		return nil
 	}
 	return r.inCopy(ctx, "Making the schema", func(conn *pgx.Conn) error {
-		for _, sql := range append([]string{`CREATE SCHEMA garant`}, make...) {
+		for _, sql := range append([]string{`CREATE SCHEMA garant`, `CREATE SCHEMA garant_move`}, make...) {
 			if _, err := conn.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -78,20 +78,29 @@ func (r *run) after(ctx context.Context) error {
 	return r.staging.settle(ctx)
 }
 
-// unguard takes the stubs away with the policies, triggers and defaults that name them; a table without policies then shows its rows.
+// unforce lets the copy's owner, who has to see what is proven, see all rows. Nobody else owns anything there: policies hold developers as before.
+func unforce(ctx context.Context, conn *pgx.Conn) error {
+	forced, err := collect[string](ctx, conn, `SELECT format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', oid::regclass) FROM pg_class WHERE relkind IN ('r', 'p') AND relforcerowsecurity`)
+	if err != nil {
+		return err
+	}
+	return execAll(ctx, conn, forced)
+}
+
+// unguard takes the stubs away with the policies, triggers and defaults that name them. A table that such a policy stood on, or that has none, then shows its rows: what is left of its policies was not
+// made to stand alone.
 func (r *run) unguard(ctx context.Context, conn *pgx.Conn) error {
 	if !r.guarded {
 		return nil
 	}
-	if _, err := conn.Exec(ctx, `DROP SCHEMA IF EXISTS garant CASCADE`); err != nil {
-		return err
-	}
-	open, err := collect[string](ctx, conn, `SELECT format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY', c.oid::regclass) FROM pg_class c
-WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)`)
+	open, err := collect[string](ctx, conn, `SELECT format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', c.oid::regclass) FROM pg_class c
+WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND (NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) OR EXISTS (
+	SELECT FROM pg_policy p JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
+	JOIN pg_proc f ON f.oid = d.refobjid JOIN pg_namespace n ON n.oid = f.pronamespace WHERE p.polrelid = c.oid AND n.nspname IN ('garant', 'garant_move')))`)
 	if err != nil {
 		return err
 	}
-	return execAll(ctx, conn, open)
+	return execAll(ctx, conn, append(open, `DROP SCHEMA IF EXISTS garant, garant_move CASCADE`))
 }
 
 func collect[T any](ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]T, error) {
@@ -212,14 +221,14 @@ func analyse(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// notGuarded proves that the copy has nothing of the schema garant.
+// notGuarded proves that the copy has nothing of Garant's own schemas.
 func notGuarded(ctx context.Context, conn *pgx.Conn) error {
 	var there bool
-	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'garant')`).Scan(&there); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname IN ('garant', 'garant_move'))`).Scan(&there); err != nil {
 		return err
 	}
 	if there {
-		return errs.New(errs.Internal, "anonymise.guarded", "The copy holds the schema garant.")
+		return errs.New(errs.Internal, "anonymise.guarded", "The copy holds a schema of Garant's.")
 	}
 	return nil
 }

@@ -16,13 +16,13 @@ type object struct{ Kind, Name, Definition string }
 
 // schemaQuery lists all that a copy takes over of a schema, in words that two servers of one version write alike.
 const schemaQuery = `
-WITH own AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'garant')),
+WITH own AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'garant', 'garant_move')),
 brought AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
 rel AS (SELECT c.*, quote_ident(o.nspname) || '.' || quote_ident(c.relname) AS name FROM pg_class c JOIN own o ON o.oid = c.relnamespace
 	WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'c', 'i', 'I') AND c.relpersistence <> 't' AND NOT EXISTS (SELECT FROM brought b WHERE b.classid = 'pg_class'::regclass AND b.objid = c.oid))
 SELECT 'schema', nspname::text, '' FROM own
 UNION ALL SELECT 'relation', name, concat_ws(' ', relkind, relpersistence, pg_get_partkeydef(oid), pg_get_expr(relpartbound, oid), array_to_string(reloptions, ',')) FROM rel WHERE relkind NOT IN ('i', 'I')
-UNION ALL SELECT 'row security', name, concat_ws(' ', relrowsecurity, relforcerowsecurity) FROM rel WHERE relkind IN ('r', 'p')
+UNION ALL SELECT 'row security', name, relrowsecurity::text FROM rel WHERE relkind IN ('r', 'p')
 UNION ALL SELECT 'column', r.name || '.' || quote_ident(a.attname), concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, (SELECT collname FROM pg_collation WHERE oid = a.attcollation), pg_get_expr(d.adbin, d.adrelid))
 	FROM rel r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE r.relkind IN ('r', 'p', 'v', 'm', 'c')
 UNION ALL SELECT 'constraint', coalesce(r.name, format_type(k.contypid, NULL)) || '.' || quote_ident(k.conname), concat_ws(' ', pg_get_constraintdef(k.oid), k.convalidated)
@@ -63,7 +63,7 @@ func describe(ctx context.Context, q pg.Querier) ([]object, error) {
 	return out, err
 }
 
-// differences compares what the copy has with what the source had. What names the schema garant stays behind, with the switches of row-level security when there
+// differences compares what the copy has with what the source had. What names the schemas garant and garant_move stays behind, with the switches of row-level security when there
 // was such a schema; of two versions of PostgreSQL only names are compared where the definitions are printed by it.
 func differences(source, copied []object, guarded, versions bool) (problems, left []string) {
 	type key struct{ kind, name string }
@@ -78,7 +78,7 @@ func differences(source, copied []object, guarded, versions bool) (problems, lef
 		printed := slices.Contains([]string{"view", "rule", "function", "index", "trigger", "constraint", "column", "policy"}, o.Kind)
 		switch {
 		case ok && (d == o.Definition || versions && printed):
-		case guarded && (strings.Contains(o.Definition, "garant.") || o.Kind == "row security" || o.Kind == "comment" && !ok):
+		case guarded && (strings.Contains(o.Definition, "garant.") || strings.Contains(o.Definition, "garant_move.") || o.Kind == "row security" || o.Kind == "comment" && !ok):
 			if o.Kind != "row security" {
 				left = append(left, o.Kind+" "+o.Name)
 			}

@@ -207,7 +207,7 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 	}
 	address, password := source.program("")
 	if err = p.run(ctx, atSource, password, "pg_dump", d.file, nil, "--format=custom", "--schema-only", "--snapshot="+snapshot, "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions",
-		"--no-tablespaces", "--no-security-labels", "--exclude-schema=garant", "--lock-wait-timeout=10000", "--dbname="+address); err != nil {
+		"--no-tablespaces", "--no-security-labels", "--exclude-schema=garant", "--exclude-schema=garant_move", "--lock-wait-timeout=10000", "--dbname="+address); err != nil {
 		d.close()
 		return nil, err
 	}
@@ -232,11 +232,11 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 		case kind == "EXTENSION" && slices.Contains(ofTheServer, strings.Fields(rest + " - -")[1]):
 			d.left = append(d.left, "extension "+strings.Fields(rest)[1])
 			continue
-		case kind == "SCHEMA" && (strings.HasPrefix(rest, "- public ") || strings.HasPrefix(rest, "- garant ")):
+		case kind == "SCHEMA" && (strings.HasPrefix(rest, "- public ") || strings.HasPrefix(rest, "- garant ") || strings.HasPrefix(rest, "- garant_move ")):
 			continue
 		case kind == "COMMENT" && (strings.Contains(rest, "- EXTENSION ") || strings.HasPrefix(rest, "- SCHEMA public ") || strings.HasPrefix(rest, "- DATABASE ")):
 			continue
-		case strings.HasPrefix(rest, "garant "):
+		case strings.HasPrefix(rest, "garant "), strings.HasPrefix(rest, "garant_move "):
 			continue
 		}
 		switch kind {

@@ -373,7 +373,10 @@ func (r *run) schema(ctx context.Context) (err error) {
 	if err := r.stubs(ctx); err != nil {
 		return err
 	}
-	return r.dump.restore(ctx, r.target, r.staging.database, "pre-data", 1)
+	if err := r.dump.restore(ctx, r.target, r.staging.database, "pre-data", 1); err != nil {
+		return err
+	}
+	return r.inCopy(ctx, "Making the schema", func(conn *pgx.Conn) error { return unforce(ctx, conn) })
 }
 
 // fits makes each transformer once, so that one that does not fit stops the run before anything is read.

@@ -55,9 +55,10 @@ func TestCopyIsWholeAndHoldsNobody(t *testing.T) {
 		`SELECT count(*) FROM shop.spent`:                300,
 		`SELECT count(*) FROM shop.most WHERE total > 0`: 1,
 		`SELECT count(*) FROM shop."Odd ""Name" WHERE ("select" = 1 AND "a b" = E'tab\there' AND "é" = E'line\nbreak \\ and \\N') OR ("select" = 2 AND "a b" IS NULL AND "é" = '') OR ("select" = 3 AND "a b" = '\N' AND "é" = E'\b\f\v\r')`: 3,
-		`SELECT count(*) FROM pg_namespace WHERE nspname = 'garant'`: 0,
-		`SELECT count(*) FROM shop.guarded`:                          1,
-		`SELECT count(*) FROM pg_publication`:                        0,
+		`SELECT count(*) FROM pg_namespace WHERE nspname IN ('garant', 'garant_move')`:                                            0,
+		`SELECT count(*) FROM pg_trigger WHERE tgname = 'garant_move_kept'`:                                                       0,
+		`SELECT count(*) FROM shop.guarded`:                                                                                       1,
+		`SELECT count(*) FROM pg_publication`:                                                                                     0,
 		`SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated AND connamespace = 'shop'::regnamespace`:         int64(r.Schema.ForeignKeys),
 		`SELECT count(*) FROM shop.customer WHERE tableoid = 'shop.customer'::regclass AND created < now() - interval '1 minute'`: 300, // the trigger did not run
 	} {

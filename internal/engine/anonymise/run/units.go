@@ -47,7 +47,7 @@ func relations(ctx context.Context, conn pgx.Tx) (map[catalog.Name]relation, err
 	rows, err := conn.Query(ctx, `
 SELECT n.nspname, c.relname, pg_relation_filenode(c.oid), pg_relation_size(c.oid) / current_setting('block_size')::bigint, a.amname = 'heap' AND current_setting('server_version_num')::int >= 140000
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam
-WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'garant')`)
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'garant', 'garant_move')`)
 	if err != nil {
 		return nil, err
 	}

@@ -159,6 +159,7 @@ INSERT INTO shop."Odd ""Name" VALUES (E'tab\there', E'line\nbreak \\ and \\N', 1
 INSERT INTO shop.nothing DEFAULT VALUES;
 INSERT INTO shop.guarded VALUES (1, gen_random_uuid(), 'chaise');
 INSERT INTO garant.key VALUES (1, 'geheim');
+INSERT INTO garant_move.journal VALUES ('{geheim}');
 REFRESH MATERIALIZED VIEW shop.spent; REFRESH MATERIALIZED VIEW shop.most;
 ANALYZE;`)
 }

@@ -58,3 +58,9 @@ CREATE TABLE shop.guarded (id int PRIMARY KEY, tenant uuid DEFAULT garant.tenant
 ALTER TABLE shop.guarded ENABLE ROW LEVEL SECURITY;
 ALTER TABLE shop.guarded FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON shop.guarded USING (tenant = garant.tenant());
+CREATE POLICY owner ON shop.guarded TO pg_monitor USING (true);
+ALTER TABLE shop.item FORCE ROW LEVEL SECURITY;
+CREATE SCHEMA garant_move; -- a customer is on its way to a database of its own
+CREATE TABLE garant_move.journal (key text[]);
+CREATE FUNCTION garant_move.kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER garant_move_kept AFTER INSERT OR UPDATE OR DELETE ON shop.guarded FOR EACH ROW EXECUTE FUNCTION garant_move.kept();
