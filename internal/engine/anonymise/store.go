@@ -135,7 +135,7 @@ func proven(ctx context.Context, on pg.Execer, id uuid.UUID, report *run.Report,
 		return err
 	}
 	_, err = on.Exec(ctx, `UPDATE anonymise.run SET run = $2, snapshot_at = $3, anonymised = $4, proof = $5, report = $6, schema = $7 WHERE id = $1 AND outcome = 'running'`,
-		id, report.Run, report.Began, len(report.Linkable) == 0, report.Proof(), encoded, schema)
+		id, report.Run, report.Began, report.Anonymised(), report.Proof(), encoded, schema)
 	return pg.Wrap(err)
 }
 

@@ -41,7 +41,7 @@ func TestRunWaitsForABusySource(t *testing.T) {
 	w := newWorld(t, 12)
 	w.exec(`CREATE TABLE shop.slow (id int, filler text); INSERT INTO shop.slow SELECT n, repeat('x', 10000) FROM generate_series(1, 400) n`)
 	w.plan = w.proposed()
-	w.column("slow", "id").Transform = spec("sql", "expression", "CASE WHEN pg_sleep(0.005) IS NOT NULL THEN id END")
+	w.column("slow", "id").Transform = spec("sql", "expression", "CASE WHEN pg_sleep(0.02) IS NOT NULL THEN id END")
 	w.opt = func(o *Options) { o.Pause, o.look = Pause{Sessions: 3}, 20*time.Millisecond }
 	w.stopped(errs.Denied, "does not see what others do")
 	super := production.DSN(cluster.SuperUser, "postgres")
