@@ -5,7 +5,8 @@
 //   - code that the product runs imports code made for tests;
 //   - a file is too long to be read in one sitting, a package is a drawer for anything, or work
 //     is done or state is kept where no caller can see it;
-//   - a module is linked that docs/dependencies.md does not justify.
+//   - a module is linked that docs/dependencies.md does not justify;
+//   - a manual links to what is not there, or a comment or a message names a test or a manual that is not.
 //
 // Imports go downward only:
 //

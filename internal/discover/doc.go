@@ -32,6 +32,6 @@
 // [Write] never replaces a file and leaves either the whole of it or nothing.
 //
 // The proof: discovertest (each source), guard_test.go, draft_test.go and FuzzDraft (what the
-// writer does with hostile names), find_test.go (time), interview_test.go, write_test.go; the
+// writer does with hostile names), dns_test.go (time), interview_test.go, write_test.go; the
 // command as a whole in cmd/garant/testdata/init.txtar.
 package discover

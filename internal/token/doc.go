@@ -30,7 +30,7 @@
 //   - A token of another database or installation, of an unknown or retired key, with any bit
 //     changed, is refused (TestRefused); a copy under another name refuses all (TestCopyRefuses).
 //   - The pin and the ticket cannot be set, kept or brought along (TestContextCannotBeSet,
-//     TestNothingStays); what the session's id looks like is no tenant (TestSessionLikeATenant).
+//     TestNothingStays); what the session's id looks like is no tenant (TestSessionIsNoTenant).
 //   - Keys stand in no dump of who may read all data, and come in without standing in a statement
 //     (TestKeyIsUnreadable, TestStatisticsHoldNoKey).
 //   - Another [Install] puts back what somebody changed, dropped or granted in the schema, or refuses where it

@@ -22,6 +22,6 @@
 // ("system:cli:ACCOUNT"), whom the database cannot tell from themselves in the console. The
 // reviewer is shown who edited; who has an account on the server has more than the annex.
 //
-// The proof: edit_test.go (places, comments kept, conflicts), store_test.go (rights, self-review
-// in SQL too, two at once, a transaction cut off), diff_test.go (weaker and stronger).
+// The proof: edit_test.go (places, comments kept, conflicts, weaker and stronger), store_test.go
+// (rights, self-review in SQL too, two at once, a transaction cut off).
 package tailoring
