@@ -45,6 +45,20 @@ func Refused(ctx context.Context, on pg.Execer, by actor.Actor, action string, o
 	return insert(ctx, on, by, action, Object{Kind: object.Kind, ID: recordable(object.ID)}, "refused", detail)
 }
 
+// May returns refused when an actor lacks a permission, after the attempt is recorded; that of nobody in particular is not.
+func May(ctx context.Context, on pg.Execer, by actor.Actor, needed actor.Permission, action string, object Object, refused error) error {
+	if by.May(needed) {
+		return nil
+	}
+	if by.Kind == actor.Public {
+		return refused
+	}
+	if err := Refused(ctx, on, by, action, object, map[string]any{"permission": string(needed)}); err != nil {
+		return err
+	}
+	return refused
+}
+
 // maxTried is how many bytes of what somebody tried to reach are kept; an index entry of
 // PostgreSQL takes a third of a page at most.
 const maxTried = 500

@@ -42,6 +42,9 @@ type Identity struct {
 	ID   string
 }
 
+// Of is the identity of who acts.
+func Of(a actor.Actor) Identity { return Identity{Kind: a.Kind, ID: a.ID} }
+
 // String returns the identity as the database keeps it: "person:ID", "system:cli".
 func (i Identity) String() string { return string(i.Kind) + ":" + i.ID }
 

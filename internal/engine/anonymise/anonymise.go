@@ -53,17 +53,8 @@ func object(database string) audit.Object { return audit.Object{Kind: "database"
 
 // may refuses who lacks a permission, and records the attempt.
 func (a *Anonymise) may(ctx context.Context, by actor.Actor, needed actor.Permission, action string, on audit.Object) error {
-	if by.May(needed) {
-		return nil
-	}
-	refused := errs.New(errs.Denied, "anonymise.denied", "You may not do this with anonymised copies.").WithFix("Ask the security lead for the permission.")
-	if by.Kind == actor.Public {
-		return refused
-	}
-	if err := audit.Refused(ctx, a.DB.Pool(pg.Staff), by, action, on, map[string]any{"permission": string(needed)}); err != nil {
-		return err
-	}
-	return refused
+	return audit.May(ctx, a.DB.Pool(pg.Staff), by, needed, action, on,
+		errs.New(errs.Denied, "anonymise.denied", "You may not do this with anonymised copies.").WithFix("Ask the security lead for the permission."))
 }
 
 // copied is a database of the estate of which copies are made. pending tells whether something of it waits for a second person's word, so that none
@@ -83,7 +74,7 @@ func (a *Anonymise) copied(ctx context.Context, name string) (d estate.Database,
 }
 
 // identity names who acts, as rows keep it.
-func identity(by actor.Actor) string { return estate.Identity{Kind: by.Kind, ID: by.ID}.String() }
+func identity(by actor.Actor) string { return estate.Of(by).String() }
 
 // making is who acts when the schedule does.
 func making() actor.Actor { return actor.NewSystem("anonymise") }

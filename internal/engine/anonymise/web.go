@@ -43,14 +43,7 @@ func Pages(c *console.Chrome, a *Anonymise) ([]web.Route, error) {
 		}
 		h.templates[name] = one
 	}
-	items := c.Items
-	c.Items = func(r *web.Request) []ui.NavItem {
-		var before []ui.NavItem
-		if items != nil {
-			before = items(r)
-		}
-		return append(before, h.items(r)...)
-	}
+	c.AddItems(h.items)
 	c.AddDue(console.DueSource{Count: h.countDue, List: h.due, Tells: h.tells})
 	const one = Path + "/{database}"
 	return []web.Route{

@@ -162,17 +162,8 @@ func (r *Registers) today(ctx context.Context, now time.Time) calendar.Date {
 
 // may refuses who lacks a permission, and records that.
 func (r *Registers) may(ctx context.Context, by actor.Actor, needed actor.Permission, action string, object audit.Object) error {
-	if by.May(needed) {
-		return nil
-	}
-	refused := errs.New(errs.Denied, "register.denied", "You are not allowed to do this in this register.").WithFix("Ask the security lead for the permission.")
-	if by.Kind == actor.Public {
-		return refused
-	}
-	if err := audit.Refused(ctx, r.DB.Pool(pg.Staff), by, action, object, map[string]any{"permission": string(needed)}); err != nil {
-		return err
-	}
-	return refused
+	return audit.May(ctx, r.DB.Pool(pg.Staff), by, needed, action, object,
+		errs.New(errs.Denied, "register.denied", "You are not allowed to do this in this register.").WithFix("Ask the security lead for the permission."))
 }
 
 // object is an entry, as the audit record has it.

@@ -45,14 +45,7 @@ func Pages(c *console.Chrome, r *Registers) ([]web.Route, error) {
 		}
 		h.templates[name] = t
 	}
-	items := c.Items
-	c.Items = func(r *web.Request) []ui.NavItem {
-		var before []ui.NavItem
-		if items != nil {
-			before = items(r)
-		}
-		return append(before, h.items(r)...)
-	}
+	c.AddItems(h.items)
 	c.AddDue(console.DueSource{Count: h.countDue, List: h.due, Tells: h.tells})
 	h.addPopulations()
 	const entry = Path + "/{key}/{id}"

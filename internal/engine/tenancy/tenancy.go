@@ -65,17 +65,8 @@ func object(database string) audit.Object { return audit.Object{Kind: "database"
 
 // may refuses who lacks a permission, and records the attempt.
 func (t *Tenancy) may(ctx context.Context, by actor.Actor, needed actor.Permission, action string, on audit.Object) error {
-	if by.May(needed) {
-		return nil
-	}
-	refused := errs.New(errs.Denied, "tenancy.denied", "You may not do this with guarded databases.").WithFix("Ask the security lead for the permission.")
-	if by.Kind == actor.Public {
-		return refused
-	}
-	if err := audit.Refused(ctx, t.DB.Pool(pg.Staff), by, action, on, map[string]any{"permission": string(needed)}); err != nil {
-		return err
-	}
-	return refused
+	return audit.May(ctx, t.DB.Pool(pg.Staff), by, needed, action, on,
+		errs.New(errs.Denied, "tenancy.denied", "You may not do this with guarded databases.").WithFix("Ask the security lead for the permission."))
 }
 
 // guarded is a database with tenancy, and what tokens are minted by there.
@@ -98,7 +89,7 @@ func (t *Tenancy) guarded(ctx context.Context, name string) (estate.Database, *e
 }
 
 // identity names who acts, as rows keep it.
-func identity(by actor.Actor) string { return estate.Identity{Kind: by.Kind, ID: by.ID}.String() }
+func identity(by actor.Actor) string { return estate.Of(by).String() }
 
 // keeping is who acts when nobody asked.
 func keeping() actor.Actor { return actor.NewSystem("tenancy") }

@@ -59,7 +59,7 @@ type Proposal struct {
 
 // HadAHand reports whether an actor may not decide on the proposal.
 func (p Proposal) HadAHand(a actor.Actor) bool {
-	return slices.Contains(p.Hands, estate.Identity{Kind: a.Kind, ID: a.ID})
+	return slices.Contains(p.Hands, estate.Of(a))
 }
 
 // The outcomes of a proposal.
@@ -218,7 +218,7 @@ func (b *Book) edit(ctx context.Context, by actor.Actor, next func(on pg.Querier
 		if strings.ContainsRune(source, 0) { // PostgreSQL keeps none; a comment may hold one
 			return errs.New(errs.Invalid, "tailoring.encoding", "The text holds a character that is no text.").WithFix("Remove it.")
 		}
-		draft = Draft{Revision: current.Revision + 1, Text: source, Hash: t.Hash(), EditedBy: estate.Identity{Kind: by.Kind, ID: by.ID}}
+		draft = Draft{Revision: current.Revision + 1, Text: source, Hash: t.Hash(), EditedBy: estate.Of(by)}
 		if err := insertDraft(ctx, tx, &draft); err != nil {
 			return err
 		}
@@ -249,7 +249,7 @@ func (b *Book) Propose(ctx context.Context, by actor.Actor, revision int64, note
 	if err != nil {
 		return Proposal{}, err
 	}
-	p := Proposal{By: estate.Identity{Kind: by.Kind, ID: by.ID}, Note: note}
+	p := Proposal{By: estate.Of(by), Note: note}
 	err = pg.InTx(ctx, b.DB, func(tx pgx.Tx) error {
 		if err := lock(ctx, tx); err != nil {
 			return err
@@ -287,7 +287,7 @@ func (b *Book) Withdraw(ctx context.Context, by actor.Actor, proposal int64) err
 		if _, err := waiting(ctx, tx, proposal); err != nil {
 			return err
 		}
-		d := decision{proposal: proposal, outcome: Withdrawn, by: estate.Identity{Kind: by.Kind, ID: by.ID}}
+		d := decision{proposal: proposal, outcome: Withdrawn, by: estate.Of(by)}
 		if err := insertDecision(ctx, tx, &d); err != nil {
 			return err
 		}
@@ -314,7 +314,7 @@ func (b *Book) Refuse(ctx context.Context, by actor.Actor, proposal int64, reaso
 		if p.HadAHand(by) {
 			return secondPerson()
 		}
-		d := decision{proposal: proposal, outcome: Refused, reason: reason, by: estate.Identity{Kind: by.Kind, ID: by.ID}}
+		d := decision{proposal: proposal, outcome: Refused, reason: reason, by: estate.Of(by)}
 		if err := insertDecision(ctx, tx, &d); err != nil {
 			return err
 		}
@@ -353,7 +353,7 @@ func (b *Book) Publish(ctx context.Context, by actor.Actor, proposal int64, reas
 		}
 		v = Version{
 			Number: before.Number + 1, Revision: p.Draft.Revision, Text: p.Draft.Text, Hash: cat.Hash(), BaseHash: cat.BaseHash(),
-			ProposedAt: p.At, ProposedBy: p.By, Note: p.Note, By: estate.Identity{Kind: by.Kind, ID: by.ID}, Reason: reason,
+			ProposedAt: p.At, ProposedBy: p.By, Note: p.Note, By: estate.Of(by), Reason: reason,
 		}
 		v.Changes, v.Comparable = b.since(before, cat)
 		d := decision{

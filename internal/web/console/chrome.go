@@ -36,13 +36,13 @@ type Chrome struct {
 	Messages *ui.Messages
 	Company  func(ctx context.Context) string         // whose annex it is; may be nil
 	Zone     func(ctx context.Context) *time.Location // of times of day; may be nil: UTC
-	Items    func(r *web.Request) []ui.NavItem        // further pages, engines' for instance; may be nil
 	AnnexURL string                                   // of the public annex; empty: no link
 	Private  func(ctx context.Context) bool           // the company has not published its annex yet; may be nil: it has
 	// Target tells what a target of a check is called and where it is in this console; not ok of those that
 	// need no other name, as endpoints do not. May be nil.
 	Target func(p *ui.Printer, target string) (link ui.Link, ok bool)
 
+	items       []func(r *web.Request) []ui.NavItem
 	due         []DueSource
 	populations []Population
 	people      *directory.Directory // by Pages; nil: names are not known
@@ -117,6 +117,9 @@ type DueSource struct {
 	// check as well. May be nil: none.
 	Tells func(r *web.Request) ([]string, error)
 }
+
+// AddItems puts further pages into the navigation. Not safe once requests are served.
+func (c *Chrome) AddItems(items func(r *web.Request) []ui.NavItem) { c.items = append(c.items, items) }
 
 // AddDue registers a source. Not safe once requests are served.
 func (c *Chrome) AddDue(s DueSource) { c.due = append(c.due, s) }
@@ -250,8 +253,8 @@ func (c *Chrome) nav(r *web.Request, p *ui.Printer, current string, due int) []u
 	add(actor.ReadAnnex, MeasuresPath, "shield", "console.nav.measures", "", 0)
 	add(actor.ReadChecks, ChecksPath, "radar", "console.nav.checks", "", 0)
 	add(actor.ReadChecks, IsolationPath, "cells", "console.nav.isolation", "", 0)
-	if c.Items != nil {
-		items = append(items, c.Items(r)...)
+	for _, more := range c.items {
+		items = append(items, more(r)...)
 	}
 	add(actor.ReadEstate, EstatePath, "server", "console.nav.estate", house, 0)
 	add(actor.ReadPersons, PeoplePath, "users", "console.nav.people", house, 0)

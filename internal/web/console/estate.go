@@ -289,7 +289,7 @@ func (h *pages) showVersion(w http.ResponseWriter, r *web.Request, status int, r
 
 // offer puts the form to confirm on the page, or says why the reader cannot.
 func (b *versionPage) offer(r *web.Request, p *ui.Printer, v estate.Version) {
-	me := estate.Identity{Kind: r.Actor.Kind, ID: r.Actor.ID}.String()
+	me := estate.Of(r.Actor).String()
 	stop := ""
 	switch {
 	case !r.Actor.May(actor.ChangeEstate):
