@@ -83,7 +83,7 @@ func transformerOf(v any) string {
 	case transform.Spec:
 		return v.Name
 	case map[string]any:
-		name, _ := v["transformer"].(string)
+		name, _ := v["transform"].(string)
 		return name
 	}
 	return ""

@@ -16,8 +16,8 @@ import (
 func TestJSON(t *testing.T) {
 	e := env()
 	paths := map[string]any{
-		"id": "rekey", "name": "full_name", "contact.emails[].address": "email", `"odd.key[]"`: "phone", "age": map[string]any{"transformer": "generalise", "band": 10}, "ok": "keep", "note": "suppress",
-		"born": map[string]any{"transformer": "generalise", "to": "year"}, "by_mail.*": "keep", "tags[]": "keep", "blob": "suppress", "ratio": "keep",
+		"id": "rekey", "name": "full_name", "contact.emails[].address": "email", `"odd.key[]"`: "phone", "age": map[string]any{"transform": "generalise", "band": 10}, "ok": "keep", "note": "suppress",
+		"born": map[string]any{"transform": "generalise", "to": "year"}, "by_mail.*": "keep", "tags[]": "keep", "blob": "suppress", "ratio": "keep",
 	}
 	tr := must(t, "json", map[string]any{"paths": paths, "keys": map[string]any{"by_mail": "email"}}, Column{Name: "t.doc", Type: "jsonb"}, e)
 	mail, name, phone, key := must(t, "email", nil, text(), e), must(t, "full_name", nil, text(), e), must(t, "phone", nil, text(), e), must(t, "rekey", nil, Column{Name: "t.c", Type: "bigint"}, e)

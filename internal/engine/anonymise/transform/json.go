@@ -87,7 +87,7 @@ func makeJSON(m *maker) (Transformer, error) {
 	return t, nil
 }
 
-// specs reads a map of paths to transformers: each a name, or a map with the name under "transformer" and its arguments beside it.
+// specs reads a map of paths to transformers: each a name, or a map with the name under "transform" and its arguments beside it.
 func specs(m *maker, argument string) (map[string]Spec, error) {
 	v, ok := m.get(argument)
 	if !ok {
@@ -106,11 +106,11 @@ func specs(m *maker, argument string) (map[string]Spec, error) {
 			out[path] = v
 		case map[string]any:
 			args := maps.Clone(v)
-			name, ok := args["transformer"].(string)
+			name, ok := args["transform"].(string)
 			if !ok {
-				return nil, fmt.Errorf("path %s: there is no %q in the map", path, "transformer")
+				return nil, fmt.Errorf("path %s: there is no %q in the map", path, "transform")
 			}
-			delete(args, "transformer")
+			delete(args, "transform")
 			out[path] = Spec{Name: name, Args: args}
 		default:
 			return nil, fmt.Errorf("path %s: must be the name of a transformer, or a map with its name and arguments", path)
