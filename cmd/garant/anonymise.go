@@ -35,7 +35,7 @@ type anonymiseCmd struct {
 type copied struct {
 	Database string `help:"The database: env:NAME, file:/PATH, or a URL (others on this machine may see that one in the list of processes)." placeholder:"URL" xor:"source" required:""`
 	Estate   string `help:"The database of this name in garant.yaml." placeholder:"NAME" xor:"source" required:""`
-	File     string `help:"The plan." default:"anonymise.yaml" type:"path" placeholder:"FILE"`
+	File     string `help:"The plan (default: anonymise.yaml)." default:"anonymise.yaml" type:"path" placeholder:"FILE"`
 }
 
 // connect opens one connection to the source.

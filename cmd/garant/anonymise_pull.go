@@ -24,7 +24,7 @@ type anonymisePullCmd struct {
 	Where     []string `help:"Rows of a table by a condition: public.order: placed > '2026-01-01'. For several tables, several times." placeholder:"'TABLE: CONDITION'" sep:"none" xor:"what"`
 	Tenants   string   `help:"The table of tenants (default: the one that is called tenant or tenants)." placeholder:"TABLE"`
 	Whole     []string `help:"Tables that come whole, whatever their size." placeholder:"TABLE" sep:"none"`
-	Small     int64    `help:"Tables of up to so many rows that depend on nothing larger come whole." default:"1000" placeholder:"ROWS"`
+	Small     int64    `help:"Tables of up to so many rows that depend on nothing larger come whole (default: 1000)." default:"1000" placeholder:"ROWS"`
 	Reference []string `help:"What refers to another table without a foreign key: 'public.visit(ticket) -> public.ticket(id)', or with … when kind = 'T' at its end." placeholder:"REFERENCE" sep:"none"`
 	Seed      string   `help:"Another seed chooses other rows; the same one, of the same copy, the same." placeholder:"TEXT"`
 	Workers   int      `help:"How much is done at once (default: one for each processor, at most eight)." placeholder:"N"`
@@ -34,16 +34,15 @@ type anonymisePullCmd struct {
 
 // Help is shown below the flags.
 func (*anonymisePullCmd) Help() string {
-	return `Fills a database of your own with the published copy, or with a part of it in which every reference holds: rows
-bring what they refer to, small tables come whole, and with --subset and --tenant rows bring those that cannot
-be without them. docs/anonymise-pull.md has the rules. Only a copy that was proven can be pulled; production
-cannot. What has the name stays until the new database is whole.
+	return `Rows bring what they refer to, small tables come whole, and with --subset and --tenant rows bring those that
+cannot be without them; docs/anonymise-pull.md has the rules. Only a copy that was proven can be pulled;
+production cannot. What has the name stays until the new database is whole.
 
 Examples:
   garant anonymise pull --from env:COPY_URL --to postgres:///shop_dev --subset 5%
   garant anonymise pull --from env:COPY_URL --to postgres:///shop_dev --replace --tenant 42 --tenant 77
   garant anonymise pull --from env:COPY_URL --dir ./shop.dump --where "public.order: placed > '2026-01-01'"
-  createdb shop_test && pg_restore --dbname shop_test --jobs 4 ./shop.dump
+  createdb shop_test && pg_restore --dbname shop_test ./shop.dump
 
 Exit code 5 when the database is no published copy; 6 when something is there already; 7 when a server does not
 answer.`

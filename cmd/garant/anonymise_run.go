@@ -20,14 +20,14 @@ import (
 // copying is how commands are told of the source and of what becomes of it.
 type copying struct {
 	From    string `required:"" help:"The source, as a role that may only read: env:NAME, file:/PATH, or a URL (others on this machine may see that one in the list of processes). A replica will do." placeholder:"URL"`
-	File    string `help:"The plan." default:"anonymise.yaml" type:"path" placeholder:"FILE"`
+	File    string `help:"The plan (default: anonymise.yaml)." default:"anonymise.yaml" type:"path" placeholder:"FILE"`
 	Workers int    `help:"How many tables, or pieces of them, at once (default: one for each processor, at most eight)." placeholder:"N"`
-	MaxRow  int    `help:"The most that a row may have, in MB; larger ones stop the run." default:"16" placeholder:"MB"`
+	MaxRow  int    `help:"The most that a row may have, in MB; larger ones stop the run (default: 16)." default:"16" placeholder:"MB"`
 	JSON    bool   `help:"Print the report as JSON, and no progress."`
 
 	PauseAbove  int           `help:"Wait while more sessions than this are at work on the source (default: never)." placeholder:"N"`
 	PauseLag    time.Duration `help:"Wait while a replica is further behind than this (default: never)." placeholder:"TIME"`
-	PauseAtMost time.Duration `help:"End the run when it has waited for so long altogether." default:"30m" placeholder:"TIME"`
+	PauseAtMost time.Duration `help:"End the run when it has waited for so long altogether (default: 30m)." default:"30m" placeholder:"TIME"`
 }
 
 func (c *copying) options(con console, to string) (anonymise.Options, error) {
@@ -311,6 +311,12 @@ func (k *anonymiseListCmd) Run(ctx context.Context, con console) error {
 }
 
 type anonymiseRollbackCmd struct{ named }
+
+// Help is shown below the flags.
+func (*anonymiseRollbackCmd) Help() string {
+	return `Gives the name to NAME_previous in one step; what was served takes that one's name. Sessions at both are ended. Where
+Garant makes the copies, the next run publishes as ever.`
+}
 
 // Run goes back.
 func (k *anonymiseRollbackCmd) Run(ctx context.Context, con console) error {

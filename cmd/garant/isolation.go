@@ -67,7 +67,10 @@ func dial(ctx context.Context, url, application string) (*pgx.Conn, error) {
 		config.ConnectTimeout = 10 * time.Second
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
-	return conn, pg.Wrap(err)
+	if err = pg.Wrap(err); errs.Is(err, errs.Unavailable) {
+		return nil, errs.New(errs.Unavailable, "cli.no_answer", "The database does not answer.").WithFix("See that it runs, that the address is right and that nothing blocks the way, then run this again.").Wrap(err)
+	}
+	return conn, err
 }
 
 // read reads the manifest; nil when there is no such file.

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -53,10 +54,15 @@ func (s *server) connect(ctx context.Context, database string) (*pgx.Conn, error
 		cfg.Database = database
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
-	if err != nil {
-		return nil, failed(s.at, "Connecting", err)
+	if err == nil {
+		return conn, nil
 	}
-	return conn, nil
+	err = failed(s.at, "Connecting", err)
+	var gone *errs.Error
+	if errors.As(err, &gone) && gone.ID == lost {
+		return nil, gone.WithFix("See that it runs, that its address is right and that nothing blocks the way, and run again: the copy that is published stays as it is.")
+	}
+	return nil, err
 }
 
 var secret = regexp.MustCompile(`(?i)\b(password|dbname)\s*=\s*('(\\.|[^'\\])*'|\S*)`)
