@@ -29,6 +29,7 @@ type developersPage struct {
 	Root    bool // the address names a certificate by a path of Garant's machine
 	Changes []changeView
 	Pull    ui.Code
+	Served  bool // there is a copy
 	LeftOut []string
 	Word    string
 	Why     string
@@ -79,6 +80,7 @@ func (h *pages) showDevelopers(w http.ResponseWriter, r *web.Request, status int
 	if body.LeftOut, err = h.leftOut(r, p, c); err != nil {
 		return err
 	}
+	body.Served, body.Pull = c.Served != nil, ui.Code{Label: p.T("copies.dev.pull.label"), Text: "garant anonymise pull --from env:DATABASE_URL --to postgres:///" + c.declared.Name + " --subset 5%"}
 	body.Word, body.Why = word(p, c.Served)
 	page := h.page(r, p.T("copies.dev.title", "Database", c.Database), body, ui.Link{Label: c.Database, Href: pathOf(c.Database)})
 	if r.Method == http.MethodPost {
@@ -195,7 +197,7 @@ func (h *pages) leftOut(r *web.Request, p *ui.Printer, c *Copy) (list []string, 
 	return append(list, shown(one.Report.LeftOut)...), nil
 }
 
-// credentialsPage shows a password, once.
+// credentialsPage shows a password.
 type credentialsPage struct {
 	Back  ui.Link
 	Lines []ui.Code

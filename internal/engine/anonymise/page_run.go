@@ -110,7 +110,7 @@ func runNotice(p *ui.Printer, one *Run) *ui.Notice {
 }
 
 func (h *pages) runDetails(r *web.Request, p *ui.Printer, names *console.Names, c *Copy, one *Run) []ui.Detail {
-	list := []ui.Detail{{Term: p.T("copies.name"), Code: one.Name}, {Term: p.T("copies.began"), Time: one.BeganAt, Note: h.began(r, p, names, one)}}
+	list := []ui.Detail{{Term: p.T("copies.name"), Code: one.Name}, {Term: p.T("copies.began"), Time: one.BeganAt, Note: p.T("copies.by") + " " + h.began(r, p, names, one)}}
 	if one.EndedAt != nil {
 		list = append(list, ui.Detail{Term: p.T("copies.took"), Text: took(p, one)})
 	}
@@ -351,7 +351,7 @@ func (b *runPage) rows(p *ui.Printer, list []run.TableReport) {
 // next are the commands that help after a run that was no good.
 func next(p *ui.Printer, c *Copy, one *Run) (list []ui.Detail) {
 	if one.Report != nil && len(one.Report.Questions) > 0 {
-		list = append(list, ui.Detail{Term: p.T("copies.do.diff"), Text: "garant anonymise plan --database env:DATABASE_URL --diff"})
+		list = append(list, ui.Detail{Term: p.T("copies.do.diff"), Text: "garant anonymise plan --database env:TEST_DATABASE_URL --no-samples --diff"})
 	}
 	if one.Outcome == Stopped {
 		list = append(list, ui.Detail{Term: p.T("copies.do.apply"), Text: "garant estate apply"})
