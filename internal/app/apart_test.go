@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -24,16 +23,8 @@ import (
 // The example's database is as its manifest says, in the eyes of plan and of verify; each of its
 // faults of isolation is seen, and gone when mended.
 func TestExampleIsApart(t *testing.T) {
-	t.Setenv(demo.PortsVariable, "free")
 	ctx := context.Background()
-	dir, err := os.MkdirTemp("", "garant-apart-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's account passes through
-		t.Fatal(err)
-	}
+	dir := exampleDir(t)
 	c, err := demo.Open(ctx, dir, time.Minute, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -14,14 +14,11 @@ import (
 	"github.com/garant-project/garant/internal/measure"
 )
 
-// TestExampleCopies: the example's developers have an anonymised copy of production, with which the annex speaks of four measures;
-// each fault withdraws the sentence that it is about, and mended it comes back. A second start keeps the credentials.
-func TestExampleCopies(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts the example")
-	}
+// exampleDir is a data directory for the example, which finds itself free ports.
+func exampleDir(t *testing.T) string {
+	t.Helper()
 	t.Setenv(demo.PortsVariable, "free")
-	dir, err := os.MkdirTemp("", "garant-copies-")
+	dir, err := os.MkdirTemp("", "garant-example-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +26,16 @@ func TestExampleCopies(t *testing.T) {
 	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's account passes through
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// TestExampleCopies: the example's developers have an anonymised copy of production, with which the annex speaks of four measures;
+// each fault withdraws the sentence that it is about, and mended it comes back. A second start keeps the credentials.
+func TestExampleCopies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the example")
+	}
+	dir := exampleDir(t)
 	ctx := t.Context()
 	start := func() *Demo {
 		t.Helper()

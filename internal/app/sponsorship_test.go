@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -31,15 +30,7 @@ func TestExampleTokens(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the example")
 	}
-	t.Setenv(demo.PortsVariable, "free")
-	dir, err := os.MkdirTemp("", "garant-tokens-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's account passes through
-		t.Fatal(err)
-	}
+	dir := exampleDir(t)
 	ctx := context.Background()
 	for start := range 2 {
 		d, err := openDemo(ctx, Options{DataDir: dir, Build: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}, time.Minute, start == 0)

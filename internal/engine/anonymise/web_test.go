@@ -81,21 +81,9 @@ func in(lang, target string) string {
 
 func (h *house) ask(method, target string, form url.Values) (*httptest.ResponseRecorder, string) {
 	h.t.Helper()
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
-	}
-	r := httptest.NewRequest(method, target, body)
-	r.Host = "admin.localhost:8480"
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Sec-Fetch-Site", "same-origin")
-	}
-	w := httptest.NewRecorder()
-	h.site.ServeHTTP(w, r)
+	w := consoletest.Ask(h.t, h.site, method, target, form)
 	text := w.Body.String()
 	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
-		consoletest.Sound(h.t, target, strings.ReplaceAll(text, "\u00a0", " "))
 		text = consoletest.Text(h.t, strings.ReplaceAll(text, "\u00a0", " "))
 	}
 	return w, text

@@ -3,16 +3,8 @@ package anonymise
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,6 +24,7 @@ import (
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/internal/pg/pgtest"
+	"github.com/garant-project/garant/internal/pg/tcptest"
 )
 
 // running are the clusters of this test binary: one with Garant's own databases and production, one for copies, which developers reach over TCP.
@@ -52,15 +45,15 @@ func runTests(m *testing.M) int {
 		return fail(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	certificate, key, err := certify(dir)
+	certificate, key, err := tcptest.Certify(dir, 1)
 	if err != nil {
 		return fail(err)
 	}
 	running.authority = certificate
-	if running.port, err = freePort(); err != nil {
+	if running.port, err = tcptest.FreePort(); err != nil {
 		return fail(err)
 	}
-	if running.source, err = freePort(); err != nil {
+	if running.source, err = tcptest.FreePort(); err != nil {
 		return fail(err)
 	}
 	users := []string{"reader"}
@@ -109,36 +102,6 @@ func prepare(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func certify(dir string) (certificate, key string, err error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return "", "", err
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "127.0.0.1"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(6 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		return "", "", err
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return "", "", err
-	}
-	certificate, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	if err := os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		return "", "", err
-	}
-	return certificate, key, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // shop is production: people who do not exist, and what they bought.

@@ -2,16 +2,9 @@ package cluster
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,46 +16,16 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg/tcptest"
 )
 
-// certify writes a self-signed certificate for 127.0.0.1 and its key into dir.
 func certify(t *testing.T, dir string, serial int64) (cert, key string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	cert, key, err := tcptest.Certify(dir, serial)
 	if err != nil {
 		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "127.0.0.1"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for path, block := range map[string]*pem.Block{
-		cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: secret},
-	} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 	return cert, key
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // presented connects over TCP and returns the serial number of the certificate.
@@ -92,7 +55,11 @@ func TestTCP(t *testing.T) {
 	}
 	cert, key := certify(t, secrets, 1)
 	o := options(filepath.Join(dir, "c"))
-	o.TCP = &TCP{Port: freePort(t), CertFile: cert, KeyFile: key}
+	port, err := tcptest.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.TCP = &TCP{Port: port, CertFile: cert, KeyFile: key}
 	c := open(t, o)
 	conn := admin(t, c)
 	run(t, conn, `CREATE ROLE app LOGIN PASSWORD 'good'`)

@@ -2,7 +2,6 @@ package console_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -110,21 +109,7 @@ func (h *house) apply(by actor.Actor, source string) estate.Version {
 // ask sends a request and returns status and body; pages are held to what holds of all pages.
 func (h *house) ask(method, target string, form url.Values) (*httptest.ResponseRecorder, string) {
 	h.t.Helper()
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
-	}
-	r := httptest.NewRequest(method, target, body)
-	r.Host = "admin.localhost:8480"
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Sec-Fetch-Site", "same-origin")
-	}
-	w := httptest.NewRecorder()
-	h.site.ServeHTTP(w, r)
-	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
-		consoletest.Sound(h.t, target, w.Body.String())
-	}
+	w := consoletest.Ask(h.t, h.site, method, target, form)
 	return w, w.Body.String()
 }
 

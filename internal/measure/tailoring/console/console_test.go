@@ -156,16 +156,7 @@ func (h *house) as(role actor.Role) {
 
 func (h *house) ask(method, target string, form url.Values) (*httptest.ResponseRecorder, string) {
 	h.t.Helper()
-	r := httptest.NewRequest(method, target, strings.NewReader(form.Encode()))
-	r.Host = "admin.localhost"
-	if method == http.MethodPost {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	w := httptest.NewRecorder()
-	h.site.ServeHTTP(w, r)
-	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
-		consoletest.Sound(h.t, method+" "+target, w.Body.String())
-	}
+	w := consoletest.Ask(h.t, h.site, method, target, form)
 	return w, w.Body.String()
 }
 

@@ -4,11 +4,31 @@ package consoletest
 
 import (
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
 	"golang.org/x/net/html"
 )
+
+// Ask sends a request to the console, with a form as a page of it would send one, and holds what comes to what holds of all pages.
+func Ask(t testing.TB, site http.Handler, method, target string, form url.Values) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(method, target, strings.NewReader(form.Encode()))
+	r.Host = "admin.localhost:8480"
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	w := httptest.NewRecorder()
+	site.ServeHTTP(w, r)
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+		Sound(t, target, w.Body.String())
+	}
+	return w
+}
 
 // Sound holds a page to what holds of all: words for every id, elements that are closed, ids that
 // come once, references that lead somewhere, nothing inline.
