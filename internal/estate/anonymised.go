@@ -2,6 +2,8 @@ package estate
 
 import (
 	"bytes"
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,50 +113,107 @@ func readPlan(content []byte) (planOutline, error) {
 	return o, err
 }
 
-// entries are all decisions of the plan, by the path that leads to them. What is only said, and questions,
-// which stop a copy, are none.
-func (o planOutline) entries() map[string]string {
-	found := map[string]string{}
-	var walk func(at string, v any)
-	walk = func(at string, v any) {
-		switch v := v.(type) {
-		case map[string]any:
-			for key, one := range v {
-				if key != "reason" && key != "question" {
-					walk(at+"\x00"+key, one)
+// decision is what was decided of one thing.
+type decision struct {
+	text string
+	keep bool // its values stay as they are: no other decision takes less away
+	wild bool // a document with a path that speaks of any key
+}
+
+// decisions are all that the plan decides, by what it decides of: the plan itself, a table, a column, a path, the persons in a table. What is only said, and questions, which stop a copy, are none.
+// Names are compared without quotes and backslashes, since one name can be written in several ways.
+func (o planOutline) decisions() map[string]decision {
+	found := map[string]decision{}
+	put := func(at string, d decision) {
+		if was, twice := found[at]; twice { // one thing under two names: which holds is not known here
+			lines := []string{was.text, d.text}
+			slices.Sort(lines)
+			d = decision{text: strings.Join(lines, "\x00")}
+		}
+		found[at] = d
+	}
+	var spec func(at string, v any)
+	spec = func(at string, v any) {
+		entry, ok := mapping(v)
+		if !ok {
+			name, _, _ := strings.Cut(strings.TrimSpace(canonical(v)), " ")
+			put(at, decision{text: canonical(v), keep: name == "keep"})
+			return
+		}
+		d := decision{text: canonical(without(entry, "reason", "question", "paths", "keys")), keep: entry["transform"] == "keep"}
+		for _, argument := range []string{"paths", "keys"} {
+			paths, ok := mapping(entry[argument])
+			if !ok && entry[argument] != nil {
+				d.text += canonical(entry[argument])
+			}
+			for path, one := range paths {
+				d.wild = d.wild || strings.Contains(path, "*")
+				spec(at+"\x00"+argument+"\x00"+unquoted(path), one)
+			}
+		}
+		put(at, d)
+	}
+	for key, v := range o.root {
+		each, ok := mapping(v)
+		switch {
+		case key == "tables" && ok:
+			for name, v := range each {
+				at := "tables\x00" + unquoted(name)
+				table, ok := mapping(v)
+				if !ok {
+					put(at, decision{text: canonical(v)})
+					continue
+				}
+				own := without(table, "reason", "question", "columns")
+				put(at, decision{text: canonical(own), keep: len(own) == 0})
+				columns, _ := mapping(table["columns"])
+				for name, v := range columns {
+					spec(at+"\x00columns\x00"+name, v)
 				}
 			}
+		case key == "persons" && ok:
+			for name, v := range each {
+				put("persons\x00"+unquoted(name), decision{text: canonical(v)})
+			}
 		default:
-			text, _ := yaml.Marshal(v)
-			found[at] = string(text)
+			put("\x00"+key, decision{text: canonical(v)})
 		}
 	}
-	walk("", o.root)
 	return found
 }
 
-// has reports whether the plan still speaks of what a decision was about: a plan that no longer knows a table, a column
-// or a path stops the run itself while the database has it.
-func (o planOutline) has(at string) bool {
-	steps := strings.Split(at, "\x00")[1:]
-	if steps[0] != "tables" {
-		return true
-	}
-	var v any = o.root
-	for i, step := range steps {
-		m, ok := v.(map[string]any)
-		if !ok {
-			return true
+// mapping is a map of YAML with its keys as text.
+func mapping(v any) (map[string]any, bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		return v, true
+	case map[any]any:
+		m := make(map[string]any, len(v))
+		for key, one := range v {
+			m[fmt.Sprint(key)] = one
 		}
-		if v, ok = m[step]; !ok {
-			return i == 0 || !slices.Contains([]string{"tables", "columns", "paths"}, steps[i-1])
-		}
+		return m, true
 	}
-	return true
+	return nil, false
 }
 
-// planLoosened reports whether a decision that was taken is another now: whoever wants a value to stay as it is changes
-// one. What is new may be added by one person: proofs hold it.
+func without(m map[string]any, keys ...string) map[string]any {
+	m = maps.Clone(m)
+	for _, key := range keys {
+		delete(m, key)
+	}
+	return m
+}
+
+func canonical(v any) string {
+	text, _ := yaml.Marshal(v)
+	return string(text)
+}
+
+func unquoted(name string) string { return strings.NewReplacer(`"`, "", `\`, "").Replace(name) }
+
+// planLoosened reports whether a decision that was taken is another now, or is gone: whoever wants a value to stay as it is changes one, or takes one away and comes again with another. What is new may be
+// added by one person: proofs hold it. But where a document has a path for any key, a new one takes its place.
 func planLoosened(x, now *Anonymised) bool {
 	if bytes.Equal(x.Plan, now.Plan) {
 		return false
@@ -167,13 +226,27 @@ func planLoosened(x, now *Anonymised) bool {
 	if err != nil {
 		return true
 	}
-	entries := next.entries()
-	for at, decided := range was.entries() {
-		if entries[at] != decided && next.has(at) {
+	decided, decides := was.decisions(), next.decisions()
+	for at, d := range decided {
+		if n, there := decides[at]; there && n.text != d.text || !there && !d.keep {
+			return true
+		}
+	}
+	for at := range decides {
+		if _, there := decided[at]; !there && decided[document(at)].wild {
 			return true
 		}
 	}
 	return false
+}
+
+// document is what a path stands in; empty: at is no path.
+func document(at string) string {
+	steps := strings.Split(at, "\x00")
+	if len(steps) < 6 {
+		return ""
+	}
+	return strings.Join(steps[:len(steps)-2], "\x00")
 }
 
 func shownPlan(a *Anonymised) string {
@@ -182,7 +255,7 @@ func shownPlan(a *Anonymised) string {
 		return "unreadable"
 	}
 	tables, _ := o.root["tables"].(map[string]any)
-	return strconv.Itoa(len(tables)) + " tables, " + strconv.Itoa(len(o.entries())) + " decisions"
+	return strconv.Itoa(len(tables)) + " tables, " + strconv.Itoa(len(o.decisions())) + " decisions"
 }
 
 func shownAnonymised(d Database) string {
@@ -246,9 +319,11 @@ func anonymisedFacets() []databaseFacet {
 	}
 }
 
-// CopyWaits reports whether a second person still has to confirm what somebody changed of the plan or of where the copy stands: no copy is made by it until then.
+// CopyWaits reports whether a second person still has to confirm what somebody changed of the plan or of where the copy stands: no copy is made by it until then. While somebody took a database or its
+// copies away, none is made of any: the same database may have come again under another name, with another plan.
 func (d Database) CopyWaits(pending []Reduction) bool {
 	return slices.ContainsFunc(pending, func(r Reduction) bool {
-		return r.Key == "databases."+d.Name+".anonymised.plan" || r.Key == "databases."+d.Name+".anonymised.place"
+		at := "databases." + d.Name + ".anonymised."
+		return r.Key == at+"plan" || r.Key == at+"place" || r.Kind == TargetRemoved && strings.HasPrefix(r.Key, "databases.") && slices.Contains(r.Measures, segUnattended)
 	})
 }

@@ -38,6 +38,9 @@ tables:
       id: rekey bigint
       email: {class: identifier, kind: email, transform: email, type: text}
       profile: {class: free_text, kind: text, transform: json, type: jsonb, paths: {contact.phone: phone, theme: keep}}
+      answers: {class: free_text, kind: text, transform: json, type: jsonb, paths: {any.*: suppress, question: suppress}}
+      reason: suppress text
+      shoe: keep text
 persons:
   public.member: {quasi: [born], k: 5}
 `
@@ -101,8 +104,20 @@ func TestAnonymisedReduced(t *testing.T) {
 		"sooner":               {"every: 6h", "every: 5h", ""},
 		"column added":         {"      id: rekey", "      born: keep date\n      id: rekey", ""},
 		"path added":           {"theme: keep", "theme: keep, tone: keep", ""},
-		"column gone":          {"      email: {class: identifier, kind: email, transform: email, type: text}\n", "", ""},
-		"path gone":            {", theme: keep", "", ""},
+		"column gone":          {"      email: {class: identifier, kind: email, transform: email, type: text}\n", "", "anonymised.plan"}, // to come again, kept
+		"path gone":            {"contact.phone: phone, ", "", "anonymised.plan"},
+		"kept path gone":       {", theme: keep", "", ""},
+		"kept column gone":     {"      shoe: keep text\n", "", ""},
+		"another spelling":     {"  public.member:\n    subject: id\n    columns:\n      id: rekey bigint", "  '\"public\".member':\n    subject: id\n    columns:\n      id: keep bigint", "anonymised.plan"},
+		"twice, by two names":  {"persons:", "  'public.\"member\"': {columns: {id: keep bigint}}\npersons:", "anonymised.plan"},
+		"rows that may miss":   {"k: 5}", "k: 5, small: 0.9}", "anonymised.plan"},
+		"rows that lead back":  {"k: 5}", "k: 5, linked: 1}", "anonymised.plan"},
+		"another argument":     {"transform: email,", "transform: email, tone: plain,", "anonymised.plan"},
+		"column named reason":  {"      reason: suppress text", "      reason: keep text", "anonymised.plan"},
+		"path named question":  {"question: suppress", "question: keep", "anonymised.plan"},
+		"path any key covered": {"any.*: suppress", "any.*: suppress, any.mail: keep", "anonymised.plan"},
+		"path under any key":   {"contact.phone: phone, ", "contact.*: keep, ", "anonymised.plan"},
+		"no rows":              {"subject: id", "subject: id\n    rows: none", "anonymised.plan"},
 		"a reason for keeping": {"transform: email,", "transform: email, reason: as agreed,", ""},
 	} {
 		after, err := copies(strings.Replace(withCopies, c.from, c.to, 1), strings.Replace(copyPlan, c.from, c.to, 1))
@@ -114,5 +129,24 @@ func TestAnonymisedReduced(t *testing.T) {
 		if found != (c.key != "") || c.key == "" && len(got) > 0 {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// One person renames a database, whose plan then is a new one.
+func TestCopyWaitsWhileAnotherIsTakenAway(t *testing.T) {
+	before, err := copies(withCopies, copyPlan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := copies(strings.Replace(withCopies, "name: production", "name: renamed", 1), strings.ReplaceAll(copyPlan, "transform: email", "transform: keep"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := after.Database("renamed")
+	if !d.CopyWaits(estate.Reductions(before, after)) {
+		t.Error("a copy is made by the plan of one person")
+	}
+	if d, _ := before.Database("production"); d.CopyWaits(nil) {
+		t.Error("a copy waits for nothing")
 	}
 }

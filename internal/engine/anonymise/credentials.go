@@ -114,7 +114,7 @@ func (a *Anonymise) settle(ctx context.Context, d *estate.Database, c Credential
 		var system string
 		var there, mighty bool
 		if err := tx.QueryRow(ctx, `SELECT (SELECT system_identifier::text FROM pg_control_system()),
-	count(*) > 0, coalesce(bool_or(r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls OR EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = r.oid)), false)
+	count(*) > 0, coalesce(bool_or(r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls OR EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = r.oid) OR EXISTS (SELECT FROM pg_database AS d WHERE d.datdba = r.oid)), false)
 FROM pg_roles AS r WHERE r.rolname = $1`, c.Role).Scan(&system, &there, &mighty); err != nil {
 			return err
 		}

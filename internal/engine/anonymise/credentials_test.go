@@ -89,6 +89,13 @@ func TestCredentialsOfMighty(t *testing.T) {
 		t.Errorf("credentials are %+v", have)
 	}
 	pgtest.Exec(t, super, `ALTER ROLE `+w.role()+` NOCREATEDB`)
+	pgtest.Exec(t, super, `CREATE DATABASE of_`+w.name+` OWNER `+w.role())
+	w.ahead = 1 * 60 * 60 * 1e9
+	w.tend()
+	if have, err = credentialsOf(t.Context(), w.db.Pool(pg.Staff), "production"); err != nil || have[0].SettledAt != nil {
+		t.Errorf("the password of who owns a database was replaced: %+v, %v", have, err)
+	}
+	pgtest.Exec(t, super, `DROP DATABASE of_`+w.name)
 	w.ahead = 2 * 60 * 60 * 1e9
 	w.published()
 	if have, err = credentialsOf(t.Context(), w.db.Pool(pg.Staff), "production"); err != nil || have[0].SettledAt == nil {

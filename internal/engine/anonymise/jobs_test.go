@@ -104,6 +104,29 @@ func TestPending(t *testing.T) {
 	}
 }
 
+// No copy is made of another database than the one whose plan it is, nor in another cluster, whatever the files of addresses say today.
+func TestOfAnother(t *testing.T) {
+	w := newWorld(t)
+	super := w.connect(running.main, "postgres")
+	pgtest.Exec(t, super, `CREATE DATABASE other_`+w.name)
+	t.Cleanup(func() { pgtest.Exec(t, super, `DROP DATABASE other_`+w.name+` WITH (FORCE)`) })
+	pgtest.Exec(t, w.connect(running.main, "other_"+w.name), shop)
+	w.place("reader", strings.Replace(w.reader(), "/"+w.database+"?", "/other_"+w.name+"?", 1))
+	if r := w.tend(); r.Outcome != Stopped || r.Code != "anonymise.impostor" {
+		t.Errorf("of another database the run is %s: %s", r.Outcome, r.Said)
+	}
+	w.place("reader", w.reader())
+	for i := range w.estate.Databases {
+		c := *w.estate.Databases[i].Anonymised
+		c.System = "7312345678901234567"
+		w.estate.Databases[i].Anonymised = &c
+	}
+	w.ahead = 2 * time.Hour
+	if r := w.tend(); r.Outcome != Stopped || r.Code != "anonymise.impostor" {
+		t.Errorf("in another cluster the run is %s: %s", r.Outcome, r.Said)
+	}
+}
+
 // Two servers make one copy; while one is at it, the other finds nothing to do.
 func TestTwoServers(t *testing.T) {
 	w := newWorld(t)

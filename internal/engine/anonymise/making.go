@@ -103,7 +103,7 @@ func (a *Anonymise) publish(ctx context.Context, d *estate.Database, r *Run) (*r
 // options are what a run is told of a database.
 func (a *Anonymise) options(ctx context.Context, d *estate.Database, id uuid.UUID) (run.Options, error) {
 	c := d.Anonymised
-	o := run.Options{Name: c.Name, Developers: c.Developers, Origin: run.OriginSchedule, BinDir: a.BinDir, Pause: run.Pause{Sessions: c.PauseAbove}, Say: a.say(ctx, id)}
+	o := run.Options{Name: c.Name, Developers: c.Developers, Expected: run.Expected{Source: d.System, Database: d.Database, Target: c.System}, Origin: run.OriginSchedule, BinDir: a.BinDir, Pause: run.Pause{Sessions: c.PauseAbove}, Say: a.say(ctx, id)}
 	p, err := plan.Load(plan.FileName, c.Plan)
 	if err != nil {
 		return o, err

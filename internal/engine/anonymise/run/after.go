@@ -33,7 +33,7 @@ AND NOT EXISTS (SELECT FROM unnest(p.proargtypes::oid[] || p.prorettype) a JOIN 
 		return nil
 	}
 	return r.inCopy(ctx, "Making the schema", func(conn *pgx.Conn) error {
-		for _, sql := range append([]string{`CREATE SCHEMA garant`, `CREATE SCHEMA garant_move`}, make...) {
+		for _, sql := range append([]string{`SET ROLE ` + owner, `CREATE SCHEMA garant`, `CREATE SCHEMA garant_move`}, make...) {
 			if _, err := conn.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ func (r *run) after(ctx context.Context) error {
 		return err
 	}
 	if err := r.inCopy(ctx, "Completing the copy", func(conn *pgx.Conn) error {
-		for _, step := range []func(context.Context, *pgx.Conn) error{r.unguard, sequences, refresh, r.grant, analyse} {
+		for _, step := range []func(context.Context, *pgx.Conn) error{r.unguard, sequences, refresh, r.grant, analyse, closed} {
 			if err := step(ctx, conn); err != nil {
 				return err
 			}
@@ -214,6 +214,20 @@ func (r *run) grant(ctx context.Context, conn *pgx.Conn) error {
 		}
 	}
 	return nil
+}
+
+// closed makes sure that whoever acts as the owner makes no schemas and no extensions, and that nothing belongs to the copier itself but extensions.
+func closed(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, `DO $$ BEGIN EXECUTE format('REVOKE ALL ON DATABASE %I FROM `+owner+`', current_database()); END $$`); err != nil {
+		return err
+	}
+	mine, err := collect[string](ctx, conn, `SELECT pg_describe_object(classid, objid, objsubid) FROM pg_shdepend s
+WHERE classid <> 'pg_extension'::regclass AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = s.classid AND d.objid = s.objid AND d.deptype = 'e')
+AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND refclassid = 'pg_authid'::regclass AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND deptype = 'o' ORDER BY 1 LIMIT 1`)
+	if err == nil && len(mine) > 0 {
+		err = errs.New(errs.Internal, "anonymise.owner", "In the copy "+mine[0]+" belongs to the copier.")
+	}
+	return err
 }
 
 func analyse(ctx context.Context, conn *pgx.Conn) error {

@@ -33,7 +33,7 @@ UNION ALL SELECT 'view', name, pg_get_viewdef(oid) FROM rel WHERE relkind IN ('v
 UNION ALL SELECT 'rule', r.name || '.' || quote_ident(w.rulename), pg_get_ruledef(w.oid) FROM rel r JOIN pg_rewrite w ON w.ev_class = r.oid AND w.rulename <> '_RETURN'
 UNION ALL SELECT 'policy', r.name || '.' || quote_ident(p.polname), concat_ws(' ', p.polcmd, p.polpermissive, pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)) FROM rel r JOIN pg_policy p ON p.polrelid = r.oid
 UNION ALL SELECT 'sequence', r.name, concat_ws(' ', format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle) FROM rel r JOIN pg_sequence s ON s.seqrelid = r.oid
-UNION ALL SELECT 'function', p.oid::regprocedure::text, CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END
+UNION ALL SELECT 'function', p.oid::regprocedure::text, CASE WHEN p.prokind = 'a' THEN (SELECT concat_ws(' ', g.aggtransfn::regproc, g.agginitval, g.aggminitval) FROM pg_aggregate g WHERE g.aggfnoid = p.oid) ELSE pg_get_functiondef(p.oid) END
 	FROM pg_proc p JOIN own o ON o.oid = p.pronamespace WHERE NOT EXISTS (SELECT FROM brought b WHERE b.classid = 'pg_proc'::regclass AND b.objid = p.oid)
 UNION ALL SELECT 'type', format_type(t.oid, NULL), concat_ws(' ', t.typtype, t.typnotnull, t.typdefault, CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
 	(SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid))
@@ -43,7 +43,7 @@ UNION ALL SELECT 'extension', extname::text, '' FROM pg_extension WHERE extname 
 UNION ALL SELECT 'comment', d.classoid::regclass::text || ' ' || pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description
 	FROM pg_description d JOIN rel r ON d.classoid = 'pg_class'::regclass AND r.oid = d.objoid
 UNION ALL SELECT 'comment', d.classoid::regclass::text || ' ' || pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description
-	FROM pg_description d WHERE d.classoid IN ('pg_constraint'::regclass, 'pg_trigger'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass, 'pg_policy'::regclass, 'pg_rewrite'::regclass)
+	FROM pg_description d WHERE d.classoid NOT IN ('pg_class'::regclass, 'pg_namespace'::regclass, 'pg_extension'::regclass, 'pg_event_trigger'::regclass, 'pg_publication'::regclass, 'pg_foreign_server'::regclass, 'pg_foreign_data_wrapper'::regclass, 'pg_largeobject'::regclass)
 	AND d.objoid >= 16384 AND NOT EXISTS (SELECT FROM brought b WHERE b.classid = d.classoid AND b.objid = d.objoid)
 UNION ALL SELECT 'comment', 'pg_namespace ' || o.nspname, d.description FROM pg_description d JOIN own o ON d.classoid = 'pg_namespace'::regclass AND d.objoid = o.oid WHERE o.nspname <> 'public'`
 

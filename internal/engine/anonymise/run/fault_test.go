@@ -74,14 +74,16 @@ func TestLeaks(t *testing.T) {
 	w.column("customer", "photo").Transform = spec("keep")
 	w.column("customer", "born").Transform = spec("keep")
 	w.exec(`DO $$ BEGIN EXECUTE format('COMMENT ON TABLE shop.item IS %L', 'ask ' || (SELECT email FROM shop.customer LIMIT 1));
-EXECUTE format('ALTER TABLE shop.item ALTER label SET DEFAULT %L', (SELECT iban FROM shop.customer LIMIT 1)); END $$`)
-	w.leaks(append(places, "at by", "shop.customer.photo: ", "gzip", "comment pg_class table shop.item", "column shop.item.label", "shop.customer: k ")...)
+EXECUTE format('ALTER TABLE shop.item ALTER label SET DEFAULT %L', (SELECT iban FROM shop.customer LIMIT 1));
+CREATE TEXT SEARCH CONFIGURATION shop.words (COPY = simple); EXECUTE format('COMMENT ON TEXT SEARCH CONFIGURATION shop.words IS %L', (SELECT email FROM shop.customer LIMIT 1));
+EXECUTE format('CREATE AGGREGATE shop.joined(text) (SFUNC = textcat, STYPE = text, INITCOND = %L)', (SELECT email FROM shop.customer LIMIT 1)); END $$`)
+	w.leaks(append(places, "at by", "shop.customer.photo: ", "gzip", "comment pg_class table shop.item", "comment pg_ts_config text search configuration shop.words", "function shop.joined(text)", "column shop.item.label", "shop.customer: k ")...)
 	have, err := List(t.Context(), developers.DSN("copier", "postgres"), w.name)
 	w.must(err)
 	if len(have) != 1 || have[0].Run != served.Run {
 		t.Errorf("served is %+v, want run %s", have, served.Run)
 	}
-	w.exec(`COMMENT ON TABLE shop.item IS NULL; ALTER TABLE shop.item ALTER label DROP DEFAULT`)
+	w.exec(`COMMENT ON TABLE shop.item IS NULL; ALTER TABLE shop.item ALTER label DROP DEFAULT; DROP TEXT SEARCH CONFIGURATION shop.words; DROP AGGREGATE shop.joined(text)`)
 	w.plan = w.proposed()
 	w.published() // mended
 }

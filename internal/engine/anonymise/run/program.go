@@ -168,14 +168,16 @@ func scratchFile() (*os.File, error) {
 type schemaDump struct {
 	programs programs
 	file     *os.File
-	lists    [4]*os.File // of entries, by when they are brought
+	lists    [6]*os.File // of entries, by when they are brought
 	left     []string    // what the copy does not get, by kind and name
 }
 
-// The lists. What locks the indexes of several tables is not done beside what reads or makes them, which PostgreSQL would have to break off: partitions' indexes are attached when all are
+// The lists. Schemas are there before extensions, which the copier itself makes: it may be one that is let make them. What locks the indexes of several tables is not done beside what reads or makes them, which PostgreSQL would have to break off: partitions' indexes are attached when all are
 // made, and foreign keys validated after that. Row-level security is switched on last: where it binds the owner too, no foreign key could be validated.
 const (
-	most = iota
+	schemas = iota
+	extensions
+	most
 	attached
 	foreign
 	guards
@@ -199,7 +201,7 @@ var ofTheServer = []string{
 func (p programs) dump(ctx context.Context, source *server, snapshot string) (*schemaDump, error) {
 	d := &schemaDump{programs: p}
 	var err error
-	for _, f := range []**os.File{&d.file, &d.lists[most], &d.lists[attached], &d.lists[foreign], &d.lists[guards]} {
+	for _, f := range []**os.File{&d.file, &d.lists[schemas], &d.lists[extensions], &d.lists[most], &d.lists[attached], &d.lists[foreign], &d.lists[guards]} {
 		if *f, err = scratchFile(); err != nil {
 			d.close()
 			return nil, err
@@ -241,6 +243,10 @@ func (p programs) dump(ctx context.Context, source *server, snapshot string) (*s
 		}
 		switch kind {
 		case "COMMENT": // stands right after what it is on
+		case "SCHEMA":
+			list = schemas
+		case "EXTENSION":
+			list = extensions
 		case "INDEX ATTACH":
 			list = attached
 		case "FK CONSTRAINT":
@@ -268,6 +274,13 @@ func withoutOwner(rest string) string {
 
 // restore brings a section into the copy, but for the switches of row-level security.
 func (d *schemaDump) restore(ctx context.Context, target *server, database, section string, jobs int) error {
+	if section == "pre-data" {
+		for _, list := range []int{schemas, extensions} {
+			if err := d.bring(ctx, target, database, section, list, 1); err != nil {
+				return err
+			}
+		}
+	}
 	if err := d.bring(ctx, target, database, section, most, jobs); err != nil || section != "post-data" {
 		return err
 	}
@@ -289,6 +302,9 @@ func (d *schemaDump) bring(ctx context.Context, target *server, database, sectio
 	address, password := target.program(database)
 	// Not in one transaction: that would lock every table of the schema at once. What is half made is thrown away.
 	args := []string{"--dbname=" + address, "--section=" + section, "--use-list=/dev/fd/4", "--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces"}
+	if list != extensions {
+		args = append(args, "--role="+owner)
+	}
 	if jobs > 1 {
 		args = append(args, "--jobs="+strconv.Itoa(jobs))
 	}

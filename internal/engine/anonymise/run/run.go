@@ -36,6 +36,7 @@ type Options struct {
 	BinDir     string   // of pg_dump and pg_restore; empty: searched for
 	MaxRow     int      // bytes that a row of the source may have in text form; 0: 16 MiB
 	Developers []string // roles of the target that will use the copy
+	Expected   Expected // of who answers at the addresses
 	Origin     string   // what started the run: OriginSchedule, OriginHand or the name of somebody; empty: OriginHand
 	Limits     leak.Limits
 	Say        func(Progress) // nil: nobody listens; called by several at once
@@ -47,6 +48,12 @@ type Options struct {
 	look     time.Duration // how often the load is looked at; 0: each second
 	pages    int64         // of a piece of a big table; 0: unitPages
 	patience time.Duration // how long a target that went away is waited for; 0: two minutes
+}
+
+// Expected is what the servers at the two addresses have to be; what is empty may be anything.
+type Expected struct {
+	Source, Target string // identifiers of the clusters
+	Database       string // at the source
 }
 
 // collision is the error that another key may mend, retries how often one is tried.
@@ -411,6 +418,13 @@ func (r *run) apart(ctx context.Context, target *pgx.Conn) error {
 	r.report.Source = SourceReport{System: strconv.FormatInt(here, 10)}
 	if err := r.snapshot.tx.QueryRow(ctx, `SELECT current_database()`).Scan(&r.report.Source.Database); err != nil {
 		return failed(atSource, "Asking which database it is", err)
+	}
+	for _, is := range [][3]string{
+		{r.o.Expected.Source, r.report.Source.System, "the cluster of the source"}, {r.o.Expected.Database, r.report.Source.Database, "the database of the source"}, {r.o.Expected.Target, strconv.FormatInt(there, 10), "the cluster for copies"},
+	} {
+		if is[0] != "" && is[0] != is[1] {
+			return errs.New(errs.Conflict, "anonymise.impostor", "What answers is not "+is[2]+" that is declared.").WithFix("Correct the address, or what garant.yaml says of the database.")
+		}
 	}
 	if here == there {
 		return errs.New(errs.Invalid, "anonymise.same_cluster", "The target is the cluster of the source.").WithFix("Name a server of its own for copies: whoever works there must have no way to production.")

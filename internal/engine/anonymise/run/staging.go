@@ -95,6 +95,10 @@ type staging struct {
 	made     provenance // as long as nothing is proven
 }
 
+// owner is the role to which all belongs in a copy, and nothing elsewhere. The copier is a member of it, by having made the database, and nobody else can be. Code of developers runs as the owner: in
+// triggers where a foreign key cascades, in functions of the source with the rights of who made them.
+const owner = "pg_database_owner"
+
 // newStaging makes an empty database like the source's, which nobody but its owner may enter.
 func newStaging(ctx context.Context, target *server, name string, source *pgx.Conn, r *Report) (*staging, error) {
 	s := &staging{server: target, id: newID()}
@@ -109,7 +113,7 @@ func newStaging(ctx context.Context, target *server, name string, source *pgx.Co
 	}
 	if _, err = s.keeper.Exec(ctx, `SELECT pg_advisory_lock(`+lockRun+`)`, s.id); err == nil {
 		quoted := pgx.Identifier{s.database}.Sanitize()
-		for _, sql := range []string{empty, `REVOKE ALL ON DATABASE ` + quoted + ` FROM PUBLIC`, s.made.comment(s.database)} {
+		for _, sql := range []string{empty, `REVOKE ALL ON DATABASE ` + quoted + ` FROM PUBLIC`, `GRANT CREATE ON DATABASE ` + quoted + ` TO ` + owner, s.made.comment(s.database)} {
 			if _, err = s.keeper.Exec(ctx, sql); err != nil {
 				break
 			}
