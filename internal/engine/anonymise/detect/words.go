@@ -145,7 +145,9 @@ func (f *finder) known(w word) word {
 				break
 			}
 			ends[n], last = next.end, next
-			n++
+			if n++; n == 1 && sieves().pairs.lacks(s[w.start:next.end]) {
+				return w // no name that goes on like this
+			}
 		}
 		for ; n > 0; n-- {
 			if r := look(s[w.start:ends[n-1]]); r&(roleGiven|roleFamily|roleTown) != 0 {
@@ -184,6 +186,11 @@ func (f *finder) words() {
 	var house word                               // a number that stands just before
 	var before role
 	for i := 0; ; {
+		if house.end == 0 {
+			if end := f.plainly(i, known); end > i {
+				i, before = end, 0
+			}
+		}
 		w, ok := f.next(i)
 		if !ok {
 			return
@@ -247,6 +254,43 @@ func (f *finder) words() {
 			before = 0
 		}
 		i = max(end, w.start+1)
+	}
+}
+
+// plainly goes over the words after i that are surely nothing: of small letters, in no list, with neither a number nor anything but blanks and plain marks behind them. It returns where the last ends. No number of
+// a house stands before the first.
+func (f *finder) plainly(i, known int) int {
+	s, words := f.s, &sieves().words
+	for {
+		start := i
+		for start < len(s) && s[start] < utf8.RuneSelf && !isDigit(s[start]) && !isLetter(s[start]) {
+			start++
+		}
+		if f.at < known && f.taken(start, known) > 0 {
+			return i
+		}
+		k, h := start, uint32(hashBasis)
+		for k < len(s) {
+			c := s[k]
+			if c == 0xc3 && k+1 < len(s) && s[k+1] >= 0xa0 { // small letters with accents
+				k++
+				if c = plain[s[k]&0x3f]; c == ' ' {
+					return i
+				}
+			} else if c < 'a' || c > 'z' {
+				break
+			}
+			h = (h ^ uint32(c)) * hashPrime
+			k++
+		}
+		switch {
+		case k == start || words.has(h):
+			return i
+		case k == len(s), s[k] == ' ' && k+1 < len(s) && isLetter(s[k+1]):
+		case isWord(s[k]), s[k] == '\'', s[k] == '-', f.digitFollows(k):
+			return i
+		}
+		i = k
 	}
 }
 
