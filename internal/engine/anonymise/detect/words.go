@@ -187,9 +187,7 @@ func (f *finder) words() {
 	var before role
 	for i := 0; ; {
 		if house.end == 0 {
-			if end := f.plainly(i, known); end > i {
-				i, before = end, 0
-			}
+			i, before = f.plainly(i, before, known)
 		}
 		w, ok := f.next(i)
 		if !ok {
@@ -257,9 +255,9 @@ func (f *finder) words() {
 	}
 }
 
-// plainly goes over the words after i that are surely nothing: of small letters, in no list, with neither a number nor anything but blanks and plain marks behind them. It returns where the last ends. No number of
-// a house stands before the first.
-func (f *finder) plainly(i, known int) int {
+// plainly goes over the words after i that are surely nothing: of small letters, in no list or mere particles, with neither a number nor anything but blanks and plain marks behind them. It returns where the last ends
+// and what it may be. No number of a house stands before the first.
+func (f *finder) plainly(i int, before role, known int) (int, role) {
 	s, words := f.s, &sieves().words
 	for {
 		start := i
@@ -267,7 +265,7 @@ func (f *finder) plainly(i, known int) int {
 			start++
 		}
 		if f.at < known && f.taken(start, known) > 0 {
-			return i
+			return i, before
 		}
 		k, h := start, uint32(hashBasis)
 		for k < len(s) {
@@ -275,7 +273,7 @@ func (f *finder) plainly(i, known int) int {
 			if c == 0xc3 && k+1 < len(s) && s[k+1] >= 0xa0 { // small letters with accents
 				k++
 				if c = plain[s[k]&0x3f]; c == ' ' {
-					return i
+					return i, before
 				}
 			} else if c < 'a' || c > 'z' {
 				break
@@ -283,14 +281,27 @@ func (f *finder) plainly(i, known int) int {
 			h = (h ^ uint32(c)) * hashPrime
 			k++
 		}
+		blank := k+1 < len(s) && s[k] == ' ' && isLetter(s[k+1])
 		switch {
-		case k == start || words.has(h):
-			return i
-		case k == len(s), s[k] == ' ' && k+1 < len(s) && isLetter(s[k+1]):
+		case k == start:
+			return i, before
+		case k == len(s), blank:
 		case isWord(s[k]), s[k] == '\'', s[k] == '-', f.digitFollows(k):
-			return i
+			return i, before
 		}
-		i = k
+		var r role
+		if words.has(h) && k-start > 1 {
+			r = look(s[start:k])
+			if r&^(roleInfix|roleToward|roleBegins) != 0 {
+				return i, before
+			}
+			if r&roleBegins != 0 {
+				if next, ok := f.next(k); ok && !sieves().pairs.lacks(s[start:next.end]) {
+					return i, before
+				}
+			}
+		}
+		i, before = k, r
 	}
 }
 
