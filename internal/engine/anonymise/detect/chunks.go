@@ -7,27 +7,62 @@ import (
 	"github.com/garant-project/garant/internal/engine/anonymise/personal"
 )
 
-// chunks finds what is written without blanks: e-mail addresses, network addresses, addresses of profiles, secrets, files.
+// What a byte may say of a chunk.
+const (
+	byteLetter uint8 = iota // nothing
+	byteSplit               // ends it
+	byteAt
+	byteDot
+	byteColon
+	byteDigit
+	byteOther
+)
+
+var bytesOf = func() (t [256]uint8) {
+	for i := range t {
+		switch c := byte(i); { //nolint:gosec // below 256
+		case splits(c):
+			t[i] = byteSplit
+		case c == '@':
+			t[i] = byteAt
+		case c == '.':
+			t[i] = byteDot
+		case c == ':':
+			t[i] = byteColon
+		case isDigit(c):
+			t[i] = byteDigit
+		case c == '$' || c == '_' || c == '-' || c == '/' || c == '%' || c == '=' || c == '\\':
+			t[i] = byteOther
+		}
+	}
+	return t
+}()
+
+// chunks finds what is written without blanks: e-mail addresses, network addresses, addresses of profiles, secrets, files. It notes whether there are any digits.
 func (f *finder) chunks() {
 	s := f.s
 	for i := 0; i < len(s); {
-		if splits(s[i]) {
+		if bytesOf[s[i]] == byteSplit {
 			i++
 			continue
 		}
 		end := i + 1
 		var at, dots, colons, digits, others int
-		for ; end < len(s) && !splits(s[end]); end++ {
-			switch c := s[end]; {
-			case c == '@':
+	chunk:
+		for ; end < len(s); end++ {
+			switch bytesOf[s[end]] {
+			case byteLetter:
+			case byteSplit:
+				break chunk
+			case byteAt:
 				at++
-			case c == '.':
+			case byteDot:
 				dots++
-			case c == ':':
+			case byteColon:
 				colons++
-			case isDigit(c):
+			case byteDigit:
 				digits++
-			case c == '$' || c == '_' || c == '-' || c == '/' || c == '%' || c == '=' || c == '\\':
+			case byteOther:
 				others++
 			}
 		}
@@ -38,11 +73,13 @@ func (f *finder) chunks() {
 		if isDigit(first) {
 			digits++
 		}
-		if at == 0 && dots == 0 && colons == 0 && digits == 0 && others == 0 && end-i < 40 {
+		if at+colons+digits+others == 0 && (end-i < shortestSecret || dots == 0 && end-i < 40) {
 			i = end
-			continue // a word
+			continue // a word, perhaps at the end of a sentence
 		}
+		f.digital = f.digital || digits > 0
 		i = f.chunk(i, end, at+strings.Count(s[i:end], "%40"), dots, colons)
+		f.digital = f.digital || i > end
 	}
 }
 
@@ -164,9 +201,11 @@ func isBrowser(c string) bool {
 	return false
 }
 
+const shortestSecret = 16
+
 // isSecret tells passwords' hashes, tokens and keys by the form that their makers gave them.
 func isSecret(c string) bool {
-	if len(c) < 16 {
+	if len(c) < shortestSecret {
 		return false
 	}
 	switch c[0] {

@@ -76,16 +76,33 @@ var dictionary = sync.OnceValue(func() map[string]role {
 
 const sieveBits = 17
 
-// sieve has a bit for the hash of each word of the dictionary, so that most words of a sentence need not be looked up: 3 of 100 pass that are not there.
-var sieve = sync.OnceValue(func() *[1 << sieveBits / 64]uint64 {
-	s := new([1 << sieveBits / 64]uint64)
+// sieve has a bit for the hash of each of some words, so that most words of a sentence need not be looked up: 3 of 100 pass that are not there.
+type sieve [1 << sieveBits / 64]uint64
+
+func (s *sieve) add(word string) {
+	h := uint32(hashBasis)
+	for i := range len(word) {
+		h = (h ^ uint32(word[i])) * hashPrime
+	}
+	h >>= 32 - sieveBits
+	s[h/64] |= 1 << (h % 64)
+}
+
+func (s *sieve) has(hash uint32) bool {
+	hash >>= 32 - sieveBits
+	return s[hash/64]>>(hash%64)&1 != 0
+}
+
+// sieves are of the words of the dictionary, and of the first two of its names that have more than one.
+var sieves = sync.OnceValue(func() *struct{ words, pairs sieve } {
+	s := new(struct{ words, pairs sieve })
 	for word := range dictionary() {
-		h := uint32(hashBasis)
-		for i := range len(word) {
-			h = (h ^ uint32(word[i])) * hashPrime
+		s.words.add(word)
+		f := finder{s: word}
+		first, _ := f.next(0)
+		if second, more := f.next(first.end); more {
+			s.pairs.add(word[first.start:second.end])
 		}
-		h >>= 32 - sieveBits
-		s[h/64] |= 1 << (h % 64)
 	}
 	return s
 })
@@ -96,8 +113,8 @@ const (
 	hashPrime = 16777619
 )
 
-// sieved reports whether the dictionary certainly lacks a word, and its parts.
-func sieved(word string) bool {
+// lacks reports whether a word, and each of its parts, is certainly not among those of the sieve.
+func (s *sieve) lacks(word string) bool {
 	h := uint32(hashBasis)
 	for i := 0; i < len(word); i++ {
 		c := word[i]
@@ -115,8 +132,7 @@ func sieved(word string) bool {
 		}
 		h = (h ^ uint32(c)) * hashPrime
 	}
-	h >>= 32 - sieveBits
-	return sieve()[h/64]>>(h%64)&1 == 0
+	return !s.has(h)
 }
 
 // fold brings a word to the form in which it is compared: small letters, no accents, ligatures apart, one blank for any run of blanks.
@@ -182,7 +198,7 @@ const plain = "aaaaaa ceeeeiiiidnooooo ouuuuy  aaaaaa ceeeeiiiidnooooo ouuuuy y"
 
 // look tells what a word may be, without allocating.
 func look(word string) role {
-	if len(word) > longestWord || sieved(word) {
+	if len(word) > longestWord || sieves().words.lacks(word) {
 		return 0
 	}
 	var buf [longestWord + utf8.UTFMax]byte

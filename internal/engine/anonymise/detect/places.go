@@ -64,10 +64,19 @@ func isArticle(s string) bool {
 	return false
 }
 
-var streetSuffixes = [...]string{"straat", "laan", "plein", "steenweg", "gracht", "singel", "strasse", "gasse", "platz", "dreef", "plantsoen", "chaussee", "allee"}
+var streetSuffixes = byLast("straat laan plein steenweg gracht singel strasse gasse platz dreef plantsoen chaussee allee")
 
 // Suffixes that other words end with too: a house number has to follow.
-var streetPerhaps = [...]string{"weg", "baan", "kade", "dijk", "lei", "ring", "damm", "ufer", "markt", "hof", "pad", "kaai", "vest", "str", "berg", "lust", "graben", "park", "stieg", "wal", "pleintje", "hoek"}
+var streetPerhaps = byLast("weg baan kade dijk lei ring damm ufer markt hof pad kaai vest str berg lust graben park stieg wal pleintje hoek")
+
+// byLast puts suffixes by their last letter.
+func byLast(all string) (by ['z' + 1][]string) {
+	for x := range strings.FieldsSeq(all) {
+		last := x[len(x)-1]
+		by[last] = append(by[last], x)
+	}
+	return by
+}
 
 // streetIn reads an address of Dutch or German form, whose word for street ends the name: Kerkstraat 12 bus 3, Am Lindenweg 5.
 func (f *finder) streetIn(w word) int {
@@ -76,7 +85,7 @@ func (f *finder) streetIn(w word) int {
 		return 0
 	}
 	name := string(appendFolded(buf[:0], f.s[w.start:w.end]))
-	strong, perhaps := endsWith(name, streetSuffixes[:]), endsWith(name, streetPerhaps[:])
+	strong, perhaps := endsWith(name, &streetSuffixes), endsWith(name, &streetPerhaps)
 	if !strong && !perhaps {
 		// Two words: Lange Straße 5, Oude Baan 12.
 		next, ok := f.next(w.end)
@@ -84,7 +93,7 @@ func (f *finder) streetIn(w word) int {
 			return 0
 		}
 		second := string(appendFolded(buf[:0], f.s[next.start:next.end]))
-		strong, perhaps = endsWith(second, streetSuffixes[:]), endsWith(second, streetPerhaps[:])
+		strong, perhaps = endsWith(second, &streetSuffixes), endsWith(second, &streetPerhaps)
 		if !strong && !perhaps {
 			return 0
 		}
@@ -108,8 +117,11 @@ func (f *finder) streetIn(w word) int {
 	return f.town(end)
 }
 
-func endsWith(s string, suffixes []string) bool {
-	for _, x := range suffixes {
+func endsWith(s string, suffixes *['z' + 1][]string) bool {
+	if s == "" || s[len(s)-1] > 'z' {
+		return false
+	}
+	for _, x := range suffixes[s[len(s)-1]] {
 		if strings.HasSuffix(s, x) {
 			return true
 		}

@@ -37,6 +37,8 @@ type finder struct {
 	found []Found
 	from  int // what the caller had before
 	at    int // where the pass is among what earlier passes found
+
+	digital bool // there may be digits
 }
 
 func (f *finder) add(k personal.Kind, start, end int, sure bool) {
@@ -87,6 +89,9 @@ func (f *finder) free(start, end, known int) bool {
 
 // numbers finds what is written in digits: telephone numbers, IBANs, cards, national numbers, coordinates, dates after a word for birth.
 func (f *finder) numbers() {
+	if !f.digital {
+		return
+	}
 	s, known := f.s, len(f.found)
 	for i := 0; i < len(s); {
 		if end := f.taken(i, known); end > 0 {
@@ -96,10 +101,12 @@ func (f *finder) numbers() {
 		c := s[i]
 		switch {
 		case 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z':
-			if end := f.iban(i); end > 0 {
-				f.add(personal.IBAN, i, end, true)
-				i = end
-				continue
+			if i+3 < len(s) && isDigit(s[i+2]) {
+				if end := f.iban(i); end > 0 {
+					f.add(personal.IBAN, i, end, true)
+					i = end
+					continue
+				}
 			}
 			for i < len(s) && isWord(s[i]) {
 				i++

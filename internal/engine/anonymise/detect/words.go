@@ -145,7 +145,9 @@ func (f *finder) known(w word) word {
 				break
 			}
 			ends[n], last = next.end, next
-			n++
+			if n++; n == 1 && sieves().pairs.lacks(s[w.start:next.end]) {
+				return w // no name that goes on like this
+			}
 		}
 		for ; n > 0; n-- {
 			if r := look(s[w.start:ends[n-1]]); r&(roleGiven|roleFamily|roleTown) != 0 {
@@ -184,6 +186,9 @@ func (f *finder) words() {
 	var house word                               // a number that stands just before
 	var before role
 	for i := 0; ; {
+		if house.end == 0 {
+			i, before = f.plainly(i, before, known)
+		}
 		w, ok := f.next(i)
 		if !ok {
 			return
@@ -247,6 +252,56 @@ func (f *finder) words() {
 			before = 0
 		}
 		i = max(end, w.start+1)
+	}
+}
+
+// plainly goes over the words after i that are surely nothing: of small letters, in no list or mere particles, with neither a number nor anything but blanks and plain marks behind them. It returns where the last ends
+// and what it may be. No number of a house stands before the first.
+func (f *finder) plainly(i int, before role, known int) (int, role) {
+	s, words := f.s, &sieves().words
+	for {
+		start := i
+		for start < len(s) && s[start] < utf8.RuneSelf && !isDigit(s[start]) && !isLetter(s[start]) {
+			start++
+		}
+		if f.at < known && f.taken(start, known) > 0 {
+			return i, before
+		}
+		k, h := start, uint32(hashBasis)
+		for k < len(s) {
+			c := s[k]
+			if c == 0xc3 && k+1 < len(s) && s[k+1] >= 0xa0 { // small letters with accents
+				k++
+				if c = plain[s[k]&0x3f]; c == ' ' {
+					return i, before
+				}
+			} else if c < 'a' || c > 'z' {
+				break
+			}
+			h = (h ^ uint32(c)) * hashPrime
+			k++
+		}
+		blank := k+1 < len(s) && s[k] == ' ' && isLetter(s[k+1])
+		switch {
+		case k == start:
+			return i, before
+		case k == len(s), blank:
+		case isWord(s[k]), s[k] == '\'', s[k] == '-', f.digitFollows(k):
+			return i, before
+		}
+		var r role
+		if words.has(h) && k-start > 1 {
+			r = look(s[start:k])
+			if r&^(roleInfix|roleToward|roleBegins) != 0 {
+				return i, before
+			}
+			if r&roleBegins != 0 {
+				if next, ok := f.next(k); ok && !sieves().pairs.lacks(s[start:next.end]) {
+					return i, before
+				}
+			}
+		}
+		i, before = k, r
 	}
 }
 

@@ -66,13 +66,16 @@ func (r *run) after(ctx context.Context) error {
 		return err
 	}
 	if err := r.inCopy(ctx, "Completing the copy", func(conn *pgx.Conn) error {
-		for _, step := range []func(context.Context, *pgx.Conn) error{r.unguard, sequences, refresh, r.grant, analyse, closed} {
+		for _, step := range []func(context.Context, *pgx.Conn) error{r.unguard, sequences, refresh, r.grant, closed} {
 			if err := step(ctx, conn); err != nil {
 				return err
 			}
 		}
 		return nil
 	}); err != nil {
+		return err
+	}
+	if err := r.analyse(ctx); err != nil {
 		return err
 	}
 	return r.staging.settle(ctx)
@@ -230,9 +233,26 @@ AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND 
 	return err
 }
 
-func analyse(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, `ANALYZE`)
-	return err
+// analyse takes the statistics of all tables, several at once. Those of partitions are taken with what they are partitions of.
+func (r *run) analyse(ctx context.Context) error {
+	var tables []string
+	if err := r.inCopy(ctx, "Completing the copy", func(conn *pgx.Conn) (err error) {
+		tables, err = collect[string](ctx, conn, `SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'm', 'p') AND relpersistence <> 't' AND NOT relispartition AND NOT relisshared ORDER BY relkind = 'p' DESC, relpages DESC, oid`)
+		return err
+	}); err != nil {
+		return err
+	}
+	q := &queue[string]{all: tables}
+	return parallel(ctx, r.o.Workers, func(ctx context.Context, _ int) error {
+		return r.inCopy(ctx, "Completing the copy", func(conn *pgx.Conn) error {
+			for t, ok := q.take(); ok; t, ok = q.take() {
+				if _, err := conn.Exec(ctx, `ANALYZE `+*t); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
 }
 
 // notGuarded proves that the copy has nothing of Garant's own schemas.

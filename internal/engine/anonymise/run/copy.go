@@ -26,10 +26,16 @@ import (
 var errColumns = errors.New("a row of the source has another number of columns")
 
 // finder finds values in sentences by how they look.
-type finder struct{ found []detect.Found }
+type finder struct {
+	found []detect.Found
+	plain *plainTexts // nil: nothing is known of any
+}
 
 // Find implements transform.Finder.
 func (f *finder) Find(dst []transform.Mention, text []byte) []transform.Mention {
+	if f.plain.has(text) {
+		return dst
+	}
 	f.found = detect.AppendFound(f.found[:0], unsafe.String(unsafe.SliceData(text), len(text))) // which does not keep it
 	for _, m := range f.found {
 		dst = append(dst, transform.Mention{Start: m.Start, End: m.End, Kind: m.Kind})
@@ -52,9 +58,11 @@ func (r *run) copyRows(ctx context.Context, set *seen.Set, scan *leak.Scan, atta
 	key := transform.NewKey()
 	defer key.Erase()
 	q, canaries := &queue[unit]{all: units}, &queue[leak.Canary]{all: r.canaries}
+	defer func() { r.plain = nil }()
 	return parallel(ctx, r.o.Workers, func(ctx context.Context, _ int) error {
 		w := &copier{run: r, scanner: scan.Scanner(), canaries: canaries, share: max(1, len(r.canaries)/(len(units)+1)), order: newOrder()}
-		w.env = transform.Env{Key: key, Finder: &w.finder, Language: names.Language(r.o.Plan.Language), Country: r.o.Plan.Country}
+		w.finder.plain = r.plain
+		w.env = transform.Env{Key: key, Finder: &w.finder, Language: names.Language(r.o.Plan.Language), Country: r.o.Plan.Country, Drawn: transform.Drawn{}}
 		if !r.o.Unproven {
 			w.env.Taken, w.env.Leaks = set.Prober(), w.scanner.Leaks
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,6 +27,9 @@ func (r *run) gather(ctx context.Context, b *seen.Builder) error {
 	for _, u := range units {
 		r.progress.total(u.bytes)
 	}
+	if len(units) > 0 {
+		r.plain = newPlainTexts()
+	}
 	adder := b.Adder()
 	for _, c := range r.canaries {
 		if reason := adder.Add(c.Kind, []byte(c.Value)); reason != seen.Usable {
@@ -39,7 +43,7 @@ func (r *run) gather(ctx context.Context, b *seen.Builder) error {
 		}
 		defer hangUp(conn)
 		conn.PgConn().Frontend().SetMaxBodyLen(r.o.MaxRow)
-		g := &gatherer{adder: b.Adder(), bytes: &bytes, pause: func() error { return r.load.wait(ctx) }}
+		g := &gatherer{adder: b.Adder(), plain: r.plain, bytes: &bytes, pause: func() error { return r.load.wait(ctx) }}
 		for u, ok := q.take(); ok && ctx.Err() == nil; u, ok = q.take() {
 			t := &r.layout.tables[u.table]
 			if err := r.load.wait(ctx); err != nil {
@@ -57,6 +61,7 @@ func (r *run) gather(ctx context.Context, b *seen.Builder) error {
 // gatherer reads rows into the set, in one goroutine.
 type gatherer struct {
 	adder   *seen.Adder
+	plain   *plainTexts
 	bytes   *atomic.Int64
 	fields  [][]byte
 	buf     []byte
@@ -126,7 +131,12 @@ func (g *gatherer) add(kind personal.Kind, value []byte) {
 		g.adder.Add(kind, value)
 		return
 	}
-	g.found = detect.AppendFound(g.found[:0], string(value))
+	if g.plain.has(value) {
+		return
+	}
+	if g.found = detect.AppendFound(g.found[:0], unsafe.String(unsafe.SliceData(value), len(value))); len(g.found) == 0 {
+		g.plain.add(value)
+	}
 	for _, m := range g.found {
 		if m.Sure && gathered(m.Kind) || slices.Contains([]personal.Kind{personal.FullName, personal.FamilyName, personal.Address}, m.Kind) {
 			g.adder.Add(m.Kind, value[m.Start:m.End])

@@ -115,7 +115,8 @@ func Complete(ctx context.Context, conn *pgx.Conn) error {
 	if err := refresh(ctx, conn); err != nil {
 		return err
 	}
-	return analyse(ctx, conn)
+	_, err := conn.Exec(ctx, `ANALYZE`)
+	return err
 }
 
 // Differences compares the schemas of two databases, and says in which objects the second one is not as the first.

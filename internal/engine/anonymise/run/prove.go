@@ -12,26 +12,28 @@ import (
 
 // prove looks at the finished copy.
 func (r *run) prove(ctx context.Context, source []object, scan *leak.Scan, attacks []*reidentify.Attack) error {
-	if err := r.countCopy(ctx); err != nil {
-		return err
-	}
 	var copied []object
 	var left []string
 	r.report.Persons = nil // of an attempt that was broken off
-	if err := r.inCopy(ctx, "Proving the copy", func(conn *pgx.Conn) (err error) {
-		if copied, err = describe(ctx, conn); err != nil {
-			return err
+	if err := parallel(ctx, 2, func(ctx context.Context, part int) error {
+		if part == 0 {
+			return r.countCopy(ctx)
 		}
-		r.report.Schema.Objects = len(copied)
-		r.report.Schema.Problems, left = differences(source, copied, r.guarded, r.versions(conn))
-		if err := notGuarded(ctx, conn); err != nil {
-			return err
-		}
-		if err := conn.QueryRow(ctx, `SELECT count(*) FILTER (WHERE contype = 'f'), count(*) FILTER (WHERE contype = 'c'), count(*) FILTER (WHERE NOT convalidated) FROM pg_constraint`).
-			Scan(&r.report.Schema.ForeignKeys, &r.report.Schema.Checks, &r.report.Schema.NotValid); err != nil {
-			return err
-		}
-		return r.measure(ctx, conn, attacks)
+		return r.inCopy(ctx, "Proving the copy", func(conn *pgx.Conn) (err error) {
+			if copied, err = describe(ctx, conn); err != nil {
+				return err
+			}
+			r.report.Schema.Objects = len(copied)
+			r.report.Schema.Problems, left = differences(source, copied, r.guarded, r.versions(conn))
+			if err := notGuarded(ctx, conn); err != nil {
+				return err
+			}
+			if err := conn.QueryRow(ctx, `SELECT count(*) FILTER (WHERE contype = 'f'), count(*) FILTER (WHERE contype = 'c'), count(*) FILTER (WHERE NOT convalidated) FROM pg_constraint`).
+				Scan(&r.report.Schema.ForeignKeys, &r.report.Schema.Checks, &r.report.Schema.NotValid); err != nil {
+				return err
+			}
+			return r.measure(ctx, conn, attacks)
+		})
 	}); err != nil {
 		return err
 	}

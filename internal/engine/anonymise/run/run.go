@@ -104,6 +104,7 @@ type run struct {
 	counts      []counts
 	canaries    []leak.Canary
 	ordinal     atomic.Uint64
+	plain       *plainTexts
 	progress    *progress
 	report      *Report
 	guarded     bool // the source has a schema garant

@@ -51,7 +51,7 @@ func BenchmarkWords(b *testing.B) {
 func BenchmarkHash(b *testing.B) {
 	for _, word := range []string{"la", "dupont", "gestionnaire", "jean.dupont@exemple.example"} {
 		w := []byte(word)
-		b.Run(fmt.Sprintf("siphash13/%d", len(w)), func(b *testing.B) {
+		b.Run(fmt.Sprintf("folded/%d", len(w)), func(b *testing.B) {
 			h := newHasher()
 			defer processor(b, 0)()
 			for b.Loop() {

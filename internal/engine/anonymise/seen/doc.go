@@ -13,8 +13,9 @@
 //
 // # Hashes
 //
-// SipHash-1-3 of the folded words under a random key of 128 bits that belongs to one set and leaves it never. Who writes into the source cannot
-// aim at a collision without the key, and no answer of the scan carries a hash. Two values share all 64 bits with probability 2⁻⁶⁴: of 10
+// Folded 128-bit products with random factors of 256 bits in all, as wyhash takes them, of the folded words. They belong to one set and leave it never. That is no cryptographic hash, and need not be:
+// no answer of the scan carries a hash, nor tells anything of one but that a value is there, so that who writes into the source knows nothing that a collision could be aimed with.
+// Sums are as good as single hashes since each goes through two products, and no one of them is linear in what is hashed. Two values share all 64 bits with probability 2⁻⁶⁴: of 10
 // million entries a word that is none of them meets one with 5·10⁻¹³, so that one in some 16,000 runs with 122 million look-ups each is stopped by a hit
 // that is none. A value that was added is always found.
 //

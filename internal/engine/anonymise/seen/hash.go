@@ -21,44 +21,34 @@ const (
 	tagIP
 )
 
-// hasher is SipHash-1-3 under one key: the state before the first block.
-type hasher struct{ v0, v1, v2, v3 uint64 }
+// hasher folds 128-bit products of what it hashes with random factors, as wyhash does: s is the state before the first block. Why that is enough is said in the package comment.
+type hasher struct{ s, block64, last, out uint64 }
 
 func newHasher() hasher {
-	var k [16]byte
-	_, _ = rand.Read(k[:]) // never fails
-	k0, k1 := binary.LittleEndian.Uint64(k[:]), binary.LittleEndian.Uint64(k[8:])
-	return hasher{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}
+	var k [4]uint64
+	var b [8 * len(k)]byte
+	_, _ = rand.Read(b[:]) // never fails
+	for i := range k {
+		k[i] = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	return hasher{k[0], k[1] | 1, k[2] | 1, k[3] | 1}
 }
 
-// round is one of SipHash's. (State goes from hand to hand, so that it stays in registers.)
-func (h hasher) round() hasher {
-	h.v0 += h.v1
-	h.v2 += h.v3
-	h.v1 = bits.RotateLeft64(h.v1, 13) ^ h.v0
-	h.v3 = bits.RotateLeft64(h.v3, 16) ^ h.v2
-	h.v2 += h.v1
-	h.v0 = bits.RotateLeft64(h.v0, 32) + h.v3
-	h.v1 = bits.RotateLeft64(h.v1, 17) ^ h.v2
-	h.v3 = bits.RotateLeft64(h.v3, 21) ^ h.v0
-	h.v2 = bits.RotateLeft64(h.v2, 32)
-	return h
+func multiply(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
 }
 
 func (h hasher) block(m uint64) hasher {
-	h.v3 ^= m
-	h = h.round()
-	h.v0 ^= m
+	h.s = multiply(h.s^m, h.block64) + m // a product of 0 does not forget it
 	return h
 }
 
 // finish takes the last block, of fewer than eight bytes, and gives the hash. The highest byte of the block holds the tag and the length,
-// which the number of blocks before it completes.
+// which the number of blocks before it completes. Two products, so that sums of keys are as good as keys.
 func (h hasher) finish(m uint64, n int, tag byte) Key {
-	h = h.block(m | uint64(tag)<<61 | uint64(n&31)<<56)
-	h.v2 ^= 0xff
-	h = h.round().round().round()
-	return Key(h.v0 ^ h.v1 ^ h.v2 ^ h.v3)
+	m |= uint64(tag)<<61 | uint64(n&31)<<56
+	return Key(multiply(multiply(h.s^m, h.last)+m, h.out))
 }
 
 // sum hashes bytes that are folded already.

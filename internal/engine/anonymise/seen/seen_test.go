@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -423,5 +424,38 @@ func TestMemory(t *testing.T) {
 	t.Logf("%d values, %d entries, %.1f bytes a value in the set, %.1f resident", values, st.Entries, float64(st.Bytes)/values, float64(worst)/values)
 	if worst > values*40+(2<<20) || st.Bytes > values*40 {
 		t.Errorf("%d values take %d bytes, resident %d", values, st.Bytes, worst)
+	}
+}
+
+// The key of several words is the sum of theirs, so that no two pairs of words may share one: neither of short words that differ in a letter, nor of long ones that differ in the first eight bytes.
+func TestSumsOfWordsAreApart(t *testing.T) {
+	for _, format := range []string{"a%d", "%04dbcd", "%06xabcdefghijk", "abcdefgh%d"} {
+		h := newHasher()
+		keys := make([]Key, 1<<10)
+		for i := range keys {
+			keys[i] = h.WordKey(fmt.Appendf(nil, format, i))
+		}
+		sums := make([]Key, 0, len(keys)*(len(keys)+1)/2)
+		for i, a := range keys {
+			for _, b := range keys[i:] {
+				sums = append(sums, a+b)
+			}
+		}
+		slices.Sort(sums)
+		for i := 1; i < len(sums); i++ {
+			if sums[i] == sums[i-1] {
+				t.Fatalf("two pairs of words like %q share a key", format)
+			}
+		}
+		var low, high [256]int
+		for _, s := range sums {
+			low[s&0xff]++
+			high[s>>56]++
+		}
+		for i, want := 0, len(sums)/256; i < 256; i++ {
+			if max(low[i], high[i]) > want*23/20 || min(low[i], high[i]) < want*17/20 {
+				t.Fatalf("sums of words like %q are not spread: %d and %d of about %d", format, low[i], high[i], want)
+			}
+		}
 	}
 }

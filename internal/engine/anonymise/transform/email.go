@@ -48,7 +48,15 @@ func (m *maker) mailer(domain string, kind personal.Kind) *mailer {
 
 // foldAddress makes small letters, and drops blanks around.
 func foldAddress(dst, value []byte) []byte {
-	for _, r := range string(bytes.TrimSpace(value)) { // no copy: the compiler ranges over the bytes
+	value = bytes.TrimSpace(value)
+	for len(value) > 0 && value[0] < utf8.RuneSelf {
+		c := value[0]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst, value = append(dst, c), value[1:]
+	}
+	for _, r := range string(value) { // no copy: the compiler ranges over the bytes
 		if r < utf8.RuneSelf {
 			if 'A' <= r && r <= 'Z' {
 				r += 'a' - 'A'
@@ -66,15 +74,14 @@ func foldAddress(dst, value []byte) []byte {
 func (t *mailer) appendLocal(dst, local []byte) ([]byte, bool, error) {
 	t.words = t.words[:0]
 	for i := 0; i < len(local); {
-		r, size := utf8.DecodeRune(local[i:])
-		if !unicode.IsLetter(r) {
+		size, letter := letterAt(local[i:])
+		if !letter {
 			i += size
 			continue
 		}
 		start := i
 		for i < len(local) {
-			r, size := utf8.DecodeRune(local[i:])
-			if !unicode.IsLetter(r) {
+			if size, letter = letterAt(local[i:]); !letter {
 				break
 			}
 			i += size
@@ -109,6 +116,15 @@ func (t *mailer) appendLocal(dst, local []byte) ([]byte, bool, error) {
 		}
 	}
 	return dst, true, nil
+}
+
+// letterAt tells how long the character is that a text begins with, and whether it is a letter.
+func letterAt(text []byte) (size int, letter bool) {
+	if c := text[0]; c < utf8.RuneSelf {
+		return 1, 'a' <= c|0x20 && c|0x20 <= 'z'
+	}
+	r, n := utf8.DecodeRune(text)
+	return n, unicode.IsLetter(r)
 }
 
 // assignLocal says which words of a local part are given names: jean-pierre.dupont, dupont.jean, j.dupont.

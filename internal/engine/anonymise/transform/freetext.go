@@ -121,6 +121,9 @@ func (t *freeText) look(value []byte, from, to int) {
 		}
 		w.end = i
 		for w.start < w.end { // without the signs around a word
+			if c := value[w.start]; 'a' <= c && c <= 'z' {
+				break
+			}
 			r, n := utf8.DecodeRune(value[w.start:w.end])
 			if unicode.IsLetter(r) || unicode.IsDigit(r) || r == '+' || r == utf8.RuneError {
 				w.capital = unicode.IsUpper(r) || unicode.IsDigit(r) || r == '+'
@@ -129,6 +132,9 @@ func (t *freeText) look(value []byte, from, to int) {
 			w.start += n
 		}
 		for w.end > w.start {
+			if c := value[w.end-1]; 'a' <= c && c <= 'z' {
+				break
+			}
 			r, n := utf8.DecodeLastRune(value[w.start:w.end])
 			if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r) || r == utf8.RuneError {
 				break

@@ -26,12 +26,28 @@ type namer struct {
 	fold, other   []byte
 	candidate     []byte
 	words         []word
-	// What was drawn for the folded names that came first; few names are many people's.
-	givens, families map[string]string
+	*drawn
 }
 
-// remembered is how many names a namer remembers of each sort.
-const remembered = 4096
+// Drawn remembers what was drawn, by language.
+type Drawn map[*names.Lists]*drawn
+
+// drawn is what was drawn for the folded names that came first; few names are many people's.
+type drawn struct{ givens, families map[string]string }
+
+func (d Drawn) of(l *names.Lists) *drawn {
+	one := d[l]
+	if one == nil {
+		one = &drawn{givens: map[string]string{}, families: map[string]string{}}
+		if d != nil {
+			d[l] = one
+		}
+	}
+	return one
+}
+
+// remembered is how many names are remembered of each sort.
+const remembered = 1 << 14
 
 func remember(all map[string]string, fold, drawn []byte) {
 	if len(all) < remembered {
@@ -40,9 +56,9 @@ func remember(all map[string]string, fold, drawn []byte) {
 }
 
 func (m *maker) namer() *namer {
+	lists := m.language()
 	return &namer{
-		lists: m.language(), ascii: m.flag("ascii"), given: m.env.Key.mac("given name"), family: m.env.Key.mac("family name"), taken: m.taken(personal.FamilyName),
-		givens: map[string]string{}, families: map[string]string{},
+		lists: lists, ascii: m.flag("ascii"), given: m.env.Key.mac("given name"), family: m.env.Key.mac("family name"), taken: m.taken(personal.FamilyName), drawn: m.env.Drawn.of(lists),
 	}
 }
 

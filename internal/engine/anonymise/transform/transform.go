@@ -56,6 +56,7 @@ type Env struct {
 	Leaks    func([]byte) bool // whether the scan would find a replacement to be a value of the source, of whatever kind; nil: not asked
 	Language names.Language    // of names and places where a plan names none; empty: fr-FR
 	Country  string            // whose numbers are written without a country code; empty: that of Language
+	Drawn    Drawn             // names that were drawn already, for transformers of one goroutine with the same Key and Taken; nil: each remembers its own
 }
 
 // A Row is what a transformer may know of a value's row.
