@@ -19,7 +19,8 @@
 //
 // # What is not found
 //
-// Letters of other scripts that look alike; words cut in the middle by a hyphen and a new line; words written backwards or in cipher; e-mail addresses with words for @ and dot; the
+// Letters of other scripts that look alike, and those of text that was decoded wrongly; addresses of e-mail and of hosts written as a part of others (VERP, in-addr.arpa); base32, ascii85, uuencode, UTF-7, UTF-32 and raw deflate; figures that a number lost, as
+// a telephone number without its first 0; coordinates with words between; words cut in the middle by a hyphen and a new line; words written backwards or in cipher; e-mail addresses with words for @ and dot; the
 // text of pictures and of PDF files; base64 behind more than three characters that touch it; phone numbers within a UUID or a hexadecimal hash, where every ten figures are somebody's by chance; names that are glued to other words, unless the source writes them so; given and family names in two fields
 // of a document with other words between, which is the matter of Own.
 //

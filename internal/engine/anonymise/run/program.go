@@ -169,6 +169,7 @@ type schemaDump struct {
 	programs programs
 	file     *os.File
 	lists    [6]*os.File // of entries, by when they are brought
+	owner    string      // role to which the objects are to belong; empty: whoever makes them
 	left     []string    // what the copy does not get, by kind and name
 }
 
@@ -302,8 +303,8 @@ func (d *schemaDump) bring(ctx context.Context, target *server, database, sectio
 	address, password := target.program(database)
 	// Not in one transaction: that would lock every table of the schema at once. What is half made is thrown away.
 	args := []string{"--dbname=" + address, "--section=" + section, "--use-list=/dev/fd/4", "--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces"}
-	if list != extensions {
-		args = append(args, "--role="+owner)
+	if list != extensions && d.owner != "" {
+		args = append(args, "--role="+d.owner)
 	}
 	if jobs > 1 {
 		args = append(args, "--jobs="+strconv.Itoa(jobs))

@@ -369,6 +369,7 @@ func (r *run) schema(ctx context.Context) (err error) {
 	if r.dump, err = r.programs.dump(ctx, r.source, r.snapshot.name); err != nil {
 		return err
 	}
+	r.dump.owner = owner
 	r.report.LeftOut = append(r.report.LeftOut, r.dump.left...)
 	r.report.LeftOut = append(r.report.LeftOut, db.Other...)
 	if db.LargeObjects > 0 {

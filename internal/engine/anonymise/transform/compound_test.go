@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"slices"
 	"strings"
@@ -138,8 +139,25 @@ func TestSamePersonEverywhere(t *testing.T) {
 		t.Error("mentions are replaced, and nothing finds them")
 	}
 	all := must(t, "free_text", map[string]any{"replace": "all", "language": "fr"}, text(), env())
-	if got := apply(t, all, in); letters([]byte(got)) != letters([]byte(in)) || strings.Contains(got, "ric") {
-		t.Errorf("%d letters become %q", letters([]byte(in)), got)
+	if got := apply(t, all, in); strings.Contains(got, "ric") || apply(t, all, in) != got {
+		t.Errorf("becomes %q", got)
+	}
+	// Lengths stay in their band, and do not tell which of it they were.
+	same := 0
+	for n := 1; n <= 1500; n++ {
+		got := letters([]byte(apply(t, all, strings.Repeat("é", n))))
+		if bits.Len(uint(got)) != bits.Len(uint(n)) { //nolint:gosec // not negative
+			t.Errorf("%d letters become %d", n, got)
+		}
+		if got == n {
+			same++
+		}
+	}
+	if same > 50 {
+		t.Errorf("%d of 1500 values are as long as they were", same)
+	}
+	if got := apply(t, must(t, "free_text", map[string]any{"replace": "all", "language": "fr"}, Column{Name: "t.c", Type: "text", Length: 70}, env()), strings.Repeat("x", 70)); letters([]byte(got)) > 70 {
+		t.Errorf("%q has no room", got)
 	}
 }
 

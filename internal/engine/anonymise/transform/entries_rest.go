@@ -134,7 +134,7 @@ func compoundEntries() []entry {
 	return []entry{
 		{Description{
 			Name: "free_text", Kinds: []personal.Kind{personal.Text, personal.Special}, DefaultOf: []personal.Kind{personal.Text}, Fits: []Family{Text},
-			Args: []Argument{argLanguage, {Name: "replace", Default: "mentions", Words: Words{"mentions, ou all : phrases quelconques de même longueur", "mentions, or all: sentences of the same length that say nothing"}}},
+			Args: []Argument{argLanguage, {Name: "replace", Default: "mentions", Words: Words{"mentions, ou all : phrases quelconques, longues à peu près comme elles l’étaient", "mentions, or all: sentences that say nothing, about as long"}}},
 			Words: Words{
 				"chaque mention remplacée comme dans sa propre colonne : valeurs de la source et formes reconnues", "each mention replaced as in a column of its own: values of the source and forms that are recognised",
 			},

@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"unicode"
 	"unicode/utf8"
@@ -303,7 +304,7 @@ func makeFreeText(m *maker) (Transformer, error) {
 	return t, nil
 }
 
-// filler writes sentences that say nothing, as long as the value.
+// filler writes sentences that say nothing. How long the value is to the letter would tell whose it is to somebody who can ask production for lengths: only between which powers of two stays.
 type filler struct {
 	standing
 	lists *names.Lists
@@ -313,11 +314,13 @@ type filler struct {
 
 // Append implements Transformer.
 func (t *filler) Append(dst, value []byte, _ Row) ([]byte, error) {
-	want := min(letters(value), t.limit)
-	if want == 0 {
+	n := letters(value)
+	if n == 0 {
 		return dst, nil
 	}
 	d := t.mac.draw(value, 0)
+	least := 1 << (bits.Len(uint(n)) - 1) //nolint:gosec // lengths are not negative
+	want := min(least+d.Below(least), t.limit)
 	start, have := len(dst), 0
 	for have < want {
 		sentence := t.lists.Sentence(d)
