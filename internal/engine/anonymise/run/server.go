@@ -54,7 +54,7 @@ func (s *server) connect(ctx context.Context, database string) (*pgx.Conn, error
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, failed(s.at, "Connecting", err)
+		return nil, failed(s.at, connecting, err)
 	}
 	return conn, nil
 }
