@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,14 +36,26 @@ type anonymiseCmd struct {
 type copied struct {
 	Database string `help:"The database: env:NAME, file:/PATH, or a URL (others on this machine may see that one in the list of processes)." placeholder:"URL" xor:"source" required:""`
 	Estate   string `help:"The database of this name in garant.yaml." placeholder:"NAME" xor:"source" required:""`
-	File     string `help:"The plan (default: anonymise.yaml)." default:"anonymise.yaml" type:"path" placeholder:"FILE"`
+	File     string `help:"The plan (default: the one that garant.yaml names for --estate, else anonymise.yaml)." type:"path" placeholder:"FILE"`
 }
 
-// connect opens one connection to the source.
-func (k *copied) connect(ctx context.Context, c *cli, con console) (*pgx.Conn, error) {
+// source gives the address of the database, and finds the plan where no file was named.
+func (k *copied) source(c *cli, con console) (string, error) {
+	var url string
+	var err error
 	if k.Database != "" {
-		return connect(ctx, k.Database, "garant anonymise")
+		url, err = databaseURL(k.Database)
+	} else {
+		url, err = k.declared(c, con)
 	}
+	if k.File == "" {
+		k.File = "anonymise.yaml"
+	}
+	return url, err
+}
+
+// declared gives the address of a database of garant.yaml: that of the copies' reader, where it says how copies are made, because the others need not see rows.
+func (k *copied) declared(c *cli, con console) (string, error) {
 	path := c.Config
 	if path == "" {
 		path = filepath.Join(c.options(con, app.DefaultDataDir()).DataDir, estate.FileName)
@@ -52,21 +65,28 @@ func (k *copied) connect(ctx context.Context, c *cli, con console) (*pgx.Conn, e
 	}
 	source, dir, err := estate.ReadSource(path)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	e, err := estate.Parse(source, dir)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	i := slices.IndexFunc(e.Databases, func(d estate.Database) bool { return d.Name == k.Estate })
 	if i < 0 {
-		return nil, errs.New(errs.NotFound, "anonymise.no_database", "No database of garant.yaml has this name.").WithFix("Name one that stands under databases, or write --database env:NAME.")
+		return "", errs.New(errs.NotFound, "anonymise.no_database", "No database of garant.yaml has this name.").WithFix("Name one that stands under databases, or write --database env:NAME.")
 	}
-	url, err := e.Databases[i].URL.Reveal()
-	if err != nil {
-		return nil, err
+	made := e.Databases[i].Anonymised
+	if made == nil {
+		return e.Databases[i].URL.Reveal()
 	}
-	return dial(ctx, url, "garant anonymise")
+	for name, content := range e.Files {
+		if k.File == "" && bytes.Equal(content, made.Plan) {
+			if k.File = name; !filepath.IsAbs(name) {
+				k.File = filepath.Join(string(dir), name)
+			}
+		}
+	}
+	return made.Reader.Reveal()
 }
 
 // read reads the plan; nil when there is no such file.
@@ -118,6 +138,10 @@ type planProblem struct {
 }
 
 func (k *anonymisePlanCmd) Run(ctx context.Context, c *cli, con console) error {
+	url, err := k.source(c, con)
+	if err != nil {
+		return err
+	}
 	before, err := k.read()
 	if err != nil {
 		return err
@@ -125,7 +149,7 @@ func (k *anonymisePlanCmd) Run(ctx context.Context, c *cli, con console) error {
 	if before == nil && k.Diff {
 		return errs.New(errs.NotFound, "anonymise.no_plan", "There is no plan "+filepath.Base(k.File)+" here.").WithFix("Run garant anonymise plan without --diff, which writes it, and read it.")
 	}
-	conn, err := k.connect(ctx, c, con)
+	conn, err := dial(ctx, url, "garant anonymise")
 	if err != nil {
 		return err
 	}

@@ -173,6 +173,6 @@ func sayPulled(w io.Writer, r *subset.Report) {
 		_, _ = fmt.Fprintln(w, "The database "+r.Database+" is ready.")
 	}
 	if r.Directory != "" {
-		_, _ = fmt.Fprintln(w, "The directory "+r.Directory+" is ready for pg_restore.")
+		_, _ = fmt.Fprintln(w, "The directory "+r.Directory+" is ready: pg_restore --no-owner --dbname=YOURS "+r.Directory)
 	}
 }

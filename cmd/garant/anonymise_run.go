@@ -70,7 +70,7 @@ func databaseURL(given string) (string, error) {
 // sayProgress writes a line when a stage begins, and one a second while it lasts.
 func sayProgress(w io.Writer) func(anonymise.Progress) {
 	words := map[anonymise.Stage]string{
-		anonymise.StageSchema: "schema: plan held against the source, tables made", anonymise.StageSet: "set: reading what identifies somebody", anonymise.StageCopy: "copy: rows replaced, scanned, written",
+		anonymise.StageSchema: "schema: holding the plan against the source, then making the tables", anonymise.StageSet: "set: reading what identifies somebody", anonymise.StageCopy: "copy: rows replaced, scanned, written",
 		anonymise.StageAfter: "after: indexes, keys, sequences, views, statistics", anonymise.StageProof: "proof: rows, schema, leaks, re-identification",
 	}
 	lines := make(chan anonymise.Progress, 64)
@@ -158,7 +158,7 @@ func (k *anonymiseRunCmd) Run(ctx context.Context, con console) error {
 			return err
 		}
 	} else if err == nil {
-		sayReport(con.out, r)
+		sayReport(con.out, r, "Not proven, and so not served:")
 		if published != nil {
 			_, _ = fmt.Fprintf(con.out, "Published as %s; the name was away for %s.\n", published.Database, published.Interrupt.Round(time.Millisecond))
 			if published.Previous != "" {
@@ -178,7 +178,8 @@ func (k *anonymiseRunCmd) Run(ctx context.Context, con console) error {
 	return nil
 }
 
-func sayReport(w io.Writer, r *anonymise.Report) {
+// sayReport writes what a report says; heading stands above what is wrong.
+func sayReport(w io.Writer, r *anonymise.Report, heading string) {
 	var rows int64
 	for _, t := range r.Tables {
 		rows += t.There
@@ -210,7 +211,7 @@ func sayReport(w io.Writer, r *anonymise.Report) {
 	if len(r.Problems) == 0 {
 		return
 	}
-	_, _ = fmt.Fprintln(w, "Not proven, and so not served:")
+	_, _ = fmt.Fprintln(w, heading)
 	for _, p := range r.Problems {
 		_, _ = fmt.Fprintln(w, "  "+p)
 	}
@@ -265,7 +266,7 @@ func (k *anonymiseScanCmd) Run(ctx context.Context, con console) error {
 			return err
 		}
 	} else {
-		sayReport(con.out, r)
+		sayReport(con.out, r, "Not proven; found in the copy, or not as it should be:")
 	}
 	if !r.Passed() {
 		return &checkFailed{len(r.Problems)}
@@ -299,6 +300,9 @@ func (k *anonymiseListCmd) Run(ctx context.Context, con console) error {
 			all = []anonymise.Copied{}
 		}
 		return json.NewEncoder(con.out).Encode(all)
+	}
+	if len(all) == 0 {
+		_, _ = fmt.Fprintln(con.err, "There is no copy "+k.Name+" there.")
 	}
 	for _, c := range all {
 		of := "made by nobody's run"

@@ -67,10 +67,19 @@ func dial(ctx context.Context, url, application string) (*pgx.Conn, error) {
 		config.ConnectTimeout = 10 * time.Second
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
-	if err = pg.Wrap(err); errs.Is(err, errs.Unavailable) {
-		return nil, errs.New(errs.Unavailable, "cli.no_answer", "The database does not answer.").WithFix("See that it runs, that the address is right and that nothing blocks the way, then run this again.").Wrap(err)
+	if err = pg.Wrap(err); err == nil {
+		return conn, nil
 	}
-	return conn, err
+	var e *errs.Error
+	if errors.As(err, &e) {
+		switch e.ID { // nobody tries again here, and the address was given by whoever reads this
+		case "pg.unavailable":
+			e.Fix = "See that it runs, and that host and port in the address are right and open from here."
+		case "pg.refused":
+			e.Fix = "Look at the name of the database and of the role in the address, at the role's password, its right to sign in and its line in pg_hba.conf."
+		}
+	}
+	return nil, err
 }
 
 // read reads the manifest; nil when there is no such file.

@@ -198,7 +198,7 @@ func listenError(s site, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		e.Text = fmt.Sprintf("The %s cannot listen on %s: another program does.", s.name, s.address)
-		return e.WithFix("End that program, or give listen." + s.name + " another port in garant.yaml.")
+		return e.WithFix("End that program, or give listen." + s.name + " another port in the garant.yaml of the data directory, or in the one that --config names.")
 	case errors.Is(err, syscall.EACCES):
 		return e.WithFix("Ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher one, or grant it to the service.")
 	}

@@ -266,15 +266,16 @@ func (a *Anonymise) lookAtCopied(ctx context.Context, l *look) {
 		}
 		l.stopped(last)
 	}
-	if _, ok := a.arrive(ctx, l); !ok || l.missing() {
+	if _, ok := a.arrive(ctx, l); ok && !l.missing() {
+		l.raw["run"], l.raw["anonymised"] = l.served.Run, l.anonymised
+		if l.now.Sub(l.began()) > l.d.Anonymised.MaxAge {
+			l.add(OldCopy, "at most "+estate.FormatDuration(l.d.Anonymised.MaxAge), "older, from run "+l.served.Run)
+		}
+	}
+	if len(l.items) == 0 {
 		return
 	}
-	l.raw["run"], l.raw["anonymised"] = l.served.Run, l.anonymised
-	if l.now.Sub(l.began()) <= l.d.Anonymised.MaxAge {
-		return
-	}
-	l.add(OldCopy, "at most "+estate.FormatDuration(l.d.Anonymised.MaxAge), "older, from run "+l.served.Run)
-	if _, pending, err := a.copied(ctx, l.d.Name); err == nil && pending {
+	if _, pending, err := a.copied(ctx, l.d.Name); err == nil && pending { // what stopped a run may be mended, and this keeps the next from beginning
 		l.add(PlanWaits, "a second person’s word", "none yet on the changed plan or place")
 	}
 }

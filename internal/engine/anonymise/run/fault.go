@@ -19,6 +19,16 @@ const (
 	atTarget end = "target"
 )
 
+const connecting = "Connecting"
+
+// lostFix is what to do when an end does not answer.
+func lostFix(what string) string {
+	if what == connecting {
+		return "See that it runs, and that host and port in the address are right and open from here."
+	}
+	return "Run again: the copy that is published stays as it is."
+}
+
 // failed says what went wrong at which end with what, without anything that a server may have quoted.
 func failed(at end, what string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
@@ -37,7 +47,7 @@ func failed(at end, what string, err error) error {
 	var f *pg.Fault
 	if !errors.As(err, &f) {
 		return errs.New(errs.Unavailable, lost, fmt.Sprintf("%s: the %s does not answer, or broke the connection.", what, at)).
-			WithFix("Run again: the copy that is published stays as it is.").Wrap(known)
+			WithFix(lostFix(what)).Wrap(known)
 	}
 	text, fix := fmt.Sprintf("%s: the %s refused (%s).", what, at, f), ""
 	kind, id := errs.Invalid, "anonymise.database"
@@ -60,9 +70,11 @@ func failed(at end, what string, err error) error {
 		fix = "Let it wait longer (max_standby_streaming_delay) or tell its primary what it reads (hot_standby_feedback), and run again."
 	case f.SQLState[:2] == "28":
 		kind, fix = errs.Denied, "Look at the role's password, its right to sign in and its line in pg_hba.conf."
+	case f.SQLState == "3D000" && what == connecting:
+		kind, fix = errs.NotFound, "There is no such database: look at its name, the last part of the address."
 	case f.SQLState == "42501":
 		kind = errs.Denied
-		fix = "Give the role that is named in the address the right to do it."
+		fix = "Give the role that is named in the address the right to do it; to make databases: ALTER ROLE … CREATEDB."
 	case f.SQLState == "55P03":
 		kind = errs.Unavailable
 		fix = "Something holds a lock there; run again later."

@@ -200,7 +200,7 @@ func (r *run) asked() error {
 	}
 	text := fmt.Sprintf("The plan does not fit the source: %s: %s", where, q.Text)
 	if more := len(r.report.Questions) - 1; more > 0 {
-		text += fmt.Sprintf(" The report has %d more.", more)
+		text += fmt.Sprintf(" And %d more.", more)
 	}
 	fix := "Run garant anonymise plan --diff, and correct the plan as it says."
 	if q.YAML != "" {

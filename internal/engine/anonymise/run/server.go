@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -54,15 +53,10 @@ func (s *server) connect(ctx context.Context, database string) (*pgx.Conn, error
 		cfg.Database = database
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
-	if err == nil {
-		return conn, nil
+	if err != nil {
+		return nil, failed(s.at, connecting, err)
 	}
-	err = failed(s.at, "Connecting", err)
-	var gone *errs.Error
-	if errors.As(err, &gone) && gone.ID == lost {
-		return nil, gone.WithFix("See that it runs, that its address is right and that nothing blocks the way, and run again: the copy that is published stays as it is.")
-	}
-	return nil, err
+	return conn, nil
 }
 
 var secret = regexp.MustCompile(`(?i)\b(password|dbname)\s*=\s*('(\\.|[^'\\])*'|\S*)`)

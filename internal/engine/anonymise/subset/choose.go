@@ -96,7 +96,7 @@ func (c *choice) wholes() error {
 	}
 	for _, t := range c.model.tables {
 		if t.rows <= s.Small && !t.isTenant && !named[t] {
-			t.whole, t.how = true, "small, and depends on nothing larger"
+			t.whole, t.how = true, "small, and needs nothing larger"
 		}
 	}
 	for again := true; again; {
