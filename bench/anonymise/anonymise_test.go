@@ -64,9 +64,9 @@ func TestPlanOfManyTables(t *testing.T) {
 }
 
 func TestRatiosAreTakenInTheSameRound(t *testing.T) {
-	of := func(seconds ...time.Duration) (all []*figures) {
+	of := func(seconds ...int) (all []*figures) {
 		for _, s := range seconds {
-			all = append(all, &figures{wall: s * time.Second})
+			all = append(all, &figures{wall: time.Duration(s) * time.Second})
 		}
 		return all
 	}

@@ -217,8 +217,6 @@ func (h *pages) reveal(w http.ResponseWriter, r *web.Request) error {
 		return err
 	}
 	password, _ := u.User.Password()
-	plain := *u
-	plain.User = url.User(u.User.Username())
 	body := &credentialsPage{Back: ui.Link{Label: p.T("copies.cred.back"), Href: pathOf(database) + "/developers"}, Root: strings.Contains(address, "sslrootcert=")}
 	add := func(id, text string) { body.Lines = append(body.Lines, ui.Code{Label: p.T(id), Text: text}) }
 	add("copies.cred.password", password)

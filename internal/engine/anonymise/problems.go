@@ -28,7 +28,7 @@ const (
 	Leaked        Problem = "anonymise.leaked"
 	NotProven     Problem = "anonymise.not_proven"
 
-	NoCredential Problem = "anonymise.no_credentials"
+	NoCredential Problem = "anonymise.no_credentials" //nolint:gosec // a word of a message
 	ShutOut      Problem = "anonymise.shut_out"
 	Unreadable   Problem = "anonymise.unreadable"
 	Mighty       Problem = "anonymise.power"

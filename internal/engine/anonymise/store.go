@@ -188,7 +188,7 @@ type Credential struct {
 	sealed    []byte
 }
 
-const credentialColumns = `c.role, c.issued_at, c.issued_by, c.settled_at, c.sealed`
+const credentialColumns = `c.role, c.issued_at, c.issued_by, c.settled_at, c.sealed` //nolint:gosec // names of columns
 
 func scanCredential(row pgx.CollectableRow) (c Credential, err error) {
 	err = row.Scan(&c.Role, &c.IssuedAt, &c.IssuedBy, &c.SettledAt, &c.sealed)

@@ -398,8 +398,8 @@ func (s *source) copied(p *plan.Plan, copies string) {
 	})
 	began := time.Now()
 	report, err := run.Copy(ctx, run.Options{Source: production.DSN("reader", s.database), Target: target, Name: copies, Plan: p, BinDir: production.BinDir(), Developers: []string{"dev"}, Workers: 2})
-	defer report.Close()
 	must(t, err)
+	defer report.Close()
 	if !report.Passed() {
 		t.Fatalf("not proven:\n%s", strings.Join(report.Problems, "\n"))
 	}

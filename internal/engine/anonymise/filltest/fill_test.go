@@ -41,10 +41,7 @@ func TestFillOdd(t *testing.T) {
 		}
 		text, err := os.ReadFile(file) //nolint:gosec // of the test
 		must(t, err)
-		var data []string
-		for _, m := range regexp.MustCompile(`(?s)\nCOPY (\S+).*?\n\\\.\n`).FindAllString(string(text), -1) {
-			data = append(data, m)
-		}
+		data := regexp.MustCompile(`(?s)\nCOPY (\S+).*?\n\\\.\n`).FindAllString(string(text), -1)
 		slices.Sort(data)
 		dumps = append(dumps, regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+00`).ReplaceAllString(strings.Join(data, ""), "NOW")) // some columns default to the time
 	}

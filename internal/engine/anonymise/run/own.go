@@ -34,7 +34,7 @@ func (n *namesIn) at(i int) []byte {
 func (w *copier) scanNames(c *column, document, made []byte) error {
 	before, after := &w.names[0], &w.names[1]
 	if err := before.read(c.ownPaths, document); err != nil {
-		return nil // no document; that is the transformer's to say
+		return nil //nolint:nilerr // no document; that is the transformer's to say
 	}
 	if after.read(c.ownPaths, made) != nil {
 		return errs.New(errs.Internal, "anonymise.document", fmt.Sprintf("What takes the place of a document of %s is none.", c.shape.Name))

@@ -253,7 +253,7 @@ func TestReplicaIsTheSource(t *testing.T) {
 			})
 		}
 	}
-	r = w.published()
+	w.published()
 	if n := ask[int64](w, `SELECT count(*) FROM shop.event`); n != 50 {
 		t.Errorf("%d events", n)
 	}

@@ -27,7 +27,7 @@ func newReaders(ctx context.Context, source *run.Server, s *run.Snapshot, n int)
 		}
 		r.conns = append(r.conns, conn)
 		// Each statement is planned for its own rows: how many they are decides how they are found. Places come in order, so that no page is read twice.
-		if _, err := conn.Exec(ctx, `SET plan_cache_mode = force_custom_plan; SET jit = off; SET random_page_cost = 0.2`); err == nil {
+		if _, err = conn.Exec(ctx, `SET plan_cache_mode = force_custom_plan; SET jit = off; SET random_page_cost = 0.2`); err == nil {
 			err = s.Join(ctx, conn)
 		}
 		if err != nil {
