@@ -101,6 +101,29 @@ func (p *parser) anonymised(n *yaml.Node, at string) *Anonymised {
 	return a
 }
 
+// copiesApart holds that no two copies of a cluster have the same name, and no role is of the developers of two: each would be issued a password of
+// its own, and the last one would count.
+func (p *parser) copiesApart(databases []Database, nodes []*yaml.Node) {
+	names, roles := map[string]string{}, map[string]string{}
+	for i, d := range databases {
+		a := d.Anonymised
+		if a == nil || a.System == "" {
+			continue
+		}
+		at := "databases." + d.Name + ".anonymised"
+		if first, taken := names[a.System+"/"+a.Name]; taken {
+			p.add(nodes[i], at+".name", "The copy of "+quote(first)+" has the same name in the same cluster.", "Give each copy a name of its own.")
+		}
+		names[a.System+"/"+a.Name] = d.Name
+		for _, role := range a.Developers {
+			if first, taken := roles[a.System+"/"+role]; taken {
+				p.add(nodes[i], at+".developers", "The role "+quote(role)+" is of the developers of "+quote(first)+" already, in the same cluster.", "Give the developers of each copy a role of their own.")
+			}
+			roles[a.System+"/"+role] = d.Name
+		}
+	}
+}
+
 // planOutline is what an estate has to know of anonymise.yaml: enough to tell when it protects less. The
 // whole is read by package plan of engine anonymise.
 type planOutline struct {

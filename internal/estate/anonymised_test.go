@@ -77,6 +77,19 @@ func TestAnonymised(t *testing.T) {
 			t.Errorf("%q: %v", c.to, err)
 		}
 	}
+	second := withCopies[strings.Index(withCopies, "  - name: production"):]
+	for change, want := range map[string]string{"": "The role \"dev\" is of the developers of \"production\" already", "[dev, qa]": "The copy of \"production\" has the same name in the same cluster"} {
+		other := strings.NewReplacer("name: production", "name: second", "database: app", "database: other").Replace(second)
+		if change != "" {
+			other = strings.Replace(other, change, "[dev2]", 1)
+		}
+		if _, err := copies(withCopies+other, copyPlan); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("two copies in one cluster: %v", err)
+		}
+	}
+	if _, err := copies(withCopies+strings.NewReplacer("name: production", "name: second", "database: app", "database: other", "[dev, qa]", "[dev2]", "app_dev", "other_dev").Replace(second), copyPlan); err != nil {
+		t.Errorf("two copies apart: %v", err)
+	}
 	if _, err := copies(withCopies, "- a list\n"); err == nil || !strings.Contains(err.Error(), "not a plan of a copy") {
 		t.Errorf("no plan: %v", err)
 	}

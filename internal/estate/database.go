@@ -162,7 +162,7 @@ func (p *parser) databases(n *yaml.Node) []Database {
 	items := p.list(n, at, "List each database with a name, a url, a database, a system, an environment and customer_data, or remove the section.")
 	databases := make([]Database, 0, len(items))
 	addresses := map[string]int{}
-	var owns []*yaml.Node
+	var owns, copies []*yaml.Node
 	for i, item := range items {
 		key := fmt.Sprintf("%s[%d]", at, i)
 		d, values := p.database(item, key)
@@ -175,9 +175,10 @@ func (p *parser) databases(n *yaml.Node) []Database {
 			addresses[address] = item.Line
 		}
 		databases = append(databases, d)
-		owns = append(owns, values["dedicated"])
+		owns, copies = append(owns, values["dedicated"]), append(copies, values["anonymised"])
 	}
 	p.dedicatedOf(databases, owns)
+	p.copiesApart(databases, copies)
 	return databases
 }
 
