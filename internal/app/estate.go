@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ func (a Applied) String() string {
 	}
 	for _, r := range a.Reductions {
 		fmt.Fprintf(&b, "  %s: %s → %s (%s)\n", r.Key, r.From, r.To, strings.Join(r.Measures, ", "))
+	}
+	if slices.ContainsFunc(a.Reductions, estate.Reduction.HoldsCopies) {
+		b.WriteString("No anonymised copy is made by it before that.\n")
 	}
 	return b.String()
 }

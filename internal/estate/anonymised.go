@@ -346,7 +346,14 @@ func anonymisedFacets() []databaseFacet {
 // copies away, none is made of any: the same database may have come again under another name, with another plan.
 func (d Database) CopyWaits(pending []Reduction) bool {
 	return slices.ContainsFunc(pending, func(r Reduction) bool {
-		at := "databases." + d.Name + ".anonymised."
-		return r.Key == at+"plan" || r.Key == at+"place" || r.Kind == TargetRemoved && strings.HasPrefix(r.Key, "databases.") && slices.Contains(r.Measures, segUnattended)
+		return r.HoldsCopies() && (r.Kind == TargetRemoved || strings.HasPrefix(r.Key, "databases."+d.Name+".anonymised."))
 	})
+}
+
+// HoldsCopies reports whether some copy is not made until the reduction is confirmed.
+func (r Reduction) HoldsCopies() bool {
+	if !strings.HasPrefix(r.Key, "databases.") {
+		return false
+	}
+	return strings.HasSuffix(r.Key, ".anonymised.plan") || strings.HasSuffix(r.Key, ".anonymised.place") || r.Kind == TargetRemoved && slices.Contains(r.Measures, segUnattended)
 }
