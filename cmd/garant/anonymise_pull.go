@@ -42,7 +42,7 @@ Examples:
   garant anonymise pull --from env:COPY_URL --to postgres:///shop_dev --subset 5%
   garant anonymise pull --from env:COPY_URL --to postgres:///shop_dev --replace --tenant 42 --tenant 77
   garant anonymise pull --from env:COPY_URL --dir ./shop.dump --where "public.order: placed > '2026-01-01'"
-  createdb shop_test && pg_restore --dbname shop_test ./shop.dump
+  createdb shop_test && pg_restore --no-owner --dbname shop_test ./shop.dump
 
 Exit code 5 when the database is no published copy; 6 when something is there already; 7 when a server does not
 answer.`

@@ -1,6 +1,7 @@
 package anonymise
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -95,7 +96,7 @@ func due(d *estate.Database, last *Run, now time.Time) bool {
 	if last.Outcome == Published {
 		return now.Sub(last.BeganAt) >= every
 	}
-	if plan := sha256.Sum256(d.Anonymised.Plan); string(plan[:]) != string(last.Plan) {
+	if plan := planDigest(d.Anonymised); !bytes.Equal(plan[:], last.Plan) {
 		return true
 	}
 	return now.Sub(*last.EndedAt) >= min(max(retryMin, every/10), retryMax)
@@ -152,8 +153,11 @@ func (a *Anonymise) recover(ctx context.Context, d *estate.Database) error {
 	return a.endedAs(ctx, d.Name, last.ID, Lost, "anonymise.lost", a.words.For("en", time.UTC).T("anonymise.lost"), nil)
 }
 
+// planDigest is what a run notes of the plan that it was made by.
+func planDigest(a *estate.Anonymised) [sha256.Size]byte { return sha256.Sum256(a.Plan) }
+
 func newRun(d *estate.Database, now time.Time) (*Run, error) {
 	id, err := uuid.NewV7()
-	plan := sha256.Sum256(d.Anonymised.Plan)
+	plan := planDigest(d.Anonymised)
 	return &Run{ID: id, Database: d.Name, Name: d.Anonymised.Name, Origin: run.OriginSchedule, Plan: plan[:], BeganAt: now}, err
 }

@@ -167,18 +167,16 @@ func (a *Anonymise) endedAs(ctx context.Context, database string, id uuid.UUID, 
 
 // schemaOf reads the tables of a copy, so that developers are told what changed.
 func schemaOf(ctx context.Context, target, database string) (Schema, error) {
-	config, err := pgx.ParseConfig(target)
+	conn, err := connect(ctx, target, database)
 	if err != nil {
-		return nil, errs.New(errs.Invalid, "anonymise.address", "The address of the target cannot be read.")
+		return nil, err
 	}
-	config.Database = database
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return nil, errs.New(errs.Unavailable, "anonymise.target", "The cluster for copies does not answer.").Wrap(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer hangUp(ctx, conn)
 	schema := Schema{}
 	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil { // the catalogue may be large
+			return err
+		}
 		db, err := catalog.Read(ctx, tx)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package anonymise
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -80,7 +81,7 @@ type readPlan struct {
 
 // planOf reads the plan of a database; a long one takes a while, so that it is kept until it is another.
 func (h *pages) planOf(c *Copy) *readPlan {
-	digest := sha256.Sum256(c.declared.Plan)
+	digest := planDigest(c.declared)
 	if kept, ok := h.plans.Load(c.Database); ok {
 		if one, ok := kept.(*readPlan); ok && one.digest == digest {
 			return one
@@ -97,11 +98,6 @@ func (h *pages) planOf(c *Copy) *readPlan {
 	}
 	h.plans.Store(c.Database, one)
 	return one
-}
-
-func planDigest(c *Copy) []byte {
-	d := sha256.Sum256(c.declared.Plan)
-	return d[:]
 }
 
 func hexOf(b []byte) string { return hex.EncodeToString(b) }
@@ -273,10 +269,11 @@ func planDetails(p *ui.Printer, c *Copy, read *readPlan) []ui.Detail {
 		language = "fr-FR"
 	}
 	list = append(list, ui.Detail{Term: p.T("copies.plan.language"), Code: language})
-	made := ui.Detail{Term: p.T("copies.plan.digest"), Digest: hexOf(planDigest(c))}
+	digest := planDigest(c.declared)
+	made := ui.Detail{Term: p.T("copies.plan.digest"), Digest: hexOf(digest[:])}
 	if c.Served != nil {
 		made.Note = p.T("copies.plan.unserved")
-		if slices.Equal(c.Served.Plan, planDigest(c)) {
+		if bytes.Equal(c.Served.Plan, digest[:]) {
 			made.Note = p.T("copies.plan.served")
 		}
 	}

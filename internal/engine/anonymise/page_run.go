@@ -1,6 +1,7 @@
 package anonymise
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strings"
@@ -132,7 +133,7 @@ func (h *pages) runDetails(r *web.Request, p *ui.Printer, names *console.Names, 
 		}
 	}
 	made := ui.Detail{Term: p.T("copies.plan.digest"), Digest: hexOf(one.Plan), Note: p.T("copies.plan.other")}
-	if slices.Equal(one.Plan, planDigest(c)) {
+	if digest := planDigest(c.declared); bytes.Equal(one.Plan, digest[:]) {
 		made.Note = p.T("copies.plan.same")
 	}
 	list = append(list, made)
