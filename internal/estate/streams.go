@@ -63,8 +63,8 @@ const (
 	DefaultMaxLag     = 5 * time.Minute
 	MinMaxLag         = 10 * time.Second
 	MaxMaxLag         = 7 * day
-	DefaultMaxMessage = 64 << 10
-	MinMaxMessage     = 16 << 10
+	DefaultMaxMessage = 8 << 10
+	MinMaxMessage     = 8 << 10
 	MaxMaxMessage     = 1 << 20
 	MaxStreams        = 20
 	maxEnterprise     = 1<<31 - 1
@@ -134,17 +134,21 @@ func (p *parser) streams(n *yaml.Node, at string) []Stream {
 
 // streamKeys lists the keys of a kind of stream, after those of every kind.
 func streamKeys(kind string) []string {
-	all := []string{"name", "kind", "format", "values", "max_lag", "trust", "private"}
+	all := []string{"name", "kind", "format", "values", "max_lag", "trust"}
 	switch kind {
 	case WebhookStream:
-		return append(all, "url", "secret", "previous_secret")
+		return append(all, "private", "url", "secret", "previous_secret")
 	case SyslogStream:
-		return append(all, "address", "certificate", "key", "enterprise", "max_message")
+		return append(all, "private", "address", "certificate", "key", "enterprise", "max_message")
 	case S3Stream:
 		return append(all, "endpoint", "region", "bucket", "prefix", "owner", "access_key", "secret_key", "path_style", "keep")
 	}
 	for _, k := range StreamKinds() {
-		all = append(all, streamKeys(k)[7:]...)
+		for _, key := range streamKeys(k) {
+			if !slices.Contains(all, key) {
+				all = append(all, key)
+			}
+		}
 	}
 	return all
 }

@@ -89,7 +89,7 @@ func TestBadStreams(t *testing.T) {
 		{"enterprise: 60001", "enterprise: 32473", "kept for examples (RFC 5612)"},
 		{"enterprise: 60001", "certificate: file:empty.pem", "no certificate"},
 		{"enterprise: 60001", "key: env:K", "no certificate that this key belongs to"},
-		{"max_message: 32768", "max_message: 100", "A whole number from 16384"},
+		{"max_message: 32768", "max_message: 100", "A whole number from 8192"},
 		{"format: ocsf", "format: cef", "is not a format of streams"},
 		{"bucket: ardoise-lake", "bucket: Lake", "cannot be used"},
 		{"prefix: audit/garant", "prefix: /audit", "cannot be used"},

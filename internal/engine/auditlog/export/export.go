@@ -79,7 +79,7 @@ type Options struct {
 }
 
 // LeastMost is the least bound that Options.Most can have: a shortened line fits.
-const LeastMost = 16 << 10
+const LeastMost = 6 << 10
 
 // Writer writes lines to what it was made for, through a buffer of fixed size.
 type Writer struct {
@@ -141,12 +141,19 @@ func Render(f Format, l Line, o Options) ([]byte, error) {
 	if err != nil || o.Most == 0 || len(line) <= o.Most {
 		return line, err
 	}
-	return encode(build(short(l), o, true), o.ASCII)
+	for _, most := range []int{40, 20, 8} { // characters of a text; each may take twelve bytes, and stand in an event three times
+		if most == 8 {
+			l.Checkpoint = ""
+		}
+		if line, err = encode(build(short(l, most), o, true), o.ASCII); err != nil || len(line) <= o.Most {
+			break
+		}
+	}
+	return line, err
 }
 
 // short takes away all that can be long of an entry. What is left leads to the whole: uid, tree, index and leaf.
-func short(l Line) Line {
-	const most = 40 // characters; each may take twelve bytes, and stand in an event three times
+func short(l Line, most int) Line {
 	e := &l.Entry
 	e.Detail, e.Changes = nil, nil
 	for _, text := range []*string{&e.Actor.ID, &e.Actor.Session, &e.Actor.Origin, &e.Action, &e.Object.Kind, &e.Object.ID, &e.Tenant, &e.Reason, &e.Request} {
