@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -284,5 +283,3 @@ func null[T comparable](v T) *T {
 	}
 	return &v
 }
-
-func equalMAC(a, b []byte) bool { return hmac.Equal(a, b) }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"crypto/hmac"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ type Pen struct {
 	box    *crypt.Box
 	now    func() time.Time
 
+	telling sync.Mutex // held while one heartbeat is written
 	mu      sync.Mutex
 	n       int64                 // given last
 	open    map[*pgx.Conn][]int64 // in transactions of which nobody knows yet how they end
@@ -133,6 +135,8 @@ func (p *Pen) Speak(ctx context.Context, on *pgxpool.Pool) error { return p.spea
 func (p *Pen) End(ctx context.Context, on *pgxpool.Pool) error { return p.speak(ctx, on, true) }
 
 func (p *Pen) speak(ctx context.Context, on *pgxpool.Pool, last bool) error {
+	p.telling.Lock()
+	defer p.telling.Unlock()
 	p.mu.Lock()
 	if len(p.claimed) == 0 && (last && p.spoke == 0 && p.n == 0 || !last && time.Since(p.spokeAt) < beatAlone) {
 		p.mu.Unlock()
@@ -149,18 +153,18 @@ func (p *Pen) speak(ctx context.Context, on *pgxpool.Pool, last bool) error {
 		below = min(below, list[0])
 	}
 	beat := Heartbeat{Writer: p.writer, N: p.spoke + 1, Below: below, Claimed: multirange(claimed), Last: last, Written: p.now().UTC().Truncate(time.Microsecond)}
-	p.spoke++
 	p.mu.Unlock()
 	_, err := on.Exec(ctx, `INSERT INTO audit.heartbeat (writer, n, below, claimed, last, written, mac) VALUES ($1, $2, $3, $4::text::int8multirange, $5, $6, $7)`,
 		beat.Writer, beat.N, beat.Below, beat.Claimed, beat.Last, beat.Written, leaf.MAC(p.key, beat.said()))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err != nil { // it may have come to pass all the same: then the same is told twice, under two numbers
+	if err != nil { // it may have come to pass all the same: then it is told again, under the same number
 		for _, s := range claimed {
 			p.claim(s)
 		}
 		return pg.Wrap(err)
 	}
+	p.spoke++
 	p.spokeAt = time.Now()
 	return nil
 }
@@ -199,7 +203,7 @@ func multirange(spans []span) string {
 	return b.String()
 }
 
-// Signed reports whether a heartbeat is of its writer.
-func (h *Heartbeat) Signed(box *crypt.Box) bool {
-	return equalMAC(leaf.MAC(Key(box, h.Writer.String()), h.said()), h.MAC)
+// Signed reports whether a heartbeat is of the writer whose key it is.
+func (h *Heartbeat) Signed(key []byte) bool {
+	return hmac.Equal(leaf.MAC(key, h.said()), h.MAC)
 }

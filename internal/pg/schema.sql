@@ -656,6 +656,12 @@ CREATE TABLE audit.anomaly_word (
 
 ALTER TABLE audit.anomaly_word OWNER TO garant_owner;
 
+CREATE TABLE audit.began (
+    signed bigint NOT NULL
+);
+
+ALTER TABLE audit.began OWNER TO garant_owner;
+
 CREATE TABLE audit.checkpoint (
     tree integer NOT NULL,
     size bigint NOT NULL,
@@ -2786,6 +2792,9 @@ GRANT INSERT(by) ON TABLE audit.anomaly_word TO garant_staff;
 
 GRANT INSERT(reason) ON TABLE audit.anomaly_word TO garant_staff;
 
+GRANT SELECT ON TABLE audit.began TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.began TO garant_staff;
+
 GRANT SELECT,INSERT,DELETE ON TABLE audit.checkpoint TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_staff;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_worker;
@@ -3059,7 +3068,6 @@ GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_checker;
 GRANT SELECT,INSERT ON TABLE audit.leaf TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.leaf TO garant_staff;
 GRANT SELECT ON TABLE audit.leaf TO garant_worker;
-GRANT SELECT ON TABLE audit.leaf TO garant_portal;
 GRANT SELECT ON TABLE audit.leaf TO garant_retention;
 
 GRANT SELECT,INSERT ON TABLE audit.root_leaf TO garant_checkpoint;

@@ -35,6 +35,13 @@ ALTER TABLE audit.entry_rest
 	ADD CONSTRAINT entry_sealed CHECK ((changes IS NULL) = (promise IS NULL) AND (changes IS NULL OR subject IS NOT NULL)),
 	ADD CONSTRAINT entry_length CHECK (octet_length(reason) <= 4000 AND octet_length(request) <= 200 AND octet_length(subject) <= 200);
 
+-- Entries up to this number are from before entries were signed.
+CREATE TABLE audit.began (
+	signed bigint NOT NULL
+);
+INSERT INTO audit.began SELECT coalesce(max(id), 0) FROM audit.entry_rest;
+GRANT SELECT ON audit.began TO garant_checkpoint, garant_staff;
+
 CREATE SEQUENCE audit.entry_number;
 SELECT setval('audit.entry_number', greatest(1, (SELECT max(id) FROM audit.entry_rest)), EXISTS (SELECT FROM audit.entry_rest));
 
