@@ -1,9 +1,6 @@
 -- +goose Up
 -- How far each stream of the record to a SIEM is. The record itself is never changed by a stream.
 
-CREATE SCHEMA IF NOT EXISTS auditlog;
-GRANT USAGE ON SCHEMA auditlog TO garant_staff, garant_worker, garant_checker;
-
 CREATE TABLE auditlog.stream (
 	name         text PRIMARY KEY CHECK (name <> ''), -- in the estate
 	position     bigint NOT NULL DEFAULT 0 CHECK (position >= 0), -- of the last entry that the receiver took, in the order of sequencing

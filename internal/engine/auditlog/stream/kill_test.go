@@ -44,7 +44,7 @@ func (g growing) After(_ context.Context, position int64, limit int) ([]export.L
 	return found, nil
 }
 
-func (g growing) Checkpoint(context.Context) (string, error) { return "", nil }
+func (g growing) Checkpoint(context.Context, int64) (string, error) { return "", nil }
 
 // child is a server that sends until it is killed.
 func child(text string) {

@@ -131,7 +131,7 @@ func (s *Streams) compose(ctx context.Context, d estate.Stream, st State) (*batc
 
 // batch writes lines, as many of them as there is room for.
 func (s *Streams) batch(ctx context.Context, d estate.Stream, lines []export.Line) (*batch, error) {
-	checkpoint, err := s.Source.Checkpoint(ctx)
+	checkpoint, err := s.Source.Checkpoint(ctx, lines[len(lines)-1].Place.Position)
 	if err != nil {
 		return nil, err
 	}

@@ -18,8 +18,8 @@ type Source interface {
 	// After returns the entries above a position, upwards, at most limit of them, with their places and with their changes opened.
 	// What is sequenced later must never come before what was returned once.
 	After(ctx context.Context, position int64, limit int) ([]export.Line, error)
-	// Checkpoint returns a signed note that covers every entry returned so far; empty: there is none yet.
-	Checkpoint(ctx context.Context) (string, error)
+	// Checkpoint returns the newest signed note that covers the entry at a position and all before it; empty: there is none yet.
+	Checkpoint(ctx context.Context, position int64) (string, error)
 }
 
 // Putter stores objects. An object that is there under the key already is either the same, or an error of kind Conflict.

@@ -60,7 +60,7 @@ func (r *record) After(_ context.Context, position int64, limit int) ([]export.L
 	return found, nil
 }
 
-func (r *record) Checkpoint(context.Context) (string, error) {
+func (r *record) Checkpoint(context.Context, int64) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.checkpoint, nil
@@ -146,6 +146,13 @@ func (w *world) lead() {
 	}
 	w.leader = l
 	w.t.Cleanup(l.close)
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) toWebhook() estate.Stream {
