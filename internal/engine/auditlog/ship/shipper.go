@@ -66,7 +66,7 @@ func spoolDir(dataDir, name string) string { return filepath.Join(dataDir, "ship
 func (s *shipper) run(ctx context.Context) {
 	for {
 		var err error
-		if s.spool, err = spool.Open(s.dir, s.log.Ship.Spool); err == nil {
+		if s.spool, err = spool.Open(s.dir, s.log.Ship.Spool, s.now); err == nil {
 			break
 		}
 		s.troubled("spool", err)

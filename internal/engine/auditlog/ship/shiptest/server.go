@@ -45,6 +45,7 @@ type Faults struct {
 	Echo     bool // finds whatever is asked, made of the question
 	Old      bool // finds what was there before, whatever is asked, and nothing newer
 	Other    bool // finds another document, which quotes the question as a log of queries does
+	Honest   int  // so many searches are answered well before
 
 	// Of bulk requests.
 	BulkBusy   int     // so many get 429
@@ -415,6 +416,10 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, pattern string, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.faults
+	if f.Honest > 0 {
+		s.faults.Honest--
+		f = Faults{}
+	}
 	hits, matched := s.find(pattern, field, phrase, f)
 	switch {
 	case s.Read != "" && r.Header.Get("Authorization") != s.Read:

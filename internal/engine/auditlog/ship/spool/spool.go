@@ -73,6 +73,7 @@ type Spool struct {
 	limit   int64
 	segment int64 // size at which a new segment begins
 	lock    *os.File
+	now     func() time.Time
 
 	mu       sync.Mutex
 	segments []segment // the oldest first; the last is written
@@ -100,7 +101,7 @@ type position struct {
 
 // Open opens the spool in dir, or makes it. limit is how many bytes of segments there may be. The error is ErrLocked while another
 // process has it open.
-func Open(dir string, limit int64) (*Spool, error) {
+func Open(dir string, limit int64, now func() time.Time) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, bare(err)
 	}
@@ -115,7 +116,7 @@ func Open(dir string, limit int64) (*Spool, error) {
 		}
 		return nil, bare(err)
 	}
-	s := &Spool{dir: dir, limit: limit, segment: max(limit/16, 64<<10), lock: lock, wake: make(chan struct{}, 1)}
+	s := &Spool{dir: dir, limit: limit, segment: max(limit/16, 64<<10), lock: lock, now: now, wake: make(chan struct{}, 1)}
 	if err := s.load(); err != nil {
 		_ = s.Close()
 		return nil, err
@@ -186,7 +187,7 @@ func (s *Spool) load() error {
 		if err := copyFile(s.path(last.number), s.path(last.number)+damagedSuffix); err != nil {
 			return err
 		}
-		s.note(func(st *State) { st.Damaged++; st.DamagedAt = time.Now().UTC() })
+		s.note(func(st *State) { st.Damaged++; st.DamagedAt = s.now().UTC() })
 	}
 	s.active, err = os.OpenFile(s.path(last.number), os.O_WRONLY, 0)
 	if err != nil {
@@ -424,7 +425,7 @@ func (s *Spool) Next(count int, bytes int64) ([]Record, error) {
 			if err := copyFile(s.path(s.to.Segment), s.path(s.to.Segment)+damagedSuffix); err != nil {
 				return list, err
 			}
-			s.note(func(st *State) { st.Damaged++; st.DamagedAt = time.Now().UTC() })
+			s.note(func(st *State) { st.Damaged++; st.DamagedAt = s.now().UTC() })
 			if i == len(s.segments)-1 {
 				if err := s.begin(s.to.Segment + 1); err != nil {
 					return list, err
@@ -518,7 +519,7 @@ func (s *Spool) note(change func(*State)) {
 func (s *Spool) SetAside(r Record, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.note(func(st *State) { st.Refused++; st.RefusedAt = time.Now().UTC() })
+	s.note(func(st *State) { st.Refused++; st.RefusedAt = s.now().UTC() })
 	path := filepath.Join(s.dir, "refused.ndjson")
 	if info, err := os.Stat(path); err == nil && info.Size() > s.limit/16 {
 		return

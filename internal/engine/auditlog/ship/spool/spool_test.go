@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // victim appends lines, the first of them the one after the last that the spool took, says which are accepted, and delivers some.
 func victim(dir string) {
-	s, err := Open(dir, 1<<20)
+	s, err := Open(dir, 1<<20, time.Now)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -71,7 +71,7 @@ func record(i int) Record {
 
 func open(t testing.TB, dir string, limit int64) *Spool {
 	t.Helper()
-	s, err := Open(dir, limit)
+	s, err := Open(dir, limit, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestLocked(t *testing.T) {
 		t.Error("used before it was opened")
 	}
 	s := open(t, dir, 1<<20)
-	if _, err := Open(dir, 1<<20); !errors.Is(err, ErrLocked) {
+	if _, err := Open(dir, 1<<20, time.Now); !errors.Is(err, ErrLocked) {
 		t.Errorf("a second process: %v", err)
 	}
 	if !Used(dir) {
@@ -343,7 +343,7 @@ func TestState(t *testing.T) {
 	if got := size(t, dir); got > 200<<10 {
 		t.Errorf("%d bytes set aside", got)
 	}
-	if _, err := Open(filepath.Join(dir, stateFile), 1); err == nil || strings.Contains(err.Error(), dir) {
+	if _, err := Open(filepath.Join(dir, stateFile), 1, time.Now); err == nil || strings.Contains(err.Error(), dir) {
 		t.Errorf("a file for a directory: %v", err)
 	}
 }
@@ -423,7 +423,7 @@ func FuzzOpen(f *testing.F) {
 		if err := errors.Join(os.WriteFile(filepath.Join(dir, "0000000000000001.seg"), content, 0o600), os.WriteFile(filepath.Join(dir, cursorFile), cursor, 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(dir, 1<<20)
+		s, err := Open(dir, 1<<20, time.Now)
 		if err != nil {
 			return
 		}
