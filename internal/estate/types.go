@@ -34,6 +34,7 @@ type Estate struct {
 	Imports   []Import
 	Witnesses []Witness
 	Streams   []Stream // audit.streams
+	Logs      []Log
 	Policy    Policy
 
 	Hash  string // hex SHA-256 of what is declared and of Files; see the package comment
