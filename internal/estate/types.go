@@ -35,7 +35,11 @@ type Estate struct {
 	Witnesses []Witness
 	Streams   []Stream // audit.streams
 	Logs      []Log
-	Policy    Policy
+
+	CloudLogs  []CloudLog
+	Workspaces []Workspace
+
+	Policy Policy
 
 	Hash  string // hex SHA-256 of what is declared and of Files; see the package comment
 	Files Files  // what the declaration names by file:, as it was when it was read
