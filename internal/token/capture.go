@@ -82,3 +82,45 @@ func array(names []string) string {
 	}
 	return "{" + strings.Join(all, ",") + "}"
 }
+
+// TriggerColumns are what a query of pg_trigger as t, with nothing but pg_catalog in the search path, reads for a [FoundTrigger].
+const TriggerColumns = `(SELECT quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')' FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE p.oid = t.tgfoid),
+	t.tgtype, t.tgenabled::text, t.tgargs, coalesce(t.tgoldtable::text, ''), coalesce(t.tgnewtable::text, ''), t.tgqual IS NULL AND cardinality(t.tgattr::int2[]) = 0 AND NOT t.tgdeferrable`
+
+// FoundTrigger is a trigger as the catalogue has it.
+type FoundTrigger struct {
+	function string
+	on       int16
+	enabled  string
+	args     []byte
+	old, new string
+	plain    bool // neither WHEN nor UPDATE OF
+}
+
+// Targets are where a row of [TriggerColumns] is scanned to.
+func (f *FoundTrigger) Targets() []any {
+	return []any{&f.function, &f.on, &f.enabled, &f.args, &f.old, &f.new, &f.plain}
+}
+
+// Captures reports whether it runs [CaptureFunction].
+func (f *FoundTrigger) Captures() bool { return f.function == CaptureFunction }
+
+// Enabled reports whether it fires on what sessions write in the ordinary way.
+func (f *FoundTrigger) Enabled() bool { return f.enabled == "O" || f.enabled == "A" }
+
+// Is reports whether a found trigger is this one, enabled or not.
+func (t CaptureTrigger) Is(f FoundTrigger) bool {
+	args := ""
+	for _, a := range t.Args {
+		args += a + "\x00"
+	}
+	old, new := "", ""
+	if t.Old {
+		old = "garant_old"
+	}
+	if t.New {
+		new = "garant_new"
+	}
+	on := map[string]int16{"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}[t.On] // tgtype of AFTER … FOR EACH STATEMENT
+	return f.function == CaptureFunction && f.on == on && string(f.args) == args && f.old == old && f.new == new && f.plain
+}

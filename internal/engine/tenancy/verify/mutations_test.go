@@ -40,7 +40,7 @@ func TestMutations(t *testing.T) {
 	}
 	w := newWorld(t)
 	wants(t, w.red())
-	all := slices.Concat(roleMutations(), aroundMutations(), tableMutations(), policyMutations(), codeMutations(), constraintMutations(), sideMutations(), tokenMutations(), acceptedMutations())
+	all := slices.Concat(roleMutations(), aroundMutations(), tableMutations(), policyMutations(), codeMutations(), constraintMutations(), sideMutations(), eventMutations(), tokenMutations(), acceptedMutations())
 	for _, check := range Checks() {
 		if check.Kind == Static && !slices.ContainsFunc(all, func(m mutation) bool { return m.check == check.ID }) {
 			t.Errorf("no mutation turns %s red: nothing shows that it can come out false", check.ID)
@@ -136,11 +136,11 @@ func roleMutations() []mutation {
 		sql("roles.createrole", `ALTER ROLE app CREATEROLE`, `ALTER ROLE app NOCREATEROLE`),
 		sql("roles.createdb", `ALTER ROLE app CREATEDB`, `ALTER ROLE app NOCREATEDB`),
 		sql("roles.replication", `ALTER ROLE app REPLICATION`, `ALTER ROLE app NOREPLICATION`),
-		sql("roles.parameters", `GRANT SET ON PARAMETER session_replication_role TO app`, `REVOKE SET ON PARAMETER session_replication_role FROM app`),
+		sql("roles.parameters", `GRANT SET ON PARAMETER session_replication_role TO app`, `REVOKE SET ON PARAMETER session_replication_role FROM app`, "events.replica"),
 		sql("roles.parameters", `GRANT ALTER SYSTEM ON PARAMETER work_mem TO PUBLIC`, `REVOKE ALTER SYSTEM ON PARAMETER work_mem FROM PUBLIC`),
 		sql("roles.defaults", `ALTER ROLE app SET row_security = off`, `ALTER ROLE app RESET row_security`),
 		sql("roles.defaults", `ALTER DATABASE shop SET search_path = pg_temp, customer`, `ALTER DATABASE shop RESET search_path`),
-		sql("roles.defaults", `ALTER ROLE app IN DATABASE shop SET session_replication_role = replica`, `ALTER ROLE app IN DATABASE shop RESET session_replication_role`),
+		sql("roles.defaults", `ALTER ROLE app IN DATABASE shop SET session_replication_role = replica`, `ALTER ROLE app IN DATABASE shop RESET session_replication_role`, "events.replica"),
 		sql("roles.defaults", `ALTER ROLE app SET role = shop_rw`, `ALTER ROLE app RESET role`),
 		sql("roles.defaults", `ALTER ROLE ALL SET lo_compat_privileges = on`, `ALTER ROLE ALL RESET lo_compat_privileges`),
 		{check: "roles.session_undeclared", during: func(w *world) func() {
@@ -270,7 +270,7 @@ func policyMutations() []mutation {
 		sql("policies.check_weaker", `CREATE POLICY extra ON customer.invoice TO app USING (organisation_id = (SELECT garant.writer_uuid())) WITH CHECK (total >= 0)`, drop),
 		sql("policies.command_missing", `DROP POLICY tenant_delete ON customer.invoice`, `CREATE POLICY tenant_delete ON customer.invoice FOR DELETE TO app USING (organisation_id = (SELECT garant.writer_uuid()))`),
 		{check: "policies.role_left_out", breaks: `CREATE ROLE app_two LOGIN IN ROLE shop_rw; ALTER ROLE app_two SET track_activities = off;
-GRANT EXECUTE ON FUNCTION garant.enter(bytea), garant.tenant_uuid(), garant.tenant_bigint(), garant.tenant_text(), garant.writer_uuid(), garant.writer_bigint(), garant.writer_text() TO app_two`,
+GRANT EXECUTE ON FUNCTION garant.enter(bytea), garant.tenant_uuid(), garant.tenant_bigint(), garant.tenant_text(), garant.writer_uuid(), garant.writer_bigint(), garant.writer_text(), garant.record(text, text, text, jsonb, jsonb, jsonb, text) TO app_two`,
 			declares: func(m *manifest.Manifest) { m.App = append(m.App, "app_two") }, mends: `DROP OWNED BY app_two; DROP ROLE app_two`},
 		instead("policies.user_setting", `organisation_id = current_setting('app.tenant')::uuid`),
 		instead("policies.user_setting", `organisation_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid)`),
