@@ -12,6 +12,7 @@ const (
 	Person Kind = "person" // a member of staff or a contractor, signed in
 	System Kind = "system" // a named part of Garant: "scheduler", "runner", "cli"
 	Public Kind = "public" // a reader who is not signed in
+	User   Kind = "user"   // a login within a customer, of an application
 )
 
 // Permission is a right to do one kind of thing. Routes and operations name the one they need.
