@@ -311,7 +311,12 @@ func (w *writing) write(ctx context.Context, before []byte) error {
 			if s.Leaves, err = leaves(ctx, w.conn, seq, until, bytesOnce); err != nil {
 				return err
 			}
-			if len(s.Leaves) == 0 || s.Leaves[0].Seq != seq+1 {
+			for i, l := range s.Leaves {
+				if l.Seq != seq+1+int64(i) {
+					return errChanged(fmt.Sprintf("leaf %d of all trees is missing", seq+1+int64(i)))
+				}
+			}
+			if len(s.Leaves) == 0 {
 				return errChanged("a leaf is missing")
 			}
 			if err := w.look(ctx, s.Leaves); err != nil {

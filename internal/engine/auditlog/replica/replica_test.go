@@ -15,8 +15,8 @@ import (
 	"github.com/garant-project/garant/internal/demo/servers/secondaccount"
 	"github.com/garant-project/garant/internal/engine/auditlog/replica"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm"
+	"github.com/garant-project/garant/internal/engine/auditlog/worm/wormtest"
 	"github.com/garant-project/garant/internal/errs"
-	"github.com/garant-project/garant/internal/pg"
 )
 
 func TestCopies(t *testing.T) {
@@ -168,7 +168,7 @@ func TestTwoServers(t *testing.T) {
 		}
 		time.Sleep(150 * time.Millisecond)
 		// The leader's connection is cut: another one takes over while it is still putting.
-		w.exec(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1936025447 AND granted`)
+		w.exec(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1685284199 AND granted`)
 	}
 	cancel()
 	group.Wait()
@@ -187,7 +187,7 @@ func TestPausedServer(t *testing.T) {
 			return nil
 		}
 		slow.Interrupt(nil)
-		w.exec(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1936025447 AND granted`)
+		w.exec(`SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1685284199 AND granted`)
 		w.copy()
 		w.write(10)
 		w.drain()
@@ -397,11 +397,27 @@ func TestAnotherBucket(t *testing.T) {
 	w.drain()
 	w.copy()
 	w.must(w.account.NewBucket(t.Context(), "another", true))
-	with := func(c secondaccount.Credentials) worm.Config {
+	to := func(c secondaccount.Credentials) worm.Config {
 		config := w.account.Config(c)
 		config.Bucket = "another"
 		return config
 	}
-	_ = with
-	_ = pg.Worker
+	reader := wormtest.Open(t, to(w.account.Account.Verifier()))
+	config := to(w.account.Account.Writer())
+	config.Compare = reader
+	other := w.replica()
+	other.Writer, other.Reader = wormtest.Open(t, config), reader
+	// The same name with nothing behind it: what was put is gone.
+	_, err := other.Compare(t.Context())
+	wantID(t, err, errs.Conflict, replica.IDLost)
+	wantID(t, other.Hold(t.Context()), errs.Conflict, replica.IDLost)
+	wantID(t, other.Drain(t.Context()), errs.Conflict, replica.IDLost)
+	// Under another name it is a new one.
+	other.Place = "https://second.example/another/"
+	w.must(other.Drain(t.Context()))
+	s, err := replica.Newest(t.Context(), reader, 1, nil, "")
+	if err != nil || s.Seq != 30 {
+		t.Errorf("%+v %v", s, err)
+	}
+	w.complete()
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/engine/auditlog/replica"
-	"github.com/garant-project/garant/internal/engine/auditlog/worm"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm/wormtest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
@@ -221,4 +220,44 @@ func wantID(t testing.TB, err error, kind errs.Kind, id string) {
 	}
 }
 
-var _ = worm.Compliance
+// backup is the database as it is now, under another name.
+func (w *world) backup() string {
+	w.t.Helper()
+	name := w.name + "_b" + strconv.FormatInt(time.Now().UnixNano()%1e6, 10)
+	w.copyDatabase(w.name, name)
+	w.open()
+	return name
+}
+
+// restore has the world go on with a backup. same: its cluster takes it for the database that it was, as after a restore of files.
+func (w *world) restore(backup string, same bool) {
+	w.t.Helper()
+	name := backup + strconv.FormatInt(time.Now().UnixNano()%1e6, 10)
+	w.copyDatabase(backup, name)
+	w.name = name
+	w.open()
+	if same {
+		w.exec(`UPDATE audit.cursor SET system = (SELECT system_identifier::text || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system())`)
+	}
+}
+
+func (w *world) copyDatabase(from, to string) {
+	w.t.Helper()
+	w.db.Close()
+	_ = w.super.Close(context.Background())
+	super := pgtest.Superuser(w.t, "postgres")
+	defer super.Close(context.Background())
+	var err error
+	for range 50 {
+		if _, err = super.Exec(context.Background(), "CREATE DATABASE "+pgx.Identifier{to}.Sanitize()+" TEMPLATE "+pgx.Identifier{from}.Sanitize()+" OWNER garant_owner"); err == nil {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	w.must(err)
+	w.must(pg.Secure(context.Background(), super, to))
+	w.t.Cleanup(func() {
+		super := pgtest.Superuser(w.t, "postgres")
+		_, _ = super.Exec(context.Background(), "DROP DATABASE IF EXISTS "+pgx.Identifier{to}.Sanitize()+" WITH (FORCE)")
+	})
+}
