@@ -21,13 +21,13 @@ import (
 // How often, how much, and for how long.
 const (
 	Every      = time.Second
-	atOnce     = 8192                  // leaves in an object, and lines of the root log
-	bytesOnce  = 8 << 20               // of leaves in an object, before they are packed
-	retry      = 2 * time.Second       // after a failure, and twice as long after each that follows
-	mostRetry  = 30 * time.Second      //
-	leader     = 0x6761_7264_7365_67   // advisory lock
-	comparing  = 45 * time.Second      // how long bucket and database may take to be compared
-	pruneEvery = time.Hour             //
+	atOnce     = 8192                // leaves in an object, and lines of the root log
+	bytesOnce  = 8 << 20             // of leaves in an object, before they are packed
+	retry      = 2 * time.Second     // after a failure, and twice as long after each that follows
+	mostRetry  = 30 * time.Second    //
+	leader     = 0x6761_7264_7365_67 // advisory lock
+	comparing  = 45 * time.Second    // how long bucket and database may take to be compared
+	pruneEvery = time.Hour           //
 )
 
 // Anomalies that copying brings to light, beside those of package sequence.
@@ -470,4 +470,3 @@ func isID(err error, id string) bool {
 	var e *errs.Error
 	return errors.As(err, &e) && e.ID == id
 }
-
