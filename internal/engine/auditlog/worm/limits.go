@@ -66,10 +66,6 @@ func (s *Store) TryWriterLimits(ctx context.Context, key string, now time.Time) 
 		return Limits{}, err
 	}
 	l := Limits{Key: canary, Version: version}
-	if version == "" {
-		return l, errs.New(errs.Invalid, IDNoLock, "The bucket in the second account keeps no versions, so it has no object lock.").
-			WithFix("Make a new bucket with object lock enabled: in most stores it cannot be turned on later.")
-	}
 	if l.MayRead, err = s.attempt(ctx, func(ctx context.Context) error {
 		out, err := s.api.GetObject(ctx, &s3.GetObjectInput{Bucket: s.bucket, Key: name, VersionId: &version, ExpectedBucketOwner: s.owner})
 		if err == nil {
@@ -155,7 +151,7 @@ func (s *Store) attempt(ctx context.Context, do func(context.Context) error) (do
 	if status, code := codeOf(err); status != 0 { // an error of ours already
 		a.status, a.code = status, code
 	} else {
-		err = explain("attempt", err)
+		err = explain(ctx, "attempt", err)
 	}
 	switch {
 	case hasID(err, IDDenied):

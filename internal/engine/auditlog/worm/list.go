@@ -110,7 +110,10 @@ func (s *Store) plainPage(ctx context.Context, prefix, after string, token *stri
 	}
 	out, err := s.api.ListObjectsV2(ctx, in)
 	if err != nil {
-		return nil, explain("ListObjectsV2", err)
+		return nil, explain(ctx, "ListObjectsV2", err)
+	}
+	if aws.ToString(out.Name) != *s.bucket { // a page of something in between reads as an empty listing
+		return nil, notBelieved("ListObjectsV2")
 	}
 	return out, nil
 }
@@ -237,12 +240,15 @@ func (s *Store) versionsPage(ctx context.Context, prefix string, key, version *s
 		Bucket: s.bucket, Prefix: aws.String(s.prefix + prefix), KeyMarker: key, VersionIdMarker: version, MaxKeys: aws.Int32(size), ExpectedBucketOwner: s.owner,
 	})
 	if err != nil {
-		return nil, explain("ListObjectVersions", err)
+		return nil, explain(ctx, "ListObjectVersions", err)
+	}
+	if aws.ToString(out.Name) != *s.bucket {
+		return nil, notBelieved("ListObjectVersions")
 	}
 	return out, nil
 }
 
 func notBelieved(op string) error {
-	return errs.New(errs.Unavailable, IDListing, "The second account’s store lists its objects out of order, or without end.").
+	return errs.New(errs.Unavailable, IDListing, "The second account’s store gives a listing that cannot be right: out of order, without end, or of something else.").
 		WithFix("Use a store that lists keys in order; what it holds cannot be judged like this.").Wrap(&answer{op: op, reason: "not in order"})
 }

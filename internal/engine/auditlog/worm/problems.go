@@ -89,7 +89,7 @@ func plainCode(code string) bool {
 }
 
 // explain gives an error of the SDK its kind and words. text is what the API error said, looked at and never kept.
-func explain(op string, err error) error {
+func explain(ctx context.Context, op string, err error) error {
 	a := read(op, err)
 	var text string
 	var api smithy.APIError
@@ -97,6 +97,10 @@ func explain(op string, err error) error {
 		text = strings.ToLower(api.ErrorMessage())
 	}
 	if a.code == "" && a.status == 0 {
+		if last := lastStatus(ctx); errors.Is(err, context.DeadlineExceeded) && (last == http.StatusTooManyRequests || last == http.StatusServiceUnavailable) {
+			a.status = last // the time ended between two attempts
+			return throttled(a)
+		}
 		return explainConnection(a, err)
 	}
 	say := func(kind errs.Kind, id, text, fix string) error { return errs.New(kind, id, text).WithFix(fix).Wrap(a) }

@@ -60,6 +60,10 @@ func (s *Store) put(ctx context.Context, key string, data []byte, until time.Tim
 	}
 	out, err := s.api.PutObject(ctx, in)
 	if err == nil {
+		// Under object lock each object has a version; a store that does not know the lock may pass over what was asked for.
+		if aws.ToString(out.VersionId) == "" {
+			return "", noLock(&answer{op: "PutObject", reason: "no version"})
+		}
 		return aws.ToString(out.VersionId), nil
 	}
 	a := read("PutObject", err)
@@ -72,7 +76,7 @@ func (s *Store) put(ctx context.Context, key string, data []byte, until time.Tim
 		}
 		return s.put(ctx, key, data, until, false)
 	}
-	return "", explain("PutObject", err)
+	return "", explain(ctx, "PutObject", err)
 }
 
 // settle judges the object that is there under the key of a Put.
@@ -113,7 +117,7 @@ func (s *Store) lock(ctx context.Context, key, version string, until time.Time) 
 		Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionModeCompliance, RetainUntilDate: &until},
 	})
 	if err != nil {
-		return explain("PutObjectRetention", err)
+		return explain(ctx, "PutObjectRetention", err)
 	}
 	return nil
 }

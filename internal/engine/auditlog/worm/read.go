@@ -78,7 +78,7 @@ func (s *Store) getOnce(ctx context.Context, key string, name *string, version s
 		Bucket: s.bucket, Key: name, VersionId: optional(version), ExpectedBucketOwner: s.owner, ChecksumMode: types.ChecksumModeEnabled,
 	})
 	if err != nil {
-		return Object{}, explain("GetObject", err)
+		return Object{}, explain(ctx, "GetObject", err)
 	}
 	defer out.Body.Close()
 	if aws.ToInt64(out.ContentLength) > limit {
@@ -86,7 +86,7 @@ func (s *Store) getOnce(ctx context.Context, key string, name *string, version s
 	}
 	data, err := io.ReadAll(io.LimitReader(out.Body, limit+1))
 	if err != nil {
-		return Object{}, explain("GetObject", err)
+		return Object{}, explain(ctx, "GetObject", err)
 	}
 	if int64(len(data)) > limit {
 		return Object{}, tooLarge()
@@ -126,7 +126,7 @@ func (s *Store) retention(ctx context.Context, key, version string) (mode string
 		if _, code := codeOf(read("GetObjectRetention", err)); code == "NoSuchObjectLockConfiguration" || code == "ObjectLockConfigurationNotFoundError" {
 			return "", time.Time{}, nil
 		}
-		return "", time.Time{}, explain("GetObjectRetention", err)
+		return "", time.Time{}, explain(ctx, "GetObjectRetention", err)
 	}
 	if out.Retention == nil {
 		return "", time.Time{}, nil
@@ -140,7 +140,7 @@ func (s *Store) LockEnabled(ctx context.Context) (bool, error) {
 	defer cancel()
 	out, err := s.api.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: s.bucket, ExpectedBucketOwner: s.owner})
 	if err != nil {
-		err = explain("GetObjectLockConfiguration", err)
+		err = explain(ctx, "GetObjectLockConfiguration", err)
 		if hasID(err, IDNoLock) {
 			return false, nil
 		}

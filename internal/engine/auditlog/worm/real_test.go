@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/garant-project/garant/internal/demo/servers/secondaccount"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm/wormtest"
 	"github.com/garant-project/garant/internal/errs"
@@ -372,5 +371,4 @@ func TestOtherAccounts(t *testing.T) {
 	if text := fmt.Sprintf("%v %+v %#v", a.Config(a.Account.Root()), a.Config(a.Account.Root()), a.Config(a.Account.Root())); strings.Contains(text, a.Account.Root().SecretKey) {
 		t.Fatal(text)
 	}
-	_ = secondaccount.Region
 }

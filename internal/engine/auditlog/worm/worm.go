@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -123,7 +124,7 @@ func Open(c Config) (*Store, error) {
 		UsePathStyle: c.PathStyle,
 		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, ""),
 		HTTPClient: &http.Client{
-			Transport:     conns,
+			Transport:     noting{conns},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		Retryer: retry.NewStandard(patience),
@@ -217,7 +218,29 @@ func (s *Store) Keep() time.Duration { return s.keep }
 
 // within bounds a call that moves size bytes.
 func (s *Store) within(ctx context.Context, size int64) (context.Context, context.CancelFunc) {
+	ctx = context.WithValue(ctx, statusKey{}, new(atomic.Int64))
 	return context.WithTimeout(ctx, s.timeout+time.Duration(size/slowest)*time.Second)
+}
+
+// statusKey is the context's key of the last status that a call was answered with.
+type statusKey struct{}
+
+// noting keeps that status: an SDK whose time ends while it waits to try again says only that it ended.
+type noting struct{ *http.Transport }
+
+func (n noting) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := n.Transport.RoundTrip(r)
+	if status, ok := r.Context().Value(statusKey{}).(*atomic.Int64); ok && err == nil {
+		status.Store(int64(response.StatusCode))
+	}
+	return response, err
+}
+
+func lastStatus(ctx context.Context) int {
+	if status, ok := ctx.Value(statusKey{}).(*atomic.Int64); ok {
+		return int(status.Load())
+	}
+	return 0
 }
 
 // name is the key in the bucket of a key of ours.
