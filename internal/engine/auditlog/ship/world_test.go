@@ -111,7 +111,7 @@ func newWorld(t testing.TB) *world {
 		Estate:  func(context.Context) (*estate.Estate, error) { return w.estate, nil },
 		Secrets: func() []string { return []string{"a-secret-of-the-house"} },
 	})
-	w.ship.pace = pace{gather: 20 * time.Millisecond, bulk: 300 * time.Millisecond, first: 5 * time.Millisecond, longest: 50 * time.Millisecond, look: 20 * time.Millisecond}
+	w.ship.pace = pace{gather: 20 * time.Millisecond, bulk: 300 * time.Millisecond, first: 5 * time.Millisecond, longest: 50 * time.Millisecond, look: 20 * time.Millisecond, settle: 100 * time.Millisecond}
 	w.vector.Store(true)
 	w.follow()
 	w.start()
