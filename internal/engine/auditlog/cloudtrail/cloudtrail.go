@@ -157,7 +157,8 @@ type memory struct {
 // Bounds of what is remembered of single files; beyond them the whole is forgotten and read again.
 const (
 	mostRead    = 200_000
-	mostDigests = 5_000
+	mostDigests = 2_000
+	mostNames   = 128 // days whose log files are held by name, in one look
 )
 
 // day is a day of the chain of a region.

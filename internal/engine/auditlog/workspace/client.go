@@ -2,9 +2,6 @@ package workspace
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"net/http"
 	"slices"
@@ -13,15 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/jwt"
 	reports "google.golang.org/api/admin/reports/v1"
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/option"
 )
-
-// tokenURL is where Google gives tokens for the assertion of a service account (RFC 7523). What a key file says of it is not followed.
-const tokenURL = "https://oauth2.googleapis.com/token" //nolint:gosec // an address
 
 // The bounds of asking.
 const (
@@ -31,34 +23,6 @@ const (
 	maxPages = 50
 	mostSkew = 30 * time.Second
 )
-
-// serviceKey is what is needed of the JSON key of a service account.
-type serviceKey struct {
-	Type     string `json:"type"`
-	Email    string `json:"client_email"`
-	ClientID string `json:"client_id"`
-	KeyID    string `json:"private_key_id"`
-	Private  string `json:"private_key"`
-}
-
-var errKey = errors.New("not the JSON key of a service account")
-
-func parseKey(text string) (serviceKey, error) {
-	var k serviceKey
-	if json.Unmarshal([]byte(text), &k) != nil || k.Type != "service_account" || k.Email == "" || k.ClientID == "" || k.Private == "" {
-		return serviceKey{}, errKey
-	}
-	block, _ := pem.Decode([]byte(k.Private))
-	if block == nil {
-		return serviceKey{}, errKey
-	}
-	if _, err := x509.ParsePKCS8PrivateKey(block.Bytes); err != nil {
-		if _, err := x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
-			return serviceKey{}, errKey
-		}
-	}
-	return k, nil
-}
 
 // client asks the Reports API on behalf of an administrator.
 type client struct {
@@ -75,26 +39,36 @@ type client struct {
 func (w *Workspaces) open(ctx context.Context, key serviceKey, admin string, since func(time.Time) time.Duration) (*client, error) {
 	c := &client{key: key, wait: w.wait, since: since}
 	plain := &http.Client{Transport: watched{w.http, c}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	config := &jwt.Config{
-		Email: key.Email, PrivateKey: []byte(key.Private), PrivateKeyID: key.KeyID, Subject: admin, TokenURL: w.tokenURL, Expires: 10 * time.Minute,
-		Scopes: []string{reports.AdminReportsAuditReadonlyScope},
-	}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, plain)
-	source := config.TokenSource(ctx)
-	var token *oauth2.Token
+	var token string
 	err := c.again(ctx, func() (err error) {
-		token, err = source.Token()
+		token, err = key.token(ctx, plain, w.tokenURL, admin)
 		return err
 	})
 	if err != nil {
 		return c, err
 	}
-	options := []option.ClientOption{option.WithHTTPClient(oauth2.NewClient(ctx, oauth2.StaticTokenSource(token)))}
+	signed := *plain
+	signed.Transport = bearer{plain.Transport, token}
+	options := []option.ClientOption{option.WithHTTPClient(&signed)}
 	if w.endpoint != "" {
 		options = append(options, option.WithEndpoint(w.endpoint))
 	}
 	c.service, err = reports.NewService(ctx, options...)
 	return c, err
+}
+
+// bearer sends a token with each request (RFC 6750).
+type bearer struct {
+	http.RoundTripper
+
+	token string
+}
+
+// RoundTrip adds the token to a request that is otherwise left as it is.
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+b.token)
+	return b.RoundTripper.RoundTrip(r)
 }
 
 // watched notes how far the clock of Google is from ours.
@@ -162,12 +136,12 @@ func pause(ctx context.Context, d time.Duration) error {
 func retryAfter(err error) (time.Duration, bool) {
 	var header http.Header
 	var api *googleapi.Error
-	var token *oauth2.RetrieveError
+	var token *tokenError
 	switch {
 	case errors.As(err, &api):
 		header = api.Header
-	case errors.As(err, &token) && token.Response != nil:
-		header = token.Response.Header
+	case errors.As(err, &token):
+		header = token.header
 	}
 	text := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
@@ -181,25 +155,17 @@ func retryAfter(err error) (time.Duration, bool) {
 
 // why says what an error of Google means; nothing of its text is kept, which may name people.
 func why(err error) (p Problem, text string) {
-	var token *oauth2.RetrieveError
+	var token *tokenError
 	if errors.As(err, &token) {
-		status := 0
-		if token.Response != nil {
-			status = token.Response.StatusCode
-		}
-		var told struct {
-			Error string `json:"error"`
-		}
-		_ = json.Unmarshal(token.Body, &told) // else nothing is told
-		switch code := told.Error; {
+		switch code := token.code; {
 		case code == "unauthorized_client", code == "access_denied", code == "invalid_scope":
 			return NotDelegated, code
 		case code == "invalid_grant", code == "invalid_client", code == "disabled_client", code == "deleted_client", code == "admin_policy_enforced":
 			return BadCredentials, code
-		case status == http.StatusTooManyRequests, code == "rate_limit_exceeded":
+		case token.status == http.StatusTooManyRequests, code == "rate_limit_exceeded":
 			return Throttled, "tokens"
 		}
-		return Unreachable, "tokens: " + strconv.Itoa(status)
+		return Unreachable, "tokens: " + strconv.Itoa(token.status)
 	}
 	var api *googleapi.Error
 	if errors.As(err, &api) {
