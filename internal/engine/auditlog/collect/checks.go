@@ -141,6 +141,14 @@ func (c *Collector) guarded(ctx context.Context, l *look, within time.Duration) 
 	if tables == 0 {
 		l.add(NothingDeclared, "tables whose changes are recorded", "the manifest names none")
 	}
+	changed, err := token.Drift(ctx, k.Conn, token.Design(l.d.Tenancy.Design))
+	if err != nil {
+		l.trouble(err)
+		return
+	}
+	for _, name := range changed {
+		l.add(FunctionChanged, "as Garant installed it", name)
+	}
 	for _, w := range wrong {
 		l.add(w.Problem, "as the manifest says", w.Object+": "+w.Found)
 	}
@@ -176,7 +184,7 @@ func (c *Collector) lag(ctx context.Context, l *look) {
 // portal sees that customers can be shown what is recorded of them.
 func (c *Collector) portal(ctx context.Context, l *look) {
 	var may bool
-	err := c.DB.Pool(pg.Checker).QueryRow(ctx, `SELECT has_schema_privilege('garant_portal', 'audit', 'USAGE') AND has_column_privilege('garant_portal', 'audit.entry', 'action', 'SELECT') AND has_column_privilege('garant_portal', 'audit.entry', 'detail', 'SELECT')`).Scan(&may)
+	err := c.DB.Pool(pg.Checker).QueryRow(ctx, `SELECT has_column_privilege('garant_portal', 'audit.entry', 'action', 'SELECT') AND has_column_privilege('garant_portal', 'audit.entry', 'detail', 'SELECT')`).Scan(&may)
 	if err != nil {
 		l.add(Unknown, "what customers may read", "Garant’s own database does not answer")
 	} else if !may {

@@ -37,7 +37,7 @@ type Captures func(ctx context.Context, conn *pgx.Conn, manifest []byte) (tables
 
 // Wrong is one thing that differs.
 type Wrong struct {
-	Problem       Problem // NotCaptured, CaptureOff, CaptureDiffers, WaysPast or FunctionChanged
+	Problem       Problem // NotCaptured, CaptureOff, CaptureDiffers or WaysPast
 	Object, Found string  // names of objects, never a value
 }
 
