@@ -33,7 +33,13 @@ type Estate struct {
 	Checks    []OwnCheck
 	Imports   []Import
 	Witnesses []Witness
-	Policy    Policy
+	Streams   []Stream // audit.streams
+	Logs      []Log
+
+	CloudLogs  []CloudLog
+	Workspaces []Workspace
+
+	Policy Policy
 
 	Hash  string // hex SHA-256 of what is declared and of Files; see the package comment
 	Files Files  // what the declaration names by file:, as it was when it was read
