@@ -70,7 +70,7 @@ func (s *side) lines(ctx context.Context, seg *replica.Segment) error {
 
 // signedHere reports whether the database has a signed head from a size on that fits its own lines: the log was written anew.
 func (s *side) signedHere(_ context.Context, size int64) bool {
-	return s.g.root.doubt == nil && s.g.root.right >= size
+	return s.g.root.doubt == nil && !s.g.root.changed && s.g.root.right >= size
 }
 
 // window is how many leaves are looked at to say what happened to one.

@@ -103,7 +103,10 @@ func (x *examining) leaf(ctx context.Context, l row) error {
 	t := x.g.trees[l.tree]
 	switch {
 	case t == nil || t == x.g.root:
-		x.find(Finding{Kind: Inserted, Index: l.index, Entry: l.entry, Text: fmt.Sprintf("Entry %d is a leaf of a tree that is none of this generation.", l.entry), seq: l.seq})
+		if !x.lost[l.tree] {
+			x.lost[l.tree] = true
+			x.find(Finding{Kind: Deleted, Tree: x.g.treeName(l.tree), Index: l.index, Entry: l.entry, Text: fmt.Sprintf("The tree that entry %d is a leaf of is gone.", l.entry), seq: l.seq})
+		}
 		return nil
 	case x.lost[t.id]:
 		return nil
@@ -113,7 +116,7 @@ func (x *examining) leaf(ctx context.Context, l row) error {
 		return nil
 	case l.index > t.head.Size:
 		if before := x.last[t.id]; before >= x.e.dropped {
-			x.find(Finding{Kind: Deleted, Tree: t.name, Index: t.head.Size, Text: fmt.Sprintf("%d leaves of the tree %s are gone, from place %d on.", l.index-t.head.Size, t.name, t.head.Size), seq: before + 1})
+			x.vague = append(x.vague, Finding{Kind: Deleted, Generation: x.g.number, Tree: t.name, Index: t.head.Size, Text: fmt.Sprintf("%d leaves of the tree %s are gone, from place %d on.", l.index-t.head.Size, t.name, t.head.Size), seq: before + 1})
 		}
 		if err := x.fill(ctx, t, l.index); err != nil {
 			return err
@@ -194,6 +197,7 @@ func (x *examining) line(index int64, text string, kept []byte) {
 	hash := tlog.RecordHash([]byte(text))
 	changed := string(hash[:]) != string(kept)
 	if changed {
+		t.changed = true
 		x.find(Finding{Kind: RootLine, Tree: "root", Index: index, Text: fmt.Sprintf("Line %d of the root log was changed.", index)})
 	}
 	if !x.lost[t.id] {
@@ -270,6 +274,7 @@ func (x *examining) ends(ctx context.Context) error {
 	if last := g.last; x.next <= last && last > x.e.dropped {
 		x.vague = append(x.vague, Finding{Kind: Truncated, Index: -1, Text: fmt.Sprintf("The last leaves are gone, from number %d of all on.", x.next), seq: x.next})
 	}
+	cut := false // the end of the root log is gone
 	for _, t := range g.sorted() {
 		if x.lost[t.id] {
 			continue
@@ -292,7 +297,10 @@ func (x *examining) ends(ctx context.Context) error {
 		}
 		switch {
 		case t.head.Size < said || t.head.Size < t.size:
+			cut = cut || t == g.root
 			x.find(Finding{Kind: Truncated, Tree: t.name, Index: t.head.Size, Text: fmt.Sprintf("The tree %s had %d %s, and %d are there.", t.name, max(said, t.size), what, t.head.Size), seq: x.lastOr(t)})
+			continue
+		case t != g.root && t.head.Size > t.said && cut:
 			continue
 		case t != g.root && t.head.Size > t.said:
 			x.find(Finding{Kind: Inserted, Tree: t.name, Index: t.said, Text: fmt.Sprintf("The tree %s has %d leaves, and the root log knows of %d.", t.name, t.head.Size, t.said), seq: x.lastOr(t)})
@@ -300,7 +308,7 @@ func (x *examining) ends(ctx context.Context) error {
 		case t == g.root && t.head.Size > t.right && t.doubt == nil:
 			x.find(Finding{Kind: Head, Tree: t.name, Index: t.right, Text: fmt.Sprintf("The root log has %d lines, and the last head that is signed and there has %d.", t.head.Size, t.right)})
 		}
-		if t.head.Size != t.size || string(t.head.Edge()) != string(t.edge) {
+		if t.doubt == nil && (t.head.Size != t.size || string(t.head.Edge()) != string(t.edge)) {
 			x.vague = append(x.vague, Finding{Kind: Head, Generation: g.number, Tree: t.name, Index: -1, Text: fmt.Sprintf("What is kept of the tree %s is not what its %s give.", t.name, what)})
 		}
 		x.e.r.examined("trees", 1)

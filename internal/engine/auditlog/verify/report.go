@@ -133,11 +133,8 @@ func (r *Report) remains(format string, args ...any) {
 // conclude puts findings in the order of the log and says what came of it all.
 func (r *Report) conclude() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		if (a.seq == 0) != (b.seq == 0) { // what names an entry comes first
-			if a.seq == 0 {
-				return 1
-			}
-			return -1
+		if c := cmp.Compare(a.exactness(), b.exactness()); c != 0 {
+			return c
 		}
 		if c := cmp.Compare(a.seq, b.seq); c != 0 {
 			return c
@@ -158,4 +155,15 @@ func (r *Report) conclude() {
 	default:
 		r.Outcome = Intact
 	}
+}
+
+// exactness sorts what names an entry before what names a place, and that before the rest.
+func (f *Finding) exactness() int {
+	switch {
+	case f.Entry > 0 && f.seq > 0:
+		return 0
+	case f.seq > 0:
+		return 1
+	}
+	return 2
 }

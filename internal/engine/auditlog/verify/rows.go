@@ -102,9 +102,16 @@ func ranges(ids []int64) (from, until []int64) {
 func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 	clear(r.of)
 	ids := make([]int64, len(c.rows))
+	there := make([]bool, len(c.rows))
 	for i := range c.rows {
-		ids[i] = c.rows[i].entry
-		r.of[ids[i]] = i
+		at := &c.rows[i]
+		ids[i] = at.entry
+		if _, twice := r.of[at.entry]; twice {
+			there[i] = true
+			c.found = append(c.found, Finding{Kind: Inserted, Generation: g.number, Tree: g.treeName(at.tree), Index: at.index, Entry: at.entry, Text: fmt.Sprintf("Entry %d is a leaf twice: one was put in.", at.entry), seq: at.seq})
+			continue
+		}
+		r.of[at.entry] = i
 	}
 	slices.Sort(ids)
 	from, until := ranges(ids)
@@ -113,7 +120,6 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 		return pg.Wrap(err)
 	}
 	defer rows.Close()
-	there := make([]bool, len(c.rows))
 	var one entries.Row
 	var sealed []crypt.Sealed
 	var promises []*Finding // of what is sealed, and what is found when it is not what was promised

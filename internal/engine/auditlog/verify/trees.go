@@ -18,12 +18,13 @@ type tree struct {
 	size       int64 // as the database, or the second account, says
 	edge       []byte
 
-	head   merkle.Head
-	levels []level
-	claims []claim // heads that the root log says, and that it has not come to yet
-	said   int64   // the size in its last line
-	right  int64   // up to where its root was confirmed
-	doubt  *claim  // a head that is another; nil: none
+	head    merkle.Head
+	levels  []level
+	claims  []claim // heads that the root log says, and that it has not come to yet
+	said    int64   // the size in its last line
+	right   int64   // up to where its root was confirmed
+	doubt   *claim  // a head that is another; nil: none
+	changed bool    // a line of the root log does not have the hash that is kept of it
 
 	fill func(ctx context.Context, n int64) ([]byte, error) // hashes of a tile whose leaves were dropped
 }

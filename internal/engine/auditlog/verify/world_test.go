@@ -10,8 +10,10 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/engine/auditlog/entries"
 	"github.com/garant-project/garant/internal/engine/auditlog/replica"
 	"github.com/garant-project/garant/internal/engine/auditlog/verify"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm/wormtest"
@@ -19,6 +21,7 @@ import (
 	"github.com/garant-project/garant/internal/pg/pgtest"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -37,6 +40,7 @@ type world struct {
 	pen     *audit.Pen
 	seq     *sequence.Sequencer
 	rep     *replica.Replica
+	shifted []string
 }
 
 func newWorld(t testing.TB) *world {
@@ -191,4 +195,18 @@ func (w *world) verify(o verify.Options) verify.Report {
 		w.t.Fatalf("%v; %+v", err, r)
 	}
 	return r
+}
+
+// leafOf makes the leaf of an entry again.
+func (w *world) leafOf(id int64) merkle.Hash {
+	w.t.Helper()
+	rows, err := w.super.Query(context.Background(), `SELECT `+entries.Columns+` FROM audit.entry AS e WHERE e.id = $1`, entries.Binary, id)
+	w.must(err)
+	defer rows.Close()
+	var row entries.Row
+	if !rows.Next() {
+		w.t.Fatalf("there is no entry %d", id)
+	}
+	w.must(row.Decode(rows.RawValues(), true))
+	return tlog.RecordHash(row.Append(nil))
 }
