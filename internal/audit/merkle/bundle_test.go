@@ -348,6 +348,16 @@ func TestABundleGoesOnFromWhatWasKept(t *testing.T) {
 	pins.KeptLog = &forked
 	refused(file, pins, there, merkle.Forked)
 
+	pins, there = w.pins(), w.pinsThere()
+	pins.KeptOrigin, pins.KeptLog = logName, &keptLog
+	there.KeptLogSize, there.KeptLogRoot = 5, keptLog.Root[:]
+	w.holds(file, pins, there)
+	pins.KeptOrigin = logName + "/0"
+	var restarted *merkle.Problem
+	if _, err := merkle.VerifyBundle(bytes.NewReader(file), pins); !errors.As(err, &restarted) || restarted.Kind != merkle.Restarted {
+		t.Errorf("of an earlier generation: %v", err)
+	}
+
 	now := w.leaves.at(t, 700)
 	pins, there = w.pins(), w.pinsThere()
 	pins.KeptTree, there.KeptTreeSize, there.KeptTreeRoot = &now, 700, now.Root[:]
@@ -541,7 +551,10 @@ func TestTamperingIsFoundOut(t *testing.T) {
 		}, merkle.Inserted, 10, 118},
 		{"inserted twice", whole, func(d *document) { b := &d.Blocks[0]; b.Leaves = insert(b.Leaves, 10, b.Leaves[9]); d.renumber() }, merkle.Inserted, 10, 118},
 		{"added at the end", whole, func(d *document) { b := &d.Blocks[2]; b.Leaves = append(b.Leaves, b.Leaves[0]); d.renumber() }, merkle.Inserted, 600, 1124},
-		{"a block added", whole, func(d *document) { d.Blocks = append(d.Blocks, block{Hashes: d.Blocks[2].Hashes, Leaves: slices.Clone(d.Blocks[2].Leaves)}); d.renumber() }, merkle.Inserted, 600, 0},
+		{"a block added", whole, func(d *document) {
+			d.Blocks = append(d.Blocks, block{Hashes: d.Blocks[2].Hashes, Leaves: slices.Clone(d.Blocks[2].Leaves)})
+			d.renumber()
+		}, merkle.Inserted, 600, 0},
 		{"reordered", whole, func(d *document) { b := d.Blocks[0].Leaves; b[7], b[9] = b[9], b[7]; d.renumber() }, merkle.Reordered, 7, 118},
 		{"neighbours reordered", whole, func(d *document) { b := d.Blocks[0].Leaves; b[7], b[8] = b[8], b[7]; d.renumber() }, merkle.Reordered, 7, 116},
 		{"renumbered", whole, func(d *document) { leafIs(d, 0, 7).Index = 8 }, merkle.Reordered, 7, 114},

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -391,63 +390,36 @@ func (v *verification) opened() *leaf.Sealed {
 
 // judge verifies what a leaf says by itself, and what stands beside it.
 func (v *verification) judge(l *given, text, full []byte, opened *leaf.Sealed) *Problem {
-	e, digest, ok := parseLeaf(text)
-	l.entry, l.at = e.ID, e.At
+	e, ok := parseLeaf(text)
+	digest := e.digest
+	l.entry, l.at = e.id, e.at
 	here := func(kind Kind, what string) *Problem {
-		return problem(kind, fmt.Sprintf("Entry %d (leaf %d) %s.", e.ID, l.index, what)).at(l.index, e.ID)
+		return problem(kind, fmt.Sprintf("Entry %d (leaf %d) %s.", e.id, l.index, what)).at(l.index, e.id)
 	}
 	if !ok {
 		return here(BadLeaf, "is not written in the one form that leaves have")
 	}
-	if e.Said.Tenant != v.owner {
+	if e.tenant != v.owner {
 		return here(WrongOwner, "is of another customer than the tree")
 	}
-	switch sum := sha256.Sum256(full); {
+	switch {
 	case digest == "" && full != nil:
 		return here(FalseDetl, "has its detail beside it, though it is in the leaf")
 	case digest != "" && full == nil:
 		return here(FalseDetl, "lacks its detail")
-	case digest != "" && hex.EncodeToString(sum[:]) != digest:
-		return here(FalseDetl, "has another detail than the leaf says")
+	case digest != "":
+		if sum := sha256.Sum256(full); hex.EncodeToString(sum[:]) != digest {
+			return here(FalseDetl, "has another detail than the leaf says")
+		}
 	}
-	promised := len(e.Said.Promise) > 0
+	promised := len(e.promise) > 0
 	switch beside := l.opened || l.erased || l.sealed; {
 	case promised && !beside:
 		return here(FalseOpen, "does not say what became of the personal data beside it")
 	case !promised && beside:
 		return here(FalseOpen, "has personal data beside it that the leaf does not know of")
-	case l.opened && !bytes.Equal(opened.Promise(), e.Said.Promise):
+	case l.opened && !bytes.Equal(opened.Promise(), e.promise):
 		return here(FalseOpen, "has other personal data beside it than was promised")
 	}
 	return nil
-}
-
-// parseLeaf reads a leaf; false: it is not written as package leaf writes it.
-func parseLeaf(text []byte) (e leaf.Entry, digest string, ok bool) {
-	var p leaf.Parsed
-	if err := json.Unmarshal(text, &p); err != nil || p.V != 1 {
-		return e, "", false
-	}
-	s := &p.Said
-	e = leaf.Entry{ID: p.ID, At: p.At, MAC: p.MAC, Said: leaf.Said{
-		ActorKind: s.By.Kind, ActorID: s.By.ID, Session: s.By.Session, Origin: s.By.Origin, Tenant: s.Tenant, Action: s.Action, Outcome: s.Outcome,
-		ObjectKind: s.Object.Kind, ObjectID: s.Object.ID, Reason: s.Reason, Request: s.Request, Detail: s.Detail, Subject: s.Subject, Promise: s.Promise,
-		Occurred: s.Occurred, Written: s.Written, Writer: s.Writer, N: s.N,
-	}}
-	if s.DetailDigest != "" {
-		if len(s.Detail) > 0 {
-			return e, "", false
-		}
-		const mark = `,"detail_digest":"`
-		again := e.Append(nil)
-		// Append writes a digest of a detail that it has; here only the digest is known, which stands where the detail would.
-		place := bytes.Index(text, []byte(mark))
-		length := len(mark) + 2*sha256.Size + 1
-		if place < 0 || len(text) < place+length {
-			return e, "", false
-		}
-		without := append(bytes.Clone(text[:place]), text[place+length:]...)
-		return e, s.DetailDigest, bytes.Equal(without, again) && string(text[place+len(mark):place+length-1]) == s.DetailDigest
-	}
-	return e, "", bytes.Equal(e.Append(nil), text)
 }

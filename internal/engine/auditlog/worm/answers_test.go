@@ -43,10 +43,10 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code, message st
 		Code      string
 		Message   string
 		Resource  string
-		RequestId string //nolint:revive // as on the wire
+		RequestID string `xml:"RequestId"`
 	}
 	if code != "" {
-		xml.NewEncoder(w).Encode(answer{Code: code, Message: message, Resource: "/bucket/key", RequestId: "4442587FB7D0A2F9"})
+		xml.NewEncoder(w).Encode(answer{Code: code, Message: message, Resource: "/bucket/key", RequestID: "4442587FB7D0A2F9"})
 	}
 }
 

@@ -176,7 +176,7 @@ func (w *Wire) carry(client net.Conn) {
 			done <- n == requests
 			return
 		}
-		io.Copy(account, client)
+		_, _ = io.Copy(account, client) // either end may go at any time
 		done <- false
 	}()
 	go func() {
@@ -185,7 +185,7 @@ func (w *Wire) carry(client net.Conn) {
 			done <- n == 1
 			return
 		}
-		io.Copy(client, account)
+		_, _ = io.Copy(client, account)
 		done <- false
 	}()
 	if <-done {
