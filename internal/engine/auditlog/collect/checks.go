@@ -50,7 +50,6 @@ func (c *Collector) Checks(within time.Duration) Set[measure.Check] {
 	}
 	return Set[measure.Check]{measure.Check{
 		ID: CheckID, Measures: []string{"LOG-5", "LOG-1"}, Every: every, Valid: valid, Timeout: timeout, OwnPace: true,
-		Facts: []string{CheckID + ".databases", CheckID + ".tables"},
 		Scope: func(e *estate.Estate) []string {
 			var names []string
 			for _, d := range e.Guarded() {
@@ -95,16 +94,11 @@ func (c *Collector) look(ctx context.Context, in measure.In, within time.Duratio
 	wg.Wait()
 	f := measure.Finding{Outcome: measure.Pass}
 	raw := map[string]any{}
-	tables := 0
 	for _, l := range looks {
 		if measure.Look(&f, l.d.Name, l.items, func(i measure.Item) bool { return Problem(i.Problem).Blind() }) {
 			raw[l.d.Name] = map[string]any{"tables": l.tables}
-			tables += l.tables
 		}
 		f.Failed = append(f.Failed, l.items...)
-	}
-	if len(f.Scope) > 0 {
-		f.Facts = map[string]measure.Fact{CheckID + ".databases": measure.Count(len(f.Scope)), CheckID + ".tables": measure.Count(tables)}
 	}
 	if encoded, err := json.Marshal(raw); err == nil {
 		f.Raw = encoded

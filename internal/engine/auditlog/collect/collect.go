@@ -61,6 +61,11 @@ type Collector struct {
 // New makes a collector.
 func New(d Deps) *Collector { return &Collector{Deps: d, at: func(string) {}} }
 
+// Engine returns the check and the jobs as an engine.
+func (c *Collector) Engine() measure.Engine {
+	return measure.Engine{Name: "collect", Checks: c.Checks(0).All(), Jobs: c.Jobs(), Messages: Messages()}
+}
+
 // The bounds of a round.
 const (
 	collectEvery = 2 * time.Second
