@@ -12,6 +12,7 @@ const (
 	Person Kind = "person" // a member of staff or a contractor, signed in
 	System Kind = "system" // a named part of Garant: "scheduler", "runner", "cli"
 	Public Kind = "public" // a reader who is not signed in
+	User   Kind = "user"   // a login within a customer, of an application
 )
 
 // Permission is a right to do one kind of thing. Routes and operations name the one they need.
@@ -47,6 +48,8 @@ const (
 	ReadCopies   Permission = "copies:read"   // runs, proofs and plans of anonymised copies
 	UseCopies    Permission = "copies:use"    // to read the credentials of developers' roles
 	ChangeCopies Permission = "copies:change" // to replace those credentials
+
+	AnswerAnomalies Permission = "audit:answer" // to say what it was that did not fit in the audit log
 )
 
 // Role is a named set of permissions.
@@ -78,7 +81,7 @@ func (r Role) Permissions() []Permission {
 		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence, MintTokens, ChangeTenancy, UseCopies, ChangeCopies)
 	case Lead:
 		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence, ChangeEstate, ReadPersons, ChangePersons,
-			ChangeAnnex, ReviewAnnex, AssignMeasures, SampleRecords, MintTokens, ChangeTenancy, AcceptJobs, KeepKeys, UseCopies, ChangeCopies)
+			ChangeAnnex, ReviewAnnex, AssignMeasures, SampleRecords, MintTokens, ChangeTenancy, AcceptJobs, KeepKeys, UseCopies, ChangeCopies, AnswerAnomalies)
 	}
 	return nil
 }

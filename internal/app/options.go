@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/engine/tenancy"
 	"github.com/garant-project/garant/internal/errs"
@@ -65,6 +66,7 @@ func (o Options) config() (path string, source []byte, server *estate.Server, er
 type Store struct {
 	DB      *pg.DB
 	Box     *crypt.Box
+	Pen     *audit.Pen // that the connections of DB carry
 	cluster *cluster.Cluster
 	dsn     pg.DSN
 }
@@ -93,8 +95,14 @@ func (s *Store) open(ctx context.Context, o Options, server *estate.Server) (err
 	if s.DB, err = pg.Open(ctx, s.dsn, pg.ServingRoles()...); err != nil {
 		return err
 	}
-	s.Box, err = openBox(ctx, o, server, s.DB)
-	return err
+	if s.Box, err = openBox(ctx, o, server, s.DB); err != nil {
+		return err
+	}
+	if s.Pen, err = audit.NewPen(s.Box, o.Now); err != nil {
+		return err
+	}
+	s.Pen.Use(s.DB)
+	return nil
 }
 
 // migrate brings the schema of the database up to this build, and a private cluster's database under guard. One of
@@ -175,6 +183,11 @@ func (s *Store) reach(ctx context.Context, o Options, server *estate.Server) (pg
 // Close leaves the database, and stops the private cluster if this process keeps it.
 func (s *Store) Close(ctx context.Context) {
 	if s.DB != nil {
+		if s.Pen != nil {
+			farewell, cancel := context.WithTimeout(ctx, 2*time.Second)
+			_ = s.Pen.End(farewell, s.DB.Pool(pg.Worker)) // a process that is killed says none either
+			cancel()
+		}
 		s.DB.Close()
 	}
 	if s.cluster != nil {

@@ -65,6 +65,7 @@ func (g *Garant) Serve(ctx context.Context, ready func(Addresses)) error {
 	running.Go(func() error { g.Publisher.Run(loops); return nil })
 	running.Go(func() error { reader.Run(loops); return nil })
 	running.Go(func() error { g.sweep(loops); return nil })
+	running.Go(func() error { g.keepRecord(loops); return nil })
 	servers := make([]*http.Server, len(sites))
 	for i, s := range sites {
 		servers[i] = newServer(s.handler, g.Log)

@@ -1,22 +1,21 @@
-// Package audit is the record of who did what.
-//
-// A permitted change and its entry commit together or not at all: Record takes the
-// transaction of the change. A refused attempt is recorded in a transaction of its own by
-// Refused. Serving roles may only insert; the number, the time and the transaction of an entry
-// are given by the database and cannot be chosen. Entries hold ids, never names or values of
-// personal data.
 package audit
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
-	"strconv"
+	"fmt"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/audit/leaf"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -24,25 +23,72 @@ import (
 // Object is what an action was done to.
 type Object struct{ Kind, ID string }
 
+// Change is one field of personal data before and after; nil: there was none.
+type Change = leaf.Change
+
+// Event is what an entry is made of.
+type Event struct {
+	By      actor.Actor // Kind, ID, Session and Origin only
+	Tenant  string      // customer (uuid) whose entry it is; empty: the company's own
+	Action  string      // "estate.applied": object.past_participle
+	On      Object
+	Refused bool
+	Reason  string         // why, in the words of who did it; at most 4,000 bytes
+	Request string         // by which it is found in the logs
+	Detail  map[string]any // ids, counts, names of fields; no personal data, no secret
+
+	// Changes is personal data before and after. It is sealed under the key of Subject: when that is destroyed nothing of it
+	// can be read any more, and what was proven stays so. Subject empty: the customer's key, or the company's.
+	Changes []Change
+	Subject string
+
+	Occurred time.Time // when it happened, where that was elsewhere and is told later
+}
+
 // Entry is one line of the record.
 type Entry struct {
 	ID      int64
 	At      time.Time
 	Actor   actor.Actor // Kind, ID, Session and Origin only
-	Action  string      // "estate.applied": object.past_participle
+	Tenant  string
+	Action  string
 	Object  Object
 	Refused bool
-	Detail  map[string]any // ids, counts, names of fields; no personal data, no secret
+	Reason  string
+	Request string
+	Detail  map[string]any
+
+	Occurred time.Time
+	Subject  string
+	Changes  []Change // when Open was asked to open them
+	Sealed   bool     // there are changes
+	Erased   bool     // the key that sealed them was destroyed
+
+	sealed []byte
 }
 
 // Record adds an entry in the transaction of the change it tells of.
 func Record(ctx context.Context, tx pgx.Tx, by actor.Actor, action string, on Object, detail map[string]any) error {
-	return insert(ctx, tx, by, action, on, "permitted", detail)
+	return write(ctx, tx, tx.Conn(), []Event{{By: by, Action: action, On: on, Detail: detail}})
+}
+
+// Write adds entries in the transaction of the changes they tell of.
+func Write(ctx context.Context, tx pgx.Tx, events ...Event) error {
+	return write(ctx, tx, tx.Conn(), events)
 }
 
 // Refused adds an entry for an attempt that was not allowed, in a transaction of its own.
 func Refused(ctx context.Context, on pg.Execer, by actor.Actor, action string, object Object, detail map[string]any) error {
-	return insert(ctx, on, by, action, Object{Kind: object.Kind, ID: recordable(object.ID)}, "refused", detail)
+	events := []Event{{By: by, Action: action, On: Object{Kind: object.Kind, ID: recordable(object.ID)}, Refused: true, Detail: detail}}
+	switch on := on.(type) {
+	case *pgxpool.Pool:
+		return pg.Wrap(on.AcquireFunc(ctx, func(c *pgxpool.Conn) error { return write(ctx, c, c.Conn(), events) }))
+	case interface{ Conn() *pgx.Conn }: // a transaction, or a connection of a pool
+		return write(ctx, on.(pg.Execer), on.Conn(), events)
+	case *pgx.Conn:
+		return write(ctx, on, on, events)
+	}
+	return write(ctx, on, nil, events)
 }
 
 // May returns refused when an actor lacks a permission, after the attempt is recorded; that of nobody in particular is not.
@@ -73,74 +119,167 @@ func recordable(id string) string {
 	return strings.ToValidUTF8(id[:maxTried], "") + "…"
 }
 
-func insert(ctx context.Context, on pg.Execer, by actor.Actor, action string, object Object, outcome string, detail map[string]any) error {
-	if by.ID == "" {
-		return errs.New(errs.Internal, "audit.no_actor", "An action without an actor cannot be recorded, so it was not done.")
+// The longest that an entry holds of what people write.
+const (
+	maxReason  = 4000
+	maxRequest = 200
+)
+
+// write signs and adds entries. on runs on conn, which may be nil: then nothing is signed.
+func write(ctx context.Context, on pg.Execer, conn *pgx.Conn, events []Event) error {
+	if len(events) == 0 {
+		return nil
 	}
-	if detail == nil {
-		detail = map[string]any{}
+	pen := penOf(conn)
+	said := make([]leaf.Said, len(events))
+	sealed := make([][]byte, len(events))
+	for i, e := range events {
+		var err error
+		if said[i], err = e.said(); err != nil {
+			return err
+		}
+		if len(e.Changes) > 0 {
+			if sealed[i], err = seal(ctx, on, pen, &said[i], e.Changes); err != nil {
+				return err
+			}
+		}
 	}
-	encoded, err := json.Marshal(detail)
+	macs := make([][]byte, len(events))
+	if pen != nil {
+		first, now := pen.take(conn, len(events)), pen.now().UTC().Truncate(time.Microsecond)
+		var b []byte
+		for i := range said {
+			said[i].Writer, said[i].N, said[i].Written = pen.writer.String(), first+int64(i), now
+			b = said[i].Append(b[:0])
+			macs[i] = leaf.MAC(pen.key, b)
+		}
+	}
+	err := insert(ctx, on, said, sealed, macs)
+	if pen != nil && conn.PgConn().TxStatus() == 'I' { // it was a transaction of its own
+		pen.Ended(conn, err == nil)
+	}
+	return err
+}
+
+func (e *Event) said() (s leaf.Said, err error) {
+	if e.By.ID == "" {
+		return s, errs.New(errs.Internal, "audit.no_actor", "An action without an actor cannot be recorded, so it was not done.")
+	}
+	s = leaf.Said{
+		ActorKind: string(e.By.Kind), ActorID: e.By.ID, Session: e.By.Session, Origin: e.By.Origin, Action: e.Action, Outcome: "permitted",
+		ObjectKind: e.On.Kind, ObjectID: e.On.ID, Reason: e.Reason, Request: e.Request, Subject: e.Subject,
+	}
+	if e.Refused {
+		s.Outcome = "refused"
+	}
+	if len(s.Reason) > maxReason || len(s.Request) > maxRequest {
+		return s, errs.New(errs.Invalid, "audit.too_long", fmt.Sprintf("The reason is too long to be recorded, so nothing was done: at most %d bytes.", maxReason)).WithFix("Say it in fewer words.")
+	}
+	if e.Tenant != "" {
+		id, err := uuid.Parse(e.Tenant)
+		if err != nil {
+			return s, errs.New(errs.Internal, "audit.tenant", "An action of no customer that can be told cannot be recorded, so it was not done.")
+		}
+		s.Tenant = id.String()
+	}
+	if !e.Occurred.IsZero() {
+		s.Occurred = e.Occurred.UTC().Truncate(time.Microsecond)
+	}
+	s.Detail = []byte("{}")
+	if len(e.Detail) > 0 {
+		if s.Detail, err = json.Marshal(e.Detail); err != nil {
+			return s, errs.New(errs.Internal, "audit.detail", "The detail of an action cannot be recorded, so it was not done.").Wrap(err)
+		}
+		s.Detail = bytes.ReplaceAll(s.Detail, []byte(`\u0000`), []byte(`\ufffd`)) // PostgreSQL reads no NUL out of it
+	}
+	return s, nil
+}
+
+// seal keeps changes for who has the key, and says in s what was promised.
+func seal(ctx context.Context, on pg.Execer, pen *Pen, s *leaf.Said, changes []Change) ([]byte, error) {
+	keys, ok := on.(crypt.Querier)
+	if pen == nil || !ok {
+		return nil, errs.New(errs.Internal, "audit.no_pen", "Personal data cannot be recorded here, so nothing was done: there is no key to seal it with.")
+	}
+	if s.Subject == "" {
+		s.Subject = SubjectOf(s.Tenant)
+	}
+	what := leaf.Sealed{Salt: make([]byte, 32), Changes: changes}
+	if _, err := rand.Read(what.Salt); err != nil {
+		return nil, err
+	}
+	plain, err := json.Marshal(what)
 	if err != nil {
-		return errs.New(errs.Internal, "audit.detail", "The detail of an action cannot be recorded, so it was not done.").Wrap(err)
+		return nil, err
 	}
-	_, err = on.Exec(ctx, `INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail)
-VALUES ($1, $2, nullif($3, ''), nullif($4, ''), $5, $6, $7, $8, $9)`,
-		by.Kind, by.ID, by.Session, by.Origin, action, outcome, object.Kind, object.ID, encoded)
+	s.Promise = what.Promise()
+	return pen.box.Seal(ctx, keys, s.Subject, sealedField, plain)
+}
+
+// sealedField is what changes are sealed as.
+const sealedField = "audit.changes"
+
+// SubjectOf is whose key seals what no person's does: a customer's, or the company's.
+func SubjectOf(tenant string) string {
+	if tenant == "" {
+		return "audit"
+	}
+	return "tenant:" + tenant
+}
+
+func insert(ctx context.Context, on pg.Execer, said []leaf.Said, sealed, macs [][]byte) error {
+	if len(said) == 1 {
+		s := &said[0]
+		_, err := on.Exec(ctx, `INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+			s.ActorKind, s.ActorID, null(s.Session), null(s.Origin), s.Action, s.Outcome, s.ObjectKind, s.ObjectID, s.Detail, null(s.Tenant), null(s.Reason), null(s.Request), null(s.Subject),
+			s.Promise, sealed[0], null(s.Occurred), null(s.Writer), null(s.N), null(s.Written), macs[0])
+		return pg.Wrap(err)
+	}
+	for from := 0; from < len(said); from += atOnce {
+		until := min(from+atOnce, len(said))
+		if err := insertMany(ctx, on, said[from:until], sealed[from:until], macs[from:until]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atOnce is how many entries go into one statement. It is no COPY: that knows nothing of row-level security.
+const atOnce = 1000
+
+func insertMany(ctx context.Context, on pg.Execer, said []leaf.Said, sealed, macs [][]byte) error {
+	columns := make([][]*string, 13)
+	var occurred, written []*time.Time
+	var numbers []*int64
+	var promises [][]byte
+	for i := range said {
+		s := &said[i]
+		detail := string(s.Detail)
+		for c, v := range []*string{&s.ActorKind, &s.ActorID, null(s.Session), null(s.Origin), &s.Action, &s.Outcome, &s.ObjectKind, &s.ObjectID, &detail, null(s.Tenant), null(s.Reason), null(s.Request), null(s.Subject)} {
+			columns[c] = append(columns[c], v)
+		}
+		promises = append(promises, s.Promise)
+		occurred, written, numbers = append(occurred, null(s.Occurred)), append(written, null(s.Written)), append(numbers, null(s.N))
+	}
+	writers := make([]*string, len(said))
+	for i := range said {
+		writers[i] = null(said[i].Writer)
+	}
+	_, err := on.Exec(ctx, `INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac)
+SELECT u.actor_kind, u.actor_id, u.session, u.origin, u.action, u.outcome, u.object_kind, u.object_id, u.detail::json, u.tenant::uuid, u.reason, u.request, u.subject, u.promise, u.changes, u.occurred, u.writer::uuid, u.n, u.written, u.mac
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::bytea[], $16::timestamptz[], $17::text[], $18::bigint[], $19::timestamptz[], $20::bytea[])
+	WITH ORDINALITY AS u(actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac, place) ORDER BY u.place`,
+		columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7], columns[8], columns[9], columns[10], columns[11], columns[12],
+		promises, sealed, occurred, writers, numbers, written, macs)
 	return pg.Wrap(err)
 }
 
-// Filter narrows a list of entries. Zero fields do not narrow.
-type Filter struct {
-	Object  Object
-	ActorID string
-	Action  string
-	Without []string // actions to leave out, unless they were refused
-	Before  int64    // id; for the next page
-	Limit   int      // at most 200; 0: 50
-}
-
-// List returns entries, the newest first.
-func List(ctx context.Context, on pg.Querier, f Filter) ([]Entry, error) {
-	if f.Limit <= 0 {
-		f.Limit = 50
+// null is what the database keeps for a value that is none.
+func null[T comparable](v T) *T {
+	var none T
+	if v == none {
+		return nil
 	}
-	// Only what narrows is said, so that the index for it is found.
-	where, args := []string{"true"}, []any{min(f.Limit, 200)}
-	and := func(condition string, value any, given bool) {
-		if given {
-			args = append(args, value)
-			where = append(where, condition+" $"+strconv.Itoa(len(args)))
-		}
-	}
-	and("object_kind =", f.Object.Kind, f.Object.Kind != "")
-	and("object_id =", f.Object.ID, f.Object.ID != "")
-	and("actor_id =", f.ActorID, f.ActorID != "")
-	and("action =", f.Action, f.Action != "")
-	if len(f.Without) > 0 {
-		args = append(args, f.Without)
-		where = append(where, "(outcome = 'refused' OR action <> ALL ($"+strconv.Itoa(len(args))+"))")
-	}
-	and("id <", f.Before, f.Before != 0)
-	rows, err := on.Query(ctx, `SELECT `+columns+` FROM audit.entry
-WHERE `+strings.Join(where, " AND ")+` ORDER BY id DESC LIMIT $1`, args...) //nolint:gosec // conditions are literals of this function
-	if err != nil {
-		return nil, pg.Wrap(err)
-	}
-	entries, err := pgx.CollectRows(rows, scan)
-	return entries, pg.Wrap(err)
-}
-
-// Recent counts the entries of an action since a moment that were not refused, looking at no more than most of its newest.
-func Recent(ctx context.Context, on pg.Querier, action string, since time.Time, most int) (n int, err error) {
-	err = on.QueryRow(ctx, `SELECT count(*) FILTER (WHERE at > $2 AND outcome <> 'refused')
-FROM (SELECT at, outcome FROM audit.entry WHERE action = $1 ORDER BY id DESC LIMIT $3) AS newest`, action, since, most).Scan(&n)
-	return n, pg.Wrap(err)
-}
-
-const columns = `id, at, actor_kind, actor_id, coalesce(session, ''), coalesce(origin, ''), action, outcome = 'refused', object_kind, object_id, detail`
-
-func scan(row pgx.CollectableRow) (e Entry, err error) {
-	err = row.Scan(&e.ID, &e.At, &e.Actor.Kind, &e.Actor.ID, &e.Actor.Session, &e.Actor.Origin, &e.Action, &e.Refused, &e.Object.Kind, &e.Object.ID, &e.Detail)
-	return e, err
+	return &v
 }

@@ -112,6 +112,9 @@ func (p *parser) estate(source []byte) *Estate {
 	if witnesses, ok := sections["witness"]; ok {
 		e.Witnesses = p.witnesses(witnesses)
 	}
+	if logs, ok := sections["logs"]; ok {
+		e.Logs = p.logs(logs)
+	}
 	if logs, ok := sections["cloud_logs"]; ok {
 		e.CloudLogs = p.cloudLogs(logs)
 	}

@@ -33,6 +33,8 @@ type Estate struct {
 	Checks    []OwnCheck
 	Imports   []Import
 	Witnesses []Witness
+	Streams   []Stream // audit.streams
+	Logs      []Log
 
 	CloudLogs  []CloudLog
 	Workspaces []Workspace

@@ -86,7 +86,7 @@ func confine(ctx context.Context, conn *pgx.Conn, database string) error {
 func Secure(ctx context.Context, conn *pgx.Conn, database string) error {
 	name := pgx.Identifier{database}.Sanitize()
 	_, err := conn.Exec(ctx, "REVOKE ALL ON DATABASE "+name+" FROM PUBLIC; "+
-		"GRANT CONNECT ON DATABASE "+name+" TO garant_staff, garant_login, garant_public, garant_portal, garant_worker, garant_checker")
+		"GRANT CONNECT ON DATABASE "+name+" TO garant_staff, garant_login, garant_public, garant_portal, garant_worker, garant_checker, garant_checkpoint, garant_retention")
 	return Wrap(err)
 }
 

@@ -26,25 +26,31 @@ const (
 	Portal  Role = "garant_portal"
 	Worker  Role = "garant_worker"
 	Checker Role = "garant_checker"
+
+	Checkpoint Role = "garant_checkpoint"
+	Retention  Role = "garant_retention"
 )
 
 // Roles lists every role, for peer maps and credentials.
-func Roles() []Role { return []Role{Owner, Staff, Login, Public, Portal, Worker, Checker} }
+func Roles() []Role { return append([]Role{Owner}, ServingRoles()...) }
 
 // ServingRoles lists the roles that a running server connects as.
-func ServingRoles() []Role { return []Role{Staff, Login, Public, Portal, Worker, Checker} }
+func ServingRoles() []Role {
+	return []Role{Staff, Login, Public, Portal, Worker, Checker, Checkpoint, Retention}
+}
 
 // DSN tells how a role connects.
 type DSN func(Role) string
 
 // DB is one database seen through a pool for each role.
 type DB struct {
-	pools map[Role]*pgxpool.Pool
+	pools   map[Role]*pgxpool.Pool
+	carried *carried
 }
 
 // Open makes a pool for each role and waits until the database answers as each of them.
 func Open(ctx context.Context, dsn DSN, roles ...Role) (*DB, error) {
-	db := &DB{pools: map[Role]*pgxpool.Pool{}}
+	db := &DB{pools: map[Role]*pgxpool.Pool{}, carried: &carried{}}
 	for _, role := range roles {
 		cfg, err := pgxpool.ParseConfig(dsn(role))
 		if err != nil {
@@ -60,6 +66,10 @@ func Open(ctx context.Context, dsn DSN, roles ...Role) (*DB, error) {
 		cfg.ConnConfig.RuntimeParams["application_name"] = string(role)
 		cfg.ConnConfig.RuntimeParams["search_path"] = "pg_catalog"
 		cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+		cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+			conn.PgConn().CustomData()[carriedKey] = db.carried
+			return nil
+		}
 		pool, err := pgxpool.NewWithConfig(ctx, cfg)
 		if err != nil {
 			db.Close()

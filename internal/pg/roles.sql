@@ -9,11 +9,13 @@
 --   garant_portal   customers: reads what a customer may know of itself, and only inside a tenant context
 --   garant_worker   jobs, the scheduler, publishing
 --   garant_checker  inserts findings
+--   garant_checkpoint puts the audit record in order: adds leaves, tiles and heads to its trees, changes no entry
+--   garant_retention  drops what the audit record holds beyond its time, once it is proven elsewhere
 DO $$
 DECLARE
 	r text;
 BEGIN
-	FOREACH r IN ARRAY ARRAY['garant_owner', 'garant_staff', 'garant_login', 'garant_public', 'garant_portal', 'garant_worker', 'garant_checker'] LOOP
+	FOREACH r IN ARRAY ARRAY['garant_owner', 'garant_staff', 'garant_login', 'garant_public', 'garant_portal', 'garant_worker', 'garant_checker', 'garant_checkpoint', 'garant_retention'] LOOP
 		IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = r) THEN
 			EXECUTE pg_catalog.format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', r);
 		END IF;
@@ -28,3 +30,5 @@ ALTER ROLE garant_login SET statement_timeout = '5s';
 ALTER ROLE garant_staff SET statement_timeout = '30s';
 ALTER ROLE garant_worker SET idle_in_transaction_session_timeout = '60s';
 ALTER ROLE garant_checker SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE garant_checkpoint SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE garant_retention SET statement_timeout = '60s';

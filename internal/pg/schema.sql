@@ -12,6 +12,10 @@ CREATE SCHEMA audit;
 
 ALTER SCHEMA audit OWNER TO garant_owner;
 
+CREATE SCHEMA auditlog;
+
+ALTER SCHEMA auditlog OWNER TO garant_owner;
+
 CREATE SCHEMA crypt;
 
 ALTER SCHEMA crypt OWNER TO garant_owner;
@@ -55,6 +59,79 @@ ALTER SCHEMA tenancy OWNER TO garant_owner;
 CREATE SCHEMA witness;
 
 ALTER SCHEMA witness OWNER TO garant_owner;
+
+CREATE FUNCTION audit.add_month(month date) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+DECLARE
+	first timestamptz := date_trunc('month', month::timestamp) AT TIME ZONE 'UTC';
+	next  timestamptz := (date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC';
+	part  text := to_char(date_trunc('month', month::timestamp), '"entry_"YYYY"_"MM');
+BEGIN
+	IF to_regclass('audit.' || quote_ident(part)) IS NOT NULL THEN
+		RETURN false;
+	END IF;
+	IF first <= clock_timestamp() THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'a part is made before its month begins';
+	END IF;
+	EXECUTE format('CREATE TABLE audit.%I (LIKE audit.entry INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)', part);
+	EXECUTE format('ALTER TABLE audit.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', part);
+	EXECUTE format('CREATE POLICY garant_owner ON audit.%I TO garant_owner USING (true) WITH CHECK (true)', part);
+	EXECUTE format('ALTER TABLE audit.entry ATTACH PARTITION audit.%I FOR VALUES FROM (%L) TO (%L)', part, first, next);
+	RETURN true;
+END
+$$;
+
+ALTER FUNCTION audit.add_month(month date) OWNER TO garant_owner;
+
+CREATE FUNCTION audit.drop_before(month date, head_tree integer, head_size bigint) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $_$
+DECLARE
+	cut    timestamptz := date_trunc('month', month::timestamp) AT TIME ZONE 'UTC';
+	held   bigint;
+	last   bigint;
+	gone   bigint := 0;
+	these  bigint;
+	part   record;
+BEGIN
+	IF cut > clock_timestamp() - interval '30 days' THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'entries are kept for thirty days at least';
+	END IF;
+	SELECT c.seq INTO held FROM audit.checkpoint AS c JOIN audit.tree AS t ON t.tree = c.tree AND t.name = 'root' WHERE c.tree = head_tree AND c.size = head_size;
+	IF held IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'there is no such checkpoint';
+	END IF;
+	IF EXISTS (SELECT FROM audit.entry AS e WHERE e.at < cut AND NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id AND l.seq <= held)) THEN
+		RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the checkpoint does not hold all that would be dropped';
+	END IF;
+	SELECT max(l.seq) INTO last FROM audit.entry AS e JOIN audit.leaf AS l ON l.entry = e.id WHERE e.at < cut;
+	IF last IS NULL THEN
+		RETURN 0;
+	END IF;
+	-- What stands in full tiles needs no leaf of its own.
+	DELETE FROM audit.leaf AS l USING audit.tree AS t WHERE t.tree = l.tree AND l.index < t.size / 256 * 256
+		AND EXISTS (SELECT FROM audit.entry AS e WHERE e.id = l.entry AND e.at < cut);
+	FOR part IN SELECT c.oid, c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+		WHERE i.inhparent = 'audit.entry'::regclass AND c.relname ~ '^entry_[0-9]{4}_[0-9]{2}$' AND to_date(substr(c.relname, 7), 'YYYY_MM') < month ORDER BY c.relname
+	LOOP
+		EXECUTE format('SELECT count(*) FROM audit.%I', part.relname) INTO these;
+		gone := gone + these;
+		EXECUTE format('DROP TABLE audit.%I', part.relname);
+	END LOOP;
+	DELETE FROM audit.entry AS e WHERE e.at < cut;
+	GET DIAGNOSTICS these = ROW_COUNT;
+	gone := gone + these;
+	INSERT INTO audit.dropped (part, before, seq, entries, tree, size) VALUES (to_char(cut AT TIME ZONE 'UTC', 'YYYY-MM'), cut, last, gone, head_tree, head_size);
+	RETURN gone;
+END
+$_$;
+
+ALTER FUNCTION audit.drop_before(month date, head_tree integer, head_size bigint) OWNER TO garant_owner;
 
 CREATE FUNCTION directory.bind_minting() RETURNS trigger
     LANGUAGE plpgsql
@@ -596,6 +673,103 @@ ALTER TABLE anonymise.run ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE audit.anomaly (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    kind text NOT NULL,
+    about text NOT NULL,
+    detail json DEFAULT '{}'::json NOT NULL,
+    CONSTRAINT anomaly_kind_check CHECK ((kind ~ '^[a-z_]+$'::text))
+);
+
+ALTER TABLE audit.anomaly OWNER TO garant_owner;
+
+ALTER TABLE audit.anomaly ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit.anomaly_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE audit.anomaly_word (
+    anomaly bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    by text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT anomaly_word_reason_check CHECK ((reason <> ''::text))
+);
+
+ALTER TABLE audit.anomaly_word OWNER TO garant_owner;
+
+CREATE TABLE audit.began (
+    signed bigint NOT NULL
+);
+
+ALTER TABLE audit.began OWNER TO garant_owner;
+
+CREATE TABLE audit.checkpoint (
+    tree integer NOT NULL,
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    note text NOT NULL,
+    seq bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE audit.checkpoint OWNER TO garant_owner;
+
+CREATE TABLE audit.cosignature (
+    tree integer NOT NULL,
+    size bigint NOT NULL,
+    witness text NOT NULL,
+    line text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE audit.cosignature OWNER TO garant_owner;
+
+CREATE TABLE audit.cursor (
+    one boolean DEFAULT true NOT NULL,
+    generation integer NOT NULL,
+    xid xid8 NOT NULL,
+    entry bigint NOT NULL,
+    heartbeat bigint NOT NULL,
+    heard xid8 NOT NULL,
+    adopted bigint NOT NULL,
+    signed bigint NOT NULL,
+    seq bigint NOT NULL,
+    system text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT cursor_one_check CHECK (one)
+);
+
+ALTER TABLE audit.cursor OWNER TO garant_owner;
+
+CREATE TABLE audit.dropped (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    part text NOT NULL,
+    before timestamp with time zone NOT NULL,
+    seq bigint NOT NULL,
+    entries bigint NOT NULL,
+    tree integer NOT NULL,
+    size bigint NOT NULL
+);
+
+ALTER TABLE audit.dropped OWNER TO garant_owner;
+
+ALTER TABLE audit.dropped ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit.dropped_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE audit.entry (
     id bigint NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
@@ -608,23 +782,139 @@ CREATE TABLE audit.entry (
     outcome text NOT NULL,
     object_kind text NOT NULL,
     object_id text NOT NULL,
-    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    detail json DEFAULT '{}'::json NOT NULL,
+    tenant uuid,
+    reason text,
+    request text,
+    subject text,
+    promise bytea,
+    changes bytea,
+    occurred timestamp with time zone,
+    writer uuid,
+    n bigint,
+    written timestamp with time zone,
+    mac bytea,
     CONSTRAINT entry_action_check CHECK ((action ~ '^[a-z_]+(\.[a-z_]+)+$'::text)),
     CONSTRAINT entry_actor_id_check CHECK ((actor_id <> ''::text)),
-    CONSTRAINT entry_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['person'::text, 'system'::text, 'public'::text]))),
-    CONSTRAINT entry_outcome_check CHECK ((outcome = ANY (ARRAY['permitted'::text, 'refused'::text])))
-);
+    CONSTRAINT entry_actor_kind CHECK ((actor_kind = ANY (ARRAY['person'::text, 'system'::text, 'public'::text, 'user'::text]))),
+    CONSTRAINT entry_length CHECK (((octet_length(reason) <= 4000) AND (octet_length(request) <= 200) AND (octet_length(subject) <= 200))),
+    CONSTRAINT entry_outcome_check CHECK ((outcome = ANY (ARRAY['permitted'::text, 'refused'::text]))),
+    CONSTRAINT entry_sealed CHECK ((((changes IS NULL) = (promise IS NULL)) AND ((changes IS NULL) OR (subject IS NOT NULL)))),
+    CONSTRAINT entry_signed CHECK ((((writer IS NULL) = (mac IS NULL)) AND ((writer IS NULL) = (n IS NULL)) AND ((writer IS NULL) = (written IS NULL))))
+)
+PARTITION BY RANGE (at);
+
+ALTER TABLE ONLY audit.entry FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE audit.entry OWNER TO garant_owner;
 
-ALTER TABLE audit.entry ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME audit.entry_id_seq
+CREATE SEQUENCE audit.entry_number
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER TABLE audit.entry_number OWNER TO garant_owner;
+
+ALTER SEQUENCE audit.entry_number OWNED BY audit.entry.id;
+
+CREATE TABLE audit.entry_rest (
+    id bigint DEFAULT nextval('audit.entry_number'::regclass) NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id text NOT NULL,
+    session text,
+    origin text,
+    action text NOT NULL,
+    outcome text NOT NULL,
+    object_kind text NOT NULL,
+    object_id text NOT NULL,
+    detail json DEFAULT '{}'::json NOT NULL,
+    tenant uuid,
+    reason text,
+    request text,
+    subject text,
+    promise bytea,
+    changes bytea,
+    occurred timestamp with time zone,
+    writer uuid,
+    n bigint,
+    written timestamp with time zone,
+    mac bytea,
+    CONSTRAINT entry_action_check CHECK ((action ~ '^[a-z_]+(\.[a-z_]+)+$'::text)),
+    CONSTRAINT entry_actor_id_check CHECK ((actor_id <> ''::text)),
+    CONSTRAINT entry_actor_kind CHECK ((actor_kind = ANY (ARRAY['person'::text, 'system'::text, 'public'::text, 'user'::text]))),
+    CONSTRAINT entry_length CHECK (((octet_length(reason) <= 4000) AND (octet_length(request) <= 200) AND (octet_length(subject) <= 200))),
+    CONSTRAINT entry_outcome_check CHECK ((outcome = ANY (ARRAY['permitted'::text, 'refused'::text]))),
+    CONSTRAINT entry_sealed CHECK ((((changes IS NULL) = (promise IS NULL)) AND ((changes IS NULL) OR (subject IS NOT NULL)))),
+    CONSTRAINT entry_signed CHECK ((((writer IS NULL) = (mac IS NULL)) AND ((writer IS NULL) = (n IS NULL)) AND ((writer IS NULL) = (written IS NULL))))
+);
+
+ALTER TABLE ONLY audit.entry_rest FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE audit.entry_rest OWNER TO garant_owner;
+
+CREATE TABLE audit.generation (
+    generation integer NOT NULL,
+    origin text NOT NULL,
+    key text NOT NULL,
+    sealed bytea NOT NULL,
+    began_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    began_by text NOT NULL,
+    reason text NOT NULL,
+    before json,
+    CONSTRAINT generation_generation_check CHECK ((generation > 0))
+);
+
+ALTER TABLE audit.generation OWNER TO garant_owner;
+
+CREATE TABLE audit.heartbeat (
+    id bigint NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    writer uuid NOT NULL,
+    n bigint NOT NULL,
+    below bigint NOT NULL,
+    claimed int8multirange NOT NULL,
+    last boolean NOT NULL,
+    written timestamp with time zone NOT NULL,
+    mac bytea NOT NULL,
+    CONSTRAINT heartbeat_n_check CHECK ((n > 0))
+);
+
+ALTER TABLE audit.heartbeat OWNER TO garant_owner;
+
+ALTER TABLE audit.heartbeat ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit.heartbeat_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE audit.leaf (
+    seq bigint NOT NULL,
+    tree integer NOT NULL,
+    index bigint NOT NULL,
+    entry bigint NOT NULL,
+    hash bytea NOT NULL
+);
+
+ALTER TABLE audit.leaf OWNER TO garant_owner;
+
+CREATE TABLE audit.root_leaf (
+    tree integer NOT NULL,
+    index bigint NOT NULL,
+    text text NOT NULL,
+    hash bytea NOT NULL,
+    of integer,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE audit.root_leaf OWNER TO garant_owner;
 
 CREATE TABLE audit.sample (
     id uuid NOT NULL,
@@ -681,6 +971,51 @@ CREATE TABLE audit.sample_note (
 );
 
 ALTER TABLE audit.sample_note OWNER TO garant_owner;
+
+CREATE TABLE audit.tile (
+    tree integer NOT NULL,
+    level smallint NOT NULL,
+    n bigint NOT NULL,
+    hashes bytea NOT NULL,
+    root bytea NOT NULL,
+    CONSTRAINT tile_hashes_check CHECK ((octet_length(hashes) = 8192)),
+    CONSTRAINT tile_root_check CHECK ((octet_length(root) = 32))
+);
+ALTER TABLE ONLY audit.tile ALTER COLUMN hashes SET STORAGE EXTERNAL;
+
+ALTER TABLE audit.tile OWNER TO garant_owner;
+
+CREATE TABLE audit.tree (
+    tree integer NOT NULL,
+    generation integer NOT NULL,
+    name text NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    edge bytea DEFAULT '\x'::bytea NOT NULL,
+    CONSTRAINT tree_name_check CHECK (((name = ANY (ARRAY['root'::text, 'company'::text])) OR (name ~ '^tenant/[0-9a-f-]{36}$'::text)))
+);
+
+ALTER TABLE audit.tree OWNER TO garant_owner;
+
+ALTER TABLE audit.tree ALTER COLUMN tree ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit.tree_tree_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE audit.writer (
+    writer uuid NOT NULL,
+    seen int8multirange NOT NULL,
+    spoke bigint NOT NULL,
+    below bigint NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    ended boolean NOT NULL
+);
+
+ALTER TABLE audit.writer OWNER TO garant_owner;
 
 CREATE TABLE crypt.key (
     subject text NOT NULL,
@@ -1574,7 +1909,11 @@ CREATE TABLE witness.statement (
 
 ALTER TABLE witness.statement OWNER TO garant_owner;
 
+ALTER TABLE ONLY audit.entry ATTACH PARTITION audit.entry_rest DEFAULT;
+
 ALTER TABLE ONLY tenancy.minting ATTACH PARTITION tenancy.minting_other DEFAULT;
+
+ALTER TABLE ONLY audit.entry ALTER COLUMN id SET DEFAULT nextval('audit.entry_number'::regclass);
 
 ALTER TABLE ONLY annex.document
     ADD CONSTRAINT document_pkey PRIMARY KEY (id);
@@ -1603,8 +1942,47 @@ ALTER TABLE ONLY anonymise.credential
 ALTER TABLE ONLY anonymise.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY audit.anomaly
+    ADD CONSTRAINT anomaly_kind_about_key UNIQUE (kind, about);
+
+ALTER TABLE ONLY audit.anomaly
+    ADD CONSTRAINT anomaly_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit.anomaly_word
+    ADD CONSTRAINT anomaly_word_pkey PRIMARY KEY (anomaly, by);
+
+ALTER TABLE ONLY audit.checkpoint
+    ADD CONSTRAINT checkpoint_pkey PRIMARY KEY (tree, size);
+
+ALTER TABLE ONLY audit.cosignature
+    ADD CONSTRAINT cosignature_pkey PRIMARY KEY (tree, size, witness);
+
+ALTER TABLE ONLY audit.cursor
+    ADD CONSTRAINT cursor_pkey PRIMARY KEY (one);
+
+ALTER TABLE ONLY audit.dropped
+    ADD CONSTRAINT dropped_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY audit.entry
-    ADD CONSTRAINT entry_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT entry_pkey PRIMARY KEY (id, at);
+
+ALTER TABLE ONLY audit.entry_rest
+    ADD CONSTRAINT entry_rest_pkey PRIMARY KEY (id, at);
+
+ALTER TABLE ONLY audit.generation
+    ADD CONSTRAINT generation_origin_key UNIQUE (origin);
+
+ALTER TABLE ONLY audit.generation
+    ADD CONSTRAINT generation_pkey PRIMARY KEY (generation);
+
+ALTER TABLE ONLY audit.heartbeat
+    ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit.leaf
+    ADD CONSTRAINT leaf_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY audit.root_leaf
+    ADD CONSTRAINT root_leaf_pkey PRIMARY KEY (tree, index);
 
 ALTER TABLE ONLY audit.sample_item
     ADD CONSTRAINT sample_item_pkey PRIMARY KEY (sample_id, "position");
@@ -1617,6 +1995,18 @@ ALTER TABLE ONLY audit.sample_note
 
 ALTER TABLE ONLY audit.sample
     ADD CONSTRAINT sample_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit.tile
+    ADD CONSTRAINT tile_pkey PRIMARY KEY (tree, level, n);
+
+ALTER TABLE ONLY audit.tree
+    ADD CONSTRAINT tree_generation_name_key UNIQUE (generation, name);
+
+ALTER TABLE ONLY audit.tree
+    ADD CONSTRAINT tree_pkey PRIMARY KEY (tree);
+
+ALTER TABLE ONLY audit.writer
+    ADD CONSTRAINT writer_pkey PRIMARY KEY (writer);
 
 ALTER TABLE ONLY crypt.key
     ADD CONSTRAINT key_pkey PRIMARY KEY (subject);
@@ -1830,13 +2220,41 @@ CREATE INDEX run_database ON anonymise.run USING btree (database, seq DESC);
 
 CREATE UNIQUE INDEX run_running ON anonymise.run USING btree (database) WHERE (outcome = 'running'::text);
 
-CREATE INDEX entry_action ON audit.entry USING btree (action, id);
+CREATE INDEX checkpoint_at ON audit.checkpoint USING btree (at);
 
-CREATE INDEX entry_actor ON audit.entry USING btree (actor_id, id);
+CREATE INDEX cosignature_latest ON audit.cosignature USING btree (tree, witness, size DESC);
 
-CREATE INDEX entry_object ON audit.entry USING btree (object_kind, object_id, id);
+CREATE INDEX entry_action ON ONLY audit.entry USING btree (action, id);
+
+CREATE INDEX entry_actor ON ONLY audit.entry USING btree (actor_id, id);
+
+CREATE INDEX entry_object ON ONLY audit.entry USING btree (object_kind, object_id, id);
+
+CREATE INDEX entry_rest_action_id_idx ON audit.entry_rest USING btree (action, id);
+
+CREATE INDEX entry_rest_actor_id_id_idx ON audit.entry_rest USING btree (actor_id, id);
+
+CREATE INDEX entry_rest_object_kind_object_id_id_idx ON audit.entry_rest USING btree (object_kind, object_id, id);
+
+CREATE INDEX entry_tenant ON ONLY audit.entry USING btree (tenant, id) WHERE (tenant IS NOT NULL);
+
+CREATE INDEX entry_rest_tenant_id_idx ON audit.entry_rest USING btree (tenant, id) WHERE (tenant IS NOT NULL);
+
+CREATE INDEX entry_xid ON ONLY audit.entry USING btree (xid, id);
+
+CREATE INDEX entry_rest_xid_id_idx ON audit.entry_rest USING btree (xid, id);
+
+CREATE INDEX heartbeat_xid ON audit.heartbeat USING btree (xid, id);
+
+CREATE INDEX leaf_entry ON audit.leaf USING btree (entry);
+
+CREATE UNIQUE INDEX leaf_place ON audit.leaf USING btree (tree, index);
+
+CREATE INDEX root_leaf_of ON audit.root_leaf USING btree (of, index) WHERE (of IS NOT NULL);
 
 CREATE INDEX sample_note_item ON audit.sample_note USING btree (sample_id, "position", id);
+
+CREATE INDEX writer_last ON audit.writer USING btree (last_at) WHERE (NOT ended);
 
 CREATE INDEX api_token_person ON directory.api_token USING btree (person_id);
 
@@ -1936,6 +2354,18 @@ CREATE INDEX revocation_session ON tenancy.revocation USING btree (session);
 
 CREATE INDEX session_end_time ON tenancy.session_end USING btree (customer, ended_at, database, session);
 
+ALTER INDEX audit.entry_action ATTACH PARTITION audit.entry_rest_action_id_idx;
+
+ALTER INDEX audit.entry_actor ATTACH PARTITION audit.entry_rest_actor_id_id_idx;
+
+ALTER INDEX audit.entry_object ATTACH PARTITION audit.entry_rest_object_kind_object_id_id_idx;
+
+ALTER INDEX audit.entry_pkey ATTACH PARTITION audit.entry_rest_pkey;
+
+ALTER INDEX audit.entry_tenant ATTACH PARTITION audit.entry_rest_tenant_id_idx;
+
+ALTER INDEX audit.entry_xid ATTACH PARTITION audit.entry_rest_xid_id_idx;
+
 ALTER INDEX tenancy.minting_customer ATTACH PARTITION tenancy.minting_other_customer_at_id_idx;
 
 ALTER INDEX tenancy.minting_tenant ATTACH PARTITION tenancy.minting_other_database_tenant_at_idx;
@@ -1982,11 +2412,20 @@ CREATE TRIGGER tell_job_withdrawal AFTER INSERT ON tenancy.job_withdrawal FOR EA
 
 CREATE TRIGGER tell_session_end AFTER INSERT ON tenancy.revocation FOR EACH ROW EXECUTE FUNCTION tenancy.tell_session_end();
 
+ALTER TABLE ONLY audit.anomaly_word
+    ADD CONSTRAINT anomaly_word_anomaly_fkey FOREIGN KEY (anomaly) REFERENCES audit.anomaly(id);
+
+ALTER TABLE ONLY audit.cursor
+    ADD CONSTRAINT cursor_generation_fkey FOREIGN KEY (generation) REFERENCES audit.generation(generation);
+
 ALTER TABLE ONLY audit.sample_item
     ADD CONSTRAINT sample_item_sample_id_fkey FOREIGN KEY (sample_id) REFERENCES audit.sample(id);
 
 ALTER TABLE ONLY audit.sample_note
     ADD CONSTRAINT sample_note_sample_id_position_fkey FOREIGN KEY (sample_id, "position") REFERENCES audit.sample_item(sample_id, "position");
+
+ALTER TABLE ONLY audit.tree
+    ADD CONSTRAINT tree_generation_fkey FOREIGN KEY (generation) REFERENCES audit.generation(generation);
 
 ALTER TABLE ONLY directory.api_token
     ADD CONSTRAINT api_token_person_id_fkey FOREIGN KEY (person_id) REFERENCES directory.person(id);
@@ -2060,6 +2499,16 @@ ALTER TABLE ONLY tenancy.job_withdrawal
 ALTER TABLE ONLY tenancy.key
     ADD CONSTRAINT key_place_fkey FOREIGN KEY (place) REFERENCES tenancy.place(id);
 
+ALTER TABLE audit.entry ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE audit.entry_rest ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY garant_declared ON audit.entry TO garant_staff, garant_login, garant_worker, garant_checker, garant_checkpoint, garant_retention USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_owner ON audit.entry TO garant_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY garant_owner ON audit.entry_rest TO garant_owner USING (true) WITH CHECK (true);
+
 CREATE POLICY garant_declared ON hosting.residence TO garant_staff, garant_worker, garant_checker USING (true) WITH CHECK (true);
 
 CREATE POLICY garant_declared ON hosting.told TO garant_staff, garant_worker, garant_checker USING (true) WITH CHECK (true);
@@ -2108,10 +2557,18 @@ GRANT USAGE ON SCHEMA audit TO garant_staff;
 GRANT USAGE ON SCHEMA audit TO garant_login;
 GRANT USAGE ON SCHEMA audit TO garant_worker;
 GRANT USAGE ON SCHEMA audit TO garant_checker;
+GRANT USAGE ON SCHEMA audit TO garant_checkpoint;
+GRANT USAGE ON SCHEMA audit TO garant_retention;
+
+GRANT USAGE ON SCHEMA auditlog TO garant_staff;
+GRANT USAGE ON SCHEMA auditlog TO garant_worker;
+GRANT USAGE ON SCHEMA auditlog TO garant_checker;
+GRANT USAGE ON SCHEMA auditlog TO garant_portal;
 
 GRANT USAGE ON SCHEMA crypt TO garant_staff;
 GRANT USAGE ON SCHEMA crypt TO garant_login;
 GRANT USAGE ON SCHEMA crypt TO garant_worker;
+GRANT USAGE ON SCHEMA crypt TO garant_checkpoint;
 
 GRANT USAGE ON SCHEMA directory TO garant_staff;
 GRANT USAGE ON SCHEMA directory TO garant_login;
@@ -2151,6 +2608,12 @@ GRANT USAGE ON SCHEMA tenancy TO garant_portal;
 GRANT USAGE ON SCHEMA witness TO garant_staff;
 GRANT USAGE ON SCHEMA witness TO garant_worker;
 GRANT USAGE ON SCHEMA witness TO garant_checker;
+
+REVOKE ALL ON FUNCTION audit.add_month(month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.add_month(month date) TO garant_retention;
+
+REVOKE ALL ON FUNCTION audit.drop_before(month date, head_tree integer, head_size bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.drop_before(month date, head_tree integer, head_size bigint) TO garant_retention;
 
 REVOKE ALL ON FUNCTION directory.bind_minting() FROM PUBLIC;
 
@@ -2354,52 +2817,314 @@ GRANT UPDATE(schema) ON TABLE anonymise.run TO garant_worker;
 
 GRANT UPDATE(published_at) ON TABLE anonymise.run TO garant_worker;
 
+GRANT SELECT ON TABLE audit.anomaly TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.anomaly TO garant_worker;
+GRANT SELECT ON TABLE audit.anomaly TO garant_staff;
+GRANT SELECT ON TABLE audit.anomaly TO garant_checker;
+
+GRANT INSERT(kind) ON TABLE audit.anomaly TO garant_checkpoint;
+GRANT INSERT(kind) ON TABLE audit.anomaly TO garant_worker;
+
+GRANT INSERT(about) ON TABLE audit.anomaly TO garant_checkpoint;
+GRANT INSERT(about) ON TABLE audit.anomaly TO garant_worker;
+
+GRANT INSERT(detail) ON TABLE audit.anomaly TO garant_checkpoint;
+GRANT INSERT(detail) ON TABLE audit.anomaly TO garant_worker;
+
+GRANT SELECT ON TABLE audit.anomaly_word TO garant_staff;
+GRANT SELECT ON TABLE audit.anomaly_word TO garant_worker;
+GRANT SELECT ON TABLE audit.anomaly_word TO garant_checker;
+GRANT SELECT ON TABLE audit.anomaly_word TO garant_checkpoint;
+
+GRANT INSERT(anomaly) ON TABLE audit.anomaly_word TO garant_staff;
+
+GRANT INSERT(by) ON TABLE audit.anomaly_word TO garant_staff;
+
+GRANT INSERT(reason) ON TABLE audit.anomaly_word TO garant_staff;
+
+GRANT SELECT ON TABLE audit.began TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.began TO garant_staff;
+
+GRANT SELECT,INSERT,DELETE ON TABLE audit.checkpoint TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.checkpoint TO garant_staff;
+GRANT SELECT ON TABLE audit.checkpoint TO garant_worker;
+GRANT SELECT ON TABLE audit.checkpoint TO garant_checker;
+GRANT SELECT ON TABLE audit.checkpoint TO garant_portal;
+GRANT SELECT ON TABLE audit.checkpoint TO garant_public;
+GRANT SELECT ON TABLE audit.checkpoint TO garant_retention;
+
+GRANT SELECT ON TABLE audit.cosignature TO garant_worker;
+GRANT SELECT ON TABLE audit.cosignature TO garant_staff;
+GRANT SELECT ON TABLE audit.cosignature TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.cosignature TO garant_checker;
+GRANT SELECT ON TABLE audit.cosignature TO garant_portal;
+GRANT SELECT ON TABLE audit.cosignature TO garant_public;
+GRANT SELECT ON TABLE audit.cosignature TO garant_retention;
+
+GRANT INSERT(tree) ON TABLE audit.cosignature TO garant_worker;
+GRANT INSERT(tree) ON TABLE audit.cosignature TO garant_staff;
+
+GRANT INSERT(size) ON TABLE audit.cosignature TO garant_worker;
+GRANT INSERT(size) ON TABLE audit.cosignature TO garant_staff;
+
+GRANT INSERT(witness) ON TABLE audit.cosignature TO garant_worker;
+GRANT INSERT(witness) ON TABLE audit.cosignature TO garant_staff;
+
+GRANT INSERT(line) ON TABLE audit.cosignature TO garant_worker;
+GRANT INSERT(line) ON TABLE audit.cosignature TO garant_staff;
+
+GRANT INSERT(at) ON TABLE audit.cosignature TO garant_worker;
+GRANT INSERT(at) ON TABLE audit.cosignature TO garant_staff;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE audit.cursor TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.cursor TO garant_staff;
+GRANT SELECT ON TABLE audit.cursor TO garant_worker;
+GRANT SELECT ON TABLE audit.cursor TO garant_checker;
+GRANT SELECT ON TABLE audit.cursor TO garant_retention;
+
+GRANT SELECT ON TABLE audit.dropped TO garant_staff;
+GRANT SELECT ON TABLE audit.dropped TO garant_worker;
+GRANT SELECT ON TABLE audit.dropped TO garant_checker;
+GRANT SELECT ON TABLE audit.dropped TO garant_portal;
+GRANT SELECT ON TABLE audit.dropped TO garant_retention;
+GRANT SELECT ON TABLE audit.dropped TO garant_checkpoint;
+
 GRANT SELECT ON TABLE audit.entry TO garant_staff;
+GRANT SELECT ON TABLE audit.entry TO garant_worker;
+GRANT SELECT ON TABLE audit.entry TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.entry TO garant_retention;
+
+GRANT SELECT(id) ON TABLE audit.entry TO garant_portal;
+
+GRANT SELECT(at) ON TABLE audit.entry TO garant_portal;
 
 GRANT INSERT(actor_kind) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(actor_kind) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(actor_kind) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(actor_kind) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(actor_kind) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(actor_kind) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(actor_kind) ON TABLE audit.entry TO garant_portal;
 
 GRANT INSERT(actor_id) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(actor_id) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(actor_id) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(actor_id) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(actor_id) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(actor_id) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(actor_id) ON TABLE audit.entry TO garant_portal;
 
 GRANT INSERT(session) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(session) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(session) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(session) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(session) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(session) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(session) ON TABLE audit.entry TO garant_portal;
 
 GRANT INSERT(origin) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(origin) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(origin) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(origin) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(origin) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(origin) ON TABLE audit.entry TO garant_retention;
 
 GRANT INSERT(action) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(action) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(action) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(action) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(action) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(action) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(action) ON TABLE audit.entry TO garant_portal;
 
 GRANT INSERT(outcome) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(outcome) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(outcome) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(outcome) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(outcome) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(outcome) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(outcome) ON TABLE audit.entry TO garant_portal;
 
 GRANT INSERT(object_kind) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(object_kind) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(object_kind) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(object_kind) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(object_kind) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(object_kind) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(object_kind) ON TABLE audit.entry TO garant_portal;
 
 GRANT INSERT(object_id) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(object_id) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(object_id) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(object_id) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(object_id) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(object_id) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(object_id) ON TABLE audit.entry TO garant_portal;
 
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_staff;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_login;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_worker;
 GRANT INSERT(detail) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(detail) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(detail) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(detail) ON TABLE audit.entry TO garant_portal;
+
+GRANT INSERT(tenant) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(tenant) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(tenant) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(tenant) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(tenant) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(tenant) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(tenant) ON TABLE audit.entry TO garant_portal;
+
+GRANT INSERT(reason) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(reason) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(reason) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(reason) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(reason) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(reason) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(reason) ON TABLE audit.entry TO garant_portal;
+
+GRANT INSERT(request) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(request) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(request) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(request) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(request) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(request) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(request) ON TABLE audit.entry TO garant_portal;
+
+GRANT INSERT(subject) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(subject) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(subject) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(subject) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(subject) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(subject) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(subject) ON TABLE audit.entry TO garant_portal;
+
+GRANT INSERT(promise) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(promise) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(promise) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(promise) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(promise) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(promise) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(promise) ON TABLE audit.entry TO garant_portal;
+
+GRANT INSERT(changes) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(changes) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(changes) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(changes) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(changes) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(changes) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(changes) ON TABLE audit.entry TO garant_portal;
+
+GRANT INSERT(occurred) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(occurred) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(occurred) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(occurred) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(occurred) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(occurred) ON TABLE audit.entry TO garant_retention;
+GRANT SELECT(occurred) ON TABLE audit.entry TO garant_portal;
+
+GRANT INSERT(writer) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(writer) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(writer) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(writer) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(writer) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(writer) ON TABLE audit.entry TO garant_retention;
+
+GRANT INSERT(n) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(n) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(n) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(n) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(n) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(n) ON TABLE audit.entry TO garant_retention;
+
+GRANT INSERT(written) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(written) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(written) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(written) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(written) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(written) ON TABLE audit.entry TO garant_retention;
+
+GRANT INSERT(mac) ON TABLE audit.entry TO garant_staff;
+GRANT INSERT(mac) ON TABLE audit.entry TO garant_login;
+GRANT INSERT(mac) ON TABLE audit.entry TO garant_worker;
+GRANT INSERT(mac) ON TABLE audit.entry TO garant_checker;
+GRANT INSERT(mac) ON TABLE audit.entry TO garant_checkpoint;
+GRANT INSERT(mac) ON TABLE audit.entry TO garant_retention;
+
+GRANT USAGE ON SEQUENCE audit.entry_number TO garant_staff;
+GRANT USAGE ON SEQUENCE audit.entry_number TO garant_login;
+GRANT USAGE ON SEQUENCE audit.entry_number TO garant_worker;
+GRANT USAGE ON SEQUENCE audit.entry_number TO garant_checker;
+GRANT USAGE ON SEQUENCE audit.entry_number TO garant_checkpoint;
+GRANT USAGE ON SEQUENCE audit.entry_number TO garant_retention;
+
+GRANT SELECT,INSERT ON TABLE audit.generation TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.generation TO garant_staff;
+GRANT SELECT ON TABLE audit.generation TO garant_worker;
+
+GRANT SELECT(generation) ON TABLE audit.generation TO garant_public;
+GRANT SELECT(generation) ON TABLE audit.generation TO garant_portal;
+
+GRANT SELECT(origin) ON TABLE audit.generation TO garant_public;
+GRANT SELECT(origin) ON TABLE audit.generation TO garant_portal;
+
+GRANT SELECT(key) ON TABLE audit.generation TO garant_public;
+GRANT SELECT(key) ON TABLE audit.generation TO garant_portal;
+
+GRANT SELECT(began_at) ON TABLE audit.generation TO garant_public;
+GRANT SELECT(began_at) ON TABLE audit.generation TO garant_portal;
+
+GRANT SELECT,DELETE ON TABLE audit.heartbeat TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.heartbeat TO garant_staff;
+GRANT SELECT ON TABLE audit.heartbeat TO garant_worker;
+
+GRANT INSERT(writer) ON TABLE audit.heartbeat TO garant_staff;
+GRANT INSERT(writer) ON TABLE audit.heartbeat TO garant_login;
+GRANT INSERT(writer) ON TABLE audit.heartbeat TO garant_worker;
+GRANT INSERT(writer) ON TABLE audit.heartbeat TO garant_checker;
+
+GRANT INSERT(n) ON TABLE audit.heartbeat TO garant_staff;
+GRANT INSERT(n) ON TABLE audit.heartbeat TO garant_login;
+GRANT INSERT(n) ON TABLE audit.heartbeat TO garant_worker;
+GRANT INSERT(n) ON TABLE audit.heartbeat TO garant_checker;
+
+GRANT INSERT(below) ON TABLE audit.heartbeat TO garant_staff;
+GRANT INSERT(below) ON TABLE audit.heartbeat TO garant_login;
+GRANT INSERT(below) ON TABLE audit.heartbeat TO garant_worker;
+GRANT INSERT(below) ON TABLE audit.heartbeat TO garant_checker;
+
+GRANT INSERT(claimed) ON TABLE audit.heartbeat TO garant_staff;
+GRANT INSERT(claimed) ON TABLE audit.heartbeat TO garant_login;
+GRANT INSERT(claimed) ON TABLE audit.heartbeat TO garant_worker;
+GRANT INSERT(claimed) ON TABLE audit.heartbeat TO garant_checker;
+
+GRANT INSERT(last) ON TABLE audit.heartbeat TO garant_staff;
+GRANT INSERT(last) ON TABLE audit.heartbeat TO garant_login;
+GRANT INSERT(last) ON TABLE audit.heartbeat TO garant_worker;
+GRANT INSERT(last) ON TABLE audit.heartbeat TO garant_checker;
+
+GRANT INSERT(written) ON TABLE audit.heartbeat TO garant_staff;
+GRANT INSERT(written) ON TABLE audit.heartbeat TO garant_login;
+GRANT INSERT(written) ON TABLE audit.heartbeat TO garant_worker;
+GRANT INSERT(written) ON TABLE audit.heartbeat TO garant_checker;
+
+GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_staff;
+GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_login;
+GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_worker;
+GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_checker;
+
+GRANT SELECT,INSERT ON TABLE audit.leaf TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.leaf TO garant_staff;
+GRANT SELECT ON TABLE audit.leaf TO garant_worker;
+GRANT SELECT ON TABLE audit.leaf TO garant_retention;
+
+GRANT SELECT,INSERT ON TABLE audit.root_leaf TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.root_leaf TO garant_staff;
+GRANT SELECT ON TABLE audit.root_leaf TO garant_worker;
+GRANT SELECT ON TABLE audit.root_leaf TO garant_portal;
+GRANT SELECT ON TABLE audit.root_leaf TO garant_public;
 
 GRANT SELECT,INSERT ON TABLE audit.sample TO garant_staff;
 
@@ -2407,9 +3132,32 @@ GRANT SELECT,INSERT ON TABLE audit.sample_item TO garant_staff;
 
 GRANT SELECT,INSERT ON TABLE audit.sample_note TO garant_staff;
 
+GRANT SELECT,INSERT ON TABLE audit.tile TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.tile TO garant_staff;
+GRANT SELECT ON TABLE audit.tile TO garant_worker;
+GRANT SELECT ON TABLE audit.tile TO garant_portal;
+GRANT SELECT ON TABLE audit.tile TO garant_public;
+
+GRANT SELECT,INSERT ON TABLE audit.tree TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.tree TO garant_staff;
+GRANT SELECT ON TABLE audit.tree TO garant_worker;
+GRANT SELECT ON TABLE audit.tree TO garant_checker;
+GRANT SELECT ON TABLE audit.tree TO garant_portal;
+GRANT SELECT ON TABLE audit.tree TO garant_public;
+GRANT SELECT ON TABLE audit.tree TO garant_retention;
+
+GRANT UPDATE(size) ON TABLE audit.tree TO garant_checkpoint;
+
+GRANT UPDATE(edge) ON TABLE audit.tree TO garant_checkpoint;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE audit.writer TO garant_checkpoint;
+GRANT SELECT ON TABLE audit.writer TO garant_staff;
+GRANT SELECT ON TABLE audit.writer TO garant_worker;
+
 GRANT SELECT,INSERT,DELETE ON TABLE crypt.key TO garant_staff;
 GRANT SELECT,INSERT ON TABLE crypt.key TO garant_login;
 GRANT SELECT,INSERT ON TABLE crypt.key TO garant_worker;
+GRANT SELECT,INSERT ON TABLE crypt.key TO garant_checkpoint;
 
 GRANT SELECT,DELETE ON TABLE directory.api_token TO garant_login;
 

@@ -28,4 +28,12 @@ func (tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQ
 	if t, ok := ctx.Value(tracedKey{}).(pgx.QueryTracer); ok {
 		t.TraceQueryEnd(ctx, conn, data)
 	}
+	if w, ok := Carried(conn).(Watcher); ok {
+		switch data.CommandTag.String() {
+		case "COMMIT":
+			w.Ended(conn, data.Err == nil)
+		case "ROLLBACK", "PREPARE TRANSACTION": // of a savepoint too
+			w.Ended(conn, false)
+		}
+	}
 }

@@ -1,0 +1,151 @@
+package sequence
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// adopt puts in order what came with the database from another cluster, whose transaction numbers say nothing here. What is visible
+// at one moment and in no tree is taken in the order of its numbers; whoever writes meanwhile has a transaction number that is
+// still to be read.
+func (s *Sequencer) adopt(ctx context.Context, conn *pgxpool.Conn, st *state, system string) error {
+	return pg.Wrap(pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+		bound, err := horizon(ctx, tx)
+		if err != nil {
+			return err
+		}
+		next := st.cursor
+		next.xid, next.entry, next.heard, next.heartbeat = bound, 0, bound, 0
+		many := int64(0)
+		for after := int64(0); ; {
+			rows, err := readOrphans(ctx, tx, after, batch)
+			if err != nil {
+				return err
+			}
+			if len(rows) == 0 {
+				break
+			}
+			after = rows[len(rows)-1].ID
+			many += int64(len(rows))
+			mid := st.cursor
+			if err := s.putIn(ctx, tx, st, mid, rows, nil, false); err != nil {
+				return err
+			}
+		}
+		next.seq = st.seq
+		tag, err := tx.Exec(ctx, `UPDATE audit.cursor SET xid = $1::text::xid8, entry = 0, heard = $1::text::xid8, heartbeat = 0, adopted = (SELECT coalesce(max(id), 0) FROM audit.entry), system = $2, at = clock_timestamp() WHERE seq = $3`,
+			xid(bound), system, st.seq)
+		if err == nil && tag.RowsAffected() != 1 {
+			err = errMoved
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, `INSERT INTO audit.anomaly (kind, about, detail) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, Adopted, "cluster "+system, map[string]any{"entries": many})
+		}
+		if err != nil {
+			return err
+		}
+		c, _, err := readCursor(ctx, tx)
+		st.cursor = c
+		return err
+	}))
+}
+
+// readOrphans reads entries that are in no tree, in the order of their numbers.
+func readOrphans(ctx context.Context, on pg.Querier, after int64, most int) ([]row, error) {
+	rows, err := on.Query(ctx, `SELECT `+entryColumns+` FROM audit.entry AS e
+WHERE e.id > $1 AND NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id) ORDER BY e.id LIMIT $2`, after, most)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	list, err := pgx.CollectRows(rows, scanRow)
+	return list, pg.Wrap(err)
+}
+
+// readAgain reads the entries of leaves of a generation, in the order in which they were planted.
+func readAgain(ctx context.Context, on pg.Querier, generation int, after int64, most int) (rows []row, last int64, err error) {
+	q, err := on.Query(ctx, `SELECT l.seq, `+entryColumns+` FROM audit.leaf AS l JOIN audit.tree AS t ON t.tree = l.tree JOIN audit.entry AS e ON e.id = l.entry
+WHERE t.generation = $1 AND l.seq > $2 ORDER BY l.seq LIMIT $3`, generation, after, most)
+	if err != nil {
+		return nil, 0, pg.Wrap(err)
+	}
+	rows, err = pgx.CollectRows(q, func(r pgx.CollectableRow) (row, error) {
+		return scanRow(skipping{r, &last})
+	})
+	return rows, last, pg.Wrap(err)
+}
+
+// skipping reads the first column by itself.
+type skipping struct {
+	pgx.CollectableRow
+	first *int64
+}
+
+func (s skipping) Scan(to ...any) error {
+	return s.CollectableRow.Scan(append([]any{s.first}, to...)...)
+}
+
+// Restart is how a new generation begins.
+type Restart struct {
+	By     string // who decided it: "person:…"
+	Reason string
+	Before []byte // JSON: what was known of the generation that ends, here and elsewhere
+	Line   string // what the new root log says of it first
+	After  int64  // the last leaf (seq) of the old one that is known elsewhere: what came after it is planted again
+}
+
+// Restart begins a new generation, when the trees are not the ones any more that are known elsewhere. Error Conflict: a
+// server puts entries in order meanwhile.
+func (s *Sequencer) Restart(ctx context.Context, r Restart) (generation int, err error) {
+	err = s.alone(ctx, func(conn *pgxpool.Conn) error {
+		st, err := s.load(ctx, conn)
+		if err != nil {
+			return err
+		}
+		return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
+			old := st.cursor
+			generation = old.generation + 1
+			if err := s.newGeneration(ctx, tx, generation, r); err != nil {
+				return err
+			}
+			fresh := &state{cursor: old, trees: map[string]*tree{}, writers: map[string]*writer{}, keys: map[string][]byte{}}
+			fresh.generation = generation
+			tag, err := tx.Exec(ctx, `UPDATE audit.cursor SET generation = $1, at = clock_timestamp() WHERE generation = $2 AND seq = $3`, generation, old.generation, old.seq)
+			if err == nil && tag.RowsAffected() != 1 {
+				err = errMoved
+			}
+			if err == nil {
+				err = s.open(ctx, tx, fresh)
+			}
+			if err != nil {
+				return err
+			}
+			fresh.first = r.Line
+			if err := s.putIn(ctx, tx, fresh, fresh.cursor, nil, nil, true); err != nil {
+				return err
+			}
+			for after := r.After; ; {
+				rows, last, err := readAgain(ctx, tx, old.generation, after, batch)
+				if err != nil || len(rows) == 0 {
+					return err
+				}
+				after = last
+				fresh.again = true
+				if err := s.putIn(ctx, tx, fresh, fresh.cursor, rows, nil, false); err != nil {
+					return err
+				}
+			}
+		})
+	})
+	return generation, err
+}
+
+// RestoredLine is what a root log says first when another one was before it.
+func RestoredLine(origin string, size int64, root, reason string) string {
+	return fmt.Sprintf("garant/restored v1\n%s %s %s\n%s\n", origin, strconv.FormatInt(size, 10), root, reason)
+}

@@ -1,0 +1,185 @@
+package sequence
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/garant-project/garant/internal/audit/leaf"
+	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// row is an entry as it is read.
+type row struct {
+	xid uint64
+	leaf.Entry
+}
+
+// step puts one batch in order, and reports whether there is more.
+func (s *Sequencer) step(ctx context.Context, conn *pgxpool.Conn, st *state) (more bool, err error) {
+	if err := s.at("read"); err != nil {
+		return false, err
+	}
+	bound, err := horizon(ctx, conn)
+	if err != nil {
+		return false, err
+	}
+	rows, err := readEntries(ctx, conn, st.cursor, bound, batch)
+	if err != nil {
+		return false, err
+	}
+	more = len(rows) == batch
+	var beats []beat
+	if !more { // every entry below the bound was read: what heartbeats below it claim has been seen
+		if beats, err = readHeartbeats(ctx, conn, st.cursor, bound, telling); err != nil {
+			return false, err
+		}
+	}
+	now := s.Now()
+	overdue := now.Sub(st.told) >= quiet || now.Before(st.told)
+	if len(rows) == 0 && len(beats) == 0 && !overdue {
+		return false, s.sweep(ctx, conn, st)
+	}
+	next := st.cursor
+	if len(rows) > 0 {
+		last := rows[len(rows)-1]
+		next.xid, next.entry = last.xid, last.ID
+	}
+	if len(beats) > 0 {
+		last := beats[len(beats)-1]
+		next.heard, next.heartbeat = last.xid, last.id
+	}
+	if err := s.put(ctx, conn, st, next, rows, beats, overdue); err != nil {
+		return false, err
+	}
+	return more || len(beats) == telling, nil
+}
+
+// put writes a batch: leaves, tiles, heads, what was noticed, the checkpoint and the cursor, in one transaction. When it fails the state
+// is not to be used any more.
+func (s *Sequencer) put(ctx context.Context, conn *pgxpool.Conn, st *state, next cursor, rows []row, beats []beat, tellTime bool) error {
+	return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
+		if err := s.putIn(ctx, tx, st, next, rows, beats, tellTime); err != nil {
+			return err
+		}
+		return s.at("commit")
+	})
+}
+
+func (s *Sequencer) putIn(ctx context.Context, tx pgx.Tx, st *state, next cursor, rows []row, beats []beat, tellTime bool) error {
+	n := &noticed{}
+	if err := st.meet(ctx, tx, rows, beats); err != nil {
+		return err
+	}
+	leaves, err := s.plant(ctx, tx, st, &next, rows, n)
+	if err != nil {
+		return err
+	}
+	s.hear(st, beats, n)
+	if err := s.at("leaves"); err != nil {
+		return err
+	}
+	grown := []*tree{}
+	for _, t := range st.trees {
+		if t != st.root && t.head.Size > t.stood {
+			grown = append(grown, t)
+		}
+	}
+	slices.SortFunc(grown, func(a, b *tree) int { return int(a.id - b.id) })
+	root := rootLeaves{tree: st.root.id, from: st.root.head.Size}
+	if st.first != "" {
+		root.add(st.first, nil)
+		st.first = ""
+	}
+	for _, t := range grown {
+		root.add(merkle.TreeLine(t.name, t.head.Size, t.head.Root()), &t.id)
+	}
+	if tellTime {
+		st.told = s.Now()
+		root.add(merkle.TimeLine(st.told), nil)
+	}
+	for _, hash := range root.hashes {
+		st.root.grow(hash)
+	}
+	if err := addLeaves(ctx, tx, leaves); err != nil {
+		return err
+	}
+	if err := root.write(ctx, tx); err != nil {
+		return err
+	}
+	if err := s.at("tiles"); err != nil {
+		return err
+	}
+	var b pgx.Batch
+	for _, t := range append(grown, st.root) {
+		t.write(&b)
+	}
+	if len(root.hashes) > 0 {
+		c := merkle.Checkpoint{Origin: st.origin, Size: st.root.head.Size, Root: st.root.head.Root()}
+		signed, err := merkle.Sign(c, st.signer)
+		if err != nil {
+			return err
+		}
+		b.Queue(`INSERT INTO audit.checkpoint (tree, size, root, note, seq) VALUES ($1, $2, $3, $4, $5)`, st.root.id, c.Size, c.Root[:], signed, next.seq)
+	}
+	n.write(&b)
+	st.writersTouched(&b)
+	moveCursor(&b, st.cursor, next)
+	if err := runBatch(ctx, tx, &b); err != nil {
+		return err
+	}
+	st.cursor = next
+	return nil
+}
+
+// plant gives entries their places.
+func (s *Sequencer) plant(ctx context.Context, tx pgx.Tx, st *state, next *cursor, rows []row, n *noticed) ([]leafRow, error) {
+	leaves := make([]leafRow, 0, len(rows))
+	var buf []byte
+	for i := range rows {
+		e := &rows[i].Entry
+		if !st.again {
+			s.judge(st, e, n)
+		}
+		name := "company"
+		if e.Said.Tenant != "" {
+			name = "tenant/" + e.Said.Tenant
+		}
+		t, err := s.tree(ctx, tx, st, name)
+		if err != nil {
+			return nil, err
+		}
+		buf = e.Append(buf[:0])
+		hash := tlog.RecordHash(buf)
+		next.seq++
+		leaves = append(leaves, leafRow{next.seq, t.id, t.head.Size, e.ID, hash})
+		t.grow(hash)
+	}
+	return leaves, nil
+}
+
+// write queues what became of a tree.
+func (t *tree) write(b *pgx.Batch) {
+	for _, full := range t.tiles {
+		b.Queue(`INSERT INTO audit.tile (tree, level, n, hashes, root) VALUES ($1, $2, $3, $4, $5)`, t.id, full.level, full.n, full.hashes, full.root[:])
+	}
+	if t.head.Size > t.stood {
+		b.Queue(`UPDATE audit.tree SET size = $2, edge = $3 WHERE tree = $1 AND size = $4`, t.id, t.head.Size, t.head.Edge(), t.stood)
+	}
+	t.tiles, t.stood = nil, t.head.Size
+}
+
+// sweep forgets heartbeats that were heard, heads that nobody needs, and writers that are long gone.
+func (s *Sequencer) sweep(ctx context.Context, conn *pgxpool.Conn, st *state) error {
+	if now := time.Now(); now.Sub(st.swept) < sweep {
+		return nil
+	} else {
+		st.swept = now
+	}
+	return forget(ctx, conn, st.cursor)
+}
