@@ -21,5 +21,6 @@
 //     checkpoint, by witnesses, and by the second account.
 //
 // Proven by: TestTreesAreThoseOfRFC6962 (hashes, tiles and proofs of every size against a tree in memory), TestATorchwoodClientFollows
-// (root log and a customer's tree while they grow), TestAnAlteredEntryIsNotGivenOut, TestOneQuestionAProof, TestBundle….
+// (root log and a customer's tree while they grow), TestAnAlteredEntryIsNotGivenOut, TestOneQuestionAProof,
+// TestAProofAmongAHundredMillion, TestTreesOfTheSequencer, TestBundlesOfTheDatabaseHold, TestABundleOfAnAlteredDatabase.
 package trees
