@@ -1017,6 +1017,29 @@ CREATE TABLE audit.writer (
 
 ALTER TABLE audit.writer OWNER TO garant_owner;
 
+CREATE TABLE auditlog.collected (
+    database text NOT NULL,
+    system text DEFAULT ''::text NOT NULL,
+    xid bigint DEFAULT 0 NOT NULL,
+    id bigint DEFAULT 0 NOT NULL,
+    events bigint DEFAULT 0 NOT NULL,
+    collected_at timestamp with time zone,
+    waiting bigint DEFAULT 0 NOT NULL,
+    oldest interval DEFAULT '00:00:00'::interval NOT NULL,
+    looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    trouble text DEFAULT ''::text NOT NULL
+);
+
+ALTER TABLE auditlog.collected OWNER TO garant_owner;
+
+CREATE TABLE auditlog.collected_event (
+    mark uuid NOT NULL,
+    database text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE auditlog.collected_event OWNER TO garant_owner;
+
 CREATE TABLE crypt.key (
     subject text NOT NULL,
     wrapped bytea NOT NULL,
@@ -2008,6 +2031,12 @@ ALTER TABLE ONLY audit.tree
 ALTER TABLE ONLY audit.writer
     ADD CONSTRAINT writer_pkey PRIMARY KEY (writer);
 
+ALTER TABLE ONLY auditlog.collected_event
+    ADD CONSTRAINT collected_event_pkey PRIMARY KEY (mark);
+
+ALTER TABLE ONLY auditlog.collected
+    ADD CONSTRAINT collected_pkey PRIMARY KEY (database);
+
 ALTER TABLE ONLY crypt.key
     ADD CONSTRAINT key_pkey PRIMARY KEY (subject);
 
@@ -2255,6 +2284,8 @@ CREATE INDEX root_leaf_of ON audit.root_leaf USING btree (of, index) WHERE (of I
 CREATE INDEX sample_note_item ON audit.sample_note USING btree (sample_id, "position", id);
 
 CREATE INDEX writer_last ON audit.writer USING btree (last_at) WHERE (NOT ended);
+
+CREATE INDEX collected_event_at ON auditlog.collected_event USING brin (at);
 
 CREATE INDEX api_token_person ON directory.api_token USING btree (person_id);
 
@@ -3153,6 +3184,17 @@ GRANT UPDATE(edge) ON TABLE audit.tree TO garant_checkpoint;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE audit.writer TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.writer TO garant_staff;
 GRANT SELECT ON TABLE audit.writer TO garant_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE auditlog.collected TO garant_worker;
+GRANT SELECT ON TABLE auditlog.collected TO garant_staff;
+GRANT SELECT ON TABLE auditlog.collected TO garant_checker;
+
+GRANT SELECT,DELETE ON TABLE auditlog.collected_event TO garant_worker;
+GRANT SELECT ON TABLE auditlog.collected_event TO garant_checker;
+
+GRANT INSERT(mark) ON TABLE auditlog.collected_event TO garant_worker;
+
+GRANT INSERT(database) ON TABLE auditlog.collected_event TO garant_worker;
 
 GRANT SELECT,INSERT,DELETE ON TABLE crypt.key TO garant_staff;
 GRANT SELECT,INSERT ON TABLE crypt.key TO garant_login;
