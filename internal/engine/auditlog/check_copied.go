@@ -2,6 +2,7 @@ package auditlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -102,7 +103,7 @@ func (l *Log) lookAtLock(ctx context.Context, k *look, r *replica.Replica, stand
 		l.tried.at, l.tried.with, l.tried.is = k.now, r, limits
 	}
 	for _, broken := range l.tried.is.Broken {
-		k.add(CopyOpen, "a writer that may only put", broken)
+		k.add(CopyOpen, "a writer that may only put", string(broken))
 	}
 }
 
@@ -139,7 +140,8 @@ func sentence(err error) string {
 }
 
 func errID(err error) string {
-	if e := errs.Of(err); e != nil {
+	var e *errs.Error
+	if errors.As(err, &e) {
 		return e.ID
 	}
 	return ""
