@@ -13,7 +13,7 @@ func (g *Garant) LogOrigin() string { return g.Server.Hosts.Annex + "/log" }
 
 // Sequencer puts the entries of the record in order.
 func (g *Garant) Sequencer() *sequence.Sequencer {
-	return &sequence.Sequencer{DB: g.DB, Box: g.Box, Origin: g.LogOrigin(), Now: g.Now, Log: g.Log}
+	return &sequence.Sequencer{DB: g.DB, Box: g.Box, Origin: g.LogOrigin(), Now: g.Now, Log: g.Log, Hold: g.AuditCopy().Hold}
 }
 
 // keepRecord tells what this process has written, and puts entries in order where no other server does.
@@ -25,5 +25,6 @@ func (g *Garant) keepRecord(ctx context.Context) {
 		})
 	})
 	running.Go(func() { g.Sequencer().Run(ctx) })
+	running.Go(func() { g.AuditCopy().Run(ctx) })
 	running.Wait()
 }
