@@ -56,7 +56,7 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 		return nil, err
 	}
 	g.Events = collect.New(collect.Deps{DB: g.DB, View: g.View, Logins: tenancy.Logins{DB: g.DB}, Captures: captures, Now: g.Now, Log: g.Log})
-	g.Record = auditlog.Open(auditlog.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log})
+	g.Record = auditlog.Open(auditlog.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log, Replica: g.secondAccount})
 	return append(Engines(),
 		measure.Engine{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
 		register.New(g.Registers),

@@ -75,19 +75,9 @@ WHERE t.generation = $1 AND l.seq > $2 ORDER BY l.seq LIMIT $3`, generation, aft
 		return nil, 0, pg.Wrap(err)
 	}
 	rows, err = pgx.CollectRows(q, func(r pgx.CollectableRow) (row, error) {
-		return scanRow(skipping{r, &last})
+		return scanRow(prefixed{r, []any{&last}})
 	})
 	return rows, last, pg.Wrap(err)
-}
-
-// skipping reads the first column by itself.
-type skipping struct {
-	pgx.CollectableRow
-	first *int64
-}
-
-func (s skipping) Scan(to ...any) error {
-	return s.CollectableRow.Scan(append([]any{s.first}, to...)...)
 }
 
 // Restart is how a new generation begins.

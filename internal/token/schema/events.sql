@@ -67,7 +67,7 @@ $$;
 -- entered is named by the role that signed in. Rows are turned into JSON as garant_sec: a cast to json by a function of
 -- somebody's own would run with its rights, and is refused.
 CREATE OR REPLACE FUNCTION garant.capture() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on SET enable_nestloop = off AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on SET enable_nestloop = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
 	pin     text := garant.pin();
 	who     uuid := substr(pin, 8, 32)::uuid;
