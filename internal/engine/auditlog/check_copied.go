@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/engine/auditlog/replica"
 	"github.com/garant-project/garant/internal/engine/auditlog/verify"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm"
@@ -97,6 +99,10 @@ func (l *Log) lookAtLock(ctx context.Context, k *look, r *replica.Replica, stand
 	defer l.tried.mu.Unlock()
 	if l.tried.with != r || k.now.Sub(l.tried.at) > tryEvery || len(l.tried.is.Broken) > 0 {
 		limits, err := r.Writer.TryWriterLimits(ctx, "limits/"+k.now.UTC().Format("20060102T150405.000000000"), k.now)
+		if errID(err) == worm.IDNoLock {
+			k.add(CopyUnlocked, "a bucket under object lock", sentence(err))
+			return
+		}
 		if err != nil {
 			k.add(CopyUnseen, "what the writer’s credentials may", sentence(err))
 			return
@@ -112,26 +118,46 @@ const day = 24 * time.Hour
 
 // lookAtIntact looks at everything: each entry against its leaf, each leaf against its tree, each tree against what is signed.
 func (l *Log) lookAtIntact(ctx context.Context, k *look) error {
-	report, err := verify.Verify(ctx, verify.Options{Database: l.DB.Pool(pg.Worker), Box: l.Box, Now: l.Now})
+	report, err := verify.Verify(ctx, verify.Options{Database: l.DB.Pool(pg.Worker), Box: l.Box, Now: l.Now, Alone: true})
 	if report.Outcome == verify.Broken {
-		for i, f := range report.Findings {
-			if f.Kind == verify.Noticed { // the check of the order tells of these, and takes a person's word
+		said, err := answered(ctx, l.DB.Pool(pg.Worker))
+		if err != nil {
+			return err
+		}
+		for _, f := range report.Findings {
+			if f.Kind == verify.Noticed || said.about(f) { // the check of the order tells of these, until a person has said what they were
 				continue
-			}
-			if i == mostItems {
-				break
 			}
 			k.add(NotIntact, "the record as it was signed", string(f.Kind)+": "+f.Text)
 		}
 	}
 	if err != nil && len(k.items) == 0 {
-		return err
+		k.add(NotExamined, "all of it examined", sentence(err))
 	}
 	for _, skipped := range report.NotExamined {
 		k.add(NotExamined, "all of it examined", skipped)
 	}
 	k.raw["verified"] = report.Entries > 0
 	return nil
+}
+
+// explained are the anomalies of which somebody has said what they were.
+type explained []Anomaly
+
+// about reports whether a finding is one of these: an entry with a false signature, or numbers of a writer that are missing.
+func (e explained) about(f verify.Finding) bool {
+	return slices.ContainsFunc(e, func(a Anomaly) bool {
+		switch a.Kind {
+		case sequence.Forged:
+			return f.Kind == verify.WrongMAC && a.About == fmt.Sprintf("entry %d", f.Entry)
+		case sequence.Unsigned:
+			return f.Kind == verify.Inserted && a.About == fmt.Sprintf("entry %d", f.Entry)
+		case sequence.Missing:
+			process, _, _ := strings.Cut(strings.TrimPrefix(a.About, "writer "), ",")
+			return f.Kind == verify.Unclaimed && strings.Contains(f.Text, process)
+		}
+		return false
+	})
 }
 
 // sentence is what may be shown of an error.

@@ -49,7 +49,9 @@ func faulty() []Problem {
 }
 
 // Problems lists every problem of the checks of this package.
-func Problems() []Problem { return append([]Problem{Unknown, NotExamined, CopyUnseen, CopyNone}, faulty()...) }
+func Problems() []Problem {
+	return append([]Problem{Unknown, NotExamined, CopyUnseen, CopyNone}, faulty()...)
+}
 
 // Blind reports whether the problem hides the record.
 func (p Problem) Blind() bool { return !slices.Contains(faulty(), p) }
