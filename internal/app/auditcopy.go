@@ -13,11 +13,6 @@ import (
 	"github.com/garant-project/garant/internal/pg"
 )
 
-// AuditCopy keeps the log in the second account that the estate declares.
-func (g *Garant) AuditCopy() *replica.Keeper {
-	return &replica.Keeper{DB: g.DB, Copy: g.declaredCopy, Now: g.Now, Log: g.Log}
-}
-
 func (g *Garant) declaredCopy(ctx context.Context) (c estate.AuditCopy, declared bool, err error) {
 	view, err := g.View(ctx)
 	if err != nil || view.Estate == nil {
@@ -71,7 +66,7 @@ func (g *Garant) AuditStatus(ctx context.Context, by actor.Actor) (s AuditStatus
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return s, err
 	}
-	r, err := g.AuditCopy().Replica(ctx)
+	r, err := g.AuditCopy.Replica(ctx)
 	if errs.Is(err, errs.NotFound) {
 		return s, nil
 	}
@@ -88,7 +83,7 @@ func (g *Garant) RecoverAudit(ctx context.Context, by actor.Actor, reason string
 	if err := g.mayAudit(ctx, by, actor.ChangeEstate, replica.Action); err != nil {
 		return replica.Recovered{}, err
 	}
-	r, err := g.AuditCopy().Replica(ctx)
+	r, err := g.AuditCopy.Replica(ctx)
 	if err != nil {
 		return replica.Recovered{}, err
 	}
@@ -100,7 +95,7 @@ func (g *Garant) LostAudit(ctx context.Context, by actor.Actor, most int) ([]rep
 	if err := g.mayAudit(ctx, by, actor.ReadAudit, "audit_log.read"); err != nil {
 		return nil, 0, err
 	}
-	r, err := g.AuditCopy().Replica(ctx)
+	r, err := g.AuditCopy.Replica(ctx)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -24,9 +24,6 @@ func copyScope(e *estate.Estate) []string {
 	if e == nil || e.Company.Name == "" {
 		return nil
 	}
-	if _, declared := e.AuditCopy(); !declared {
-		return nil
-	}
 	return []string{CopyScope}
 }
 
@@ -42,7 +39,11 @@ const tryEvery = 6 * time.Hour
 
 // lookAtCopied sees that the second account has the record, that it is the same one, and that nobody can delete it there.
 func (l *Log) lookAtCopied(ctx context.Context, k *look) error {
-	copied, _ := k.estate.AuditCopy()
+	copied, declared := k.estate.AuditCopy()
+	if !declared {
+		k.add(CopyNone, "audit.copy in garant.yaml", "none")
+		return nil
+	}
 	r, err := l.Replica(ctx)
 	if err != nil {
 		k.add(CopyUnseen, "the second account that is declared", sentence(err))
@@ -74,7 +75,7 @@ func (l *Log) lookAtCopied(ctx context.Context, k *look) error {
 	}
 	l.lookAtLock(ctx, k, r, stands, copied)
 	k.raw["generation"] = stands.Generation
-	k.facts["lag"], k.facts["kept"] = measure.Span(s.Lag.Truncate(time.Second)), measure.Span(copied.Keep)
+	k.facts["kept"] = measure.Span(copied.Keep)
 	return nil
 }
 
@@ -129,7 +130,7 @@ func (l *Log) lookAtIntact(ctx context.Context, k *look) error {
 	for _, skipped := range report.NotExamined {
 		k.add(NotExamined, "all of it examined", skipped)
 	}
-	k.facts["verified"] = measure.Count(int(report.Entries))
+	k.raw["verified"] = report.Entries > 0
 	return nil
 }
 

@@ -11,6 +11,7 @@ const (
 	Unknown     Problem = "auditlog.unknown"
 	NotExamined Problem = "auditlog.not_examined"
 	CopyUnseen  Problem = "auditlog.copy_unseen"
+	CopyNone    Problem = "auditlog.copy_none"
 )
 
 // The problems that it really has. They make a finding Fail.
@@ -48,7 +49,7 @@ func faulty() []Problem {
 }
 
 // Problems lists every problem of the checks of this package.
-func Problems() []Problem { return append([]Problem{Unknown, NotExamined, CopyUnseen}, faulty()...) }
+func Problems() []Problem { return append([]Problem{Unknown, NotExamined, CopyUnseen, CopyNone}, faulty()...) }
 
 // Blind reports whether the problem hides the record.
 func (p Problem) Blind() bool { return !slices.Contains(faulty(), p) }
