@@ -64,7 +64,7 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 		anonymise.New(g.Copies),
 		auditlog.New(g.Record),
 		g.Events.Engine(),
-		witness.New(),
+		witness.New(g.DB),
 	), nil
 }
 
