@@ -2512,6 +2512,8 @@ GRANT USAGE ON SCHEMA audit TO garant_worker;
 GRANT USAGE ON SCHEMA audit TO garant_checker;
 GRANT USAGE ON SCHEMA audit TO garant_checkpoint;
 GRANT USAGE ON SCHEMA audit TO garant_retention;
+GRANT USAGE ON SCHEMA audit TO garant_portal;
+GRANT USAGE ON SCHEMA audit TO garant_public;
 
 GRANT USAGE ON SCHEMA auditlog TO garant_staff;
 GRANT USAGE ON SCHEMA auditlog TO garant_worker;
@@ -2799,7 +2801,6 @@ GRANT SELECT,INSERT,DELETE ON TABLE audit.checkpoint TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_staff;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_worker;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_checker;
-GRANT SELECT ON TABLE audit.checkpoint TO garant_portal;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_public;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_retention;
 
@@ -2807,7 +2808,6 @@ GRANT SELECT ON TABLE audit.cosignature TO garant_worker;
 GRANT SELECT ON TABLE audit.cosignature TO garant_staff;
 GRANT SELECT ON TABLE audit.cosignature TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.cosignature TO garant_checker;
-GRANT SELECT ON TABLE audit.cosignature TO garant_portal;
 GRANT SELECT ON TABLE audit.cosignature TO garant_public;
 GRANT SELECT ON TABLE audit.cosignature TO garant_retention;
 
@@ -2835,7 +2835,6 @@ GRANT SELECT ON TABLE audit.cursor TO garant_retention;
 GRANT SELECT ON TABLE audit.dropped TO garant_staff;
 GRANT SELECT ON TABLE audit.dropped TO garant_worker;
 GRANT SELECT ON TABLE audit.dropped TO garant_checker;
-GRANT SELECT ON TABLE audit.dropped TO garant_portal;
 GRANT SELECT ON TABLE audit.dropped TO garant_retention;
 GRANT SELECT ON TABLE audit.dropped TO garant_checkpoint;
 
@@ -3015,16 +3014,12 @@ GRANT SELECT ON TABLE audit.generation TO garant_staff;
 GRANT SELECT ON TABLE audit.generation TO garant_worker;
 
 GRANT SELECT(generation) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(generation) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(origin) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(origin) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(key) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(key) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(began_at) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(began_at) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT,DELETE ON TABLE audit.heartbeat TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.heartbeat TO garant_staff;
@@ -3073,7 +3068,6 @@ GRANT SELECT ON TABLE audit.leaf TO garant_retention;
 GRANT SELECT,INSERT ON TABLE audit.root_leaf TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_staff;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_worker;
-GRANT SELECT ON TABLE audit.root_leaf TO garant_portal;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_public;
 
 GRANT SELECT,INSERT ON TABLE audit.sample TO garant_staff;
@@ -3085,14 +3079,12 @@ GRANT SELECT,INSERT ON TABLE audit.sample_note TO garant_staff;
 GRANT SELECT,INSERT ON TABLE audit.tile TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.tile TO garant_staff;
 GRANT SELECT ON TABLE audit.tile TO garant_worker;
-GRANT SELECT ON TABLE audit.tile TO garant_portal;
 GRANT SELECT ON TABLE audit.tile TO garant_public;
 
 GRANT SELECT,INSERT ON TABLE audit.tree TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.tree TO garant_staff;
 GRANT SELECT ON TABLE audit.tree TO garant_worker;
 GRANT SELECT ON TABLE audit.tree TO garant_checker;
-GRANT SELECT ON TABLE audit.tree TO garant_portal;
 GRANT SELECT ON TABLE audit.tree TO garant_public;
 
 GRANT UPDATE(size) ON TABLE audit.tree TO garant_checkpoint;
