@@ -48,6 +48,8 @@ const (
 	ReadCopies   Permission = "copies:read"   // runs, proofs and plans of anonymised copies
 	UseCopies    Permission = "copies:use"    // to read the credentials of developers' roles
 	ChangeCopies Permission = "copies:change" // to replace those credentials
+
+	AnswerAnomalies Permission = "audit:answer" // to say what it was that did not fit in the audit log
 )
 
 // Role is a named set of permissions.
@@ -79,7 +81,7 @@ func (r Role) Permissions() []Permission {
 		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence, MintTokens, ChangeTenancy, UseCopies, ChangeCopies)
 	case Lead:
 		return append(read, OwnTasks, RunChecks, ChangeRegisters, ImportEvidence, ChangeEstate, ReadPersons, ChangePersons,
-			ChangeAnnex, ReviewAnnex, AssignMeasures, SampleRecords, MintTokens, ChangeTenancy, AcceptJobs, KeepKeys, UseCopies, ChangeCopies)
+			ChangeAnnex, ReviewAnnex, AssignMeasures, SampleRecords, MintTokens, ChangeTenancy, AcceptJobs, KeepKeys, UseCopies, ChangeCopies, AnswerAnomalies)
 	}
 	return nil
 }

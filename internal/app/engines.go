@@ -7,6 +7,7 @@ import (
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/engine/access"
 	"github.com/garant-project/garant/internal/engine/anonymise"
+	"github.com/garant-project/garant/internal/engine/auditlog"
 	"github.com/garant-project/garant/internal/engine/endpoint"
 	"github.com/garant-project/garant/internal/engine/own"
 	"github.com/garant-project/garant/internal/engine/register"
@@ -53,11 +54,13 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 	if g.Copies, err = anonymise.Open(anonymise.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log}); err != nil {
 		return nil, err
 	}
+	g.Record = auditlog.Open(auditlog.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log})
 	return append(Engines(),
 		measure.Engine{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
 		register.New(g.Registers),
 		tenancy.New(g.Tenancy),
 		anonymise.New(g.Copies),
+		auditlog.New(g.Record),
 		witness.New(),
 	), nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/engine/anonymise"
+	"github.com/garant-project/garant/internal/engine/auditlog"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/engine/tenancy"
@@ -41,6 +42,7 @@ type Garant struct {
 	Registers *register.Registers
 	Tenancy   *tenancy.Tenancy
 	Copies    *anonymise.Anonymise
+	Record    *auditlog.Log
 	Publisher *annex.Publisher
 
 	post       *mail.Post // of the console; nil in commands

@@ -27,14 +27,13 @@ type Health struct {
 // MostWaiting is how many waiting entries are counted.
 const MostWaiting = 10_000
 
-// Blocker is a transaction that was begun and has not ended: entries that came after it wait for it.
+// Blocker is a transaction that was begun before an entry that waits, and has not ended: it is open at least as long as that waits.
 type Blocker struct {
 	Database string
 	Role     string
 	PID      int32  // 0: it is prepared
 	Prepared string // its name
 	Age      int64  // transactions since
-	Since    time.Time
 }
 
 // Look reads the health as who may read the record. Error NotFound: nothing was ever put in order.
@@ -47,21 +46,23 @@ FROM audit.cursor AS c JOIN audit.generation AS g ON g.generation = c.generation
 		return h, pg.Wrap(err)
 	}
 	var oldest *float64
-	err = on.QueryRow(ctx, `SELECT count(*), extract(epoch FROM clock_timestamp() - min(w.at))::float8 FROM (
-	SELECT e.at FROM audit.entry AS e, audit.cursor AS c WHERE (e.xid, e.id) > (c.xid, c.entry)
-		AND (e.id > c.adopted OR NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id)) LIMIT $1) AS w`, MostWaiting).Scan(&h.Waiting, &oldest)
+	var first *int64
+	err = on.QueryRow(ctx, `SELECT count(*), extract(epoch FROM clock_timestamp() - min(w.at))::float8, max(w.age) FROM (
+	SELECT e.at, age(e.xid::xid)::bigint AS age FROM audit.entry AS e, audit.cursor AS c WHERE (e.xid, e.id) > (c.xid, c.entry)
+		AND (e.id > c.adopted OR NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id)) LIMIT $1) AS w`, MostWaiting).Scan(&h.Waiting, &oldest, &first)
 	if err != nil {
 		return h, pg.Wrap(err)
 	}
-	if oldest != nil {
-		h.Oldest = max(0, time.Duration(*oldest*float64(time.Second)))
+	if oldest == nil || first == nil {
+		return h, nil
 	}
-	// pg_locks shows everybody who holds which transaction; what that session does is not for everybody to see.
-	rows, err := on.Query(ctx, `SELECT coalesce(a.datname, ''), coalesce(a.usename, ''), l.pid, '', age(l.transactionid)::bigint, coalesce(a.xact_start, a.backend_start, clock_timestamp())
+	h.Oldest = max(0, time.Duration(*oldest*float64(time.Second)))
+	// pg_locks shows everybody who holds which transaction; what that session does, and since when, is not for everybody to see.
+	rows, err := on.Query(ctx, `SELECT b.* FROM (SELECT coalesce(a.datname, ''), coalesce(a.usename, ''), l.pid, '', age(l.transactionid)::bigint
 FROM pg_locks AS l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
 WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS NOT NULL AND l.pid <> pg_backend_pid()
-UNION ALL SELECT p.database, p.owner, 0, p.gid, age(p.transaction)::bigint, p.prepared FROM pg_prepared_xacts AS p
-ORDER BY 5 DESC LIMIT 10`)
+UNION ALL SELECT p.database, p.owner, 0, p.gid, age(p.transaction)::bigint FROM pg_prepared_xacts AS p) AS b (database, role, pid, prepared, age)
+WHERE b.age >= $1 ORDER BY b.age DESC LIMIT 10`, *first)
 	if err != nil {
 		return h, pg.Wrap(err)
 	}

@@ -1,0 +1,67 @@
+package auditlog
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// Deps is what the engine needs from outside.
+type Deps struct {
+	DB   *pg.DB // with the pools of pg.Staff and pg.Worker
+	Box  *crypt.Box
+	View func(ctx context.Context) (measure.View, error)
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// Log is the record as it is looked after.
+type Log struct{ Deps }
+
+// Open makes it. Nothing is asked of anybody yet.
+func Open(deps Deps) *Log { return &Log{Deps: deps} }
+
+// New returns the engine.
+func New(l *Log) measure.Engine {
+	return measure.Engine{Name: "auditlog", Checks: l.Checks().All(), Messages: Messages()}
+}
+
+// may refuses who lacks a permission, and records the attempt.
+func (l *Log) may(ctx context.Context, by actor.Actor, needed actor.Permission, action string, on audit.Object) error {
+	return audit.May(ctx, l.DB.Pool(pg.Staff), by, needed, action, on,
+		errs.New(errs.Denied, "auditlog.denied", "You may not do this with the audit log.").WithFix("Ask the security lead for the permission."))
+}
+
+// Acknowledge keeps somebody's word of what an anomaly was; the checks do not fail because of it any more. Permission
+// actor.AnswerAnomalies. Errors: denied, invalid without a reason, not found.
+func (l *Log) Acknowledge(ctx context.Context, by actor.Actor, id int64, reason string) error {
+	a, err := anomaly(ctx, l.DB.Pool(pg.Staff), id)
+	if err != nil {
+		return err
+	}
+	object := audit.Object{Kind: "anomaly", ID: a.Kind + ": " + a.About}
+	if err := l.may(ctx, by, actor.AnswerAnomalies, "anomaly.answered", object); err != nil {
+		return err
+	}
+	reason = strings.TrimSpace(reason)
+	if reason == "" || len(reason) > 2000 {
+		return errs.New(errs.Invalid, "auditlog.reason", "Nothing was said about what it was.").WithFix("Write what you found out, in up to 2,000 characters.")
+	}
+	return pg.InTx(ctx, l.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
+		added, err := answer(ctx, tx, id, string(by.Kind)+":"+by.ID, reason)
+		if err != nil || !added {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Event{By: by, Action: "anomaly.answered", On: object, Reason: reason})
+	})
+}

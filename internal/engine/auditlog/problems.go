@@ -1,0 +1,40 @@
+package auditlog
+
+import "slices"
+
+// Problem is the id of a message that says what is wrong with the record; the message that says what to do
+// about it is the id followed by ".fix".
+type Problem string
+
+// The problem that hides the record. It makes a finding Error.
+const Unknown Problem = "auditlog.unknown"
+
+// The problems that it really has. They make a finding Fail.
+const (
+	Granted   Problem = "auditlog.granted"
+	Trigger   Problem = "auditlog.trigger"
+	Rule      Problem = "auditlog.rule"
+	Policy    Problem = "auditlog.policy"
+	OtherHand Problem = "auditlog.owner"
+	Detached  Problem = "auditlog.detached"
+	Replaced  Problem = "auditlog.replaced"
+	Member    Problem = "auditlog.member"
+
+	NeverOrdered Problem = "auditlog.never"
+	Stopped      Problem = "auditlog.stopped"
+	Behind       Problem = "auditlog.behind"
+	HeldUp       Problem = "auditlog.held_up"
+	DoesNotFit   Problem = "auditlog.does_not_fit"
+
+	NotRecorded Problem = "auditlog.sign_in_silent"
+)
+
+func faulty() []Problem {
+	return []Problem{Granted, Trigger, Rule, Policy, OtherHand, Detached, Replaced, Member, NeverOrdered, Stopped, Behind, HeldUp, DoesNotFit, NotRecorded}
+}
+
+// Problems lists every problem of the checks of this package.
+func Problems() []Problem { return append([]Problem{Unknown}, faulty()...) }
+
+// Blind reports whether the problem hides the record.
+func (p Problem) Blind() bool { return !slices.Contains(faulty(), p) }
