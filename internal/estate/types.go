@@ -33,6 +33,7 @@ type Estate struct {
 	Checks    []OwnCheck
 	Imports   []Import
 	Witnesses []Witness
+	Streams   []Stream // audit.streams
 	Policy    Policy
 
 	Hash  string // hex SHA-256 of what is declared and of Files; see the package comment
