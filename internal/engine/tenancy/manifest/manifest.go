@@ -114,6 +114,10 @@ type Table struct {
 	Doubts       []string // what plan could not decide: the reviewer's work
 	Grants       []string // what the application may do: SELECT, INSERT, UPDATE, DELETE
 	Line         int      // in the file; 0 when not read from one
+
+	// Unowned: rows without a tenant are meant, and no tenant sees one; only where the application reads and writes nothing.
+	// No file can say so: it is for Garant's own record.
+	Unowned bool
 }
 
 // GrantWords are the rights that the application can have on a relation, in the order they are written.
