@@ -8,8 +8,8 @@
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## start Garant with its example company: installs PostgreSQL if absent, builds, prints the addresses
-	@scripts/need postgresql modules
+run: ## start Garant with its example company: installs PostgreSQL if absent, builds (the first time also versitygw), prints the addresses
+	@scripts/need postgresql modules versitygw
 	@scripts/build
 	@exec bin/garant demo
 

@@ -154,6 +154,11 @@ func (e *Estate) Declared(name string) any {
 			return w.KeyText()
 		}
 	}
+	for _, l := range e.Logs {
+		if l.Target() == name {
+			return l.asks()
+		}
+	}
 	return nil
 }
 

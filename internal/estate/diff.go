@@ -46,7 +46,7 @@ func shown(value string) string {
 }
 
 // Diff tells what changed from one estate to another: the company, the endpoints and the
-// databases, own checks, imports and witnesses by name, the policy. The order of targets is no difference.
+// databases, own checks, imports, witnesses and logs by name, the policy. The order of targets is no difference.
 func Diff(before, after *Estate) []Change {
 	var changes []Change
 	compare := func(key, from, to string) {

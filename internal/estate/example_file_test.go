@@ -40,6 +40,12 @@ func TestExampleParses(t *testing.T) {
 	if len(e.Checks) != 4 || len(e.Imports) != 2 || len(e.Witnesses) != 1 || e.Checks[2].Command.Env[0].Secret.IsZero() {
 		t.Errorf("checks, imports and witnesses read as %+v %+v %+v", e.Checks, e.Imports, e.Witnesses)
 	}
+	if len(e.Logs) != 3 || e.Logs[0].Search.TrustPEM == nil || e.Logs[1].Canary.Token.IsZero() || e.Logs[2].Ship == nil || !e.Logs[2].Canary.Shipper {
+		t.Errorf("logs read as %+v", e.Logs)
+	}
+	if len(e.CloudLogs) != 1 || e.CloudLogs[0].Home != "eu-west-1" || e.CloudLogs[0].Copy.Account != "444455556666" || len(e.Workspaces) != 1 || e.Workspaces[0].Applications["token"] != 6*time.Hour {
+		t.Errorf("cloud logs and workspaces read as %+v %+v", e.CloudLogs, e.Workspaces)
+	}
 	if got, want := e.Policy, estate.DefaultPolicy(); !equalPolicy(got, want) {
 		t.Errorf("the example's policy is %+v; it says it shows the default, %+v", got, want)
 	}

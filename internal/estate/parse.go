@@ -112,6 +112,15 @@ func (p *parser) estate(source []byte) *Estate {
 	if witnesses, ok := sections["witness"]; ok {
 		e.Witnesses = p.witnesses(witnesses)
 	}
+	if logs, ok := sections["logs"]; ok {
+		e.Logs = p.logs(logs)
+	}
+	if logs, ok := sections["cloud_logs"]; ok {
+		e.CloudLogs = p.cloudLogs(logs)
+	}
+	if workspaces, ok := sections["workspace"]; ok {
+		e.Workspaces = p.workspaces(workspaces)
+	}
 	e.Policy = p.policy(sections["policy"])
 	e.Hash = p.hash(sections)
 	return e

@@ -67,7 +67,7 @@ type Reduction struct {
 // Reductions tells what an estate takes away from another: a target removed, replaced or moved
 // to another environment, a threshold lowered, a slower cadence, an identity pin removed or replaced,
 // other authorities or another issuer accepted, another role let near personal data. Endpoints by
-// name, then databases, own checks, imports and witnesses by name, then the policy. What is added
+// name, then databases, own checks, imports, witnesses and logs by name, then the policy. What is added
 // or tightened is none.
 func Reductions(before, after *Estate) []Reduction {
 	reductions := []Reduction{}

@@ -34,7 +34,12 @@ type Estate struct {
 	Imports   []Import
 	Witnesses []Witness
 	Streams   []Stream // audit.streams
-	Policy    Policy
+	Logs      []Log
+
+	CloudLogs  []CloudLog
+	Workspaces []Workspace
+
+	Policy Policy
 
 	Hash  string // hex SHA-256 of what is declared and of Files; see the package comment
 	Files Files  // what the declaration names by file:, as it was when it was read

@@ -86,6 +86,53 @@ $$;
 
 ALTER FUNCTION audit.add_month(month date) OWNER TO garant_owner;
 
+CREATE FUNCTION audit.drop_before(month date, head_tree integer, head_size bigint) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $_$
+DECLARE
+	cut    timestamptz := date_trunc('month', month::timestamp) AT TIME ZONE 'UTC';
+	held   bigint;
+	last   bigint;
+	gone   bigint := 0;
+	these  bigint;
+	part   record;
+BEGIN
+	IF cut > clock_timestamp() - interval '30 days' THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'entries are kept for thirty days at least';
+	END IF;
+	SELECT c.seq INTO held FROM audit.checkpoint AS c JOIN audit.tree AS t ON t.tree = c.tree AND t.name = 'root' WHERE c.tree = head_tree AND c.size = head_size;
+	IF held IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'there is no such checkpoint';
+	END IF;
+	IF EXISTS (SELECT FROM audit.entry AS e WHERE e.at < cut AND NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id AND l.seq <= held)) THEN
+		RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the checkpoint does not hold all that would be dropped';
+	END IF;
+	SELECT max(l.seq) INTO last FROM audit.entry AS e JOIN audit.leaf AS l ON l.entry = e.id WHERE e.at < cut;
+	IF last IS NULL THEN
+		RETURN 0;
+	END IF;
+	-- What stands in full tiles needs no leaf of its own.
+	DELETE FROM audit.leaf AS l USING audit.tree AS t WHERE t.tree = l.tree AND l.index < t.size / 256 * 256
+		AND EXISTS (SELECT FROM audit.entry AS e WHERE e.id = l.entry AND e.at < cut);
+	FOR part IN SELECT c.oid, c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+		WHERE i.inhparent = 'audit.entry'::regclass AND c.relname ~ '^entry_[0-9]{4}_[0-9]{2}$' AND to_date(substr(c.relname, 7), 'YYYY_MM') < month ORDER BY c.relname
+	LOOP
+		EXECUTE format('SELECT count(*) FROM audit.%I', part.relname) INTO these;
+		gone := gone + these;
+		EXECUTE format('DROP TABLE audit.%I', part.relname);
+	END LOOP;
+	DELETE FROM audit.entry AS e WHERE e.at < cut;
+	GET DIAGNOSTICS these = ROW_COUNT;
+	gone := gone + these;
+	INSERT INTO audit.dropped (part, before, seq, entries, tree, size) VALUES (to_char(cut AT TIME ZONE 'UTC', 'YYYY-MM'), cut, last, gone, head_tree, head_size);
+	RETURN gone;
+END
+$_$;
+
+ALTER FUNCTION audit.drop_before(month date, head_tree integer, head_size bigint) OWNER TO garant_owner;
+
 CREATE FUNCTION directory.bind_minting() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -2567,6 +2614,9 @@ GRANT USAGE ON SCHEMA witness TO garant_checker;
 REVOKE ALL ON FUNCTION audit.add_month(month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.add_month(month date) TO garant_retention;
 
+REVOKE ALL ON FUNCTION audit.drop_before(month date, head_tree integer, head_size bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.drop_before(month date, head_tree integer, head_size bigint) TO garant_retention;
+
 REVOKE ALL ON FUNCTION directory.bind_minting() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION directory.set_seat() FROM PUBLIC;
@@ -3086,6 +3136,7 @@ GRANT SELECT ON TABLE audit.tree TO garant_staff;
 GRANT SELECT ON TABLE audit.tree TO garant_worker;
 GRANT SELECT ON TABLE audit.tree TO garant_checker;
 GRANT SELECT ON TABLE audit.tree TO garant_public;
+GRANT SELECT ON TABLE audit.tree TO garant_retention;
 
 GRANT UPDATE(size) ON TABLE audit.tree TO garant_checkpoint;
 

@@ -137,6 +137,7 @@ func repair(ctx context.Context, tx pgx.Tx, d Design) error {
 		case "shape", "function", "body", "trigger":
 			add(functions)
 			add(d.body())
+			add(events)
 		case "row-level security":
 			add("ALTER TABLE " + p.Name + map[bool]string{true: " ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", false: " DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY"}[p.State == "true true"])
 		case "policy":
@@ -157,6 +158,7 @@ func repair(ctx context.Context, tx pgx.Tx, d Design) error {
 		}
 	}
 	add(rights)
+	add(outboxRights)
 	add(`GRANT INSERT ON garant.key_inbox TO garant_keeper`)
 	if err := roles(ctx, tx, d); err != nil {
 		return err

@@ -7,7 +7,7 @@ WITH f AS (
 	SELECT c.*, 'garant.' || quote_ident(c.relname) AS printed FROM pg_class c WHERE c.relnamespace = 'garant'::regnamespace AND c.relkind IN ('r', 'p', 'S', 'v', 'm', 'f')
 ), owned AS (
 	SELECT 'function' AS kind, f.signature AS name, f.proowner AS owner, coalesce(f.proacl, acldefault('f', f.proowner)) AS acl,
-		f.signature = ANY ($1::text[]) OR f.signature IN ('garant.version()', 'garant.design()', 'garant.session()', 'garant.keys()') AS free
+		f.signature = ANY ($1::text[]) OR f.signature IN ('garant.version()', 'garant.design()', 'garant.session()', 'garant.keys()', 'garant.capture()') AS free -- capture is lent to who applies a manifest
 	FROM f
 	UNION ALL
 	SELECT CASE t.relkind WHEN 'S' THEN 'sequence' ELSE 'table' END, t.printed, t.relowner, t.relacl, false FROM t

@@ -17,7 +17,7 @@ import (
 )
 
 // Version of the SQL that this build carries.
-const Version = 2
+const Version = 3
 
 // Design says how the context of a transaction is held.
 type Design string
@@ -42,8 +42,14 @@ var tables string
 //go:embed schema/upgrade_1.sql
 var upgrade1 string
 
+//go:embed schema/upgrade_2.sql
+var upgrade2 string
+
 //go:embed schema/functions.sql
 var functions string
+
+//go:embed schema/events.sql
+var events string
 
 //go:embed schema/enter.sql
 var entrance string
@@ -106,9 +112,9 @@ func Install(ctx context.Context, conn *pgx.Conn, d Design) (Installed, error) {
 		if err != nil {
 			return err
 		}
-		steps := []string{functions, body}
-		if was.Version == 1 {
-			steps = append([]string{upgrade1}, steps...)
+		steps := []string{functions, body, events}
+		if was.Version == 1 || was.Version == 2 {
+			steps = append([]string{upgrade1, upgrade2}[was.Version-1:], steps...)
 		}
 		if was.Here() {
 			// Functions of one design call those of the same design only; those that are left over go.
@@ -118,7 +124,7 @@ func Install(ctx context.Context, conn *pgx.Conn, d Design) (Installed, error) {
 		} else {
 			steps = append([]string{tables, `INSERT INTO garant.installed (version, design) VALUES (` + fmt.Sprint(Version) + `, '` + string(d) + `')`}, steps...)
 		}
-		for _, sql := range append(steps, rights) {
+		for _, sql := range append(steps, rights, outboxRights) {
 			if _, err := tx.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -173,6 +179,11 @@ GRANT EXECUTE ON FUNCTION garant.version(), garant.design(), garant.session(), g
 GRANT EXECUTE ON FUNCTION garant.retire(smallint, timestamptz), garant.revoke(uuid, timestamptz), garant.sweep() TO garant_keeper;
 `
 
+// outboxRights are those on what version 3 brought.
+const outboxRights = `
+GRANT EXECUTE ON FUNCTION garant.try_event(), garant.take_events(integer), garant.forget_events(uuid[], bigint, bigint), garant.events_waiting() TO garant_keeper;
+`
+
 // Admit lets a role of the application enter with a token. It changes nothing else of the role.
 func Admit(ctx context.Context, conn *pgx.Conn, role string) error {
 	return asGuard(ctx, conn, func(tx pgx.Tx, d Design) error { return admit(ctx, tx, d, role) })
@@ -204,10 +215,13 @@ func asGuard(ctx context.Context, conn *pgx.Conn, fn func(pgx.Tx, Design) error)
 	})
 }
 
+// RecordFunction is by which the application says what happened.
+const RecordFunction = "garant.record(text, text, text, jsonb, jsonb, jsonb, text)"
+
 // Functions are those that an application's role may execute, for a design.
 func Functions(d Design) []string {
 	f := []string{"garant.enter(bytea)", "garant.tenant_uuid()", "garant.tenant_bigint()", "garant.tenant_text()",
-		"garant.writer_uuid()", "garant.writer_bigint()", "garant.writer_text()"}
+		"garant.writer_uuid()", "garant.writer_bigint()", "garant.writer_text()", RecordFunction}
 	if d == Statement {
 		f = append(f, "garant.tenant(text)")
 	}

@@ -301,3 +301,51 @@ CREATE TABLE audit.dropped (
 	size    bigint NOT NULL        -- the checkpoint of it that holds them all
 );
 GRANT SELECT ON audit.dropped TO garant_staff, garant_worker, garant_checker, garant_portal, garant_retention, garant_checkpoint;
+
+-- drop_before takes away what is from before a month, of which a signed head of the root log holds everything: parts by
+-- dropping them, the rest row by row. Hashes stay in tiles, so that every proof still holds. It returns how many entries went.
+-- +goose StatementBegin
+CREATE FUNCTION audit.drop_before(month date, head_tree integer, head_size bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+	cut    timestamptz := date_trunc('month', month::timestamp) AT TIME ZONE 'UTC';
+	held   bigint;
+	last   bigint;
+	gone   bigint := 0;
+	these  bigint;
+	part   record;
+BEGIN
+	IF cut > clock_timestamp() - interval '30 days' THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'entries are kept for thirty days at least';
+	END IF;
+	SELECT c.seq INTO held FROM audit.checkpoint AS c JOIN audit.tree AS t ON t.tree = c.tree AND t.name = 'root' WHERE c.tree = head_tree AND c.size = head_size;
+	IF held IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'there is no such checkpoint';
+	END IF;
+	IF EXISTS (SELECT FROM audit.entry AS e WHERE e.at < cut AND NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id AND l.seq <= held)) THEN
+		RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the checkpoint does not hold all that would be dropped';
+	END IF;
+	SELECT max(l.seq) INTO last FROM audit.entry AS e JOIN audit.leaf AS l ON l.entry = e.id WHERE e.at < cut;
+	IF last IS NULL THEN
+		RETURN 0;
+	END IF;
+	-- What stands in full tiles needs no leaf of its own.
+	DELETE FROM audit.leaf AS l USING audit.tree AS t WHERE t.tree = l.tree AND l.index < t.size / 256 * 256
+		AND EXISTS (SELECT FROM audit.entry AS e WHERE e.id = l.entry AND e.at < cut);
+	FOR part IN SELECT c.oid, c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+		WHERE i.inhparent = 'audit.entry'::regclass AND c.relname ~ '^entry_[0-9]{4}_[0-9]{2}$' AND to_date(substr(c.relname, 7), 'YYYY_MM') < month ORDER BY c.relname
+	LOOP
+		EXECUTE format('SELECT count(*) FROM audit.%I', part.relname) INTO these;
+		gone := gone + these;
+		EXECUTE format('DROP TABLE audit.%I', part.relname);
+	END LOOP;
+	DELETE FROM audit.entry AS e WHERE e.at < cut;
+	GET DIAGNOSTICS these = ROW_COUNT;
+	gone := gone + these;
+	INSERT INTO audit.dropped (part, before, seq, entries, tree, size) VALUES (to_char(cut AT TIME ZONE 'UTC', 'YYYY-MM'), cut, last, gone, head_tree, head_size);
+	RETURN gone;
+END
+$$;
+-- +goose StatementEnd
+GRANT EXECUTE ON FUNCTION audit.drop_before(date, integer, bigint) TO garant_retention;
+GRANT SELECT ON audit.tree TO garant_retention;

@@ -29,3 +29,7 @@ RETURN convert_from(decode(nullif(substr(split_part(current_setting('backtrace_f
 CREATE OR REPLACE FUNCTION garant.session() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN starts_with(current_setting('backtrace_functions'), 'garant_')
 	THEN substr(current_setting('backtrace_functions'), 8, 32)::uuid END;
+
+-- pin tells who entered this transaction (enter.sql), for what runs as garant_sec.
+CREATE OR REPLACE FUNCTION garant.pin() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN starts_with(current_setting('backtrace_functions'), 'garant_') THEN current_setting('backtrace_functions') END;

@@ -60,3 +60,7 @@ RETURN convert_from(decode(substr(garant.tenant('77_garant_74'), 3), 'hex'), 'UT
 
 CREATE OR REPLACE FUNCTION garant.session() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
 RETURN left(garant.tenant('garant_'), 32)::uuid;
+
+-- pin tells who entered this transaction (enter.sql), for what runs as garant_sec; NULL: nobody, or their ticket is not good any more.
+CREATE OR REPLACE FUNCTION garant.pin() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN garant.tenant('garant_') IS NOT NULL THEN substr(current_setting('garant.context', true), 97) END;

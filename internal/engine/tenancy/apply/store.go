@@ -34,6 +34,9 @@ CREATE TABLE IF NOT EXISTS garant.applied (
 const filler = `EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = pg_catalog.to_regprocedure('garant.fill()')
 	AND NOT (pg_catalog.strpos($1, '$$' || p.prosrc || '$$') > 0 AND p.proconfig = '{"search_path=pg_catalog, pg_temp"}' AND NOT p.prosecdef))`
 
+// capture is the function by whose triggers changes are recorded; NULL where schema garant is of an earlier version.
+const capture = `pg_catalog.to_regprocedure('` + token.CaptureFunction + `')`
+
 // hold takes the lock that one run at a time has, for the session.
 func hold(ctx context.Context, conn *pgx.Conn) (got bool, err error) {
 	err = conn.QueryRow(ctx, `SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('garant isolation', 0))`).Scan(&got)
@@ -76,7 +79,7 @@ func prepare(ctx context.Context, conn *pgx.Conn, installed *plan.Step) error {
 		var here bool
 		if err := tx.QueryRow(ctx, `SELECT pg_catalog.to_regclass('garant.applied') IS NOT NULL AND pg_catalog.to_regprocedure('garant.fill()') IS NOT NULL
 	AND pg_catalog.has_table_privilege('garant.applied', 'SELECT, INSERT, UPDATE, DELETE') AND pg_catalog.has_function_privilege('garant.fill()', 'EXECUTE')
-	AND NOT `+filler, state).Scan(&here); err != nil || here {
+	AND coalesce(pg_catalog.has_function_privilege(`+capture+`, 'EXECUTE'), true) AND NOT `+filler, state).Scan(&here); err != nil || here {
 			return err
 		}
 		var me string
@@ -88,6 +91,13 @@ func prepare(ctx context.Context, conn *pgx.Conn, installed *plan.Step) error {
 			sqls := []string{state}
 			if !super { // until the end of the run
 				sqls = append(sqls, `GRANT SELECT, INSERT, UPDATE, DELETE ON garant.applied TO `+me, `GRANT EXECUTE ON FUNCTION garant.fill() TO `+me)
+				var captures bool
+				if err := tx.QueryRow(ctx, `SELECT `+capture+` IS NOT NULL`).Scan(&captures); err != nil {
+					return err
+				}
+				if captures {
+					sqls = append(sqls, `GRANT EXECUTE ON FUNCTION `+token.CaptureFunction+` TO `+me)
+				}
 			}
 			for _, sql := range sqls {
 				if _, err := tx.Exec(ctx, sql); err != nil {
@@ -132,6 +142,13 @@ func withdraw(ctx context.Context, conn *pgx.Conn) error {
 		}
 		return asGuard(ctx, tx, func() error {
 			_, err := tx.Exec(ctx, `REVOKE ALL ON garant.applied FROM `+me+`; REVOKE ALL ON FUNCTION garant.fill() FROM `+me)
+			var captures bool
+			if err == nil {
+				err = tx.QueryRow(ctx, `SELECT `+capture+` IS NOT NULL`).Scan(&captures)
+			}
+			if err == nil && captures {
+				_, err = tx.Exec(ctx, `REVOKE ALL ON FUNCTION `+token.CaptureFunction+` FROM `+me)
+			}
 			return err
 		})
 	})

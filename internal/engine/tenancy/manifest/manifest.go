@@ -113,12 +113,27 @@ type Table struct {
 	Reason       string   // why this class
 	Doubts       []string // what plan could not decide: the reviewer's work
 	Grants       []string // what the application may do: SELECT, INSERT, UPDATE, DELETE
+	Record       *Record  // what of its changes becomes events; nil: nothing
 	Line         int      // in the file; 0 when not read from one
 
 	// Unowned: rows without a tenant are meant, and no tenant sees one; only where the application reads and writes nothing.
 	// No file can say so: it is for Garant's own record.
 	Unowned bool
 }
+
+// Record says what of a table's changes becomes events of the audit log.
+type Record struct {
+	Mode    string   // RecordAll, RecordOnly or RecordBut: of which columns the values are recorded; of the others, that they changed
+	Columns []string // of RecordOnly and RecordBut, sorted
+	Reads   bool     // the application says what it reads of the table: PostgreSQL has no trigger for it
+}
+
+// The modes of a record.
+const (
+	RecordAll  = "all"
+	RecordOnly = "only"
+	RecordBut  = "but"
+)
 
 // GrantWords are the rights that the application can have on a relation, in the order they are written.
 func GrantWords() []string { return []string{"SELECT", "INSERT", "UPDATE", "DELETE"} }
@@ -171,6 +186,9 @@ func (m *Manifest) Sort() {
 		slices.SortFunc(m.Tables[i].Grants, func(a, b string) int {
 			return cmp.Compare(slices.Index(GrantWords(), a), slices.Index(GrantWords(), b))
 		})
+		if r := m.Tables[i].Record; r != nil {
+			slices.Sort(r.Columns)
+		}
 	}
 }
 

@@ -74,6 +74,10 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, rec := range []*manifest.Record{{Mode: manifest.RecordAll}, {Mode: manifest.RecordAll, Reads: true}, {Mode: manifest.RecordOnly}, {Mode: manifest.RecordOnly, Columns: []string{"a b", "c,d", "state"}}, {Mode: manifest.RecordBut, Columns: []string{"iban"}, Reads: true}, {Mode: manifest.RecordOnly, Reads: true}} {
+		name := strings.Repeat("r", 1+len(m.Tables))
+		m.Tables = append(m.Tables, manifest.Table{Schema: "recorded", Name: name, Kind: manifest.KindTable, Class: manifest.Private, Record: rec})
+	}
 	for i, odd := range []string{`a"b`, "a'b", "é ü", "no", "1", "null", "~", "-", ": ", "# x", "a: b", "[x]", "tab\there", "line\nbreak", "x\u2028y", "😀", `\`, "a #b", "1e3", "2020-01-01", "true", " lead", "<<", "0x1", "\x7f"} {
 		m.Tables = append(m.Tables, manifest.Table{Schema: odd, Name: odd + "t", Kind: "table", Class: manifest.Tenant, Column: "c" + odd, Reason: odd + " r", Doubts: []string{"d " + odd}})
 		if strings.TrimSpace(odd) == odd {
@@ -115,6 +119,14 @@ func TestProblems(t *testing.T) {
 	for name, c := range map[string]struct {
 		source, want string
 	}{
+		"record word":      {change("class: private", "class: private, record: some"), `tables.customer.secret.record: "some" is not known here.`},
+		"record of both":   {change("class: private", "class: private, record: {columns: [a], not: [b]}"), "tables.customer.secret.record.not: "},
+		"record nothing":   {change("class: private", "class: private, record: {reads: true}"), "Nothing says which columns are recorded."},
+		"record twice":     {change("class: private", "class: private, record: {not: [a, a]}"), "tables.customer.secret.record[1]: "},
+		"record list":      {change("class: private", "class: private, record: [a]"), "What is recorded of the table belongs here."},
+		"record reads":     {change("class: private", "class: private, record: {not: [a], reads: maybe}"), "record.reads: True or false"},
+		"record view":      {change("kind: view, class: tenant", "kind: view, class: tenant, record: all"), "Changes are recorded of tables only."},
+		"record partition": {change("{class: private}", "{kind: partition, class: private, record: all}"), "recorded with the table that it is a part of"},
 		"empty":            {"", "isolation.yaml:1: The file is empty."},
 		"no yaml":          {"a: [", "isolation.yaml:1: This is not YAML"},
 		"bad line":         {change("design: pinned", "design: pinned: x"), "isolation.yaml:3: This is not YAML"},

@@ -195,7 +195,7 @@ func (r reader) notQualified(n *yaml.Node, key, written string) {
 }
 
 func (r reader) table(n *yaml.Node, at string, m *Manifest) Table {
-	f := r.Fields(n, at, "kind", "class", "column", "add", "via", "reason", "doubts", "grants")
+	f := r.Fields(n, at, "kind", "class", "column", "add", "via", "reason", "doubts", "grants", "record")
 	t := Table{Kind: KindTable}
 	if k := f["kind"]; k != nil {
 		t.Kind = r.OneOf(k, at+".kind", KindTable, KindPartitioned, KindPartition, KindView, KindMatview, KindForeign)
@@ -223,8 +223,60 @@ func (r reader) table(n *yaml.Node, at string, m *Manifest) Table {
 		}
 		t.Grants = append(t.Grants, g)
 	}
+	t.Record = r.record(f["record"], at+".record")
 	r.consistent(n, f, at, t)
 	return t
+}
+
+const recordForm = "Write record: all (the values of every column), names (only that they changed), or {columns: [name, state]} or {not: [iban]}, and reads: true where the application says what it reads."
+
+// record reads what of a table's changes becomes events.
+func (r reader) record(n *yaml.Node, at string) *Record {
+	if n == nil {
+		return nil
+	}
+	if n.Kind == yaml.ScalarNode {
+		switch r.OneOf(n, at, RecordAll, "names") {
+		case RecordAll:
+			return &Record{Mode: RecordAll}
+		case "names":
+			return &Record{Mode: RecordOnly}
+		}
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		r.Add(n, at, "What is recorded of the table belongs here.", recordForm)
+		return nil
+	}
+	f := r.Fields(n, at, "columns", "not", "reads")
+	rec := &Record{Mode: RecordOnly}
+	list := f["columns"]
+	switch {
+	case list != nil && f["not"] != nil:
+		r.Add(f["not"], at+".not", "Columns that are recorded and columns that are not are written both.", "Keep one of the two lists.")
+	case list == nil && f["not"] == nil:
+		r.Add(n, at, "Nothing says which columns are recorded.", recordForm)
+	case list == nil:
+		rec.Mode, list = RecordBut, f["not"]
+		if len(list.Content) == 0 {
+			rec.Mode = RecordAll
+		}
+	}
+	for i, c := range r.List(list, at, "List the columns: [name, state].") {
+		key := fmt.Sprintf("%s[%d]", at, i)
+		name := r.name(c, key)
+		if name != "" && slices.Contains(rec.Columns, name) {
+			r.Add(c, key, strictyaml.Shown(name)+" is listed twice.", "Keep one of them.")
+		}
+		rec.Columns = append(rec.Columns, name)
+	}
+	if v := f["reads"]; v != nil {
+		if v.Kind != yaml.ScalarNode || v.Tag != "!!bool" {
+			r.Add(v, at+".reads", "True or false belongs here.", "Write reads: true where the application says what it reads.")
+		}
+		rec.Reads = strings.EqualFold(v.Value, "true")
+	}
+	return rec
 }
 
 // consistent holds what the keys of one table say of one another.
@@ -242,6 +294,10 @@ func (r reader) consistent(n *yaml.Node, f map[string]*yaml.Node, at string, t T
 		r.Add(n, at, "Nothing says from where apply is to fill the new column.", "Write via: with the foreign-key columns that lead to a table with the key.")
 	case len(t.Via) > 0 && !t.Add:
 		r.Add(f["via"], at+".via", "The way is for a column that apply is to add.", "Write add: true, or remove the line.")
+	case t.Record != nil && t.Kind == KindPartition:
+		r.Add(f["record"], at+".record", "A partition is recorded with the table that it is a part of.", "Write the line in the entry of that table.")
+	case t.Record != nil && t.Kind != KindTable && t.Kind != KindPartitioned:
+		r.Add(f["record"], at+".record", "Changes are recorded of tables only.", "Write the line in the entries of the tables that this one reads.")
 	case len(t.Grants) > 0 && t.Kind == KindPartition:
 		r.Add(f["grants"], at+".grants", "A partition is reached through its parent, never by itself.", "Remove the line.")
 	case len(t.Grants) > 0 && t.Kind == KindMatview && t.Class == Tenant:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/garant-project/garant/internal/strictyaml"
 )
@@ -15,6 +16,10 @@ const head = `# Which rows of this database belong to whom. Written by garant is
 #             token that it entered the transaction with, and no others
 #   shared    the same for all tenants: the application reads it; more only where grants say so
 #   private   not for the application at all
+#
+# record says what of a table's changes becomes events of the audit log: all (the values of every column, before and
+# after), names (only which columns changed), {columns: [name, state]} or {not: [iban]}, and reads: true where
+# the application says what it reads (garant.record, for PostgreSQL has no trigger for it).
 #
 # A table that is not in this file is not for the application either. A doubt is a question that
 # the catalogue could not answer: answer it, then remove the line. One that begins with
@@ -113,6 +118,9 @@ func (t *Table) write(b *bytes.Buffer) {
 	if len(t.Grants) > 0 {
 		line("grants", strictyaml.Flow(t.Grants))
 	}
+	if t.Record != nil {
+		line("record", t.Record.written())
+	}
 	if t.Reason != "" {
 		line("reason", strictyaml.Scalar(t.Reason))
 	}
@@ -122,4 +130,22 @@ func (t *Table) write(b *bytes.Buffer) {
 	for _, d := range t.Doubts {
 		fmt.Fprintf(b, "      - %s\n", strictyaml.Scalar(d))
 	}
+}
+
+func (r *Record) written() string {
+	columns := slices.Sorted(slices.Values(r.Columns))
+	switch {
+	case r.Mode == RecordAll && !r.Reads:
+		return RecordAll
+	case r.Mode == RecordOnly && len(columns) == 0 && !r.Reads:
+		return "names"
+	}
+	reads := ""
+	if r.Reads {
+		reads = ", reads: true"
+	}
+	if r.Mode == RecordOnly {
+		return "{columns: " + strictyaml.Flow(columns) + reads + "}"
+	}
+	return "{not: " + strictyaml.Flow(columns) + reads + "}"
 }

@@ -141,6 +141,7 @@ func Refusals(db *schema.Database, m *manifest.Manifest) []string {
 		}
 		refuseTable(db, m, t, refuse)
 	}
+	all = append(all, unrecordable(db, m)...)
 	for _, name := range m.App {
 		refuseRole(db, m, name, refuse)
 	}

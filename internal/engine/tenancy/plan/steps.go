@@ -8,6 +8,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/schema"
 	"github.com/garant-project/garant/internal/pg/sqlname"
+	"github.com/garant-project/garant/internal/token"
 )
 
 // Version is the version of schema garant that a database should have.
@@ -36,6 +37,9 @@ func Steps(db *schema.Database, m *manifest.Manifest, garant Version, filled map
 	}
 	each(b.addColumn, b.fill, b.notNull, b.keys, b.index, b.foreignKeys, b.fallback)
 	b.views()
+	for _, r := range db.Relations {
+		b.record(r)
+	}
 	each(b.policy)
 	b.rights()
 	// What the application notices comes last, in the order found.
@@ -262,7 +266,7 @@ func (b *builder) executes() {
 	for _, name := range b.m.App {
 		grant(name, b.garant.Functions)
 	}
-	readers := slices.DeleteFunc(slices.Clone(b.garant.Functions), func(f string) bool { return strings.HasPrefix(f, "garant.enter(") })
+	readers := slices.DeleteFunc(slices.Clone(b.garant.Functions), func(f string) bool { return strings.HasPrefix(f, "garant.enter(") || f == token.RecordFunction })
 	for _, role := range sortedSet(fill) {
 		if o := b.db.Role(role); o != nil && !o.Super {
 			grant(role, readers)

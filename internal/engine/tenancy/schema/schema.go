@@ -6,6 +6,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/pg/sqlname"
+	"github.com/garant-project/garant/internal/token"
 )
 
 // Database is what the catalogue of one database says.
@@ -21,6 +22,7 @@ type Database struct {
 	Defaults      []DefaultRights
 	Definers      []Definer
 	Large         []Function // PostgreSQL's own that make large objects
+	JSONCasts     []string   // to json or jsonb by a function of the database's own, as PostgreSQL prints them
 	Publications  []string   // that send rows of own tables without a filter
 	SetsPin       bool       // garant_sec may set backtrace_functions here
 	Design        string     // of schema garant here; empty: not installed
@@ -161,6 +163,9 @@ type Policy struct {
 type Trigger struct {
 	Name     string
 	OnUpdate bool
+	Found    token.FoundTrigger // what it runs, and when
+
+	Definition string // as pg_get_triggerdef prints it
 }
 
 // Sequence that a table's columns take values of.

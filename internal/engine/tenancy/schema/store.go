@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/token"
 )
 
 // own holds for schemas of the database's own.
@@ -28,7 +29,7 @@ func Read(ctx context.Context, conn *pgx.Conn) (*Database, error) {
 		}
 		for _, part := range []func(context.Context, pgx.Tx) error{
 			r.database, r.roles, r.namespaces, r.relations, r.columns, r.indexes, r.foreignKeys, r.policies, r.triggers, r.tree, r.views,
-			r.sequences, r.defaults, r.definers, r.large, r.publications, r.guard,
+			r.sequences, r.defaults, r.definers, r.large, r.casts, r.publications, r.guard,
 		} {
 			if err := part(ctx, tx); err != nil {
 				return err
@@ -303,10 +304,10 @@ FROM pg_policy p ORDER BY p.polrelid, p.polname`, func(f pgx.Rows) error {
 }
 
 func (r *reading) triggers(ctx context.Context, tx pgx.Tx) error {
-	return rows(ctx, tx, `SELECT t.tgrelid, t.tgname, t.tgtype & 16 <> 0 FROM pg_trigger t WHERE NOT t.tgisinternal ORDER BY t.tgrelid, t.tgname`, func(f pgx.Rows) error {
+	return rows(ctx, tx, `SELECT t.tgrelid, t.tgname, t.tgtype & 16 <> 0, pg_get_triggerdef(t.oid), `+token.TriggerColumns+` FROM pg_trigger t WHERE NOT t.tgisinternal ORDER BY t.tgrelid, t.tgname`, func(f pgx.Rows) error {
 		var oid uint32
 		var t Trigger
-		err := f.Scan(&oid, &t.Name, &t.OnUpdate)
+		err := f.Scan(append([]any{&oid, &t.Name, &t.OnUpdate, &t.Definition}, t.Found.Targets()...)...)
 		if o := r.by[oid]; o != nil {
 			o.Triggers = append(o.Triggers, t)
 		}
@@ -416,6 +417,16 @@ WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname IN ('lo_creat', 
 		}
 		last := &r.db.Large[len(r.db.Large)-1]
 		last.ACL = append(last.ACL, g)
+		return err
+	})
+}
+
+func (r *reading) casts(ctx context.Context, tx pgx.Tx) error {
+	return rows(ctx, tx, `SELECT pg_describe_object('pg_cast'::regclass, c.oid, 0) FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc JOIN pg_language l ON l.oid = p.prolang
+WHERE c.oid >= 16384 AND c.casttarget IN ('json'::regtype, 'jsonb'::regtype) AND l.lanname NOT IN ('c', 'internal') ORDER BY 1`, func(f pgx.Rows) error {
+		var cast string
+		err := f.Scan(&cast)
+		r.db.JSONCasts = append(r.db.JSONCasts, cast)
 		return err
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/garant-project/garant/internal/token"
 )
 
 // everybody is the grantee of what is granted to PUBLIC; firstOfCompany the least oid that is not
@@ -42,6 +44,7 @@ type catalogue struct {
 	files      []fileSetting
 	parameters []parameterGrant
 	values     map[string]string // of pg_settings
+	casts      []string          // to json or jsonb by a function that is not written in C
 	large      []largeObject
 	activity   []string // roles with a session in this database
 	jobs       []job    // of pg_cron
@@ -178,6 +181,7 @@ type trigger struct {
 	name, printed string
 	function      uint32
 	enabled       bool
+	is            token.FoundTrigger
 }
 
 type function struct {

@@ -54,7 +54,7 @@ type Check struct {
 
 // Checks lists all checks, sorted by area as the documentation is.
 func Checks() []Check {
-	return slices.Concat(roleChecks(), aroundChecks(), tableChecks(), policyChecks(), codeChecks(), constraintChecks(), sideChecks(), tokenChecks(), acceptedChecks(), probes())
+	return slices.Concat(roleChecks(), aroundChecks(), tableChecks(), policyChecks(), codeChecks(), constraintChecks(), sideChecks(), eventChecks(), tokenChecks(), acceptedChecks(), probes())
 }
 
 // Finding is one thing that is wrong: names of objects, never a value.

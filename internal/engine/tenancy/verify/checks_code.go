@@ -155,7 +155,7 @@ func definerTrigger(j *judge) {
 		for _, tr := range t.rel.triggers {
 			j.see()
 			f := j.c.functions[tr.function]
-			if f == nil || !f.definer || !tr.enabled || j.app(f.owner) || j.declaredDefiner(f) {
+			if f == nil || !f.definer || !tr.enabled || j.app(f.owner) || j.declaredDefiner(f) || f.schema.name == tenancyName { // token.function_changed speaks of ours
 				continue
 			}
 			j.found("trigger "+tr.printed+" on "+t.rel.printed, "It runs "+f.printed+" with the rights of "+j.c.nameOf(f.owner)+".",

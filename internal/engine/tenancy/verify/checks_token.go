@@ -26,7 +26,7 @@ func tokenChecks() []Check {
 			Why: "A function put there under another signature is called instead of ours.", look: schemaACL},
 		{ID: "token.table_acl", Kind: Static, Severity: Critical, Title: "Somebody has a right on a table of schema garant",
 			Why: "Whoever reads the keys mints a token of any tenant; whoever writes them does too.", look: tableACL},
-		{ID: "token.table_policy", Kind: Static, Severity: Critical, Title: "The keys are not under their policy",
+		{ID: "token.table_policy", Kind: Static, Severity: Critical, Title: "The keys or the events are not under their policy",
 			Why: "The policy keeps them from who may read all data, and out of dumps.", look: tablePolicy},
 		{ID: "token.function_acl", Kind: Static, Severity: Critical, Title: "Somebody may call a function of schema garant that is not theirs",
 			Why: "Ending sessions, retiring keys and verifying without entering are the keeper’s and the functions’ own.", look: functionACL},
@@ -207,7 +207,7 @@ func tableACL(j *judge) {
 func tablePolicy(j *judge) {
 	sec := j.sec()
 	for _, rel := range j.guardTables() {
-		if rel.name != "key" && rel.name != "revocation" || sec == nil {
+		if !slices.Contains([]string{"event", "key", "revocation"}, rel.name) || sec == nil {
 			continue
 		}
 		j.see()
@@ -232,7 +232,7 @@ func (j *judge) callers(f *function) (public, keeper, apps bool) {
 	switch f.name {
 	case "version", "design", "session", "keys": // of keys only their ages
 		return true, true, true
-	case "retire", "revoke", "sweep":
+	case "retire", "revoke", "sweep", "try_event", "take_events", "forget_events", "events_waiting":
 		return false, true, false
 	}
 	return false, false, slices.Contains(token.Functions(token.Design(j.m.Design)), signature(f))
@@ -243,7 +243,7 @@ func functionACL(j *judge) {
 		j.see()
 		public, keeps, apps := j.callers(f)
 		for _, id := range j.extra(f.acl, f.owner, "EXECUTE", func(id uint32) bool {
-			return public || keeps && j.c.nameOf(id) == keeperRole || f.name == "fill" && id != everybody && !j.app(id) || apps && id != everybody
+			return public || keeps && j.c.nameOf(id) == keeperRole || slices.Contains([]string{"fill", "capture"}, f.name) && id != everybody && !j.app(id) || apps && id != everybody
 		}) {
 			j.found(f.printed, j.c.nameOf(id)+" may call it.", "REVOKE EXECUTE ON FUNCTION "+f.printed+" FROM "+j.c.nameOf(id)+";")
 		}
@@ -319,7 +319,7 @@ const fillFunction = "garant.fill()"
 
 // guardTableNames are the tables of schema garant, with the record that apply keeps there.
 func guardTableNames() []string {
-	return []string{"applied", "applied_id_seq", "ends", "installed", "key", "key_inbox", "revocation"}
+	return []string{"applied", "applied_id_seq", "ends", "event", "event_id_seq", "installed", "key", "key_inbox", "revocation"}
 }
 
 func stranger(j *judge) {

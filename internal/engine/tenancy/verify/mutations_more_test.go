@@ -87,7 +87,7 @@ func entryOfBackup(m *manifest.Manifest) *manifest.Path {
 func tokenMutations() []mutation {
 	return []mutation{
 		sql("token.missing", `ALTER SCHEMA garant RENAME TO garant_gone`, `ALTER SCHEMA garant_gone RENAME TO garant`,
-			"tables.unclassified", "tables.column_default", "policies.drift", "policies.check_weaker"),
+			"tables.unclassified", "tables.column_default", "policies.drift", "policies.check_weaker", "code.definer_function", "code.definer_trigger", "events.differs"),
 		sql("token.version", `UPDATE garant.installed SET version = 0`, `UPDATE garant.installed SET version = `+strconv.Itoa(token.Version)),
 		declared("token.design_differs", func(m *manifest.Manifest) { m.Design = manifest.Statement }),
 		sql("token.owner", `ALTER FUNCTION garant.enter(bytea) OWNER TO shop_owner; GRANT EXECUTE ON FUNCTION garant.enter(bytea) TO garant_sec`, `REVOKE EXECUTE ON FUNCTION garant.enter(bytea) FROM garant_sec; ALTER FUNCTION garant.enter(bytea) OWNER TO garant_sec; GRANT EXECUTE ON FUNCTION garant.enter(bytea) TO shop_owner`),
@@ -160,5 +160,40 @@ func acceptedMutations() []mutation {
 		declared("accepted.refused", accepts("probe.unique", "customer.by_email")),
 		{check: "accepted.refused", breaks: `ALTER TABLE customer.member DISABLE ROW LEVEL SECURITY`, mends: `ALTER TABLE customer.member ENABLE ROW LEVEL SECURITY`,
 			declares: accepts("tables.rls_off", "customer.member"), with: []string{"tables.rls_off"}},
+	}
+}
+
+func eventMutations() []mutation {
+	again := func(c token.Capture) string {
+		var all string
+		for _, g := range c.Triggers() {
+			all += "DROP TRIGGER IF EXISTS " + g.Name + " ON " + c.Table + "; " + g.SQL + "; "
+		}
+		return all
+	}
+	member, partition := recorded()[0], recorded()[2]
+	other, named := member, member
+	other.Columns, named.As = nil, "customer.organisation"
+	return []mutation{
+		sql("events.not_captured", `DROP TRIGGER garant_capture_delete ON customer.member`, again(member)),
+		sql("events.partition", `DROP TRIGGER garant_capture_truncate ON customer.event_old`, again(partition)),
+		declared("events.not_captured", entry("invoice", func(e *manifest.Table) { e.Record = &manifest.Record{Mode: manifest.RecordAll} })),
+		sql("events.disabled", `ALTER TABLE customer.member DISABLE TRIGGER garant_capture_update`, `ALTER TABLE customer.member ENABLE TRIGGER garant_capture_update`),
+		sql("events.disabled", `ALTER TABLE customer.event ENABLE REPLICA TRIGGER garant_capture_insert`, `ALTER TABLE customer.event ENABLE TRIGGER garant_capture_insert`),
+		sql("events.differs", again(other), again(member)),
+		sql("events.differs", again(named), again(member)),
+		sql("events.differs", `CREATE FUNCTION internal.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; DROP TRIGGER garant_capture_insert ON customer.member;
+CREATE TRIGGER garant_capture_insert AFTER INSERT ON customer.member FOR EACH STATEMENT EXECUTE FUNCTION internal.nothing()`, again(member)+`DROP FUNCTION internal.nothing()`),
+		declared("events.differs", entry("member", func(e *manifest.Table) { e.Record = &manifest.Record{Mode: manifest.RecordAll} })),
+		declared("events.undeclared", entry("member", func(e *manifest.Table) { e.Record = nil })),
+		sql("events.replica", `ALTER DATABASE shop SET session_replication_role = local`, `ALTER DATABASE shop RESET session_replication_role`, "roles.defaults"),
+		sql("events.replica", `GRANT SET ON PARAMETER session_replication_role TO visitor`, `REVOKE SET ON PARAMETER session_replication_role FROM visitor`),
+		sql("events.cast", `CREATE TYPE internal.colour AS ENUM ('red'); CREATE FUNCTION internal.js(internal.colour) RETURNS json LANGUAGE sql AS 'SELECT NULL::json'; CREATE CAST (internal.colour AS json) WITH FUNCTION internal.js(internal.colour)`,
+			`DROP TYPE internal.colour CASCADE`),
+		sql("token.function_changed", `ALTER FUNCTION garant.capture() SECURITY INVOKER`, `ALTER FUNCTION garant.capture() SECURITY DEFINER`),
+		sql("token.table_acl", `GRANT SELECT ON garant.event TO visitor`, `REVOKE SELECT ON garant.event FROM visitor`),
+		sql("token.table_policy", `ALTER TABLE garant.event NO FORCE ROW LEVEL SECURITY`, `ALTER TABLE garant.event FORCE ROW LEVEL SECURITY`),
+		sql("token.function_acl", `GRANT EXECUTE ON FUNCTION garant.take_events(integer) TO visitor`, `REVOKE EXECUTE ON FUNCTION garant.take_events(integer) FROM visitor`),
+		sql("token.function_acl", `GRANT EXECUTE ON FUNCTION garant.capture() TO app`, `REVOKE EXECUTE ON FUNCTION garant.capture() FROM app`),
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/token"
 )
 
 // What is looked at is bounded, so that a look ends: what has more of it is an error, not a pass.
@@ -247,12 +249,15 @@ WHERE n.nspname <> 'pg_catalog' AND`+relationKinds+`ORDER BY 1, 2`,
 			}
 		})
 	var t trigger
-	r.each(`SELECT t.tgrelid, t.tgname::text, quote_ident(t.tgname), t.tgfoid, t.tgenabled <> 'D' FROM pg_trigger AS t WHERE NOT t.tgisinternal AND t.tgparentid = 0 ORDER BY 1, 2`,
-		[]any{&of, &t.name, &t.printed, &t.function, &t.enabled}, func() {
+	r.each(`SELECT t.tgrelid, t.tgname::text, quote_ident(t.tgname), t.tgfoid, t.tgenabled <> 'D', `+token.TriggerColumns+` FROM pg_trigger AS t WHERE NOT t.tgisinternal AND t.tgparentid = 0 ORDER BY 1, 2`,
+		append([]any{&of, &t.name, &t.printed, &t.function, &t.enabled}, t.is.Targets()...), func() {
 			if rel := c.relations[of]; rel != nil {
 				rel.triggers = append(rel.triggers, t)
 			}
 		})
+	var cast string
+	r.each(`SELECT pg_describe_object('pg_cast'::regclass, c.oid, 0) FROM pg_cast AS c JOIN pg_proc AS p ON p.oid = c.castfunc JOIN pg_language AS l ON l.oid = p.prolang
+WHERE c.oid >= 16384 AND c.casttarget IN ('json'::regtype, 'jsonb'::regtype) AND l.lanname NOT IN ('c', 'internal') ORDER BY 1`, []any{&cast}, func() { c.casts = append(c.casts, cast) })
 	var name string
 	r.each(`SELECT w.ev_class, quote_ident(w.rulename) FROM pg_rewrite AS w WHERE w.rulename <> '_RETURN' ORDER BY 1, 2`, []any{&of, &name}, func() {
 		if rel := c.relations[of]; rel != nil {
@@ -395,7 +400,7 @@ func (r *reader) jobs(c *catalogue) {
 
 // watched are settings that checks judge.
 const watched = ` 'log_statement', 'log_min_duration_statement', 'log_min_duration_sample', 'log_transaction_sample_rate', 'log_parameter_max_length', 'log_parameter_max_length_on_error',
-	'lo_compat_privileges', 'track_activities', 'max_prepared_transactions', 'default_transaction_isolation', 'row_security', 'shared_preload_libraries', 'session_preload_libraries', 'local_preload_libraries', 'wal_level' `
+	'lo_compat_privileges', 'track_activities', 'max_prepared_transactions', 'default_transaction_isolation', 'row_security', 'session_replication_role', 'shared_preload_libraries', 'session_preload_libraries', 'local_preload_libraries', 'wal_level' `
 
 func (r *reader) settings(c *catalogue) {
 	var s roleSetting

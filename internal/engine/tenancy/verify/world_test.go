@@ -159,9 +159,9 @@ func shopManifest() *manifest.Manifest {
 		Around: []manifest.Path{{Role: cluster.SuperUser, Kind: "superuser"}, {Role: "shop_owner", Kind: "owner"}, {Role: "backup", Kind: "backup"}},
 		Tables: []manifest.Table{
 			{Schema: "customer", Name: "organisation", Kind: manifest.KindTable, Class: manifest.Tenant, Column: "id", Grants: all},
-			{Schema: "customer", Name: "member", Kind: manifest.KindTable, Class: manifest.Tenant, Column: "organisation_id", Grants: all},
+			{Schema: "customer", Name: "member", Kind: manifest.KindTable, Class: manifest.Tenant, Column: "organisation_id", Grants: all, Record: &manifest.Record{Mode: manifest.RecordBut, Columns: []string{"email"}}},
 			{Schema: "customer", Name: "invoice", Kind: manifest.KindTable, Class: manifest.Tenant, Column: "organisation_id", Grants: all},
-			{Schema: "customer", Name: "event", Kind: manifest.KindPartitioned, Class: manifest.Tenant, Column: "organisation_id", Grants: all},
+			{Schema: "customer", Name: "event", Kind: manifest.KindPartitioned, Class: manifest.Tenant, Column: "organisation_id", Grants: all, Record: &manifest.Record{Mode: manifest.RecordAll}},
 			{Schema: "customer", Name: "event_old", Kind: manifest.KindPartition, Class: manifest.Tenant, Column: "organisation_id"},
 			{Schema: "customer", Name: "event_new", Kind: manifest.KindPartition, Class: manifest.Tenant, Column: "organisation_id"},
 			{Schema: "customer", Name: "member_list", Kind: manifest.KindView, Class: manifest.Tenant, Grants: []string{"SELECT"}},
@@ -223,8 +223,23 @@ func (w *world) build(d token.Design) {
 	for name, column := range map[string]string{"organisation": "id", "member": "organisation_id", "invoice": "organisation_id", "event": "organisation_id"} {
 		w.exec(w.super, guardTable("customer."+name, column, "uuid"))
 	}
+	for _, c := range recorded() {
+		for _, g := range c.Triggers() {
+			w.exec(w.super, g.SQL)
+		}
+	}
 	w.key = newKey(1)
 	w.putKey(w.key)
+}
+
+// recorded are the tables whose changes become events.
+func recorded() []token.Capture {
+	member := token.Capture{Table: "customer.member", Tenant: "organisation_id", Type: "uuid", Keys: []string{"id"}, Mode: token.CaptureBut, Columns: []string{"email"}, As: "customer.member"}
+	list := []token.Capture{member}
+	for _, name := range []string{"event", "event_old", "event_new"} {
+		list = append(list, token.Capture{Table: "customer." + name, Tenant: "organisation_id", Type: "uuid", Keys: []string{"organisation_id", "id", "at"}, Mode: token.CaptureAll, As: "customer.event"})
+	}
+	return list
 }
 
 // elsewhere builds the world once more, in a cluster of its own with settings that need a start, and returns how to come back.

@@ -1,0 +1,79 @@
+// Package retain keeps the record for its time: it makes the parts of the months ahead, and drops what is older than the record is
+// kept, as garant_retention, which can do nothing else. The database itself refuses to drop what no signed head of the root log
+// holds (function audit.drop_before); whoever calls says besides up to where a second account has it. What goes is told by an
+// entry and by a row of audit.dropped; hashes stay, and with them every proof.
+//
+// Proven by TestDrops, TestRefusesToDrop and TestMonths.
+package retain
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// ahead is how many months have their parts before they begin.
+const ahead = 3
+
+// Months makes the parts of the next months, and returns how many it made.
+func Months(ctx context.Context, db *pg.DB, now time.Time) (made int, err error) {
+	for i := 1; i <= ahead; i++ {
+		month := firstOf(now).AddDate(0, i, 0)
+		var one bool
+		if err := db.Pool(pg.Retention).QueryRow(ctx, `SELECT audit.add_month($1)`, month).Scan(&one); err != nil {
+			return made, pg.Wrap(err)
+		}
+		if one {
+			made++
+		}
+	}
+	return made, nil
+}
+
+// Held tells up to which leaf (seq) a second account has the record; nil: there is none, and the signed heads here are enough.
+type Held func(ctx context.Context) (seq int64, err error)
+
+// Drop takes away the whole months that are older than keep, and returns how many entries went. Nothing goes that the
+// second account does not have.
+func Drop(ctx context.Context, db *pg.DB, now time.Time, keep time.Duration, held Held) (gone int64, err error) {
+	month := firstOf(now.Add(-keep))
+	pool := db.Pool(pg.Retention)
+	var old, inTrees int64
+	err = pool.QueryRow(ctx, `SELECT count(*), coalesce(max(l.seq), 0) FROM audit.entry AS e LEFT JOIN audit.leaf AS l ON l.entry = e.id WHERE e.at < $1`, month).Scan(&old, &inTrees)
+	if err != nil || old == 0 {
+		return 0, pg.Wrap(err)
+	}
+	if held != nil {
+		have, err := held(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if have < inTrees {
+			return 0, nil // it will be there at another time
+		}
+	}
+	err = pg.InTx(ctx, pool, func(tx pgx.Tx) error {
+		var tree, size int64
+		if err := tx.QueryRow(ctx, `SELECT c.tree, c.size FROM audit.checkpoint AS c JOIN audit.tree AS t ON t.tree = c.tree AND t.name = 'root' JOIN audit.cursor AS k ON k.generation = t.generation ORDER BY c.size DESC LIMIT 1`).
+			Scan(&tree, &size); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `SELECT audit.drop_before($1, $2, $3)`, month, tree, size).Scan(&gone); err != nil || gone == 0 {
+			return err
+		}
+		return audit.Record(ctx, tx, actor.NewSystem("retention"), "record.dropped", audit.Object{Kind: "record", ID: month.Format("2006-01")},
+			map[string]any{"entries": gone, "kept_days": int(keep.Hours() / 24), "checkpoint": fmt.Sprint(size)})
+	})
+	return gone, err
+}
+
+func firstOf(t time.Time) time.Time {
+	t = t.UTC()
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+}
