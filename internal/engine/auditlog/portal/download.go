@@ -2,7 +2,6 @@ package portal
 
 import (
 	"context"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -28,6 +27,9 @@ func formats() map[string]export.Format {
 	return map[string]export.Format{"csv": export.CSV, "jsonl": export.JSON, "ocsf": export.OCSF}
 }
 
+// choices are the formats in the order in which they are offered.
+func choices() []string { return []string{"csv", "jsonl", "ocsf", bundle} }
+
 type exportForm struct {
 	Filters []ui.Detail
 	Hidden  []ui.Hidden
@@ -48,7 +50,7 @@ func (p *Portal) exportPage(w http.ResponseWriter, r *web.Request, v *visit) err
 		Format: ui.Field{Name: "format", Type: "select", Label: pr.T("portal.export.format"), Help: pr.T("portal.export.format.help")},
 		Values: ui.Field{Name: "values", Type: "checkbox", Label: pr.T("portal.export.values"), Help: pr.T("portal.export.values.help")},
 	}
-	for _, f := range p.choices() {
+	for _, f := range choices() {
 		own.Format.Options = append(own.Format.Options, ui.Option{Value: f, Label: pr.T("portal.export." + f)})
 	}
 	for _, name := range filterNames() {
@@ -80,7 +82,7 @@ func (p *Portal) download(w http.ResponseWriter, r *web.Request, v *visit) error
 func (p *Portal) send(w http.ResponseWriter, r *web.Request, v *visit, format string, values bool, search audit.Search, query url.Values) error {
 	ctx := r.Context()
 	if format == bundle {
-		return p.sendBundle(w, r, v)
+		return p.sendBundle(w, r, v, values, search, query)
 	}
 	f, ok := formats()[format]
 	if !ok {
@@ -176,5 +178,3 @@ func (w writer) Write(b []byte) (int, error) {
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(stalled)) // where it cannot be set there is none
 	return w.ResponseWriter.Write(b)
 }
-
-var _ io.Writer = writer{}
