@@ -213,6 +213,8 @@ func badFiles() []badFile {
 			`garant.yaml:9: policy.every: The value is empty. Write one, or remove the line.`},
 		{"database, secret in the file", company + "database:\n  owner: postgres://garant_owner:hunter2@db/garant\n  staff: env:my url\n  login: [a]\n  public: env:P\n  portal: env:P\n  worker: file:w\n", lines(
 			`garant.yaml:9: database.checker: The key is missing. Every role connects with credentials of its own; remove the section to use a private cluster.`,
+			`garant.yaml:9: database.checkpoint: The key is missing. Every role connects with credentials of its own; remove the section to use a private cluster.`,
+			`garant.yaml:9: database.retention: The key is missing. Every role connects with credentials of its own; remove the section to use a private cluster.`,
 			`garant.yaml:9: database.owner: A secret written in the file is read by everybody who reads the file, and stays in its history. Write env:NAME or file:PATH, and keep the secret there.`,
 			`garant.yaml:10: database.staff: This is not the name of an environment variable. Write env:NAME, with letters, digits and underscores.`,
 			`garant.yaml:11: database.login: A reference to a secret belongs here. Write env:NAME or file:PATH, and keep the secret there.`,

@@ -45,6 +45,8 @@ func TestParseServer(t *testing.T) {
   portal: env:GARANT_TEST_URL
   worker: env:GARANT_TEST_URL
   checker: env:GARANT_TEST_URL
+  checkpoint: env:GARANT_TEST_URL
+  retention: env:GARANT_TEST_URL
 listen:
   console: 0.0.0.0:443
   annex: "[::]:444"

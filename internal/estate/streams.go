@@ -102,8 +102,7 @@ func (s Stream) Place() string {
 }
 
 var (
-	bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	regionForm = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+	placeForm  = regexp.MustCompile(`^[a-z0-9-]{1,40}$`) // of a store that need not be AWS
 	prefixForm = regexp.MustCompile(`^[A-Za-z0-9._=-]+(/[A-Za-z0-9._=-]+)*/?$`)
 	ownerForm  = regexp.MustCompile(`^[0-9]{12}$`)
 )
@@ -238,7 +237,7 @@ func (p *parser) bucket(n *yaml.Node, values map[string]*yaml.Node, at string, s
 	const bucket, region = "Use 3 to 63 small letters, digits, dots and hyphens.", "Write the region of the bucket, such as eu-west-3; where the store has none, us-east-1."
 	p.required(n, values, at, "bucket", bucket)
 	p.required(n, values, at, "region", region)
-	s.Bucket, s.Region = form("bucket", bucket, bucketForm), form("region", region, regionForm)
+	s.Bucket, s.Region = form("bucket", bucket, bucketForm), form("region", region, placeForm)
 	s.Prefix = form("prefix", "Use letters, digits and . _ = - with single slashes between them.", prefixForm)
 	if s.Prefix != "" && !strings.HasSuffix(s.Prefix, "/") {
 		s.Prefix += "/"

@@ -48,22 +48,13 @@ func TestCutConnection(t *testing.T) {
 	}
 
 	// After the object was stored and before its answer arrived: the next attempt of the same call finds it and compares.
-	wire.CutAnswers()
-	go func() {
-		for range 200 { // until the store has it
-			if h, err := v.Versions(context.Background(), "seg/0002"); err == nil && len(h.Versions) > 0 {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		wire.Mend()
-	}()
 	before := wire.Cuts()
+	wire.CutAnswers(2)
 	if err := w.Put(t.Context(), "seg/0002", data, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if wire.Cuts() == before {
-		t.Fatal("no answer was cut")
+	if n := wire.Cuts() - before; n != 2 {
+		t.Fatalf("%d answers were cut", n)
 	}
 	for _, key := range []string{"seg/0001", "seg/0002"} {
 		if o, err := v.GetFirst(t.Context(), key, int64(len(data))); err != nil || !bytes.Equal(o.Data, data) || len(o.History.Versions) != 1 {
@@ -87,8 +78,8 @@ func TestHangingStore(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		start := time.Now()
 		err := do(ctx)
-		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("%s: ended %v after the deadline of 1.5 s", what, took)
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("%s: ended after %v; the deadline was 1.5 s", what, took)
 		}
 		wantID(t, err, errs.Unavailable, worm.IDTimeout)
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -101,7 +92,7 @@ func TestHangingStore(t *testing.T) {
 	c.Timeout = time.Second
 	start := time.Now()
 	wantID(t, wormtest.Open(t, c).Put(t.Context(), "seg/0002", []byte("second"), time.Now()), errs.Unavailable, worm.IDTimeout)
-	if took := time.Since(start); took > 1500*time.Millisecond {
+	if took := time.Since(start); took > 2500*time.Millisecond {
 		t.Errorf("ended after %v; its timeout is 1 s", took)
 	}
 	// A store that wakes up within the call's time is all right: what it took before is not put twice.
@@ -145,10 +136,26 @@ func TestKilledStore(t *testing.T) {
 	}
 	cancel()
 	group.Wait()
-	if len(acknowledged) < 50 {
+	if len(acknowledged) < 20 {
 		t.Fatalf("only %d objects were acknowledged: this test sees nothing", len(acknowledged))
 	}
-	for key, data := range acknowledged {
+	seen := 0
+	for h, err := range v.Histories(t.Context(), "seg/", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first, ok := h.First(); ok && first.Size == int64(len(acknowledged[h.Key])) {
+			seen++
+		}
+	}
+	if seen != len(acknowledged) {
+		t.Fatalf("%d of %d acknowledged objects are there, whole", seen, len(acknowledged))
+	}
+	looks := 0
+	for key, data := range acknowledged { // some of them, in no order
+		if looks++; looks > 100 {
+			break
+		}
 		o, err := v.GetFirst(t.Context(), key, 1<<20)
 		if err != nil || string(o.Data) != data {
 			t.Fatalf("%s was acknowledged: %d bytes, %v", key, len(o.Data), err)

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/garant-project/garant/internal/errs"
 )
@@ -104,7 +106,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[Item, 
 func (s *Store) plainPage(ctx context.Context, prefix, after string, token *string) (*s3.ListObjectsV2Output, error) {
 	ctx, cancel := s.within(ctx, 0)
 	defer cancel()
-	in := &s3.ListObjectsV2Input{Bucket: s.bucket, Prefix: aws.String(s.prefix + prefix), MaxKeys: aws.Int32(page), ContinuationToken: token, ExpectedBucketOwner: s.owner}
+	in := &s3.ListObjectsV2Input{Bucket: s.bucket, Prefix: aws.String(s.prefix + prefix), MaxKeys: aws.Int32(page), ContinuationToken: token, EncodingType: types.EncodingTypeUrl, ExpectedBucketOwner: s.owner}
 	if after != "" {
 		in.StartAfter = aws.String(s.prefix + after)
 	}
@@ -114,6 +116,11 @@ func (s *Store) plainPage(ctx context.Context, prefix, after string, token *stri
 	}
 	if aws.ToString(out.Name) != *s.bucket { // a page of something in between reads as an empty listing
 		return nil, notBelieved("ListObjectsV2")
+	}
+	for _, o := range out.Contents {
+		if !decode(out.EncodingType, o.Key) {
+			return nil, notBelieved("ListObjectsV2")
+		}
 	}
 	return out, nil
 }
@@ -237,7 +244,7 @@ func (s *Store) versionsPage(ctx context.Context, prefix string, key, version *s
 	ctx, cancel := s.within(ctx, 0)
 	defer cancel()
 	out, err := s.api.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
-		Bucket: s.bucket, Prefix: aws.String(s.prefix + prefix), KeyMarker: key, VersionIdMarker: version, MaxKeys: aws.Int32(size), ExpectedBucketOwner: s.owner,
+		Bucket: s.bucket, Prefix: aws.String(s.prefix + prefix), KeyMarker: key, VersionIdMarker: version, MaxKeys: aws.Int32(size), EncodingType: types.EncodingTypeUrl, ExpectedBucketOwner: s.owner,
 	})
 	if err != nil {
 		return nil, explain(ctx, "ListObjectVersions", err)
@@ -245,7 +252,28 @@ func (s *Store) versionsPage(ctx context.Context, prefix string, key, version *s
 	if aws.ToString(out.Name) != *s.bucket {
 		return nil, notBelieved("ListObjectVersions")
 	}
+	ok := decode(out.EncodingType, out.NextKeyMarker)
+	for _, v := range out.Versions {
+		ok = ok && decode(out.EncodingType, v.Key)
+	}
+	for _, m := range out.DeleteMarkers {
+		ok = ok && decode(out.EncodingType, m.Key)
+	}
+	if !ok {
+		return nil, notBelieved("ListObjectVersions")
+	}
 	return out, nil
+}
+
+// decode undoes the encoding of a key in an answer. It is asked for, so that nobody makes a listing unreadable for good by
+// a name under lock with characters that XML cannot hold; stores that do not know it send keys as they are.
+func decode(encoding types.EncodingType, key *string) bool {
+	if encoding != types.EncodingTypeUrl || key == nil {
+		return encoding == "" || encoding == types.EncodingTypeUrl
+	}
+	plain, err := url.QueryUnescape(*key)
+	*key = plain
+	return err == nil
 }
 
 func notBelieved(op string) error {

@@ -177,10 +177,9 @@ func TestTwoWriters(t *testing.T) {
 		}
 		won := 0
 		for range stores {
-			switch err := <-results; {
-			case err == nil:
+			if err := <-results; err == nil {
 				won++
-			default:
+			} else {
 				wantID(t, err, errs.Conflict, worm.IDConflict)
 			}
 		}

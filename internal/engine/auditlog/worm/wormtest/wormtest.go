@@ -87,7 +87,7 @@ type Wire struct {
 
 	mu       sync.Mutex
 	requests int64 // bytes towards the account that are let through before the cut; negative: all
-	mute     bool  // answers are swallowed, and the connection is cut instead
+	mute     int   // how many connections to come are cut when the account answers, in place of its answer
 	cuts     int   // how many connections were cut
 	open     map[net.Conn]bool
 }
@@ -113,13 +113,14 @@ func (a *Account) NewWire() *Wire {
 func (w *Wire) Endpoint() string { return "http://" + w.listener.Addr().String() }
 
 // CutRequests cuts each connection from now on after n bytes towards the account.
-func (w *Wire) CutRequests(n int64) { w.set(n, false) }
+func (w *Wire) CutRequests(n int64) { w.set(n, 0) }
 
-// CutAnswers lets requests through and cuts each connection when the account answers.
-func (w *Wire) CutAnswers() { w.set(-1, true) }
+// CutAnswers ends all connections, and of those to come cuts the first n when the account answers: it has done what was
+// asked, and nobody hears of it.
+func (w *Wire) CutAnswers(n int) { w.set(-1, n) }
 
 // Mend lets everything through again.
-func (w *Wire) Mend() { w.set(-1, false) }
+func (w *Wire) Mend() { w.set(-1, 0) }
 
 // Cuts is how often the wire has cut a connection.
 func (w *Wire) Cuts() int {
@@ -129,7 +130,7 @@ func (w *Wire) Cuts() int {
 }
 
 // set changes what new connections meet and ends those that there are.
-func (w *Wire) set(requests int64, mute bool) {
+func (w *Wire) set(requests int64, mute int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.requests, w.mute = requests, mute
@@ -158,7 +159,10 @@ func (w *Wire) carry(client net.Conn) {
 	defer account.Close()
 	w.mu.Lock()
 	w.open[client] = true
-	requests, mute := w.requests, w.mute
+	requests, mute := w.requests, w.mute > 0
+	if mute {
+		w.mute--
+	}
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
@@ -172,7 +176,7 @@ func (w *Wire) carry(client net.Conn) {
 			done <- n == requests
 			return
 		}
-		io.Copy(account, client)
+		_, _ = io.Copy(account, client) // either end may go at any time
 		done <- false
 	}()
 	go func() {
@@ -181,7 +185,7 @@ func (w *Wire) carry(client net.Conn) {
 			done <- n == 1
 			return
 		}
-		io.Copy(client, account)
+		_, _ = io.Copy(client, account)
 		done <- false
 	}()
 	if <-done {
@@ -193,5 +197,5 @@ func (w *Wire) carry(client net.Conn) {
 
 func (w *Wire) close() {
 	w.listener.Close()
-	w.set(-1, false)
+	w.set(-1, 0)
 }
