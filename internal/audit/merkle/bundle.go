@@ -134,7 +134,8 @@ func (o *BundleWriter) Block(hashes []byte) {
 	}
 	b := o.between(o.b[:0], o.n > 0)
 	b = base64.StdEncoding.AppendEncode(append(b, `{"hashes":"`...), hashes)
-	o.b = append(b, `","leaves":[`...)
+	b = append(b, `","leaves":[`...)
+	o.b = b
 	o.open = true
 	o.put(o.b)
 }
@@ -148,7 +149,8 @@ func (o *BundleWriter) DroppedBlock() {
 	many := min(TileWidth, o.size-o.n)
 	b := o.between(o.b[:0], o.n > 0)
 	b = strconv.AppendInt(append(b, `{"dropped":`...), many, 10)
-	o.b = append(b, '}')
+	b = append(b, '}')
+	o.b = b
 	o.n += many
 	o.put(o.b)
 }
@@ -187,7 +189,8 @@ func (o *BundleWriter) Leaf(l *BundleLeaf) {
 	if !o.whole {
 		b = appendHashes(append(b, `,"proof":`...), l.Proof)
 	}
-	o.b = append(b, '}')
+	b = append(b, '}')
+	o.b = b
 	o.n++
 	o.put(o.b)
 	if o.whole && (o.n%TileWidth == 0 || o.n == o.size) {

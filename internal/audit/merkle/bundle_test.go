@@ -348,6 +348,16 @@ func TestABundleGoesOnFromWhatWasKept(t *testing.T) {
 	pins.KeptLog = &forked
 	refused(file, pins, there, merkle.Forked)
 
+	pins, there = w.pins(), w.pinsThere()
+	pins.KeptOrigin, pins.KeptLog = logName, &keptLog
+	there.KeptLogSize, there.KeptLogRoot = 5, keptLog.Root[:]
+	w.holds(file, pins, there)
+	pins.KeptOrigin = logName + "/0"
+	var restarted *merkle.Problem
+	if _, err := merkle.VerifyBundle(bytes.NewReader(file), pins); !errors.As(err, &restarted) || restarted.Kind != merkle.Restarted {
+		t.Errorf("of an earlier generation: %v", err)
+	}
+
 	now := w.leaves.at(t, 700)
 	pins, there = w.pins(), w.pinsThere()
 	pins.KeptTree, there.KeptTreeSize, there.KeptTreeRoot = &now, 700, now.Root[:]

@@ -33,6 +33,7 @@ const (
 	BadCosign  Kind = "cosignature"     // a cosignature does not hold, or there are too few
 	Forked     Kind = "forked"          // there are two histories
 	Older      Kind = "older"           // it is older than what was kept
+	Restarted  Kind = "restarted"       // it is of a later generation of the log than what was kept
 	NoProof    Kind = "no_proof"        // it does not prove that it goes on from what was kept
 )
 
@@ -66,6 +67,8 @@ func problem(kind Kind, text string) *Problem {
 		p.Fix = "Verify it with a newer program."
 	case Older, NoProof:
 		p.Fix = "Ask for a bundle since the checkpoint that you kept."
+	case Restarted:
+		p.Fix = "Ask why the log began anew: its first line says what was before. Then verify this bundle without what you kept, and keep both."
 	case WrongTree:
 		p.Fix = "Ask for the bundle of your own tree."
 	default:
@@ -96,7 +99,8 @@ type Pins struct {
 	Need      int      // how many of them must have cosigned; 0: all
 	Tree      string   // that it has to be of; "": any
 
-	KeptLog, KeptTree *Point // of an earlier bundle's Report
+	KeptOrigin        string // of an earlier bundle's Report; empty: that of this one
+	KeptLog, KeptTree *Point // Log and Head of it
 }
 
 // Signature is who signed the checkpoint.

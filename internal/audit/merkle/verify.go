@@ -13,13 +13,16 @@ import (
 
 // Limits of a bundle: what is larger is refused before it is kept in memory.
 const (
-	mostLeaves  = 1 << 30  // of a tree that is there as a whole
-	longestLeaf = 1 << 16  // C2SP tlog-tiles
-	longestText = 16 << 20 // detail of an entry, and a value of personal data
+	mostLeaves  = 1 << 30 // of a tree that is there as a whole
+	longestLeaf = 1 << 16 // C2SP tlog-tiles
+	longestText = LongestText
 	longestNote = 1 << 20
 	longestPath = 64
 	mostHints   = 100
 )
+
+// LongestText is how many bytes the detail of an entry and a value of personal data have in a bundle at most.
+const LongestText = 16 << 20
 
 // VerifyBundle reads a bundle and verifies everything in it against what is pinned. It needs neither a network nor a database, and memory for one
 // leaf and 32 bytes for each 256 leaves. The error is a *Problem, or that of the reader or of a pin. What is said in the
@@ -344,6 +347,9 @@ func (v *verification) since() error {
 	}
 	if err := v.broken(); err != nil {
 		return err
+	}
+	if v.pins.KeptOrigin != "" && v.pins.KeptOrigin != v.r.Origin {
+		return problem(Restarted, "The log began anew under another origin since the checkpoint that was kept.")
 	}
 	if err := goesOn("log", v.r.Log, points["log"], v.pins.KeptLog); err != nil {
 		return err

@@ -372,6 +372,9 @@ func (b *bundling) open(ctx context.Context, leaves []Leaf) ([]merkle.BundleLeaf
 		l := &leaves[i]
 		out[i] = merkle.BundleLeaf{Index: l.Index, Dropped: l.Dropped, Hash: l.Hash, Bytes: l.Bytes, Sealed: len(l.said.Promise) > 0}
 		if len(l.said.Detail) > leaf.MaxDetail {
+			if len(l.said.Detail) > merkle.LongestText {
+				return nil, errs.New(errs.Invalid, "trees.too_long", fmt.Sprintf("Entry %d has more detail than a bundle holds.", l.Entry)).WithFix("Ask for other entries.")
+			}
 			out[i].Detail = l.said.Detail
 		}
 		if out[i].Sealed && b.order.Box != nil {
