@@ -12,6 +12,7 @@ import (
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/engine/anonymise"
 	"github.com/garant-project/garant/internal/engine/auditlog"
+	"github.com/garant-project/garant/internal/engine/auditlog/portal"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/engine/tenancy"
@@ -97,7 +98,7 @@ func (g *Garant) wire() (err error) {
 func messages(engines []measure.Engine) (*ui.Messages, error) {
 	extra := []map[string][]byte{
 		document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages(), checks.OwnerMessages(), mail.Messages(), annexes.Messages(),
-		isolation.PageMessages(),
+		isolation.PageMessages(), portal.Messages(),
 	}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)
