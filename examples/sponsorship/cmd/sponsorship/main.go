@@ -39,7 +39,7 @@ func main() {
 
 type options struct {
 	listen, origin, garant, database, issuer, client, users, pages, certificate, authority, keyType, portal string
-	forms, places                                                                                   []string
+	forms, places                                                                                           []string
 }
 
 func run(ctx context.Context, args []string, env func(string) string) error {
@@ -101,7 +101,7 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	}
 	app, err := sponsorship.New(sponsorship.Config{
 		Origin: o.origin, Pools: places, Issuer: o.issuer, Client: o.client, HTTP: client, Forms: forms, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
-		Portal: sponsorship.Portal{Origin: o.portal, Audience: o.database + "@garant"},
+		Portal:    sponsorship.Portal{Origin: o.portal, Audience: o.database + "@garant"},
 		Exchanger: &sponsorship.Garant{Database: o.database, Endpoint: garant},
 	})
 	if err != nil {
