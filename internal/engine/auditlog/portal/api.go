@@ -33,7 +33,7 @@ const about = "Needs a token of a customer in the header " + tokenHeader + ", an
 // AddAPI adds the calls for programs of customers. Whoever sends a token of a customer may make them: what they show is decided by
 // the database.
 func (p *Portal) AddAPI(a *web.API) {
-	type in struct {
+	type ownEntriesIn struct {
 		Token  string `header:"Garant-Tenant-Token" doc:"Of a customer, for the audience NAME@garant"`
 		Text   string `query:"text" maxLength:"500" doc:"Part of what is not sealed"`
 		Action string `query:"action" maxLength:"500"`
@@ -45,7 +45,7 @@ func (p *Portal) AddAPI(a *web.API) {
 		Before string `query:"before" doc:"next of the page before"`
 		Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
 	}
-	type out struct {
+	type ownEntries struct {
 		CacheControl string `header:"Cache-Control"`
 		Body         struct {
 			Entries []json.RawMessage `json:"entries" doc:"The newest first, each as in an export as JSON lines"`
@@ -53,7 +53,7 @@ func (p *Portal) AddAPI(a *web.API) {
 		}
 	}
 	web.Handle(a, web.Operation{ID: "list-own-entries", Method: "GET", Path: apiTrail, Summary: "The activity log of a customer, the newest first", Permission: web.Public, About: about},
-		func(ctx context.Context, by actor.Actor, in *in) (*out, error) {
+		func(ctx context.Context, by actor.Actor, in *ownEntriesIn) (*ownEntries, error) {
 			v, err := p.Enter(ctx, by, in.Token)
 			if err != nil {
 				return nil, err
@@ -63,7 +63,7 @@ func (p *Portal) AddAPI(a *web.API) {
 			if err != nil {
 				return nil, err
 			}
-			o := &out{CacheControl: "no-store"}
+			o := &ownEntries{CacheControl: "no-store"}
 			o.Body.Entries, o.Body.Next, err = p.list(ctx, p.visitOf(v, by, nil), search, in.Limit, in.Values)
 			return o, err
 		})
