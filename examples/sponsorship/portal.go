@@ -29,7 +29,12 @@ func (a *app) activityLog(w http.ResponseWriter, r *http.Request, v *visit) erro
 	if err != nil {
 		return err
 	}
-	token, err := a.Exchanger.Exchange(ctx, a.Portal.Audience, raw, tenant.Read)
+	return a.handOver(w, r, b, raw)
+}
+
+// handOver writes the page with a token for the login of an ID token.
+func (a *app) handOver(w http.ResponseWriter, r *http.Request, b base, idToken string) error {
+	token, err := a.Exchanger.Exchange(r.Context(), a.Portal.Audience, idToken, tenant.Read)
 	if err != nil {
 		return err
 	}

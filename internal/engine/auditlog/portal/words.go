@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -54,7 +56,11 @@ func objectWord(p *ui.Printer, o audit.Object) string {
 			return p.T(id, "ID", short(o.ID))
 		}
 	}
-	return strings.TrimSpace(o.Kind + " " + cut(o.ID, 40))
+	id := cut(o.ID, 40)
+	if _, err := uuid.Parse(o.ID); err == nil {
+		id = short(o.ID)
+	}
+	return strings.TrimSpace(o.Kind + " " + id)
 }
 
 // short is the end of an id, enough to tell two apart.
