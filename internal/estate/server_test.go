@@ -75,7 +75,7 @@ keys:
 	if want := (estate.Listen{Console: "0.0.0.0:443", Annex: "[::]:444", Portal: "0.0.0.0:445", Metrics: "127.0.0.1:9480"}); got.Listen != want {
 		t.Errorf("listen %+v", got.Listen)
 	}
-	if want := (estate.Hosts{Console: "admin.ardoise.example", Annex: "trust.ardoise.example"}); got.Hosts != want {
+	if want := (estate.Hosts{Console: "admin.ardoise.example", Annex: "trust.ardoise.example", Portal: "portal.ardoise.example"}); got.Hosts != want {
 		t.Errorf("hosts %+v", got.Hosts)
 	}
 	if got.TLS.Certificate != "/etc/garant/tls/garant.pem" || got.TLS.Key.IsZero() || !got.TLS.Enabled() {
