@@ -14,6 +14,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/anonymise"
 	"github.com/garant-project/garant/internal/engine/auditlog"
 	"github.com/garant-project/garant/internal/engine/auditlog/collect"
+	"github.com/garant-project/garant/internal/engine/auditlog/portal"
 	"github.com/garant-project/garant/internal/engine/auditlog/replica"
 	"github.com/garant-project/garant/internal/engine/auditlog/ship"
 	"github.com/garant-project/garant/internal/engine/auditlog/stream"
@@ -113,7 +114,7 @@ func (g *Garant) wire() (err error) {
 func messages(engines []measure.Engine) (*ui.Messages, error) {
 	extra := []map[string][]byte{
 		document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages(), checks.OwnerMessages(), mail.Messages(), annexes.Messages(),
-		isolation.PageMessages(),
+		isolation.PageMessages(), portal.Messages(),
 	}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)

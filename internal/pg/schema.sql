@@ -1040,6 +1040,61 @@ CREATE TABLE auditlog.collected_event (
 
 ALTER TABLE auditlog.collected_event OWNER TO garant_owner;
 
+CREATE TABLE auditlog.replica (
+    place text NOT NULL,
+    system text,
+    timeline integer,
+    compared_at timestamp with time zone,
+    put_at timestamp with time zone,
+    failing timestamp with time zone,
+    why text,
+    fix text,
+    bytes bigint DEFAULT 0 NOT NULL,
+    objects bigint DEFAULT 0 NOT NULL,
+    segments bigint DEFAULT 0 NOT NULL
+);
+
+ALTER TABLE auditlog.replica OWNER TO garant_owner;
+
+CREATE TABLE auditlog.segment (
+    place text NOT NULL,
+    generation integer NOT NULL,
+    from_size bigint NOT NULL,
+    to_size bigint NOT NULL,
+    from_seq bigint NOT NULL,
+    to_seq bigint NOT NULL,
+    root bytea NOT NULL,
+    note text NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    objects integer DEFAULT 0 NOT NULL,
+    planned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    put_at timestamp with time zone,
+    CONSTRAINT segment_check CHECK ((to_size > from_size)),
+    CONSTRAINT segment_check1 CHECK ((to_seq >= from_seq)),
+    CONSTRAINT segment_from_seq_check CHECK ((from_seq >= 0)),
+    CONSTRAINT segment_from_size_check CHECK ((from_size >= 0)),
+    CONSTRAINT segment_root_check CHECK ((octet_length(root) = 32))
+);
+
+ALTER TABLE auditlog.segment OWNER TO garant_owner;
+
+CREATE TABLE auditlog.stream (
+    name text NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    sending bigint DEFAULT 0 NOT NULL,
+    sent bigint DEFAULT 0 NOT NULL,
+    sent_at timestamp with time zone,
+    failed_since timestamp with time zone,
+    problem text DEFAULT ''::text NOT NULL,
+    said text DEFAULT ''::text NOT NULL,
+    CONSTRAINT stream_check CHECK (((sending = 0) OR (sending > "position"))),
+    CONSTRAINT stream_check1 CHECK (((problem = ''::text) = (failed_since IS NULL))),
+    CONSTRAINT stream_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT stream_position_check CHECK (("position" >= 0))
+);
+
+ALTER TABLE auditlog.stream OWNER TO garant_owner;
+
 CREATE TABLE crypt.key (
     subject text NOT NULL,
     wrapped bytea NOT NULL,
@@ -2037,6 +2092,15 @@ ALTER TABLE ONLY auditlog.collected_event
 ALTER TABLE ONLY auditlog.collected
     ADD CONSTRAINT collected_pkey PRIMARY KEY (database);
 
+ALTER TABLE ONLY auditlog.replica
+    ADD CONSTRAINT replica_pkey PRIMARY KEY (place);
+
+ALTER TABLE ONLY auditlog.segment
+    ADD CONSTRAINT segment_pkey PRIMARY KEY (place, generation, from_size);
+
+ALTER TABLE ONLY auditlog.stream
+    ADD CONSTRAINT stream_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY crypt.key
     ADD CONSTRAINT key_pkey PRIMARY KEY (subject);
 
@@ -2286,6 +2350,8 @@ CREATE INDEX sample_note_item ON audit.sample_note USING btree (sample_id, "posi
 CREATE INDEX writer_last ON audit.writer USING btree (last_at) WHERE (NOT ended);
 
 CREATE INDEX collected_event_at ON auditlog.collected_event USING brin (at);
+
+CREATE UNIQUE INDEX segment_waiting ON auditlog.segment USING btree (place, generation) WHERE (put_at IS NULL);
 
 CREATE INDEX api_token_person ON directory.api_token USING btree (person_id);
 
@@ -2590,6 +2656,8 @@ GRANT USAGE ON SCHEMA audit TO garant_worker;
 GRANT USAGE ON SCHEMA audit TO garant_checker;
 GRANT USAGE ON SCHEMA audit TO garant_checkpoint;
 GRANT USAGE ON SCHEMA audit TO garant_retention;
+GRANT USAGE ON SCHEMA audit TO garant_portal;
+GRANT USAGE ON SCHEMA audit TO garant_public;
 
 GRANT USAGE ON SCHEMA auditlog TO garant_staff;
 GRANT USAGE ON SCHEMA auditlog TO garant_worker;
@@ -2880,7 +2948,6 @@ GRANT SELECT,INSERT,DELETE ON TABLE audit.checkpoint TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_staff;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_worker;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_checker;
-GRANT SELECT ON TABLE audit.checkpoint TO garant_portal;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_public;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_retention;
 
@@ -2888,7 +2955,6 @@ GRANT SELECT ON TABLE audit.cosignature TO garant_worker;
 GRANT SELECT ON TABLE audit.cosignature TO garant_staff;
 GRANT SELECT ON TABLE audit.cosignature TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.cosignature TO garant_checker;
-GRANT SELECT ON TABLE audit.cosignature TO garant_portal;
 GRANT SELECT ON TABLE audit.cosignature TO garant_public;
 GRANT SELECT ON TABLE audit.cosignature TO garant_retention;
 
@@ -2916,7 +2982,6 @@ GRANT SELECT ON TABLE audit.cursor TO garant_retention;
 GRANT SELECT ON TABLE audit.dropped TO garant_staff;
 GRANT SELECT ON TABLE audit.dropped TO garant_worker;
 GRANT SELECT ON TABLE audit.dropped TO garant_checker;
-GRANT SELECT ON TABLE audit.dropped TO garant_portal;
 GRANT SELECT ON TABLE audit.dropped TO garant_retention;
 GRANT SELECT ON TABLE audit.dropped TO garant_checkpoint;
 
@@ -3096,16 +3161,12 @@ GRANT SELECT ON TABLE audit.generation TO garant_staff;
 GRANT SELECT ON TABLE audit.generation TO garant_worker;
 
 GRANT SELECT(generation) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(generation) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(origin) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(origin) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(key) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(key) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(began_at) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(began_at) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT,DELETE ON TABLE audit.heartbeat TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.heartbeat TO garant_staff;
@@ -3154,7 +3215,6 @@ GRANT SELECT ON TABLE audit.leaf TO garant_retention;
 GRANT SELECT,INSERT ON TABLE audit.root_leaf TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_staff;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_worker;
-GRANT SELECT ON TABLE audit.root_leaf TO garant_portal;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_public;
 
 GRANT SELECT,INSERT ON TABLE audit.sample TO garant_staff;
@@ -3166,14 +3226,12 @@ GRANT SELECT,INSERT ON TABLE audit.sample_note TO garant_staff;
 GRANT SELECT,INSERT ON TABLE audit.tile TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.tile TO garant_staff;
 GRANT SELECT ON TABLE audit.tile TO garant_worker;
-GRANT SELECT ON TABLE audit.tile TO garant_portal;
 GRANT SELECT ON TABLE audit.tile TO garant_public;
 
 GRANT SELECT,INSERT ON TABLE audit.tree TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.tree TO garant_staff;
 GRANT SELECT ON TABLE audit.tree TO garant_worker;
 GRANT SELECT ON TABLE audit.tree TO garant_checker;
-GRANT SELECT ON TABLE audit.tree TO garant_portal;
 GRANT SELECT ON TABLE audit.tree TO garant_public;
 GRANT SELECT ON TABLE audit.tree TO garant_retention;
 
@@ -3195,6 +3253,48 @@ GRANT SELECT ON TABLE auditlog.collected_event TO garant_checker;
 GRANT INSERT(mark) ON TABLE auditlog.collected_event TO garant_worker;
 
 GRANT INSERT(database) ON TABLE auditlog.collected_event TO garant_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE auditlog.replica TO garant_worker;
+GRANT SELECT ON TABLE auditlog.replica TO garant_staff;
+GRANT SELECT ON TABLE auditlog.replica TO garant_checker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE auditlog.segment TO garant_worker;
+GRANT SELECT ON TABLE auditlog.segment TO garant_staff;
+GRANT SELECT ON TABLE auditlog.segment TO garant_checker;
+
+GRANT UPDATE(to_size) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(to_seq) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(root) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(note) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(bytes) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(objects) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(put_at) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT SELECT ON TABLE auditlog.stream TO garant_worker;
+GRANT SELECT ON TABLE auditlog.stream TO garant_staff;
+GRANT SELECT ON TABLE auditlog.stream TO garant_checker;
+
+GRANT INSERT(name) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE("position") ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(sending) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(sent) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(sent_at) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(failed_since) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(problem) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(said) ON TABLE auditlog.stream TO garant_worker;
 
 GRANT SELECT,INSERT,DELETE ON TABLE crypt.key TO garant_staff;
 GRANT SELECT,INSERT ON TABLE crypt.key TO garant_login;
