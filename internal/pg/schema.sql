@@ -895,6 +895,16 @@ ALTER TABLE audit.heartbeat ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE audit.hour (
+    hour timestamp with time zone NOT NULL,
+    entries bigint NOT NULL,
+    refused bigint NOT NULL,
+    "least" bigint NOT NULL,
+    "greatest" bigint NOT NULL
+);
+
+ALTER TABLE audit.hour OWNER TO garant_owner;
+
 CREATE TABLE audit.leaf (
     seq bigint NOT NULL,
     tree integer NOT NULL,
@@ -972,6 +982,16 @@ CREATE TABLE audit.sample_note (
 
 ALTER TABLE audit.sample_note OWNER TO garant_owner;
 
+CREATE TABLE audit.searched (
+    one boolean DEFAULT true NOT NULL,
+    seq bigint NOT NULL,
+    dropped bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT searched_one_check CHECK (one)
+);
+
+ALTER TABLE audit.searched OWNER TO garant_owner;
+
 CREATE TABLE audit.tile (
     tree integer NOT NULL,
     level smallint NOT NULL,
@@ -1005,6 +1025,13 @@ ALTER TABLE audit.tree ALTER COLUMN tree ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE audit.words (
+    entry bigint NOT NULL,
+    words tsvector NOT NULL
+);
+
+ALTER TABLE audit.words OWNER TO garant_owner;
+
 CREATE TABLE audit.writer (
     writer uuid NOT NULL,
     seen int8multirange NOT NULL,
@@ -1016,6 +1043,23 @@ CREATE TABLE audit.writer (
 );
 
 ALTER TABLE audit.writer OWNER TO garant_owner;
+
+CREATE TABLE auditlog.stream (
+    name text NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    sending bigint DEFAULT 0 NOT NULL,
+    sent bigint DEFAULT 0 NOT NULL,
+    sent_at timestamp with time zone,
+    failed_since timestamp with time zone,
+    problem text DEFAULT ''::text NOT NULL,
+    said text DEFAULT ''::text NOT NULL,
+    CONSTRAINT stream_check CHECK (((sending = 0) OR (sending > "position"))),
+    CONSTRAINT stream_check1 CHECK (((problem = ''::text) = (failed_since IS NULL))),
+    CONSTRAINT stream_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT stream_position_check CHECK (("position" >= 0))
+);
+
+ALTER TABLE auditlog.stream OWNER TO garant_owner;
 
 CREATE TABLE crypt.key (
     subject text NOT NULL,
@@ -1978,6 +2022,9 @@ ALTER TABLE ONLY audit.generation
 ALTER TABLE ONLY audit.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY audit.hour
+    ADD CONSTRAINT hour_pkey PRIMARY KEY (hour);
+
 ALTER TABLE ONLY audit.leaf
     ADD CONSTRAINT leaf_pkey PRIMARY KEY (seq);
 
@@ -1996,6 +2043,9 @@ ALTER TABLE ONLY audit.sample_note
 ALTER TABLE ONLY audit.sample
     ADD CONSTRAINT sample_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY audit.searched
+    ADD CONSTRAINT searched_pkey PRIMARY KEY (one);
+
 ALTER TABLE ONLY audit.tile
     ADD CONSTRAINT tile_pkey PRIMARY KEY (tree, level, n);
 
@@ -2005,8 +2055,14 @@ ALTER TABLE ONLY audit.tree
 ALTER TABLE ONLY audit.tree
     ADD CONSTRAINT tree_pkey PRIMARY KEY (tree);
 
+ALTER TABLE ONLY audit.words
+    ADD CONSTRAINT words_pkey PRIMARY KEY (entry);
+
 ALTER TABLE ONLY audit.writer
     ADD CONSTRAINT writer_pkey PRIMARY KEY (writer);
+
+ALTER TABLE ONLY auditlog.stream
+    ADD CONSTRAINT stream_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY crypt.key
     ADD CONSTRAINT key_pkey PRIMARY KEY (subject);
@@ -2253,6 +2309,8 @@ CREATE UNIQUE INDEX leaf_place ON audit.leaf USING btree (tree, index);
 CREATE INDEX root_leaf_of ON audit.root_leaf USING btree (of, index) WHERE (of IS NOT NULL);
 
 CREATE INDEX sample_note_item ON audit.sample_note USING btree (sample_id, "position", id);
+
+CREATE INDEX words_words ON audit.words USING gin (words);
 
 CREATE INDEX writer_last ON audit.writer USING btree (last_at) WHERE (NOT ended);
 
@@ -3115,6 +3173,9 @@ GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_login;
 GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_worker;
 GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_checker;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE audit.hour TO garant_worker;
+GRANT SELECT ON TABLE audit.hour TO garant_staff;
+
 GRANT SELECT,INSERT ON TABLE audit.leaf TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.leaf TO garant_staff;
 GRANT SELECT ON TABLE audit.leaf TO garant_worker;
@@ -3131,6 +3192,15 @@ GRANT SELECT,INSERT ON TABLE audit.sample TO garant_staff;
 GRANT SELECT,INSERT ON TABLE audit.sample_item TO garant_staff;
 
 GRANT SELECT,INSERT ON TABLE audit.sample_note TO garant_staff;
+
+GRANT SELECT ON TABLE audit.searched TO garant_worker;
+GRANT SELECT ON TABLE audit.searched TO garant_staff;
+
+GRANT UPDATE(seq) ON TABLE audit.searched TO garant_worker;
+
+GRANT UPDATE(dropped) ON TABLE audit.searched TO garant_worker;
+
+GRANT UPDATE(at) ON TABLE audit.searched TO garant_worker;
 
 GRANT SELECT,INSERT ON TABLE audit.tile TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.tile TO garant_staff;
@@ -3150,9 +3220,32 @@ GRANT UPDATE(size) ON TABLE audit.tree TO garant_checkpoint;
 
 GRANT UPDATE(edge) ON TABLE audit.tree TO garant_checkpoint;
 
+GRANT SELECT,INSERT,DELETE ON TABLE audit.words TO garant_worker;
+GRANT SELECT ON TABLE audit.words TO garant_staff;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE audit.writer TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.writer TO garant_staff;
 GRANT SELECT ON TABLE audit.writer TO garant_worker;
+
+GRANT SELECT ON TABLE auditlog.stream TO garant_worker;
+GRANT SELECT ON TABLE auditlog.stream TO garant_staff;
+GRANT SELECT ON TABLE auditlog.stream TO garant_checker;
+
+GRANT INSERT(name) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE("position") ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(sending) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(sent) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(sent_at) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(failed_since) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(problem) ON TABLE auditlog.stream TO garant_worker;
+
+GRANT UPDATE(said) ON TABLE auditlog.stream TO garant_worker;
 
 GRANT SELECT,INSERT,DELETE ON TABLE crypt.key TO garant_staff;
 GRANT SELECT,INSERT ON TABLE crypt.key TO garant_login;
