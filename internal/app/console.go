@@ -63,7 +63,7 @@ func (g *Garant) zone(ctx context.Context) *time.Location {
 // consoleRoutes are the pages of the console.
 func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, origin string) ([]web.Route, error) {
 	routes, err := console.Pages(c, console.Deps{
-		DB: g.DB, Directory: dir,
+		DB: g.DB, Directory: dir, Box: g.Box,
 		LinkURL: func(token string) string { return origin + linkPath + token },
 		Changed: func() { g.views.reset(); g.Publisher.Wake() },
 	})

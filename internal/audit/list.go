@@ -237,3 +237,13 @@ func Open(ctx context.Context, on pg.Querier, box *crypt.Box, entries []Entry) e
 	}
 	return nil
 }
+
+// Find returns one entry. Error NotFound: there is none, or it was dropped at the end of its time.
+func Find(ctx context.Context, on pg.Querier, id int64) (Entry, error) {
+	rows, err := on.Query(ctx, `SELECT `+columns+` FROM audit.entry WHERE id = $1 ORDER BY at LIMIT 1`, id)
+	if err != nil {
+		return Entry{}, pg.Wrap(err)
+	}
+	e, err := pgx.CollectExactlyOneRow(rows, scan)
+	return e, pg.Wrap(err)
+}
