@@ -195,4 +195,3 @@ func shownError(p *ui.Printer, err error) string {
 	text, fix := p.Error(err)
 	return strings.TrimSpace(text + " " + fix)
 }
-

@@ -269,4 +269,3 @@ func (h *pages) recordCSV(w http.ResponseWriter, r *web.Request) error {
 		return rows, nil
 	})
 }
-
