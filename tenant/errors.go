@@ -26,7 +26,7 @@ var (
 	ErrSimple = wire.ErrSimple
 )
 
-// Explain turns what garant.enter raised into one of the errors above, which then wraps it; any other error is
+// Explain turns what garant.enter or garant.record raised into one of the errors above, which then wraps it; any other error is
 // returned as it is.
 func Explain(err error) error {
 	var e *pgconn.PgError
@@ -49,6 +49,10 @@ func Explain(err error) error {
 		known = ErrSnapshot
 	case "GT007":
 		known = ErrMoved
+	case "GT008":
+		known = ErrNotEntered
+	case "GT009":
+		known = ErrEvent
 	default:
 		return err
 	}

@@ -93,6 +93,9 @@ func (a *app) showOne(w http.ResponseWriter, r *http.Request, v *visit, status i
 	if err != nil {
 		return err
 	}
+	if err := v.session.write.tell(ctx, said("application.read", applications, d.ID)); err != nil { // nobody sees an applicant's data unrecorded
+		return err
+	}
 	b.Title = d.Subject
 	a.render(w, r, status, onePage{base: b, D: d, Note: note, Fault: fault,
 		MayDecide: b.Me.Role == reviewer && d.Status == submitted, MayPay: b.Me.Role == treasurer && d.Status == granted})

@@ -22,7 +22,7 @@ const (
 // session is a login. Its tokens are here and in the database's memory, nowhere else.
 type session struct {
 	begun, seen time.Time
-	read, write store // a page that shows has no token that could write
+	read, write store // a page that shows reads with a token that cannot write; the other says in the audit log that it was shown
 
 	mu      sync.Mutex // one renewal at a time
 	who     identity

@@ -221,6 +221,9 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 	if errors.Is(err, errNotFound) {
 		err = errSignIn
 	}
+	if err == nil {
+		err = s.write.tell(r.Context(), said("session.signed_in", members, who.Subject)) // who cannot be recorded does not get in
+	}
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -233,7 +236,13 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
+	s := a.sessions.find(a.cookie(r, "session"))
 	a.sessions.end(a.cookie(r, "session"))
+	if s != nil {
+		if err := s.write.tell(r.Context(), said("session.signed_out", members, s.subject())); err != nil { // they are out all the same
+			a.Log.Warn("a sign-out could not be recorded", "error.message", logged(err))
+		}
+	}
 	a.setCookie(w, "session", "", 0)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }

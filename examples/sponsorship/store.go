@@ -172,8 +172,14 @@ func (s store) decide(ctx context.Context, id, status, by, note string) error {
 		if tag.RowsAffected() != 1 {
 			return errGone
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO customer.event (application_id, kind, member_id, note) VALUES ($1::uuid, $2, $3::uuid, nullif($4, ''))`, id, status, by, note)
-		return err
+		if _, err = tx.Exec(ctx, `INSERT INTO customer.event (application_id, kind, member_id, note) VALUES ($1::uuid, $2, $3::uuid, nullif($4, ''))`, id, status, by, note); err != nil {
+			return err
+		}
+		decided := said("application."+status, applications, id)
+		if note != "" {
+			decided.After = map[string]any{"note": note}
+		}
+		return tenant.Record(ctx, tx, decided)
 	})
 }
 
@@ -194,8 +200,10 @@ FOR UPDATE OF p`, id, by)
 		if _, err = tx.Exec(ctx, `UPDATE customer.application SET status = 'paid' WHERE id = $1::uuid`, id); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO customer.event (application_id, kind, member_id) VALUES ($1::uuid, 'paid', $2::uuid)`, id, by)
-		return err
+		if _, err = tx.Exec(ctx, `INSERT INTO customer.event (application_id, kind, member_id) VALUES ($1::uuid, 'paid', $2::uuid)`, id, by); err != nil {
+			return err
+		}
+		return tenant.Record(ctx, tx, said("application.paid", applications, id))
 	})
 }
 
@@ -255,10 +263,28 @@ INSERT INTO customer.application (applicant_id, field, subject, description, amo
 			applicant, f.Field, f.Subject, f.Description, f.Cents).Scan(&id); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO customer.event (application_id, kind) VALUES ($1::uuid, 'submitted')`, id)
-		return err
+		if _, err := tx.Exec(ctx, `INSERT INTO customer.event (application_id, kind) VALUES ($1::uuid, 'submitted')`, id); err != nil {
+			return err
+		}
+		return tenant.Record(ctx, tx, said("application.submitted", applications, id))
 	})
 	return id, err
+}
+
+// What events are about, by the names under which the audit log has the rows too.
+const (
+	applications = "customer.application"
+	members      = "customer.member"
+)
+
+// said is something that a user did, for the audit log.
+func said(action, kind, id string) tenant.Event {
+	return tenant.Event{Action: action, Kind: kind, ID: id}
+}
+
+// tell has the audit log know of something that is no change of a row.
+func (s store) tell(ctx context.Context, e tenant.Event) error {
+	return s.change(ctx, func(tx pgx.Tx) error { return tenant.Record(ctx, tx, e) })
 }
 
 // change does something in one transaction, all or nothing; once more where the customer went, when it moved to another

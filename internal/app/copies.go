@@ -4,12 +4,15 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/demo"
 	"github.com/garant-project/garant/internal/engine/anonymise/plan"
 	"github.com/garant-project/garant/internal/engine/anonymise/run"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
+	"github.com/garant-project/garant/internal/pg"
 )
 
 // OpenCopies starts the example's cluster for copies, declares it, and waits until the schedule has published the first copy; then
@@ -114,4 +117,41 @@ func (h hands) PublishByHand(ctx context.Context) error {
 func (h hands) ServedByHand(ctx context.Context) (bool, error) {
 	c, err := h.demo.served(ctx)
 	return err == nil && c != nil && c.Origin == run.OriginHand, err
+}
+
+// AsSuperuser is of [demo.Hands]: somebody with all rights on Garant's own database.
+func (h hands) AsSuperuser(ctx context.Context, statements string) error {
+	conn, err := h.superuser(ctx, databaseName)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	_, err = conn.Exec(ctx, statements)
+	return pg.Wrap(err)
+}
+
+// HoldUp is of [demo.Hands].
+func (h hands) HoldUp(ctx context.Context) (end func(), err error) {
+	conn, err := h.superuser(ctx, "postgres")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, `BEGIN; SELECT pg_current_xact_id()`); err != nil {
+		_ = conn.Close(context.WithoutCancel(ctx))
+		return nil, pg.Wrap(err)
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = conn.Close(ctx)
+	}, nil
+}
+
+func (h hands) superuser(ctx context.Context, database string) (*pgx.Conn, error) {
+	cluster := h.demo.cluster
+	if cluster == nil {
+		return nil, errs.New(errs.Unavailable, "app.elsewhere", "The example’s Garant has no cluster of its own.")
+	}
+	conn, err := pgx.Connect(ctx, cluster.DSN(cluster.SuperUser(), database))
+	return conn, pg.Wrap(err)
 }

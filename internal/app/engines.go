@@ -8,6 +8,7 @@ import (
 	"github.com/garant-project/garant/internal/engine/access"
 	"github.com/garant-project/garant/internal/engine/anonymise"
 	"github.com/garant-project/garant/internal/engine/auditlog"
+	"github.com/garant-project/garant/internal/engine/auditlog/collect"
 	"github.com/garant-project/garant/internal/engine/endpoint"
 	"github.com/garant-project/garant/internal/engine/own"
 	"github.com/garant-project/garant/internal/engine/register"
@@ -54,6 +55,7 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 	if g.Copies, err = anonymise.Open(anonymise.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log}); err != nil {
 		return nil, err
 	}
+	g.Events = collect.New(collect.Deps{DB: g.DB, View: g.View, Logins: tenancy.Logins{DB: g.DB}, Captures: captures, Now: g.Now, Log: g.Log})
 	g.Record = auditlog.Open(auditlog.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log})
 	return append(Engines(),
 		measure.Engine{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
@@ -61,6 +63,7 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 		tenancy.New(g.Tenancy),
 		anonymise.New(g.Copies),
 		auditlog.New(g.Record),
+		g.Events.Engine(),
 		witness.New(),
 	), nil
 }

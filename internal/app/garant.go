@@ -12,6 +12,7 @@ import (
 	"github.com/garant-project/garant/internal/document"
 	"github.com/garant-project/garant/internal/engine/anonymise"
 	"github.com/garant-project/garant/internal/engine/auditlog"
+	"github.com/garant-project/garant/internal/engine/auditlog/collect"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/engine/tenancy"
@@ -43,6 +44,7 @@ type Garant struct {
 	Tenancy   *tenancy.Tenancy
 	Copies    *anonymise.Anonymise
 	Record    *auditlog.Log
+	Events    *collect.Collector // of what applications record
 	Publisher *annex.Publisher
 
 	post       *mail.Post // of the console; nil in commands

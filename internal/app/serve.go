@@ -154,7 +154,7 @@ func (g *Garant) worker() (*job.Worker, error) {
 			if err != nil {
 				return nil // said by whoever else reads it; due slots wait
 			}
-			return slices.Concat(g.Runner.Recurrences(view), g.Registers.Recurrences(), g.Tenancy.Recurrences(view.Estate), g.Copies.Recurrences(view.Estate), g.postDue())
+			return slices.Concat(g.Runner.Recurrences(view), g.Registers.Recurrences(), g.Tenancy.Recurrences(view.Estate), g.Events.Recurrences(view.Estate), g.Copies.Recurrences(view.Estate), g.postDue())
 		},
 	})
 }

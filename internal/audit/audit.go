@@ -63,6 +63,7 @@ type Entry struct {
 	Changes  []Change // when Open was asked to open them
 	Sealed   bool     // there are changes
 	Erased   bool     // the key that sealed them was destroyed
+	Unopened bool     // they do not open, though there is a key: sealed under one that was destroyed before, or changed
 
 	sealed []byte
 }
@@ -123,6 +124,7 @@ func recordable(id string) string {
 const (
 	maxReason  = 4000
 	maxRequest = 200
+	maxSaid    = 60_000 // bytes of an entry; a leaf has to fit into 65,535
 )
 
 // write signs and adds entries. on runs on conn, which may be nil: then nothing is signed.
@@ -150,7 +152,10 @@ func write(ctx context.Context, on pg.Execer, conn *pgx.Conn, events []Event) er
 		var b []byte
 		for i := range said {
 			said[i].Writer, said[i].N, said[i].Written = pen.writer.String(), first+int64(i), now
-			b = said[i].Append(b[:0])
+			if b = said[i].Append(b[:0]); len(b) > maxSaid {
+				pen.Ended(conn, false)
+				return errs.New(errs.Invalid, "audit.too_long", fmt.Sprintf("What is to be recorded is too long, so nothing was done: %d bytes.", len(b))).WithFix("Say it in fewer words.")
+			}
 			macs[i] = leaf.MAC(pen.key, b)
 		}
 	}
@@ -204,7 +209,10 @@ func seal(ctx context.Context, on pg.Execer, pen *Pen, s *leaf.Said, changes []C
 	if s.Subject == "" {
 		s.Subject = SubjectOf(s.Tenant)
 	}
-	what := leaf.Sealed{Salt: make([]byte, 32), Changes: changes}
+	what := leaf.Sealed{Salt: make([]byte, 32), Changes: make([]Change, len(changes))}
+	for i, c := range changes { // as JSON will have it: what is promised is what can be read again
+		what.Changes[i] = Change{Field: valid(c.Field), Before: validOr(c.Before), After: validOr(c.After)}
+	}
 	if _, err := rand.Read(what.Salt); err != nil {
 		return nil, err
 	}
@@ -213,11 +221,21 @@ func seal(ctx context.Context, on pg.Execer, pen *Pen, s *leaf.Said, changes []C
 		return nil, err
 	}
 	s.Promise = what.Promise()
-	return pen.box.Seal(ctx, keys, s.Subject, sealedField, plain)
+	return pen.box.Seal(ctx, keys, s.Subject, SealedField, plain)
 }
 
-// sealedField is what changes are sealed as.
-const sealedField = "audit.changes"
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+func validOr(s *string) *string {
+	if s == nil {
+		return nil
+	}
+	v := valid(*s)
+	return &v
+}
+
+// SealedField is what changes are sealed as.
+const SealedField = "audit.changes"
 
 // SubjectOf is whose key seals what no person's does: a customer's, or the company's.
 func SubjectOf(tenant string) string {

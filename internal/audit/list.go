@@ -213,7 +213,7 @@ func Open(ctx context.Context, on pg.Querier, box *crypt.Box, entries []Entry) e
 	var of []int
 	for i, e := range entries {
 		if e.sealed != nil {
-			values, of = append(values, crypt.Sealed{Subject: e.Subject, Field: sealedField, Value: e.sealed}), append(of, i)
+			values, of = append(values, crypt.Sealed{Subject: e.Subject, Field: SealedField, Value: e.sealed}), append(of, i)
 		}
 	}
 	opened, err := box.OpenAll(ctx, on, values)
@@ -223,11 +223,15 @@ func Open(ctx context.Context, on pg.Querier, box *crypt.Box, entries []Entry) e
 	for i, o := range opened {
 		e := &entries[of[i]]
 		if o.Err != nil {
-			if errs.Is(o.Err, errs.NotFound) {
+			switch {
+			case errs.Is(o.Err, errs.NotFound):
 				e.Erased = true
-				continue
+			case errs.Is(o.Err, errs.Unavailable):
+				return o.Err
+			default:
+				e.Unopened = true
 			}
-			return o.Err
+			continue
 		}
 		var s leaf.Sealed
 		if err := json.Unmarshal(o.Plaintext, &s); err != nil {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -53,16 +54,22 @@ func endpoints() []endpoint {
 
 // Company is the running example.
 type Company struct {
-	dir     string
-	ca      *servers.CA
-	keys    map[string]*ecdsa.PrivateKey
-	ports   map[string][2]int // by name: TLS, plain HTTP
-	every   time.Duration
-	arena   bool // it is open, or about to be
-	log     *slog.Logger
-	db      *database
-	copies  *copies
-	hands   Hands
+	dir    string
+	ca     *servers.CA
+	keys   map[string]*ecdsa.PrivateKey
+	ports  map[string][2]int // by name: TLS, plain HTTP
+	every  time.Duration
+	arena  bool // it is open, or about to be
+	log    *slog.Logger
+	db     *database
+	copies *copies
+	hands  Hands
+	second second
+
+	recordMu    sync.Mutex
+	recordFault string // that somebody gave the record
+	recordEnd   func() // ends what holds it up
+
 	started chan struct{} // closed once the database has started, or failed to
 	failed  error
 	lock    net.Listener // held while this example has the usual ports to itself; nil: another has
@@ -115,6 +122,7 @@ func (c *Company) run(ctx context.Context) (err error) {
 		c.failed = c.db.open(ctx)
 	}()
 	c.copies.early(ctx, c.log)
+	c.openSecond(ctx, c.log)
 	for _, e := range endpoints() {
 		if e.name == databaseName {
 			continue
@@ -305,6 +313,9 @@ func (c *Company) Wait() error {
 	if c.failed != nil {
 		return c.failed
 	}
+	if err := c.waitSecond(); err != nil {
+		return err
+	}
 	return c.save("garant.yaml", c.Config(), 0o644)
 }
 
@@ -322,6 +333,7 @@ func (c *Company) Close() {
 	if c.copies != nil {
 		c.copies.close()
 	}
+	c.closeSecond()
 	if c.lock != nil {
 		_ = c.lock.Close()
 	}
@@ -335,11 +347,13 @@ func names() []string {
 	for _, e := range endpoints() {
 		names = append(names, e.name)
 	}
-	return append(names, productionName, copiesName)
+	return append(names, productionName, copiesName, recordName, secondName)
 }
 
 // Faults lists every fault that something of the example can be given.
-func Faults() []string { return slices.Concat(servers.Faults(), ProductionFaults(), CopyFaults()) }
+func Faults() []string {
+	return slices.Concat(servers.Faults(), ProductionFaults(), CopyFaults(), RecordFaults(), SecondFaults())
+}
 
 // Break gives an endpoint, the database of customers or its copies a fault; Mend takes away whatever fault it has.
 func (c *Company) Break(name, fault string) error {
@@ -353,6 +367,10 @@ func (c *Company) Break(name, fault string) error {
 		known = ProductionFaults()
 	case copiesName:
 		known = CopyFaults()
+	case recordName:
+		known = RecordFaults()
+	case secondName:
+		known = SecondFaults()
 	}
 	if !slices.Contains(known, fault) {
 		return errs.New(errs.Invalid, "demo.fault", fmt.Sprintf("There is no fault called %q for %s.", fault, name)).
@@ -378,6 +396,10 @@ func (c *Company) find(name string) (breakable, error) {
 		return production{c.db}, nil
 	case copiesName:
 		return spoiled{c}, nil
+	case recordName:
+		return tampered{c}, nil
+	case secondName:
+		return away{c}, nil
 	}
 	s, ok := c.servers[name]
 	if !ok {
@@ -500,6 +522,17 @@ checks:
       query: SELECT pg_catalog.current_setting('password_encryption')
       expect: {value: scram-sha-256}
 {{- end}}
+{{- with .Second}}
+audit: # the record in a second account, under object lock
+  copy:
+    endpoint: {{.Endpoint}}
+    region: us-east-1
+    bucket: {{.Bucket}}
+    path_style: true
+    writer: {access_key: {{call $.File .WriterKey}}, secret_key: {{call $.File .WriterSecret}}}
+    reader: {access_key: {{call $.File .VerifierKey}}, secret_key: {{call $.File .VerifierSecret}}}
+    keep: {{.Keep}}
+{{- end}}
 policy:
   every: {{.Every}}
 listen:
@@ -530,7 +563,8 @@ func (c *Company) Config() []byte {
 		File             func(string) string
 		Issuer           string
 		Cat, Report      string
-	}{Issuer: c.issuerURL(), Authority: Authority, System: c.db.identifier(), Databases: c.guarded(), Tenant: OwnCustomer().ID().String(), Place: ownPlace, File: file, Every: estate.FormatDuration(c.every),
+		Second           *declared
+	}{Second: c.declaredSecond(), Issuer: c.issuerURL(), Authority: Authority, System: c.db.identifier(), Databases: c.guarded(), Tenant: OwnCustomer().ID().String(), Place: ownPlace, File: file, Every: estate.FormatDuration(c.every),
 		Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
 	if c.arena {
 		data.Cat, data.Report = strconv.Quote(program("cat")), strconv.Quote(c.path(arenaReport))

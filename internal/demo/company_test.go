@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"slices"
@@ -225,6 +226,14 @@ func TestProductionFaults(t *testing.T) {
 
 // handy does with copies what the test wants.
 type handy struct{ byHand, made bool }
+
+func (h *handy) AsSuperuser(context.Context, string) error {
+	return errors.New("there is no Garant here")
+}
+
+func (h *handy) HoldUp(context.Context) (func(), error) {
+	return nil, errors.New("there is no Garant here")
+}
 
 func (h *handy) PublishByHand(context.Context) error        { h.byHand, h.made = true, true; return nil }
 func (h *handy) ServedByHand(context.Context) (bool, error) { return h.byHand, nil }

@@ -43,11 +43,13 @@ DO $$ BEGIN
   END IF;
 END $$`
 
-// Hands are what the example does with its copies by the operations of whoever guards it.
+// Hands are what the example does with its copies by the operations of whoever guards it, and to Garant itself.
 type Hands interface {
 	PublishByHand(ctx context.Context) error        // as somebody at the command line
 	ServedByHand(ctx context.Context) (bool, error) // until the schedule has made the next
 	Developer(ctx context.Context) (address string, err error)
+	AsSuperuser(ctx context.Context, statements string) error // in Garant's own database
+	HoldUp(ctx context.Context) (end func(), err error)       // a transaction that writes and is left open, in that cluster
 }
 
 // Lend gives the example hands; before Control.

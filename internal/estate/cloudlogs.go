@@ -77,7 +77,7 @@ var (
 	accountForm  = regexp.MustCompile(`^[0-9]{12}$`)
 	regionForm   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
 	bucketForm   = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	customerForm = regexp.MustCompile(`^C[0-9a-z]{5,20}$`)
+	customerForm = regexp.MustCompile(`^C[0-9A-Za-z]{5,20}$`)
 )
 
 // Applications lists the logs that Google's Reports API has, by the names that it gives them

@@ -4,7 +4,7 @@
 // # Reading
 //
 // [Parse] reads what the checks look at (company, endpoints, databases, checks, imports, witness,
-// logs, cloud_logs, workspace, policy); [ParseServer] reads what this server needs to run (database, listen, hosts, tls,
+// audit, logs, cloud_logs, workspace, policy); [ParseServer] reads what this server needs to run (database, listen, hosts, tls,
 // trusted_proxy, keys, mail) from the same file; [Validate] does both. All are strict: an unknown key, a key written twice, a number
 // where a text belongs, an anchor, a second document are mistakes. Every mistake is told, up
 // to [MaxProblems], each with its line, the key and what to write instead; a file with a

@@ -91,7 +91,7 @@ func (p *parser) estate(source []byte) *Estate {
 	if sections == nil {
 		return nil
 	}
-	e := &Estate{Files: p.read}
+	e := &Estate{Files: p.read, AuditKeep: DefaultAuditKeep}
 	if company, ok := sections["company"]; ok {
 		e.Company = p.company(company)
 	} else {
@@ -111,6 +111,9 @@ func (p *parser) estate(source []byte) *Estate {
 	}
 	if witnesses, ok := sections["witness"]; ok {
 		e.Witnesses = p.witnesses(witnesses)
+	}
+	if audit, ok := sections["audit"]; ok {
+		p.audit(audit, e)
 	}
 	if logs, ok := sections["logs"]; ok {
 		e.Logs = p.logs(logs)

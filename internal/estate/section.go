@@ -34,7 +34,7 @@ type comparableSection interface {
 
 // comparableSections lists the sections that are compared in this way, in the order of garant.yaml.
 func comparableSections() []comparableSection {
-	return []comparableSection{checkSection(), importSection(), witnessSection(), streamSection(), logSection(), cloudLogSection(), workspaceSection()}
+	return []comparableSection{checkSection(), importSection(), witnessSection(), auditKeeping{}, auditCopySection(), streamSection(), logSection(), cloudLogSection(), workspaceSection()}
 }
 
 func (s section[T]) find(e *Estate, id string) (T, bool) {

@@ -189,7 +189,7 @@ func (p *parser) stream(n *yaml.Node, at string) (Stream, map[string]*yaml.Node)
 }
 
 func (p *parser) webhook(n *yaml.Node, values map[string]*yaml.Node, at string, s *Stream) {
-	const secret = "Write env:NAME or file:/PATH, with whsec_ and the base64 of 32 random bytes in it."
+	const secret = "Write env:NAME or file:/PATH, with whsec_ and the base64 of 32 random bytes in it." //nolint:gosec // what to write, and no secret
 	address := p.required(n, values, at, "url", "Write the address that takes the entries, such as https://siem.company.example/garant.")
 	if s.URL = p.webAddress(address, at+".url"); s.URL != "" {
 		if u, err := url.Parse(s.URL); err != nil || u.Scheme != "https" {

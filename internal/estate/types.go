@@ -39,6 +39,9 @@ type Estate struct {
 	CloudLogs  []CloudLog
 	Workspaces []Workspace
 
+	AuditKeep   time.Duration // audit.keep: how long entries stay in the database
+	AuditCopies []AuditCopy   // audit.copy: one, or none
+
 	Policy Policy
 
 	Hash  string // hex SHA-256 of what is declared and of Files; see the package comment

@@ -18,7 +18,7 @@ const maxDepth = 20
 
 // The sections of garant.yaml, by who reads them.
 func estateSections() []string {
-	return []string{"company", "endpoints", "databases", "checks", "imports", "witness", "logs", "cloud_logs", "workspace", "policy"}
+	return []string{"company", "endpoints", "databases", "checks", "imports", "witness", "audit", "logs", "cloud_logs", "workspace", "policy"}
 }
 func serverSections() []string {
 	return []string{"database", "listen", "hosts", "tls", "trusted_proxy", "keys", "mail"}

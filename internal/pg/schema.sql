@@ -1044,6 +1044,67 @@ CREATE TABLE audit.writer (
 
 ALTER TABLE audit.writer OWNER TO garant_owner;
 
+CREATE TABLE auditlog.collected (
+    database text NOT NULL,
+    system text DEFAULT ''::text NOT NULL,
+    xid bigint DEFAULT 0 NOT NULL,
+    id bigint DEFAULT 0 NOT NULL,
+    events bigint DEFAULT 0 NOT NULL,
+    collected_at timestamp with time zone,
+    waiting bigint DEFAULT 0 NOT NULL,
+    oldest interval DEFAULT '00:00:00'::interval NOT NULL,
+    looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    trouble text DEFAULT ''::text NOT NULL
+);
+
+ALTER TABLE auditlog.collected OWNER TO garant_owner;
+
+CREATE TABLE auditlog.collected_event (
+    mark uuid NOT NULL,
+    database text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE auditlog.collected_event OWNER TO garant_owner;
+
+CREATE TABLE auditlog.replica (
+    place text NOT NULL,
+    system text,
+    timeline integer,
+    compared_at timestamp with time zone,
+    put_at timestamp with time zone,
+    failing timestamp with time zone,
+    why text,
+    fix text,
+    bytes bigint DEFAULT 0 NOT NULL,
+    objects bigint DEFAULT 0 NOT NULL,
+    segments bigint DEFAULT 0 NOT NULL
+);
+
+ALTER TABLE auditlog.replica OWNER TO garant_owner;
+
+CREATE TABLE auditlog.segment (
+    place text NOT NULL,
+    generation integer NOT NULL,
+    from_size bigint NOT NULL,
+    to_size bigint NOT NULL,
+    from_seq bigint NOT NULL,
+    to_seq bigint NOT NULL,
+    root bytea NOT NULL,
+    note text NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    objects integer DEFAULT 0 NOT NULL,
+    planned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    put_at timestamp with time zone,
+    CONSTRAINT segment_check CHECK ((to_size > from_size)),
+    CONSTRAINT segment_check1 CHECK ((to_seq >= from_seq)),
+    CONSTRAINT segment_from_seq_check CHECK ((from_seq >= 0)),
+    CONSTRAINT segment_from_size_check CHECK ((from_size >= 0)),
+    CONSTRAINT segment_root_check CHECK ((octet_length(root) = 32))
+);
+
+ALTER TABLE auditlog.segment OWNER TO garant_owner;
+
 CREATE TABLE auditlog.stream (
     name text NOT NULL,
     "position" bigint DEFAULT 0 NOT NULL,
@@ -2061,6 +2122,18 @@ ALTER TABLE ONLY audit.words
 ALTER TABLE ONLY audit.writer
     ADD CONSTRAINT writer_pkey PRIMARY KEY (writer);
 
+ALTER TABLE ONLY auditlog.collected_event
+    ADD CONSTRAINT collected_event_pkey PRIMARY KEY (mark);
+
+ALTER TABLE ONLY auditlog.collected
+    ADD CONSTRAINT collected_pkey PRIMARY KEY (database);
+
+ALTER TABLE ONLY auditlog.replica
+    ADD CONSTRAINT replica_pkey PRIMARY KEY (place);
+
+ALTER TABLE ONLY auditlog.segment
+    ADD CONSTRAINT segment_pkey PRIMARY KEY (place, generation, from_size);
+
 ALTER TABLE ONLY auditlog.stream
     ADD CONSTRAINT stream_pkey PRIMARY KEY (name);
 
@@ -2313,6 +2386,10 @@ CREATE INDEX sample_note_item ON audit.sample_note USING btree (sample_id, "posi
 CREATE INDEX words_words ON audit.words USING gin (words);
 
 CREATE INDEX writer_last ON audit.writer USING btree (last_at) WHERE (NOT ended);
+
+CREATE INDEX collected_event_at ON auditlog.collected_event USING brin (at);
+
+CREATE UNIQUE INDEX segment_waiting ON auditlog.segment USING btree (place, generation) WHERE (put_at IS NULL);
 
 CREATE INDEX api_token_person ON directory.api_token USING btree (person_id);
 
@@ -2617,6 +2694,8 @@ GRANT USAGE ON SCHEMA audit TO garant_worker;
 GRANT USAGE ON SCHEMA audit TO garant_checker;
 GRANT USAGE ON SCHEMA audit TO garant_checkpoint;
 GRANT USAGE ON SCHEMA audit TO garant_retention;
+GRANT USAGE ON SCHEMA audit TO garant_public;
+GRANT USAGE ON SCHEMA audit TO garant_portal;
 
 GRANT USAGE ON SCHEMA auditlog TO garant_staff;
 GRANT USAGE ON SCHEMA auditlog TO garant_worker;
@@ -3226,6 +3305,39 @@ GRANT SELECT ON TABLE audit.words TO garant_staff;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE audit.writer TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.writer TO garant_staff;
 GRANT SELECT ON TABLE audit.writer TO garant_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE auditlog.collected TO garant_worker;
+GRANT SELECT ON TABLE auditlog.collected TO garant_staff;
+GRANT SELECT ON TABLE auditlog.collected TO garant_checker;
+
+GRANT SELECT,DELETE ON TABLE auditlog.collected_event TO garant_worker;
+GRANT SELECT ON TABLE auditlog.collected_event TO garant_checker;
+
+GRANT INSERT(mark) ON TABLE auditlog.collected_event TO garant_worker;
+
+GRANT INSERT(database) ON TABLE auditlog.collected_event TO garant_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE auditlog.replica TO garant_worker;
+GRANT SELECT ON TABLE auditlog.replica TO garant_staff;
+GRANT SELECT ON TABLE auditlog.replica TO garant_checker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE auditlog.segment TO garant_worker;
+GRANT SELECT ON TABLE auditlog.segment TO garant_staff;
+GRANT SELECT ON TABLE auditlog.segment TO garant_checker;
+
+GRANT UPDATE(to_size) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(to_seq) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(root) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(note) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(bytes) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(objects) ON TABLE auditlog.segment TO garant_worker;
+
+GRANT UPDATE(put_at) ON TABLE auditlog.segment TO garant_worker;
 
 GRANT SELECT ON TABLE auditlog.stream TO garant_worker;
 GRANT SELECT ON TABLE auditlog.stream TO garant_staff;

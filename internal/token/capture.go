@@ -23,10 +23,18 @@ type Capture struct {
 	Table   string   // as PostgreSQL prints it, with its schema
 	Tenant  string   // the column with the tenant's key; empty: its rows are of no one tenant
 	Type    string   // of the key: uuid, bigint or text
-	Keys    []string // the columns of the primary key
+	Keys    []string // the columns that name a row within its tenant (NamingKeys)
 	Mode    string   // CaptureAll, CaptureOnly or CaptureBut
 	Columns []string // of the mode
 	As      string   // the name that it is recorded under: of a partition, that of the table that it is a part of
+}
+
+// NamingKeys are the columns of a primary key by which a row is named within its tenant: all but the tenant's own, unless it is alone.
+func NamingKeys(primary []string, tenant string) []string {
+	if len(primary) < 2 || tenant == "" {
+		return primary
+	}
+	return slices.DeleteFunc(slices.Clone(primary), func(c string) bool { return c == tenant })
 }
 
 // CaptureTrigger is one of the triggers of a captured table.

@@ -19,6 +19,9 @@ import (
 // Version of the SQL that this build carries.
 const Version = 3
 
+// Outbox is the version that brought the outbox of events.
+const Outbox = 3
+
 // Design says how the context of a transaction is held.
 type Design string
 

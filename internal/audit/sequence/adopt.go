@@ -75,19 +75,9 @@ WHERE t.generation = $1 AND l.seq > $2 ORDER BY l.seq LIMIT $3`, generation, aft
 		return nil, 0, pg.Wrap(err)
 	}
 	rows, err = pgx.CollectRows(q, func(r pgx.CollectableRow) (row, error) {
-		return scanRow(skipping{r, &last})
+		return scanRow(prefixed{r, []any{&last}})
 	})
 	return rows, last, pg.Wrap(err)
-}
-
-// skipping reads the first column by itself.
-type skipping struct {
-	pgx.CollectableRow
-	first *int64
-}
-
-func (s skipping) Scan(to ...any) error {
-	return s.CollectableRow.Scan(append([]any{s.first}, to...)...)
 }
 
 // Restart is how a new generation begins.
@@ -97,6 +87,7 @@ type Restart struct {
 	Before []byte // JSON: what was known of the generation that ends, here and elsewhere
 	Line   string // what the new root log says of it first
 	After  int64  // the last leaf (seq) of the old one that is known elsewhere: what came after it is planted again
+	Number int    // of the new generation, when more have been than are known here; 0: the next
 }
 
 // Restart begins a new generation, when the trees are not the ones any more that are known elsewhere. Error Conflict: a
@@ -109,7 +100,7 @@ func (s *Sequencer) Restart(ctx context.Context, r Restart) (generation int, err
 		}
 		return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
 			old := st.cursor
-			generation = old.generation + 1
+			generation = max(old.generation+1, r.Number)
 			if err := s.newGeneration(ctx, tx, generation, r); err != nil {
 				return err
 			}

@@ -61,16 +61,15 @@ type logs struct {
 	box   *crypt.Box
 	pool  *pgxpool.Pool // of staff, where entries are signed
 
-	signer   note.Signer
-	key      string
-	witness  *merkle.Cosigner
-	wkey     string
-	heads    map[string]*merkle.Head
-	ids      map[string]int
-	pending  map[string][]byte // hashes of the tile that is not full yet, by tree and level
-	seq      int64
-	last     int64
-	rootTree int
+	signer  note.Signer
+	key     string
+	witness *merkle.Cosigner
+	wkey    string
+	heads   map[string]*merkle.Head
+	ids     map[string]int
+	pending map[string][]byte // hashes of the tile that is not full yet, by tree and level
+	seq     int64
+	last    int64
 }
 
 func newLogs(t testing.TB) *logs {

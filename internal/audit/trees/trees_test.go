@@ -215,6 +215,11 @@ func TestSignedCheckpoints(t *testing.T) {
 	if _, by, err := merkle.OpenCosigned(older.Note, log, l.witness.Witness()); err != nil || len(by) != 1 {
 		t.Errorf("%v %v", by, err)
 	}
+	l.exec("INSERT INTO audit.cosignature (tree, size, witness, line, at) VALUES ($1, $2, 'broken', 'no line', now())", l.ids[trees.Root], older.Size)
+	if again, err := public.LatestCosigned(ctx, 1); err != nil || again.Note != older.Note || again.Cosigned != 1 {
+		t.Errorf("a line that is none: %+v %v", again, err)
+	}
+	l.exec("DELETE FROM audit.cosignature WHERE witness = 'broken'")
 	if _, err := public.LatestCosigned(ctx, 2); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("of two witnesses: %v", err)
 	}

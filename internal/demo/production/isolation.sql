@@ -28,6 +28,26 @@ BEGIN
   END LOOP;
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO garant_counter', current_database());
 END $$;
+-- Every change of what is the organisations' becomes an event of the audit log, with the values of the columns that isolation.yaml lets be kept.
+DO $$
+DECLARE
+  t record;
+  o record;
+BEGIN
+  FOR t IN SELECT * FROM (VALUES
+    ('customer.organisation', 'id', 'all', '{}'), ('customer.member', 'organisation_id', 'all', '{}'), ('customer.applicant', 'organisation_id', 'but', '{"iban"}'),
+    ('customer.application', 'organisation_id', 'all', '{}'), ('customer.payment', 'organisation_id', 'but', '{"iban"}'), ('customer.event', 'organisation_id', 'all', '{}'),
+    ('billing.invoice', 'organisation_id', 'only', '{}')
+  ) AS w (name, col, mode, listed) LOOP
+    FOR o IN SELECT * FROM (VALUES
+      ('insert', ' REFERENCING NEW TABLE AS garant_new'), ('update', ' REFERENCING OLD TABLE AS garant_old NEW TABLE AS garant_new'), ('delete', ' REFERENCING OLD TABLE AS garant_old'), ('truncate', '')
+    ) AS w (op, sees) LOOP
+      EXECUTE format('DROP TRIGGER IF EXISTS garant_capture_%s ON %s', o.op, t.name);
+      EXECUTE format('CREATE TRIGGER garant_capture_%1$s AFTER %1$s ON %2$s%3$s FOR EACH STATEMENT EXECUTE FUNCTION garant.capture(%4$L, ''bigint'', %7$L, %5$L, %6$L, %2$L)', o.op, t.name, o.sees, t.col, t.mode, t.listed,
+        CASE t.name WHEN 'billing.invoice' THEN '{"number"}' ELSE '{"id"}' END);
+    END LOOP;
+  END LOOP;
+END $$;
 -- It asks whether there is a row of a customer who has left, or of another than the one who lives there: no policy may hide one.
 GRANT USAGE ON SCHEMA customer, billing TO garant_counter;
 ALTER ROLE garant_counter BYPASSRLS;

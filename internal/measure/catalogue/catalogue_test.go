@@ -193,6 +193,8 @@ func TestFactsOfTheChecksThatExist(t *testing.T) {
 		"ANO-1": {"anonymise.persons.scanned", "anonymise.persons.canaries", "anonymise.persons.smallest"},
 		"CLS-1": {"access.labels.examined", "access.labels.columns", "register.assets.labelled"},
 		"NET-1": {"access.network.examined", "reach.examined", "reach.refused"},
+		"LOG-3": {"auditlog.system_logs.sources", "auditlog.system_logs.slowest", "auditlog.system_logs.agreed"},
+		"LOG-4": {"auditlog.application_logs.sources", "auditlog.application_logs.slowest", "auditlog.application_logs.agreed"},
 		"PHY-3": {"register.office.examined", "register.office.sites"},
 		"PHY-7": {"register.policy.clear_desk.read", "register.policy.clear_desk.published"},
 		"PHY-8": {"register.policy.telework.read", "register.policy.telework.published"},

@@ -4,7 +4,7 @@
 -- company; a root log holds the heads of these. internal/audit/doc.go.
 
 CREATE SCHEMA auditlog;
-GRANT USAGE ON SCHEMA audit TO garant_checkpoint, garant_retention;
+GRANT USAGE ON SCHEMA audit TO garant_checkpoint, garant_retention, garant_public, garant_portal;
 GRANT USAGE ON SCHEMA auditlog TO garant_staff, garant_worker, garant_checker, garant_portal;
 GRANT USAGE ON SCHEMA crypt TO garant_checkpoint;
 

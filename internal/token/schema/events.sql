@@ -60,7 +60,7 @@ END
 $$;
 
 -- capture is what the triggers of captured tables run, once for each statement. Its arguments, as garant isolation apply writes them:
--- the table's column of tenants or '', the type of their keys, the columns of the primary key as an array, which columns' values are recorded
+-- the table's column of tenants or '', the type of their keys, the columns that name a row within its tenant as an array, which columns' values are recorded
 -- (all, only these, all but these), these columns as an array, and the name that the table is recorded under.
 --
 -- An event is of the tenant whose row it is; the session is that of who entered, if somebody had. Whoever writes without having

@@ -124,7 +124,7 @@ func (t *Trails) run(ctx context.Context, in measure.In) measure.Finding {
 	if seen == len(looks) && !facts.oldest.IsZero() {
 		f.Facts = map[string]measure.Fact{
 			FactTrails: measure.Count(seen), FactFiles: measure.Count(facts.files), FactOldest: measure.At(facts.oldest),
-			FactLag: measure.Span(max(lagStep, (facts.lag+lagStep-1)/lagStep*lagStep)),
+			FactLag: measure.Span(max(lagStep, (facts.lag+lagStep-1).Truncate(lagStep))),
 		}
 	}
 	f.Raw, _ = json.Marshal(raw) // of names and numbers: cannot fail
@@ -157,7 +157,8 @@ type memory struct {
 // Bounds of what is remembered of single files; beyond them the whole is forgotten and read again.
 const (
 	mostRead    = 200_000
-	mostDigests = 5_000
+	mostDigests = 2_000
+	mostNames   = 128 // days whose log files are held by name, in one look
 )
 
 // day is a day of the chain of a region.

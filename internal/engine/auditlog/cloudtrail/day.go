@@ -456,6 +456,9 @@ func (d *dayLook) names(ctx context.Context, date time.Time) (names map[string]b
 			names[f.Object] = true
 		}
 	}
+	if len(d.allNames) >= mostNames {
+		clear(d.allNames)
+	}
 	d.allNames[at] = namedFiles{names, sound}
 	return names, sound, true
 }

@@ -202,6 +202,9 @@ func (l *look) look(ctx context.Context) {
 	for _, d := range recent {
 		v := l.lookAtDay(ctx, byDay[d], d.date, start, true)
 		l.items = append(l.items, v.items...)
+		if hopeless(v.items) {
+			return
+		}
 	}
 	l.lookAtOver(ctx, byDay, over, start)
 	l.lag = max(0, l.newest.Sub(l.newestCopied))
@@ -221,9 +224,12 @@ func (l *look) lookAtOver(ctx context.Context, byDay map[day]chain, over []day, 
 		v := l.lookAtDay(ctx, byDay[d], d.date, start, false)
 		if blinded(v.items) && l.mem.days[d] != nil { // what was seen before is not forgotten by going blind
 			l.items = append(l.items, v.items...)
-			continue
+		} else {
+			l.mem.days[d] = v
 		}
-		l.mem.days[d] = v
+		if hopeless(v.items) {
+			break
+		}
 	}
 	l.days = len(over)
 	missing := 0
@@ -248,6 +254,14 @@ func (l *look) lookAtOver(ctx context.Context, byDay map[day]chain, over []day, 
 
 func blinded(items []measure.Item) bool {
 	return slices.ContainsFunc(items, func(i measure.Item) bool { return Problem(i.Problem).Blind() })
+}
+
+// hopeless reports whether the same will keep from seeing other days too.
+func hopeless(items []measure.Item) bool {
+	return slices.ContainsFunc(items, func(i measure.Item) bool {
+		p := Problem(i.Problem)
+		return p == Throttled || p == Unreachable || p == BadCredentials
+	})
 }
 
 // lookAtTrail holds the trail to what is declared of it, and returns the prefix of its files.

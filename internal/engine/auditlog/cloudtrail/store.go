@@ -15,11 +15,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/garant-project/garant/internal/estate"
 )
@@ -29,6 +27,7 @@ const (
 	maxCompressed = 64 << 20
 	maxLogPlain   = 256 << 20 // hashed as it streams, never held
 	maxDigest     = 16 << 20  // uncompressed, held
+	mostListed    = 256       // folders whose listing is held
 	maxPages      = 2000      // of one listing of a day
 	attempts      = 4         // of one call, throttling included
 	mostBackoff   = 5 * time.Second
@@ -61,9 +60,8 @@ type store struct {
 	client *s3.Client
 	owner  *string // who must own the bucket: S3 refuses else
 
-	mu      sync.Mutex
-	listed  map[string]map[string]object // by prefix, in this look
-	listing map[string]error
+	mu     sync.Mutex
+	listed map[string]map[string]object // by prefix, in this look
 }
 
 // skewed watches how far the clocks of the servers are from ours.
@@ -105,7 +103,9 @@ func keyPair(s estate.Secret) (aws.CredentialsProvider, error) {
 	if !ok || id == "" || secret == "" || strings.ContainsAny(text, " \n\t") {
 		return nil, errCredentials
 	}
-	return credentials.NewStaticCredentialsProvider(id, secret, ""), nil
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}, nil
+	}), nil
 }
 
 func retryer() aws.Retryer {
@@ -123,7 +123,7 @@ func openStore(client *http.Client, provider aws.CredentialsProvider, bucket, ow
 	if endpoint != "" {
 		o.BaseEndpoint, o.UsePathStyle = aws.String(endpoint), true
 	}
-	return &store{name: bucket, client: s3.New(o), owner: aws.String(owner), listed: map[string]map[string]object{}, listing: map[string]error{}}
+	return &store{name: bucket, client: s3.New(o), owner: aws.String(owner), listed: map[string]map[string]object{}}
 }
 
 func openTrail(client *http.Client, provider aws.CredentialsProvider, region, endpoint string) *cloudtrail.Client {
@@ -134,7 +134,7 @@ func openTrail(client *http.Client, provider aws.CredentialsProvider, region, en
 	return cloudtrail.New(o)
 }
 
-// list reads what is below a prefix, once a look.
+// list reads what is below a prefix, once for days that are looked at in a row.
 func (s *store) list(ctx context.Context, prefix string) (map[string]object, error) {
 	s.mu.Lock()
 	found, ok := s.listed[prefix]
@@ -158,6 +158,9 @@ func (s *store) list(ctx context.Context, prefix string) (map[string]object, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.listed) >= mostListed {
+		clear(s.listed)
+	}
 	s.listed[prefix] = found
 	return found, nil
 }
@@ -282,7 +285,10 @@ func (s *store) retention(ctx context.Context, key string) (time.Time, error) {
 
 // code is what AWS calls an error; "": it is none of AWS.
 func code(err error) string {
-	var api smithy.APIError
+	var api interface {
+		error
+		ErrorCode() string
+	}
 	if errors.As(err, &api) {
 		return api.ErrorCode()
 	}
@@ -293,7 +299,10 @@ func gone(err error) bool { return code(err) == "NoSuchKey" || code(err) == "Not
 
 // why says what an error of AWS means. permission is what the call needs, as policies of IAM name it.
 func why(err error, permission string) (p Problem, text string) {
-	var response interface{ HTTPStatusCode() int }
+	var response interface {
+		error
+		HTTPStatusCode() int
+	}
 	status := 0
 	if errors.As(err, &response) {
 		status = response.HTTPStatusCode()

@@ -128,7 +128,7 @@ func zipped(t testing.TB, plain []byte) []byte {
 // logFile puts a log file, and returns what a digest says of it.
 func (w *world) logFile(region string, at time.Time, id string) LogFile {
 	plain := fmt.Appendf(nil, `{"Records":[{"eventID":"%s-%s","awsRegion":"%s"}]}`, id, at.Format(time.RFC3339), region)
-	key := w.root+fmt.Sprintf("%s/CloudTrail/%s/%s%s_CloudTrail_%s_%s_%s.json.gz", firstAccount, region, folder(at), firstAccount, region, at.Format("20060102T1504Z"), id)
+	key := w.root + fmt.Sprintf("%s/CloudTrail/%s/%s%s_CloudTrail_%s_%s_%s.json.gz", firstAccount, region, folder(at), firstAccount, region, at.Format("20060102T1504Z"), id)
 	w.aws.buckets[primary].objects[key] = stored{body: zipped(w.t, plain), modified: at}
 	sum := sha256.Sum256(plain)
 	return LogFile{primary, key, hex.EncodeToString(sum[:]), hashAlgorithm}
@@ -166,7 +166,7 @@ func (w *world) deliver(region string, hour int) {
 
 // sign puts a digest where CloudTrail would, and returns its key.
 func (w *world) sign(region string, d map[string]any, end time.Time, by signer, suffix string) string {
-	key := w.root+fmt.Sprintf("%s/CloudTrail-Digest/%s/%s%s_CloudTrail-Digest_%s_audit_%s_%s%s.json.gz", firstAccount, region, folder(end), firstAccount, region, home, end.Format("20060102T150405Z"), suffix)
+	key := w.root + fmt.Sprintf("%s/CloudTrail-Digest/%s/%s%s_CloudTrail-Digest_%s_audit_%s_%s%s.json.gz", firstAccount, region, folder(end), firstAccount, region, home, end.Format("20060102T150405Z"), suffix)
 	d["digestS3Object"], d["digestPublicKeyFingerprint"] = key, by.fingerprint
 	plain, err := json.Marshal(d)
 	if err != nil {

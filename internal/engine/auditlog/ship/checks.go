@@ -37,7 +37,7 @@ func (s *Ship) Checks() Set[measure.Check] {
 	check := func(id, proves string, kind estate.LogKind) measure.Check {
 		return measure.Check{
 			ID: id, Measures: []string{proves}, Every: every, Valid: valid, Timeout: timeout, OwnPace: true,
-			Facts: []string{id + ".sources", id + ".slowest", id + ".agreed", id + ".products"},
+			Facts: []string{id + ".sources", id + ".slowest", id + ".agreed"},
 			Scope: func(e *estate.Estate) []string {
 				var names []string
 				for _, l := range e.LogsOf(kind) {
@@ -119,21 +119,14 @@ func (s *Ship) losses(l *look, now time.Time) {
 // facts sums up. The slowest time is rounded up to one that a person would name, so that findings that say the same are equal.
 func facts(id string, looks []*look) map[string]measure.Fact {
 	var slowest, agreed time.Duration
-	var products []string
 	found := true
 	for _, l := range looks {
 		found = found && l.took > 0
 		slowest, agreed = max(slowest, l.took), max(agreed, l.log.Within)
-		if l.product != "" {
-			products = append(products, l.product)
-		}
 	}
 	out := map[string]measure.Fact{id + ".sources": measure.Count(len(looks)), id + ".agreed": measure.Span(agreed)}
 	if found {
 		out[id+".slowest"] = measure.Span(round(slowest))
-	}
-	if slices.Sort(products); len(products) > 0 {
-		out[id+".products"] = measure.List(slices.Compact(products)...)
 	}
 	return out
 }

@@ -23,5 +23,5 @@
 // Somebody who wants logs to look searchable: needs the line itself, at the far end or in the index, and so makes it searchable. Somebody who floods the log to hide what
 // they did: the oldest lines are kept (package spool). Somebody with the search login: reads logs, and nothing else; give it no more. Not covered: whoever may write in the index can
 // forge any line in it, and whoever administers the cluster can take lines away; the audit log is where that does not hold. The life of a line
-// that is in memory and not yet in the spool, some milliseconds, ends with kill -9: it stands on standard error all the same.
+// that is in memory and not yet in the spool, a fifth of a second, ends with kill -9: it stands on standard error all the same.
 package ship

@@ -10,6 +10,7 @@ import (
 
 	"github.com/garant-project/garant/internal/engine/auditlog/ship/shiptest"
 	"github.com/garant-project/garant/internal/engine/auditlog/ship/spool"
+	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/measure/measuretest"
 )
@@ -131,9 +132,19 @@ func (w *world) applicationFaults() []measuretest.Fault {
 		w.variable("no token", measure.Error, "logs:application", BadSecret, "SHIP_TOKEN", func() string { return "" }),
 		w.fault("the application is away", measure.Error, "logs:application", FarEndSilent,
 			func(testing.TB) {
-				w.estate.Logs[1].Canary.HTTP = "http://127.0.0.1:1/log"
+				w.with(func(l *estate.Log) {
+					if l.Name == "application" {
+						l.Canary.HTTP = "http://127.0.0.1:1/log"
+					}
+				})
 			},
-			func(testing.TB) { w.estate.Logs[1].Canary.HTTP = w.app.URL + "/log" }),
+			func(testing.TB) {
+				w.with(func(l *estate.Log) {
+					if l.Name == "application" {
+						l.Canary.HTTP = w.app.URL + "/log"
+					}
+				})
+			}),
 		w.fault("no server runs", measure.Error, "logs:own", NoShipper, func(testing.TB) { w.stop() }, func(testing.TB) { w.start() }),
 		bulk("the cluster takes nothing", shiptest.Faults{BulkDenied: true}),
 		bulk("the cluster hangs", shiptest.Faults{BulkHang: true}),

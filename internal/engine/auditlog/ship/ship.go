@@ -83,7 +83,7 @@ func (s *Ship) follow(ctx context.Context, e *estate.Estate) {
 			if l.Ship == nil {
 				continue
 			}
-			l.Line = 0
+			l.Kind, l.Field, l.Within, l.Line = "", "", 0, 0 // nothing that shipping depends on
 			want[l.Name] = l
 			own = own || l.Ship.File == ""
 		}

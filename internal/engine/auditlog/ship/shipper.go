@@ -35,10 +35,12 @@ const (
 
 // pace is what tests make faster.
 type pace struct {
-	gather, bulk, first, longest, look time.Duration
+	gather, bulk, first, longest, look, settle time.Duration
 }
 
-func usualPace() pace { return pace{gather, bulkTimeout, firstWait, longestWait, lookEvery} }
+func usualPace() pace {
+	return pace{gather, bulkTimeout, firstWait, longestWait, lookEvery, tail.DefaultSettle}
+}
 
 // shipper ships one log until its context ends.
 type shipper struct {
@@ -262,6 +264,8 @@ func (s *shipper) follow(ctx context.Context) {
 			var err error
 			if t, err = tail.Open(s.log.Ship.File, filepath.Join(s.dir, "position-"+hex.EncodeToString(name[:8])), s.now); err != nil {
 				s.troubled("file", err)
+			} else {
+				t.Settle = s.pace.settle
 			}
 		}
 		var lines []tail.Line

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,7 +38,8 @@ type world struct {
 	app     *httptest.Server
 	appSays atomic.Int64 // status; 0: 204
 	vector  atomic.Bool  // somebody else's shipper runs
-	estate  *estate.Estate
+	mu      sync.Mutex
+	estate  *estate.Estate // the logs of which are never changed in place
 	tap     *Tap
 	log     *slog.Logger
 	ship    *Ship
@@ -108,15 +110,35 @@ func newWorld(t testing.TB) *world {
 	w.log = slog.New(w.tap)
 	w.ship = New(Deps{
 		DataDir: w.dir, Tap: w.tap, Log: w.log, Now: w.now,
-		Estate:  func(context.Context) (*estate.Estate, error) { return w.estate, nil },
+		Estate:  func(context.Context) (*estate.Estate, error) { return w.applied(), nil },
 		Secrets: func() []string { return []string{"a-secret-of-the-house"} },
 	})
-	w.ship.pace = pace{gather: 20 * time.Millisecond, bulk: 300 * time.Millisecond, first: 5 * time.Millisecond, longest: 50 * time.Millisecond, look: 20 * time.Millisecond}
+	w.ship.pace = pace{gather: 20 * time.Millisecond, bulk: 300 * time.Millisecond, first: 5 * time.Millisecond, longest: 50 * time.Millisecond, look: 20 * time.Millisecond, settle: 100 * time.Millisecond}
 	w.vector.Store(true)
 	w.follow()
 	w.start()
 	t.Cleanup(func() { w.stop() })
 	return w
+}
+
+// with applies an estate in which something of a log is otherwise.
+func (w *world) with(change func(*estate.Log)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := *w.estate
+	next.Logs = slices.Clone(next.Logs)
+	for i := range next.Logs {
+		change(&next.Logs[i])
+	}
+	*w.estate = next
+}
+
+// applied is the estate in force.
+func (w *world) applied() *estate.Estate {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := *w.estate
+	return &e
 }
 
 func (w *world) sound() map[string]string {

@@ -203,15 +203,19 @@ func TestRun(t *testing.T) {
 	if st := w.state("lake"); st.Position != 50 {
 		t.Errorf("a stream that is not declared any more went on: %+v", st)
 	}
+	// The database ends every session: the lead is taken anew.
+	pgtest.Exec(t, pgtest.Superuser(t, "postgres"), fmt.Sprintf(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s' AND usename = 'garant_worker'`, w.db.Pool(pg.Worker).Config().ConnConfig.Database))
+	w.record.add(10, w.clock.Now(), nil)
+	eventually(t, "the webhook goes on after the database was gone", func() bool { return w.state("siem").Position == 110 })
 	declared <- streams
-	eventually(t, "the others go on where they were", func() bool { return w.state("lake").Position == 100 && w.state("logs").Position == 100 })
+	eventually(t, "the others go on where they were", func() bool { return w.state("lake").Position == 110 && w.state("logs").Position == 110 })
 	cancel()
 	select {
 	case <-done:
 	case <-time.After(5 * time.Second):
 		t.Fatal("it does not end")
 	}
-	w.webhook.sound(t, 100)
+	w.webhook.sound(t, 110)
 	if keys := w.store.keys(); !strings.HasPrefix(keys[0], "streams/lake/") {
 		t.Error(keys)
 	}

@@ -29,14 +29,16 @@ func (s *Streams) lead(ctx context.Context) (*leader, error) {
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
-	l := &leader{conn: pooled.Hijack()} // held for long: the pool makes another
 	var got bool
-	err = l.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+lockKey+`)`).Scan(&got)
-	})
-	if err != nil || !got {
+	err = pooled.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+lockKey+`)`).Scan(&got)
+	if err == nil && !got {
+		pooled.Release()
+		return nil, nil
+	}
+	l := &leader{conn: pooled.Hijack()} // held for long: the pool makes another
+	if err != nil {                     // it may have the lock all the same
 		l.close()
-		return nil, err
+		return nil, pg.Wrap(err)
 	}
 	return l, nil
 }

@@ -183,7 +183,7 @@ func (s *Streams) batch(ctx context.Context, d estate.Stream, lines []export.Lin
 func batchID(name string, lines []export.Line) string {
 	h := sha256.New()
 	for _, l := range []export.Line{lines[0], lines[len(lines)-1]} {
-		fmt.Fprintf(h, "%s\x00%x\x00", l.UID(), l.Place.Leaf)
+		h.Write(append(append([]byte(l.UID()), 0), l.Place.Leaf...))
 	}
 	return fmt.Sprintf("garant_%s_%d_%d_%s", name, lines[0].Place.Position, lines[len(lines)-1].Place.Position, hex.EncodeToString(h.Sum(nil)[:8]))
 }

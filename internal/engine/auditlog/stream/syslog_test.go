@@ -332,3 +332,28 @@ func TestSyslogReceiversMisbehave(t *testing.T) {
 		t.Errorf("another authority: %v", err)
 	}
 }
+
+// FuzzMessage: whatever an entry holds, a message is one that the grammar knows, and no longer than receivers take.
+func FuzzMessage(f *testing.F) {
+	f.Add("a]b\"c\\d", "é\u202e\x00", "thing.done", "host name", "\xff")
+	f.Add(strings.Repeat("]", 300), strings.Repeat("\U0001F600", 3000), "", "", "\n12 <13>1 forged")
+	f.Fuzz(func(t *testing.T, tenant, id, action, host, reason string) {
+		g := syslog{&Streams{Deps{Host: host}}, estate.Stream{Format: estate.StreamJSON, Enterprise: 60001, MaxMessage: estate.MinMaxMessage, Values: true}}
+		l := entryAt(7, time.Date(2026, 5, 4, 3, 2, 1, 9000, time.UTC))
+		l.Entry.Tenant, l.Entry.Object.ID, l.Entry.Action, l.Entry.Reason, l.Entry.Actor.ID = tenant, id, action, reason, reason
+		for _, format := range []string{estate.StreamJSON, estate.StreamOCSF} {
+			g.d.Format = format
+			message, err := g.message(l)
+			if err != nil || len(message) > estate.MinMaxMessage {
+				t.Fatalf("%d bytes, %v", len(message), err)
+			}
+			one, err := rfc5424(string(message))
+			if format == estate.StreamOCSF && err != nil && strings.Contains(err.Error(), "outcome") {
+				err = nil // it is said otherwise there
+			}
+			if err != nil || format == estate.StreamJSON && one.UID != l.UID() {
+				t.Fatalf("%v: %q", err, message)
+			}
+		}
+	})
+}

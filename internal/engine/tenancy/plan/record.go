@@ -16,10 +16,11 @@ func Captures(m *manifest.Manifest, r *schema.Relation, t *manifest.Table) []tok
 	if t.Record == nil {
 		return nil
 	}
-	c := token.Capture{Table: r.QualifiedName(), Type: m.Key.Type, Keys: r.Primary(), Mode: t.Record.Mode, Columns: t.Record.Columns, As: r.QualifiedName()}
+	c := token.Capture{Table: r.QualifiedName(), Type: m.Key.Type, Mode: t.Record.Mode, Columns: t.Record.Columns, As: r.QualifiedName()}
 	if t.Class == manifest.Tenant {
 		c.Tenant = t.Column
 	}
+	c.Keys = token.NamingKeys(r.Primary(), c.Tenant)
 	all := []token.Capture{c}
 	for _, child := range family(r) {
 		one := c
@@ -28,7 +29,7 @@ func Captures(m *manifest.Manifest, r *schema.Relation, t *manifest.Table) []tok
 			if entry := m.Table(child.Schema, child.Name); entry != nil && entry.Record != nil {
 				continue // inherits, and says itself what is recorded
 			}
-			one.As, one.Keys = one.Table, child.Primary()
+			one.As, one.Keys = one.Table, token.NamingKeys(child.Primary(), c.Tenant)
 		}
 		all = append(all, one)
 	}

@@ -50,6 +50,7 @@ func (j *judge) captureOf(t *target) *token.Capture {
 			}
 		}
 	}
+	capture.Keys = token.NamingKeys(capture.Keys, capture.Tenant)
 	return capture
 }
 

@@ -237,7 +237,7 @@ func recorded() []token.Capture {
 	member := token.Capture{Table: "customer.member", Tenant: "organisation_id", Type: "uuid", Keys: []string{"id"}, Mode: token.CaptureBut, Columns: []string{"email"}, As: "customer.member"}
 	list := []token.Capture{member}
 	for _, name := range []string{"event", "event_old", "event_new"} {
-		list = append(list, token.Capture{Table: "customer." + name, Tenant: "organisation_id", Type: "uuid", Keys: []string{"organisation_id", "id", "at"}, Mode: token.CaptureAll, As: "customer.event"})
+		list = append(list, token.Capture{Table: "customer." + name, Tenant: "organisation_id", Type: "uuid", Keys: []string{"id", "at"}, Mode: token.CaptureAll, As: "customer.event"})
 	}
 	return list
 }

@@ -98,3 +98,25 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// TestHints: what a form may be in is never told too narrowly.
+func TestHints(t *testing.T) {
+	for _, s := range []string{
+		"-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "AUTHORIZATION: x", "BEARER abcdefghijkl", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0", "ASIAIOSFODNN7EXAMPLE",
+		"ghp_0123456789abcdef", "sk-0123456789abcdef", "github_pat_0123456789abcdef", "ftp://u:p@h", "API-KEY=1", "Session_ID: 1", "PWD=x", "set-cookie: a", "access_key=1",
+		"a%40b.example", "BE71096123456769", "4111-1111-1111-1111", "4111111111111111",
+	} {
+		if got := redactor(t).Text("x " + s + " y"); !strings.Contains(got, Mark) {
+			t.Errorf("%q passes", s)
+		}
+	}
+}
+
+func BenchmarkText(b *testing.B) {
+	r := redactor(b)
+	line := `GET /api/v1/applications/4711?page=2 took 12.5 ms for tenant 0198c2c1-6d3f-7aa0-8c11-1f0e5c8a2b01 ` + strings.Repeat("more words ", 15)
+	b.SetBytes(int64(len(line)))
+	for b.Loop() {
+		r.Text(line)
+	}
+}

@@ -38,9 +38,11 @@ const MaxLine = 128 << 10
 const (
 	remembered = 16 // files that were finished
 
-	window  = 256             // bytes before the position by which a file is known again
-	settled = 2 * time.Second // for which nothing was added to a file that was renamed
+	window = 256 // bytes before the position by which a file is known again
 )
+
+// DefaultSettle is for how long nothing must have been added to a file that was renamed.
+const DefaultSettle = 2 * time.Second
 
 // Line is one line, without its line break.
 type Line struct {
@@ -75,6 +77,9 @@ type Tail struct {
 	keep string // file in which the position is kept
 	now  func() time.Time
 
+	// Settle is for how long nothing must have been added to a file that was renamed before it is left: its writer may not have noticed.
+	Settle time.Duration
+
 	file   *os.File
 	at     mark       // of what was read
 	saved  mark       // of what is kept
@@ -86,7 +91,7 @@ type Tail struct {
 
 // Open follows path, from where the position in keep says; without one from the beginning. The file need not be there yet.
 func Open(path, keep string, now func() time.Time) (*Tail, error) {
-	t := &Tail{path: path, keep: keep, now: now}
+	t := &Tail{path: path, keep: keep, now: now, Settle: DefaultSettle}
 	content, err := os.ReadFile(keep)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -432,11 +437,14 @@ func (t *Tail) finished() bool {
 	if err != nil { // renamed, or deleted, and no other yet: its writer may still add to it
 		return false
 	}
-	if t.idle.IsZero() {
+	if info, err = t.file.Stat(); err == nil && t.now().Sub(info.ModTime()) >= t.Settle {
+		return true
+	}
+	if t.idle.IsZero() { // the file may bear a time of the future
 		t.idle = t.now()
 		return false
 	}
-	return t.now().Sub(t.idle) >= settled
+	return t.now().Sub(t.idle) >= t.Settle
 }
 
 // rest returns what stands at the end of a finished file without a line break.

@@ -81,7 +81,7 @@ func (w *world) read(keep bool) {
 		if quiet++; len(lines) > 0 {
 			quiet = 0
 		}
-		w.clock = w.clock.Add(settled)
+		w.clock = w.clock.Add(DefaultSettle)
 	}
 }
 

@@ -1,0 +1,318 @@
+package verify
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/leaf"
+	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/engine/auditlog/entries"
+	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// chunkSize is how many leaves are read at once.
+const chunkSize = 20_000
+
+// row is a leaf as the database has it.
+type row struct {
+	seq   int64
+	tree  int32
+	index int64
+	entry int64
+	hash  merkle.Hash
+}
+
+// chunk is a stretch of leaves, with what is wrong with their entries.
+type chunk struct {
+	until   int64
+	rows    []row
+	entries int64 // rows of the record that were there
+	signed  int64
+	sealed  int64
+	erased  int64
+	found   []Finding
+	err     error
+}
+
+// sealedField is what package audit seals changes as.
+const sealedField = "audit.changes"
+
+// reader reads chunks on a connection of its own.
+type reader struct {
+	e    *examiner
+	tx   pgx.Tx
+	keys map[string][]byte
+	buf  []byte
+	of   map[int64]int
+}
+
+func (r *reader) read(ctx context.Context, g *generation, from, until int64) *chunk {
+	c := &chunk{until: until}
+	c.err = r.leaves(ctx, c, from, until)
+	if c.err == nil && len(c.rows) > 0 {
+		c.err = r.entries(ctx, g, c)
+	}
+	return c
+}
+
+func (r *reader) leaves(ctx context.Context, c *chunk, from, until int64) error {
+	rows, err := r.tx.Query(ctx, `SELECT seq, tree, index, entry, hash FROM audit.leaf WHERE seq > $1 AND seq <= $2 ORDER BY seq`, entries.Binary, from, until)
+	if err != nil {
+		return pg.Wrap(err)
+	}
+	defer rows.Close()
+	c.rows = make([]row, 0, until-from)
+	for rows.Next() {
+		raw := rows.RawValues()
+		one := row{seq: entries.Int(raw[0]), tree: int32(uint32(raw[1][0])<<24 | uint32(raw[1][1])<<16 | uint32(raw[1][2])<<8 | uint32(raw[1][3])), index: entries.Int(raw[2]), entry: entries.Int(raw[3])} //nolint:gosec // as PostgreSQL writes it
+		if len(raw[4]) == tlog.HashSize {
+			copy(one.hash[:], raw[4])
+		}
+		c.rows = append(c.rows, one)
+	}
+	return pg.Wrap(rows.Err())
+}
+
+// near is how far apart numbers may be that are asked for in one range.
+const near = 64
+
+// ranges gives the ranges in which numbers lie.
+func ranges(ids []int64) (from, until []int64) {
+	for i, id := range ids {
+		if i == 0 || id-ids[i-1] > near {
+			from, until = append(from, id), append(until, id)
+			continue
+		}
+		until[len(until)-1] = id
+	}
+	return from, until
+}
+
+// entries reads the rows of the record that leaves are of, makes their leaves again, and compares.
+func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
+	clear(r.of)
+	ids := make([]int64, len(c.rows))
+	there := make([]bool, len(c.rows))
+	for i := range c.rows {
+		at := &c.rows[i]
+		ids[i] = at.entry
+		if _, twice := r.of[at.entry]; twice {
+			there[i] = true
+			c.found = append(c.found, Finding{Kind: Inserted, Generation: g.number, Tree: g.treeName(at.tree), Index: at.index, Entry: at.entry, Text: fmt.Sprintf("Entry %d is a leaf twice: one was put in.", at.entry), seq: at.seq})
+			continue
+		}
+		r.of[at.entry] = i
+	}
+	slices.Sort(ids)
+	from, until := ranges(ids)
+	rows, err := r.tx.Query(ctx, `SELECT `+entries.Columns+` FROM unnest($1::bigint[], $2::bigint[]) AS r(low, high) JOIN audit.entry AS e ON e.id BETWEEN r.low AND r.high`, entries.Binary, from, until)
+	if err != nil {
+		return pg.Wrap(err)
+	}
+	defer rows.Close()
+	var one entries.Row
+	var sealed []crypt.Sealed
+	var promises []*Finding // of what is sealed, and what is found when it is not what was promised
+	var promised [][]byte
+	for rows.Next() {
+		if err := one.Decode(rows.RawValues(), false); err != nil {
+			return err
+		}
+		i, ours := r.of[one.ID]
+		if !ours {
+			continue
+		}
+		at := &c.rows[i]
+		finding := func(kind Kind, format string, args ...any) Finding {
+			return Finding{Kind: kind, Generation: g.number, Tree: g.treeName(at.tree), Index: at.index, Entry: at.entry, Text: fmt.Sprintf(format, args...), seq: at.seq}
+		}
+		r.buf = one.Append(r.buf[:0])
+		same := tlog.RecordHash(r.buf) == at.hash
+		if there[i] {
+			// A second row of that number: the one that is the leaf's counts.
+			c.found = append(c.found, finding(Inserted, "There are two rows of entry %d.", at.entry))
+			if same {
+				c.found = slices.DeleteFunc(c.found, func(f Finding) bool { return f.Kind == Edited && f.Entry == at.entry })
+			}
+			continue
+		}
+		there[i] = true
+		c.entries++
+		if !same {
+			c.found = append(c.found, finding(Edited, "Entry %d is another than the one that was put in order.", at.entry))
+			continue
+		}
+		if r.e.Box == nil {
+			continue
+		}
+		if one.Said.Writer != "" {
+			c.signed++
+			if !r.signed(&one.Entry) {
+				c.found = append(c.found, finding(WrongMAC, "Entry %d is not signed by the process that it names: it was written by somebody else, or changed before it was put in order.", at.entry))
+			}
+		} else if one.ID > r.e.began {
+			c.found = append(c.found, finding(WrongMAC, "Entry %d is signed by no process: it was not written by Garant.", at.entry))
+		}
+		if one.Changes != nil {
+			f := finding(Sealed, "Personal data before and after, beside entry %d, is not what was promised in its leaf.", at.entry)
+			sealed = append(sealed, crypt.Sealed{Subject: one.Said.Subject, Field: sealedField, Value: slices.Clone(one.Changes)})
+			promises, promised = append(promises, &f), append(promised, slices.Clone(one.Said.Promise))
+		}
+	}
+	rows.Close()
+	if err := rows.Err(); err != nil {
+		return pg.Wrap(err)
+	}
+	for i, at := range c.rows {
+		if !there[i] && at.seq > r.e.dropped {
+			c.found = append(c.found, Finding{Kind: Deleted, Generation: g.number, Tree: g.treeName(at.tree), Index: at.index, Entry: at.entry, Text: fmt.Sprintf("Entry %d is gone.", at.entry), seq: at.seq})
+		}
+	}
+	return r.open(ctx, c, sealed, promises, promised)
+}
+
+// signed verifies what the writer says. What is signed stands in the leaf as it is.
+func (r *reader) signed(e *leaf.Entry) bool {
+	key, ok := r.keys[e.Said.Writer]
+	if !ok {
+		if len(r.keys) > 10_000 {
+			clear(r.keys)
+		}
+		key = audit.Key(r.e.Box, e.Said.Writer)
+		r.keys[e.Said.Writer] = key
+	}
+	return hmac.Equal(leaf.MAC(key, e.Said.Append(nil)), e.MAC)
+}
+
+// open opens what is sealed and holds it against what was promised.
+func (r *reader) open(ctx context.Context, c *chunk, values []crypt.Sealed, promises []*Finding, promised [][]byte) error {
+	if len(values) == 0 {
+		return nil
+	}
+	opened, err := r.e.Box.OpenAll(ctx, r.tx, values)
+	if err != nil {
+		return err
+	}
+	for i, o := range opened {
+		c.sealed++
+		if errs.Is(o.Err, errs.NotFound) {
+			c.erased++
+			continue
+		}
+		var s leaf.Sealed
+		if o.Err != nil || json.Unmarshal(o.Plaintext, &s) != nil || !hmac.Equal(s.Promise(), promised[i]) {
+			c.found = append(c.found, *promises[i])
+		}
+	}
+	return nil
+}
+
+func (g *generation) treeName(id int32) string {
+	if t, ok := g.trees[id]; ok {
+		return t.name
+	}
+	return fmt.Sprintf("(number %d)", id)
+}
+
+// stretch has chunks read by several readers at once and gives them in order.
+func (e *examiner) stretch(ctx context.Context, g *generation, each func(*chunk) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type order struct {
+		from, until int64
+		to          chan *chunk
+	}
+	orders := make(chan order)
+	queue := make(chan chan *chunk, 2*e.Readers)
+	ended := make(chan struct{}, e.Readers)
+	for range e.Readers {
+		tx, release, err := e.snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer func() { release(); ended <- struct{}{} }()
+			r := &reader{e: e, tx: tx, keys: map[string][]byte{}, of: make(map[int64]int, chunkSize)}
+			for o := range orders {
+				o.to <- r.read(ctx, g, o.from, o.until)
+			}
+		}()
+	}
+	go func() {
+		defer close(queue)
+		defer close(orders)
+		for from := g.first; from < g.last; from += chunkSize {
+			o := order{from, min(from+chunkSize, g.last), make(chan *chunk, 1)}
+			select {
+			case queue <- o.to:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case orders <- o:
+			case <-ctx.Done():
+				o.to <- &chunk{err: ctx.Err()}
+				return
+			}
+		}
+	}()
+	var err error
+	for to := range queue {
+		c := <-to
+		if err == nil {
+			err = c.err
+		}
+		if err == nil {
+			err = each(c)
+		}
+		if err != nil {
+			cancel()
+		}
+	}
+	for range e.Readers {
+		<-ended
+	}
+	return err
+}
+
+// tail turns entries that are gone at the very end of the log into one finding: its end was cut off.
+func tail(found []Finding, last int64, have func(seq int64) bool) []Finding {
+	gone := map[int64]bool{}
+	for _, f := range found {
+		if f.Kind == Deleted {
+			gone[f.seq] = true
+		}
+	}
+	first := last
+	for first > 0 && gone[first] {
+		first--
+	}
+	first++
+	if last-first+1 < 2 || have != nil && !have(first) {
+		return found
+	}
+	sort.SliceStable(found, func(i, j int) bool { return found[i].seq < found[j].seq })
+	out := found[:0:0]
+	done := false
+	for _, f := range found {
+		if f.Kind != Deleted || f.seq < first {
+			out = append(out, f)
+			continue
+		}
+		if !done {
+			f.Kind, f.Text, done = Truncated, fmt.Sprintf("The last %d entries are gone, from entry %d on.", last-first+1, f.Entry), true
+			out = append(out, f)
+		}
+	}
+	return out
+}

@@ -1,0 +1,12 @@
+package workspace
+
+import _ "embed"
+
+//go:embed messages/workspace.fr.yaml
+var french []byte
+
+//go:embed messages/workspace.en.yaml
+var english []byte
+
+// Messages are the words of this package's check and problems, by language, for ui.NewMessages.
+func Messages() map[string][]byte { return map[string][]byte{"fr": french, "en": english} }
