@@ -44,7 +44,7 @@ const everything = "all"
 const liveFor = 10 * time.Minute
 
 type recordPage struct {
-	Tabs     []tab
+	Tabs     []Tab
 	Filters  []ui.Field
 	Filtered bool
 	Nobody   string // who was looked for and is not known by that name
@@ -63,18 +63,18 @@ type live struct {
 	Text   string
 }
 
-// tab is one of the pages about the record.
-type tab struct {
+// Tab is one of the pages about the record.
+type Tab struct {
 	Label, Href string
 	Here        bool
 }
 
 // RecordTabs lead between the pages about the record that this console has; none when there is one alone.
-func (c *Chrome) recordTabs(p *ui.Printer, here string) []tab {
+func (c *Chrome) RecordTabs(p *ui.Printer, here string) []Tab {
 	if !c.Has(LogPath) {
 		return nil
 	}
-	return []tab{{p.T("console.record.tab.entries"), RecordPath, here == RecordPath}, {p.T("console.record.tab.log"), LogPath, here == LogPath}}
+	return []Tab{{p.T("console.record.tab.entries"), RecordPath, here == RecordPath}, {p.T("console.record.tab.log"), LogPath, here == LogPath}}
 }
 
 func (h *pages) record(w http.ResponseWriter, r *web.Request) error {
@@ -97,7 +97,7 @@ func (h *pages) record(w http.ResponseWriter, r *web.Request) error {
 		w.WriteHeader(http.StatusNoContent) // nothing is new: htmx leaves what is there
 		return nil
 	}
-	body := &recordPage{Tabs: h.c.recordTabs(p, RecordPath), Filtered: len(query) > 0, Nobody: nobody, Newest: RecordPath, CSV: at(RecordPath+".csv", query)}
+	body := &recordPage{Tabs: h.c.RecordTabs(p, RecordPath), Filtered: len(query) > 0, Nobody: nobody, Newest: RecordPath, CSV: at(RecordPath+".csv", query)}
 	if filter.Before > 0 {
 		body.Pager.Newer = at(RecordPath, query)
 	} else {
