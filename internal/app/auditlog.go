@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/garant-project/garant/internal/audit/search"
 	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -16,7 +17,7 @@ func (g *Garant) Sequencer() *sequence.Sequencer {
 	return &sequence.Sequencer{DB: g.DB, Box: g.Box, Origin: g.LogOrigin(), Now: g.Now, Log: g.Log}
 }
 
-// keepRecord tells what this process has written, and puts entries in order where no other server does.
+// keepRecord tells what this process has written, puts entries in order and keeps what they are found by, where no other server does.
 func (g *Garant) keepRecord(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -25,5 +26,6 @@ func (g *Garant) keepRecord(ctx context.Context) {
 		})
 	})
 	running.Go(func() { g.Sequencer().Run(ctx) })
+	running.Go(func() { (&search.Keeper{DB: g.DB, Log: g.Log}).Run(ctx) })
 	running.Wait()
 }
