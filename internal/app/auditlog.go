@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/audit/retain"
+	"github.com/garant-project/garant/internal/audit/search"
 	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/engine/auditlog/replica"
 	"github.com/garant-project/garant/internal/engine/auditlog/stream"
@@ -57,6 +58,7 @@ func (g *Garant) keepRecord(ctx context.Context) {
 			}
 		}
 	})
+	running.Go(func() { (&search.Keeper{DB: g.DB, Log: g.Log}).Run(ctx) })
 	running.Wait()
 }
 

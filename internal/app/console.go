@@ -7,6 +7,7 @@ import (
 
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/engine/anonymise"
+	"github.com/garant-project/garant/internal/engine/auditlog"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/tenancy"
 	"github.com/garant-project/garant/internal/engine/tenancy/isolation"
@@ -63,7 +64,7 @@ func (g *Garant) zone(ctx context.Context) *time.Location {
 // consoleRoutes are the pages of the console.
 func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, origin string) ([]web.Route, error) {
 	routes, err := console.Pages(c, console.Deps{
-		DB: g.DB, Directory: dir,
+		DB: g.DB, Directory: dir, Box: g.Box,
 		LinkURL: func(token string) string { return origin + linkPath + token },
 		Changed: func() { g.views.reset(); g.Publisher.Wake() },
 	})
@@ -76,6 +77,7 @@ func (g *Garant) consoleRoutes(c *console.Chrome, dir *directory.Directory, orig
 		func() ([]web.Route, error) { return annexes.Pages(c, g.tailoringPages(dir)) },
 		func() ([]web.Route, error) { return tenancy.Pages(c, g.Tenancy) },
 		func() ([]web.Route, error) { return anonymise.Pages(c, g.Copies) },
+		func() ([]web.Route, error) { return auditlog.Pages(c, g.Record, g.Runner) },
 		func() ([]web.Route, error) { return register.Pages(c, g.Registers) },
 		func() ([]web.Route, error) { return g.ownerRoutes(c, dir) },
 	} {

@@ -1,9 +1,12 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/garant-project/garant/internal/audit/leaf"
+	"github.com/garant-project/garant/internal/audit/words"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
@@ -19,45 +23,182 @@ import (
 
 // Filter narrows a list of entries. Zero fields do not narrow.
 type Filter struct {
-	Object  Object
-	ActorID string
-	Tenant  string // customer
-	Action  string
-	Without []string // actions to leave out, unless they were refused
-	Before  int64    // id; for the next page
-	Limit   int      // at most 200; 0: 50
+	Object    Object
+	ObjectIDs []string // any of them, of Object.Kind, in place of Object.ID; at most 20
+	ActorID   string
+	Actors    []string // any of them, in place of ActorID; at most 20
+	Tenant    string   // customer
+	Action    string
+	Without   []string // actions to leave out, unless they were refused
+	From      time.Time
+	Until     time.Time // before this moment
+	Request   string
+	Text      string // words of object, reason, request and detail, all of them: package audit/words
+	Before    int64  // id; for the next page
+	Limit     int    // at most 200; 0: 50
 }
 
-// List returns entries, the newest first.
+// List returns entries, the newest first. It needs what garant_staff may read when it is narrowed by words, a request or times.
 func List(ctx context.Context, on pg.Querier, f Filter) ([]Entry, error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
-	// Only what narrows is said, so that the index for it is found.
-	where, args := []string{"true"}, []any{min(f.Limit, 200)}
+	f.Limit = min(f.Limit, 200)
+	asked := words.Ask(f.Text + " " + f.Request)
+	if asked.None() && (f.Text != "" || f.Request != "") {
+		return nil, nil
+	}
+	where, args := f.conditions()
+	if !f.From.IsZero() || !f.Until.IsZero() {
+		least, greatest, err := numbers(ctx, on, f.From, f.Until)
+		if err != nil || least > greatest {
+			return nil, err
+		}
+		args = append(args, least, greatest)
+		where = append(where, "id >= $"+strconv.Itoa(len(args)-1), "id <= $"+strconv.Itoa(len(args)))
+	}
+	if asked.None() {
+		return f.list(ctx, on, "audit.entry", where, args)
+	}
+	// First what no words are known of yet: what is put into the words meanwhile comes twice, and nothing is missed.
+	late, err := f.unsearched(ctx, on, asked, where, args)
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, asked.Query())
+	list, err := f.list(ctx, on, "audit.words AS w JOIN audit.entry ON id = w.entry", append(where, "w.words @@ $"+strconv.Itoa(len(args))+"::tsquery"), args)
+	if err != nil || len(late) == 0 {
+		return list, err
+	}
+	list = append(list, late...)
+	slices.SortStableFunc(list, func(a, b Entry) int { return cmp.Compare(b.ID, a.ID) })
+	list = slices.CompactFunc(list, func(a, b Entry) bool { return a.ID == b.ID })
+	return list[:min(len(list), f.Limit)], nil
+}
+
+// conditions are those of the columns. Only what narrows is said, so that the index for it is found.
+func (f *Filter) conditions() (where []string, args []any) {
 	and := func(condition string, value any, given bool) {
 		if given {
 			args = append(args, value)
-			where = append(where, condition+" $"+strconv.Itoa(len(args)))
+			where = append(where, strings.ReplaceAll(condition, "?", "$"+strconv.Itoa(len(args))))
 		}
 	}
-	and("object_kind =", f.Object.Kind, f.Object.Kind != "")
-	and("object_id =", f.Object.ID, f.Object.ID != "")
-	and("actor_id =", f.ActorID, f.ActorID != "")
-	and("tenant =", f.Tenant, f.Tenant != "")
-	and("action =", f.Action, f.Action != "")
-	if len(f.Without) > 0 {
-		args = append(args, f.Without)
-		where = append(where, "(outcome = 'refused' OR action <> ALL ($"+strconv.Itoa(len(args))+"))")
+	and("object_kind = ?", f.Object.Kind, f.Object.Kind != "")
+	and("object_id = ?", f.Object.ID, f.Object.ID != "" && len(f.ObjectIDs) == 0)
+	and("actor_id = ?", f.ActorID, f.ActorID != "" && len(f.Actors) == 0)
+	and("tenant = ?", f.Tenant, f.Tenant != "")
+	and("action = ?", f.Action, f.Action != "")
+	and("request = ?", f.Request, f.Request != "")
+	and("(outcome = 'refused' OR action <> ALL (?))", f.Without, len(f.Without) > 0)
+	and("at >= ?", f.From, !f.From.IsZero())
+	and("at < ?", f.Until, !f.Until.IsZero())
+	and("id < ?", f.Before, f.Before != 0)
+	return where, args
+}
+
+// mostOf is how many ids a filter may name.
+const mostOf = 20
+
+// list asks once for each actor and object, so that an index gives the newest of each, and takes the newest of all.
+func (f *Filter) list(ctx context.Context, on pg.Querier, from string, where []string, args []any) ([]Entry, error) {
+	branches := [][]string{nil}
+	each := func(column string, ids []string) {
+		if len(ids) == 0 {
+			return
+		}
+		var more [][]string
+		for _, id := range ids[:min(len(ids), mostOf)] {
+			args = append(args, id)
+			for _, b := range branches {
+				more = append(more, append(slices.Clone(b), column+" = $"+strconv.Itoa(len(args))))
+			}
+		}
+		branches = more
 	}
-	and("id <", f.Before, f.Before != 0)
-	rows, err := on.Query(ctx, `SELECT `+columns+` FROM audit.entry
-WHERE `+strings.Join(where, " AND ")+` ORDER BY id DESC LIMIT $1`, args...) //nolint:gosec // conditions are literals of this function
+	each("actor_id", f.Actors)
+	each("object_id", f.ObjectIDs)
+	args = append(args, f.Limit)
+	limit := " DESC LIMIT $" + strconv.Itoa(len(args))
+	var parts []string
+	for _, b := range branches {
+		conditions, order := append(append([]string{"true"}, where...), b...), "w.entry"
+		if !strings.Contains(from, "audit.words") {
+			conditions, order = led(conditions)
+		}
+		parts = append(parts, "(SELECT "+columns+" FROM "+from+" WHERE "+strings.Join(conditions, " AND ")+" ORDER BY "+order+limit+")")
+	}
+	sql := strings.Join(parts, "\nUNION ALL\n")
+	if len(parts) > 1 {
+		sql = "SELECT * FROM (" + sql + ") AS of (" + names + ") ORDER BY id DESC LIMIT $" + strconv.Itoa(len(args))
+	}
+	// It is planned for these values: for others another index is the right one.
+	rows, err := on.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
 	entries, err := pgx.CollectRows(rows, scan)
 	return entries, pg.Wrap(err)
+}
+
+// led has the index of a column give the newest: an equation would let the planner go down the numbers of all entries instead, which takes long when
+// those that are meant are old.
+func led(conditions []string) (out []string, order string) {
+	for _, column := range []string{"object_id", "actor_id", "action"} {
+		for i, c := range conditions {
+			value, ok := strings.CutPrefix(c, column+" = ")
+			if !ok {
+				continue
+			}
+			out = slices.Clone(conditions)
+			out[i] = column + " >= " + value + " AND " + column + " <= " + value
+			return out, column + " DESC, id"
+		}
+	}
+	return conditions, "id"
+}
+
+// MostUnsearched is how many entries whose words are not known yet are looked through one by one.
+const MostUnsearched = 5000
+
+// unsearchedSQL are the numbers of the newest entries whose words and hour are not known yet: those without a leaf, and those whose leaf came after.
+const unsearchedSQL = `(SELECT l.entry AS id FROM audit.leaf AS l WHERE l.seq > (SELECT s.seq FROM audit.searched AS s) ORDER BY l.seq DESC LIMIT 5001)
+UNION (SELECT e.id FROM audit.entry AS e WHERE (e.xid, e.id) > (coalesce((SELECT k.xid FROM audit.cursor AS k), '0'::xid8), coalesce((SELECT k.entry FROM audit.cursor AS k), 0)) ORDER BY e.xid DESC, e.id DESC LIMIT 5001)`
+
+func (f *Filter) unsearched(ctx context.Context, on pg.Querier, asked words.Asked, where []string, args []any) (found []Entry, err error) {
+	list, err := (&Filter{Limit: MostUnsearched, Actors: f.Actors, ObjectIDs: f.ObjectIDs}).list(ctx, on, "audit.entry", append(where, "id IN ("+unsearchedSQL+")"), args)
+	for _, e := range list {
+		if asked.In(words.OfEntry(e.Object.ID, e.Reason, e.Request, e.Detail)) {
+			found = append(found, e)
+		}
+	}
+	return found, err
+}
+
+// numbers bounds the numbers of entries of a time; least > greatest: there are none.
+func numbers(ctx context.Context, on pg.Querier, from, until time.Time) (least, greatest int64, err error) {
+	if until.IsZero() {
+		until = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	var waiting int64
+	var a, b, c, d *int64
+	err = on.QueryRow(ctx, `SELECT h.least, h.greatest, u.least, u.greatest, u.many
+FROM (SELECT min(least) AS least, max(greatest) AS greatest FROM audit.hour WHERE hour > $1::timestamptz - interval '1 hour' AND hour < $2) AS h,
+	(SELECT min(e.id) FILTER (WHERE e.at >= $1 AND e.at < $2) AS least, max(e.id) FILTER (WHERE e.at >= $1 AND e.at < $2) AS greatest, count(*) AS many
+		FROM audit.entry AS e WHERE e.id IN (`+unsearchedSQL+`)) AS u`, from, until).Scan(&a, &b, &c, &d, &waiting)
+	if err != nil {
+		return 0, 0, pg.Wrap(err)
+	}
+	if waiting > MostUnsearched { // most of them are not known: then the time alone narrows
+		return 0, math.MaxInt64, nil
+	}
+	least, greatest = math.MaxInt64, 0
+	for _, n := range []*int64{a, b, c, d} {
+		if n != nil {
+			least, greatest = min(least, *n), max(greatest, *n)
+		}
+	}
+	return least, greatest, nil
 }
 
 // Recent counts the entries of an action since a moment that were not refused, looking at no more than most of its newest.
@@ -66,6 +207,9 @@ func Recent(ctx context.Context, on pg.Querier, action string, since time.Time, 
 FROM (SELECT at, outcome FROM audit.entry WHERE action = $1 ORDER BY id DESC LIMIT $3) AS newest`, action, since, most).Scan(&n)
 	return n, pg.Wrap(err)
 }
+
+// names are those of columns.
+const names = `id, at, actor_kind, actor_id, session, origin, action, refused, object_kind, object_id, detail, tenant, reason, request, subject, occurred, changes`
 
 const columns = `id, at, actor_kind, actor_id, coalesce(session, ''), coalesce(origin, ''), action, outcome = 'refused', object_kind, object_id, detail,
 coalesce(tenant::text, ''), coalesce(reason, ''), coalesce(request, ''), coalesce(subject, ''), coalesce(occurred, '-infinity'), changes`
@@ -114,4 +258,14 @@ func Open(ctx context.Context, on pg.Querier, box *crypt.Box, entries []Entry) e
 		e.Changes = s.Changes
 	}
 	return nil
+}
+
+// Find returns one entry. Error NotFound: there is none, or it was dropped at the end of its time.
+func Find(ctx context.Context, on pg.Querier, id int64) (Entry, error) {
+	rows, err := on.Query(ctx, `SELECT `+columns+` FROM audit.entry WHERE id = $1 ORDER BY at LIMIT 1`, id)
+	if err != nil {
+		return Entry{}, pg.Wrap(err)
+	}
+	e, err := pgx.CollectExactlyOneRow(rows, scan)
+	return e, pg.Wrap(err)
 }

@@ -895,6 +895,16 @@ ALTER TABLE audit.heartbeat ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE audit.hour (
+    hour timestamp with time zone NOT NULL,
+    entries bigint NOT NULL,
+    refused bigint NOT NULL,
+    "least" bigint NOT NULL,
+    "greatest" bigint NOT NULL
+);
+
+ALTER TABLE audit.hour OWNER TO garant_owner;
+
 CREATE TABLE audit.leaf (
     seq bigint NOT NULL,
     tree integer NOT NULL,
@@ -972,6 +982,16 @@ CREATE TABLE audit.sample_note (
 
 ALTER TABLE audit.sample_note OWNER TO garant_owner;
 
+CREATE TABLE audit.searched (
+    one boolean DEFAULT true NOT NULL,
+    seq bigint NOT NULL,
+    dropped bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT searched_one_check CHECK (one)
+);
+
+ALTER TABLE audit.searched OWNER TO garant_owner;
+
 CREATE TABLE audit.tile (
     tree integer NOT NULL,
     level smallint NOT NULL,
@@ -1004,6 +1024,13 @@ ALTER TABLE audit.tree ALTER COLUMN tree ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE audit.words (
+    entry bigint NOT NULL,
+    words tsvector NOT NULL
+);
+
+ALTER TABLE audit.words OWNER TO garant_owner;
 
 CREATE TABLE audit.writer (
     writer uuid NOT NULL,
@@ -2056,6 +2083,9 @@ ALTER TABLE ONLY audit.generation
 ALTER TABLE ONLY audit.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY audit.hour
+    ADD CONSTRAINT hour_pkey PRIMARY KEY (hour);
+
 ALTER TABLE ONLY audit.leaf
     ADD CONSTRAINT leaf_pkey PRIMARY KEY (seq);
 
@@ -2074,6 +2104,9 @@ ALTER TABLE ONLY audit.sample_note
 ALTER TABLE ONLY audit.sample
     ADD CONSTRAINT sample_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY audit.searched
+    ADD CONSTRAINT searched_pkey PRIMARY KEY (one);
+
 ALTER TABLE ONLY audit.tile
     ADD CONSTRAINT tile_pkey PRIMARY KEY (tree, level, n);
 
@@ -2082,6 +2115,9 @@ ALTER TABLE ONLY audit.tree
 
 ALTER TABLE ONLY audit.tree
     ADD CONSTRAINT tree_pkey PRIMARY KEY (tree);
+
+ALTER TABLE ONLY audit.words
+    ADD CONSTRAINT words_pkey PRIMARY KEY (entry);
 
 ALTER TABLE ONLY audit.writer
     ADD CONSTRAINT writer_pkey PRIMARY KEY (writer);
@@ -2346,6 +2382,8 @@ CREATE UNIQUE INDEX leaf_place ON audit.leaf USING btree (tree, index);
 CREATE INDEX root_leaf_of ON audit.root_leaf USING btree (of, index) WHERE (of IS NOT NULL);
 
 CREATE INDEX sample_note_item ON audit.sample_note USING btree (sample_id, "position", id);
+
+CREATE INDEX words_words ON audit.words USING gin (words);
 
 CREATE INDEX writer_last ON audit.writer USING btree (last_at) WHERE (NOT ended);
 
@@ -2656,8 +2694,8 @@ GRANT USAGE ON SCHEMA audit TO garant_worker;
 GRANT USAGE ON SCHEMA audit TO garant_checker;
 GRANT USAGE ON SCHEMA audit TO garant_checkpoint;
 GRANT USAGE ON SCHEMA audit TO garant_retention;
-GRANT USAGE ON SCHEMA audit TO garant_portal;
 GRANT USAGE ON SCHEMA audit TO garant_public;
+GRANT USAGE ON SCHEMA audit TO garant_portal;
 
 GRANT USAGE ON SCHEMA auditlog TO garant_staff;
 GRANT USAGE ON SCHEMA auditlog TO garant_worker;
@@ -2948,6 +2986,7 @@ GRANT SELECT,INSERT,DELETE ON TABLE audit.checkpoint TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_staff;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_worker;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_checker;
+GRANT SELECT ON TABLE audit.checkpoint TO garant_portal;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_public;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_retention;
 
@@ -2955,6 +2994,7 @@ GRANT SELECT ON TABLE audit.cosignature TO garant_worker;
 GRANT SELECT ON TABLE audit.cosignature TO garant_staff;
 GRANT SELECT ON TABLE audit.cosignature TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.cosignature TO garant_checker;
+GRANT SELECT ON TABLE audit.cosignature TO garant_portal;
 GRANT SELECT ON TABLE audit.cosignature TO garant_public;
 GRANT SELECT ON TABLE audit.cosignature TO garant_retention;
 
@@ -2982,6 +3022,7 @@ GRANT SELECT ON TABLE audit.cursor TO garant_retention;
 GRANT SELECT ON TABLE audit.dropped TO garant_staff;
 GRANT SELECT ON TABLE audit.dropped TO garant_worker;
 GRANT SELECT ON TABLE audit.dropped TO garant_checker;
+GRANT SELECT ON TABLE audit.dropped TO garant_portal;
 GRANT SELECT ON TABLE audit.dropped TO garant_retention;
 GRANT SELECT ON TABLE audit.dropped TO garant_checkpoint;
 
@@ -3161,12 +3202,16 @@ GRANT SELECT ON TABLE audit.generation TO garant_staff;
 GRANT SELECT ON TABLE audit.generation TO garant_worker;
 
 GRANT SELECT(generation) ON TABLE audit.generation TO garant_public;
+GRANT SELECT(generation) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(origin) ON TABLE audit.generation TO garant_public;
+GRANT SELECT(origin) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(key) ON TABLE audit.generation TO garant_public;
+GRANT SELECT(key) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(began_at) ON TABLE audit.generation TO garant_public;
+GRANT SELECT(began_at) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT,DELETE ON TABLE audit.heartbeat TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.heartbeat TO garant_staff;
@@ -3207,6 +3252,9 @@ GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_login;
 GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_worker;
 GRANT INSERT(mac) ON TABLE audit.heartbeat TO garant_checker;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE audit.hour TO garant_worker;
+GRANT SELECT ON TABLE audit.hour TO garant_staff;
+
 GRANT SELECT,INSERT ON TABLE audit.leaf TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.leaf TO garant_staff;
 GRANT SELECT ON TABLE audit.leaf TO garant_worker;
@@ -3215,6 +3263,7 @@ GRANT SELECT ON TABLE audit.leaf TO garant_retention;
 GRANT SELECT,INSERT ON TABLE audit.root_leaf TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_staff;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_worker;
+GRANT SELECT ON TABLE audit.root_leaf TO garant_portal;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_public;
 
 GRANT SELECT,INSERT ON TABLE audit.sample TO garant_staff;
@@ -3223,21 +3272,35 @@ GRANT SELECT,INSERT ON TABLE audit.sample_item TO garant_staff;
 
 GRANT SELECT,INSERT ON TABLE audit.sample_note TO garant_staff;
 
+GRANT SELECT ON TABLE audit.searched TO garant_worker;
+GRANT SELECT ON TABLE audit.searched TO garant_staff;
+
+GRANT UPDATE(seq) ON TABLE audit.searched TO garant_worker;
+
+GRANT UPDATE(dropped) ON TABLE audit.searched TO garant_worker;
+
+GRANT UPDATE(at) ON TABLE audit.searched TO garant_worker;
+
 GRANT SELECT,INSERT ON TABLE audit.tile TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.tile TO garant_staff;
 GRANT SELECT ON TABLE audit.tile TO garant_worker;
+GRANT SELECT ON TABLE audit.tile TO garant_portal;
 GRANT SELECT ON TABLE audit.tile TO garant_public;
 
 GRANT SELECT,INSERT ON TABLE audit.tree TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.tree TO garant_staff;
 GRANT SELECT ON TABLE audit.tree TO garant_worker;
 GRANT SELECT ON TABLE audit.tree TO garant_checker;
+GRANT SELECT ON TABLE audit.tree TO garant_portal;
 GRANT SELECT ON TABLE audit.tree TO garant_public;
 GRANT SELECT ON TABLE audit.tree TO garant_retention;
 
 GRANT UPDATE(size) ON TABLE audit.tree TO garant_checkpoint;
 
 GRANT UPDATE(edge) ON TABLE audit.tree TO garant_checkpoint;
+
+GRANT SELECT,INSERT,DELETE ON TABLE audit.words TO garant_worker;
+GRANT SELECT ON TABLE audit.words TO garant_staff;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE audit.writer TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.writer TO garant_staff;

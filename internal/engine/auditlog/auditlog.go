@@ -71,3 +71,8 @@ func (l *Log) Acknowledge(ctx context.Context, by actor.Actor, id int64, reason 
 		return audit.Write(ctx, tx, audit.Event{By: by, Action: "anomaly.answered", On: object, Reason: reason})
 	})
 }
+
+// record writes an entry in a transaction of its own.
+func (l *Log) record(ctx context.Context, e audit.Event) error {
+	return pg.InTx(ctx, l.DB.Pool(pg.Staff), func(tx pgx.Tx) error { return audit.Write(ctx, tx, e) })
+}

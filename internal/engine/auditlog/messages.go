@@ -9,7 +9,7 @@ import (
 var messageFiles embed.FS
 
 // Messages are the words of this engine's checks, problems and pages, by language, for ui.NewMessages.
-func Messages() map[string][]byte { return parts("checks", "record") }
+func Messages() map[string][]byte { return parts("checks", "record", "pages") }
 
 // CheckMessages are those of the checks and problems alone.
 func CheckMessages() map[string][]byte { return parts("checks") }

@@ -23,6 +23,7 @@ const (
 	EstatePath   = "/estate"
 	PeoplePath   = "/people"
 	RecordPath   = "/record"
+	LogPath      = "/record/log" // how the record is kept, of engine auditlog
 	AuditPath    = "/audit"
 	AccountPath  = "/account"
 	SignOutPath  = "/sign-out"

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/directory/directorytest"
 	"github.com/garant-project/garant/internal/estate"
@@ -39,6 +40,7 @@ type house struct {
 	t    testing.TB
 	db   *pg.DB
 	dir  *directory.Directory
+	box  *crypt.Box
 	auth *auth
 	site *web.Site
 	now  time.Time
@@ -57,7 +59,7 @@ func words(t testing.TB) *ui.Messages {
 func open(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, db: pgtest.New(t), auth: &auth{}, now: time.Now().UTC()}
-	h.dir, _ = directorytest.Open(t, h.db)
+	h.dir, h.box = directorytest.Open(t, h.db)
 	brussels, err := time.LoadLocation("Europe/Brussels")
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +69,7 @@ func open(t testing.TB) *house {
 		Company: func(context.Context) string { return "Ardoise Mécénat" },
 		Zone:    func(context.Context) *time.Location { return brussels },
 	}
-	routes, err := console.Pages(c, console.Deps{DB: h.db, Directory: h.dir, LinkURL: func(token string) string { return "http://admin.localhost:8480/link/" + token }})
+	routes, err := console.Pages(c, console.Deps{DB: h.db, Directory: h.dir, Box: h.box, LinkURL: func(token string) string { return "http://admin.localhost:8480/link/" + token }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -179,7 +179,7 @@ func TestRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	page = h.get("/record")
-	consoletest.Wants(t, page, "Not listed, of the last 24 hours: [/record?action=tenant_token.minted] 1 minted token Entries")
+	consoletest.Wants(t, page, "Not listed, of the last 24 hours: [/record?action=tenant_token.minted] 1 minted token New entries")
 	consoletest.Lacks(t, page, "shop")
 	consoletest.Wants(t, h.get("/record?action=tenant_token.minted"), "shop")
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
@@ -21,6 +22,8 @@ type Deps struct {
 	// Changed is told after something of the estate was confirmed, so that what is derived from
 	// it is derived anew at once; may be nil.
 	Changed func()
+	// Box opens personal data before and after changes; nil: they stay sealed on the pages.
+	Box *crypt.Box
 }
 
 // pages are the handlers of this package.
@@ -37,7 +40,7 @@ func Pages(c *Chrome, deps Deps) ([]web.Route, error) {
 		return nil, errs.New(errs.Internal, "console.deps", "The console's pages lack a database, a directory or the address of links.")
 	}
 	h := &pages{Deps: deps, c: c, templates: map[string]*template.Template{}}
-	for _, name := range []string{"people", "person", "link", "estate", "version", "record", "samples", "sample", "sampleitem"} {
+	for _, name := range []string{"people", "person", "link", "estate", "version", "record", "story", "entry", "samples", "sample", "sampleitem"} {
 		t, err := ui.Parse("console", templates, "templates/"+name+".html")
 		if err != nil {
 			return nil, err
@@ -66,6 +69,9 @@ func Pages(c *Chrome, deps Deps) ([]web.Route, error) {
 		{Pattern: "POST " + EstatePath + "/{version}/confirm", Permission: actor.ChangeEstate, Handler: h.confirm},
 		{Pattern: "GET " + RecordPath, Permission: actor.ReadAudit, Handler: h.record},
 		{Pattern: "GET " + RecordPath + ".csv", Permission: actor.ReadAudit, Handler: h.recordCSV},
+		{Pattern: "GET " + RecordPath + "/object", Permission: actor.ReadAudit, Handler: h.story},
+		{Pattern: "POST " + RecordPath + "/object", Permission: actor.ReadAudit, Handler: h.openStory},
+		{Pattern: "GET " + RecordPath + "/entry/{id}", Permission: actor.ReadAudit, Handler: h.entry},
 		{Pattern: "GET " + AuditPath, Permission: actor.SampleRecords, Handler: h.samples},
 		{Pattern: "POST " + AuditPath, Permission: actor.SampleRecords, Handler: h.drawSample},
 		{Pattern: "GET " + AuditPath + ".csv", Permission: actor.SampleRecords, Handler: h.samplesCSV},

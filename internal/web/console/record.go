@@ -3,14 +3,11 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/garant-project/garant/internal/audit"
-	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web"
 	"github.com/garant-project/garant/internal/web/ui"
@@ -23,9 +20,10 @@ const pageSize = 50
 // filter into the address.
 func actions() []string {
 	return []string{
-		"check.run_asked", "estate.applied", "estate.reduction_confirmed", "evidence.stored",
+		"anomaly.answered", "check.run_asked", "estate.applied", "estate.reduction_confirmed", "evidence.stored",
 		"link.created", "link.redeemed", "notice.dismissed", "passkey.added", "passkey.deleted",
 		"person.added", "person.disabled", "person.enabled", "person.exported", "person.listed", "person.read", "person.role_changed", "person.seat_ended", "person.seat_set",
+		"record.changes_read", "record.dropped",
 		"recovery.renewed", "recovery.used", "request.refused", "sample.drawn", "sample.exported", "sample.noted", "sample.population_exported", "sample.read", "session.ended", "session.others_ended", "sign_in.passkey", "sign_in.throttled",
 		"tenant_token.minted", "tenant_token.refused", "token.created", "token.revoked",
 	}
@@ -41,18 +39,47 @@ const counted = 10_000
 // everything is the action that filters nothing.
 const everything = "all"
 
+// How the newest entries follow by themselves: so often, and for so long, so that a window that was left open does not keep
+// its session from ending.
+const liveFor = 10 * time.Minute
+
 type recordPage struct {
+	Tabs     []Tab
 	Filters  []ui.Field
 	Filtered bool
+	Nobody   string // who was looked for and is not known by that name
 	Hidden   []ui.Link
-	Table    ui.Table
+	Live     *live
+	Entries  entryList
 	Pager    ui.Pager
 	CSV      string
 	Newest   string // without filter
 }
 
+// live is how the list follows; nil: it is not the newest page.
+type live struct {
+	Href   string // asked for again and again; empty: it does not follow
+	Toggle ui.Link
+	Text   string
+}
+
+// Tab is one of the pages about the record.
+type Tab struct {
+	Label, Href string
+	Here        bool
+}
+
+// RecordTabs lead between the pages about the record that this console has; none when there is one alone.
+func (c *Chrome) RecordTabs(p *ui.Printer, here string) []Tab {
+	if !c.Has(LogPath) {
+		return nil
+	}
+	return []Tab{{p.T("console.record.tab.entries"), RecordPath, here == RecordPath}, {p.T("console.record.tab.log"), LogPath, here == LogPath}}
+}
+
 func (h *pages) record(w http.ResponseWriter, r *web.Request) error {
-	filter, query, err := recordFilter(r)
+	p := h.c.Printer(r)
+	filter, query, nobody, err := h.recordFilter(r, p)
 	if err != nil {
 		return err
 	}
@@ -61,18 +88,28 @@ func (h *pages) record(w http.ResponseWriter, r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	p := h.c.Printer(r)
-	body := &recordPage{Filtered: len(query) > 0, Newest: RecordPath, CSV: at(RecordPath+".csv", query)}
+	newest := int64(0)
+	if len(entries) > 0 {
+		newest = entries[0].ID
+	}
+	since, follows := following(r)
+	if seen := r.URL.Query().Get("seen"); follows && seen == strconv.FormatInt(newest, 10) {
+		w.WriteHeader(http.StatusNoContent) // nothing is new: htmx leaves what is there
+		return nil
+	}
+	body := &recordPage{Tabs: h.c.RecordTabs(p, RecordPath), Filtered: len(query) > 0, Nobody: nobody, Newest: RecordPath, CSV: at(RecordPath+".csv", query)}
 	if filter.Before > 0 {
 		body.Pager.Newer = at(RecordPath, query)
+	} else {
+		body.Live = followed(r, p, query, newest, since, follows)
 	}
 	if len(entries) > pageSize {
 		entries = entries[:pageSize]
 		body.Pager.Older = at(RecordPath, query, "before", strconv.FormatInt(entries[pageSize-1].ID, 10))
 	}
-	body.Table = h.c.Trail(r, p, entries, true)
+	body.Entries = h.c.entries(r, p, entries)
 	if body.Filtered {
-		body.Table.Empty = &ui.Empty{Icon: "record", Title: p.T("console.record.none"), Text: p.T("console.record.none.text"),
+		body.Entries.Empty = ui.Empty{Icon: "record", Title: p.T("console.record.none"), Text: p.T("console.record.none.text"),
 			Action: &ui.Button{Label: p.T("console.record.all"), Href: RecordPath}}
 	}
 	body.Filters = recordFields(p, query)
@@ -82,6 +119,27 @@ func (h *pages) record(w http.ResponseWriter, r *web.Request) error {
 		}
 	}
 	return h.write(w, http.StatusOK, "record", h.c.Page(r, "console.record.title", RecordPath, body))
+}
+
+// following tells since when the reader has the list follow, and whether it still does.
+func following(r *web.Request) (since time.Time, follows bool) {
+	text := r.URL.Query().Get("live")
+	if text == "" {
+		return r.Now, true
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	since = time.Unix(n, 0)
+	return since, err == nil && !since.After(r.Now.Add(time.Minute)) && r.Now.Sub(since) < liveFor
+}
+
+func followed(r *web.Request, p *ui.Printer, query url.Values, newest int64, since time.Time, follows bool) *live {
+	if !follows {
+		return &live{Text: p.T("console.record.live.off"), Toggle: ui.Link{Label: p.T("console.record.live.start"), Href: at(RecordPath, query)}}
+	}
+	return &live{
+		Href: at(RecordPath, query, "live", strconv.FormatInt(since.Unix(), 10), "seen", strconv.FormatInt(newest, 10), "lang", r.Lang),
+		Text: p.T("console.record.live.on"), Toggle: ui.Link{Label: p.T("console.record.live.stop"), Href: at(RecordPath, query, "live", "0")},
+	}
 }
 
 // hidden says what of the last day is not listed.
@@ -102,52 +160,65 @@ func (h *pages) hidden(r *web.Request, p *ui.Printer) (out []ui.Link, err error)
 	return out, nil
 }
 
-func recordFields(p *ui.Printer, query url.Values) []ui.Field {
-	chosen := query.Get("action")
-	options := []ui.Option{{Label: p.T("console.record.any")}, {Value: everything, Label: p.T("console.record.everything"), Selected: chosen == everything}}
-	for _, a := range actions() {
-		options = append(options, ui.Option{Value: a, Label: actionWord(p, a), Selected: a == chosen})
-	}
-	if chosen != "" && chosen != everything && !slices.Contains(actions(), chosen) {
-		options = append(options, ui.Option{Value: chosen, Label: chosen, Selected: true})
-	}
-	return []ui.Field{
-		{Name: "action", Type: "select", Label: p.T("console.record.what"), Options: options},
-		{Name: "actor", Label: p.T("console.record.who.label"), Value: query.Get("actor"), Autocomplete: "off"},
-		{Name: "object", Label: p.T("console.record.object.label"), Value: query.Get("object"), Autocomplete: "off"},
-	}
+// entryList is entries of the record in a table.
+type entryList struct {
+	Caption string
+	Rows    []entryRow
+	Empty   ui.Empty
 }
 
-// recordFilter reads the address. query holds what narrows the list, without the page.
-func recordFilter(r *web.Request) (f audit.Filter, query url.Values, err error) {
-	in, query := r.URL.Query(), url.Values{}
-	for _, name := range []string{"object", "actor", "action"} {
-		if v := strings.TrimSpace(in.Get(name)); v != "" {
-			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) { // the database would not take it
-				return f, nil, ErrBefore()
-			}
-			query.Set(name, v)
-		}
-	}
-	f.ActorID, f.Action = query.Get("actor"), query.Get("action")
-	switch {
-	case f.Action == everything:
-		f.Action = ""
-	case len(query) == 0:
-		f.Without = hidden()
-	}
-	f.Object.Kind, f.Object.ID, _ = strings.Cut(query.Get("object"), ":")
-	if before := in.Get("before"); before != "" {
-		if f.Before, err = strconv.ParseInt(before, 10, 64); err != nil || f.Before <= 0 {
-			return f, nil, ErrBefore()
-		}
-	}
-	return f, query, nil
+// entryRow is one of them, with where it leads.
+type entryRow struct {
+	When                     string
+	Entry, Story             string // addresses
+	Who                      ui.Link
+	Origin                   string
+	What, Refused            string
+	Object                   string
+	Page                     string // of the object itself
+	Tenant                   *ui.Link
+	Reason, Request, Details string
+	Sealed                   string
 }
 
-// ErrBefore is said of an address that names no place in a list.
-func ErrBefore() error {
-	return errs.New(errs.Invalid, "console.before", "This address names no place in the list.").WithFix("Start from the newest.")
+// entries makes the table of entries.
+func (c *Chrome) entries(r *web.Request, p *ui.Printer, list []audit.Entry) entryList {
+	names, ctx := c.Names(r, p), r.Context()
+	names.learnOf(ctx, list, true)
+	t := entryList{Caption: p.T("console.record.caption"), Empty: ui.Empty{Icon: "record", Title: p.T("console.record.empty"), Text: p.T("console.record.empty.text")}}
+	for i := range list {
+		e := &list[i]
+		row := entryRow{
+			When: p.Instant(e.At), Entry: entryPath(e.ID), Story: storyPath(e.Object), Origin: e.Actor.Origin, What: actionWord(p, e.Action),
+			Who:    ui.Link{Label: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Href: at(RecordPath, nil, "actor", e.Actor.ID)},
+			Reason: e.Reason, Details: detail(p, e.Detail), Request: e.Request, Tenant: tenantLink(p, e.Tenant),
+		}
+		if e.Refused {
+			row.Refused = p.T("console.record.refused")
+		}
+		if e.Sealed {
+			row.Sealed = p.T("console.record.sealed")
+		}
+		row.Object, row.Page = names.object(ctx, e.Object)
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// tenantLink leads to the entries of a customer.
+func tenantLink(p *ui.Printer, tenant string) *ui.Link {
+	if tenant == "" {
+		return nil
+	}
+	return &ui.Link{Label: p.T("console.record.customer", "ID", ShortID(tenant)), Href: at(RecordPath, nil, "tenant", tenant)}
+}
+
+// entryPath is where one entry is, for good.
+func entryPath(id int64) string { return RecordPath + "/entry/" + strconv.FormatInt(id, 10) }
+
+// storyPath is where everything about an object is.
+func storyPath(o audit.Object) string {
+	return at(RecordPath+"/object", nil, "kind", o.Kind, "id", o.ID)
 }
 
 // at is an address with a query, to which names and values in turn are added.
@@ -166,13 +237,13 @@ func at(path string, query url.Values, add ...string) string {
 }
 
 func (h *pages) recordCSV(w http.ResponseWriter, r *web.Request) error {
-	filter, _, err := recordFilter(r)
+	filter, _, _, err := h.recordFilter(r, h.c.Printer(r))
 	if err != nil {
 		return err
 	}
 	filter.Limit = 200
 	over := false
-	return CSV(w, "record.csv", []string{"id", "at", "actor_kind", "actor_id", "session", "origin", "action", "outcome", "object_kind", "object_id", "detail"}, func() ([][]string, error) {
+	return CSV(w, "record.csv", []string{"id", "at", "actor_kind", "actor_id", "session", "origin", "action", "outcome", "object_kind", "object_id", "detail", "tenant", "reason", "request", "occurred"}, func() ([][]string, error) {
 		if over {
 			return nil, nil
 		}
@@ -192,7 +263,7 @@ func (h *pages) recordCSV(w http.ResponseWriter, r *web.Request) error {
 				outcome = "refused"
 			}
 			rows = append(rows, []string{strconv.FormatInt(e.ID, 10), Stamp(e.At), string(e.Actor.Kind), e.Actor.ID, e.Actor.Session, e.Actor.Origin,
-				e.Action, outcome, e.Object.Kind, e.Object.ID, detail})
+				e.Action, outcome, e.Object.Kind, e.Object.ID, detail, e.Tenant, e.Reason, e.Request, Stamp(e.Occurred)})
 			filter.Before = e.ID
 		}
 		return rows, nil

@@ -262,7 +262,7 @@ func (c *Chrome) History(r *web.Request, on pg.Querier, p *ui.Printer, object au
 	}
 	past := &Past{}
 	if len(entries) > shown {
-		entries, past.All = entries[:shown], RecordPath+"?object="+url.QueryEscape(object.Kind+":"+object.ID)
+		entries, past.All = entries[:shown], storyPath(object)
 	}
 	past.Table = c.Trail(r, p, entries, false)
 	return past, nil

@@ -325,7 +325,8 @@ func (e *examiner) trust() {
 func (e *examiner) settle() {
 	for _, v := range e.unsure {
 		exact := slices.ContainsFunc(e.r.Findings, func(f Finding) bool {
-			return f.Generation == v.Generation && (v.Tree == "" || f.Tree == v.Tree) && (v.Tree != "" || f.Tree != "")
+			return f.Kind != WrongMAC && f.Kind != Unclaimed && f.Kind != Noticed && // these explain no tree that is not that of its leaves
+				f.Generation == v.Generation && (v.Tree == "" || f.Tree == v.Tree) && (v.Tree != "" || f.Tree != "")
 		})
 		if !exact {
 			e.r.find(v)
