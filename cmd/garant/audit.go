@@ -114,7 +114,7 @@ func (k *auditVerifyCmd) Run(ctx context.Context, c *cli, con console) error {
 	}
 	err := c.withGarant(ctx, con, func(g *app.Garant) error {
 		r, err := g.VerifyAudit(ctx, shell(), k.Key, k.DatabaseOnly)
-		if r.Outcome == "" { // it was not begun
+		if r.Against == "" { // it was not begun
 			return err
 		}
 		if k.JSON {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -35,6 +36,12 @@ func worlds(t *testing.T) map[string]func(*testscript.TestScript, bool, []string
 				"WRITER": a.Account.Writer().AccessKey, "WRITER_SECRET": a.Account.Writer().SecretKey, "READER": a.Account.Verifier().AccessKey, "READER_SECRET": a.Account.Verifier().SecretKey,
 			} {
 				ts.Setenv("SECOND_"+name, value)
+			}
+			for _, site := range []string{"CONSOLE", "ANNEX"} { // free just now
+				l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+				ts.Check(err)
+				ts.Setenv("SECOND_"+site, l.Addr().String())
+				ts.Check(l.Close())
 			}
 		},
 		// company starts a resolver and hosts below ardoise.example, one of which hangs, and says in

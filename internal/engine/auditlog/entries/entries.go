@@ -1,7 +1,7 @@
 // Package entries reads rows of the record as fast as they come, and makes their leaves again.
 //
 // Values are taken from the wire in PostgreSQL's binary format, without a conversion for each column: whoever verifies a
-// record of years reads every row of it. Proven by TestDecodeIsWhatWasWritten against leaves that the sequencer made.
+// record of years reads every row of it. Proven by TestIntact of package verify: leaves made from such rows are those that the sequencer made.
 package entries
 
 import (
