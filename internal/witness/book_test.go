@@ -366,7 +366,7 @@ func TestMessages(t *testing.T) {
 			t.Errorf("fr has no words for %s", id)
 		}
 	}
-	for _, p := range []string{ProblemOpen, ProblemUnknown, ProblemUntold} {
+	for _, p := range []string{ProblemOpen, ProblemUnknown, ProblemUntold, ProblemSilent, ProblemBehind, ProblemForked, ProblemRewritten, ProblemRolledBack, ProblemWrongKey, ProblemNoAnswer} {
 		if words["en"][p] == "" || words["en"][p+".fix"] == "" {
 			t.Errorf("no words for %s", p)
 		}

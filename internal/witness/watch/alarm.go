@@ -75,7 +75,7 @@ func (a Alarm) text(language string) string {
 			"it does not answer there": "il ne répond pas", "it refuses them": "il les refuse", "there is no token": "il n’y a pas de jeton",
 			"what it shows is no checkpoint": "ce qu’il montre n’est pas une tête signée", "the log does not answer": "le journal ne répond pas", "the log answers with an error": "le journal répond par une erreur",
 			"its hashes are not those of the head that it signed": "ses empreintes ne sont pas celles de la tête qu’il a signée",
-			"the pinned key is none": "la clé inscrite n’en est pas une", "it holds nothing": "il ne contient rien",
+			"the pinned key is none":                              "la clé inscrite n’en est pas une", "it holds nothing": "il ne contient rien",
 			"its hashes cannot be read": "ses empreintes ne peuvent pas être lues", "its entries cannot be read": "ses lignes ne peuvent pas être lues", noGrowth: "il ne grandit plus",
 			"it bears another name": "il porte un autre nom", "it is signed with another key": "il est signé d’une autre clé", "it does not say what it goes on from": "il ne dit pas ce dont il est la suite",
 			"what this witness needs to cosign it cannot be used": "ce qu’il faut à ce témoin pour le cosigner est inutilisable", "another process of this witness works with it": "un autre processus de ce témoin s’en occupe",

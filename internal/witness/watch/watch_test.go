@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -31,6 +32,8 @@ type garant struct {
 	got     []witness.Signed
 	token   string
 	hooks   []Alarm
+	shown   []witness.Shown // checkpoints that were sent in
+	turns   int             // status with which those are refused; 0: they are taken
 	url     string
 }
 
@@ -79,6 +82,14 @@ func (g *garant) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		g.got = append(g.got, s)
 		w.WriteHeader(http.StatusCreated)
+	case "/api/v1/witness/vigie/cosignature":
+		var s witness.Shown
+		if json.NewDecoder(r.Body).Decode(&s) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		g.shown = append(g.shown, s)
+		w.WriteHeader(max(g.turns, http.StatusCreated))
 	case "/hook":
 		var a Alarm
 		_ = json.NewDecoder(r.Body).Decode(&a)
@@ -140,7 +151,16 @@ func (b *bench) open(t testing.TB, file *estate.WitnessFile) {
 			}
 			return f
 		}}
-	if b.Watch, err = Open(Config{File: file, Key: key, Checks: []measure.Check{check}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	var cosigner *merkle.Cosigner
+	if file.Log != nil {
+		if _, err := MakeCosigner(file.Log.Cosigner.Path(), file.Log.Name); err != nil && !errs.Is(err, errs.Conflict) {
+			t.Fatal(err)
+		}
+		if cosigner, err = LoadCosigner(file.Log.Cosigner.Path(), file.Log.Name, time.Now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.Watch, err = Open(Config{File: file, Key: key, Cosigner: cosigner, Checks: []measure.Check{check}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 }
