@@ -110,6 +110,7 @@ Garant is running with its example company, Ardoise Mécénat (which does not ex
 
   Public annex   %s
   Console        %s
+  Portal         %s   (a customer’s own activity log: open it from the application)
   Sign in once   %s
   Application    %s   (three customers, one in a database of its own; its login, %s, asks for no password)
   Developers     garant demo shell --copy   (psql on an anonymised copy, made again every minute)
@@ -122,7 +123,7 @@ Garant is running with its example company, Ardoise Mécénat (which does not ex
   Data:             %s
   Stop:             Ctrl-C
 
-`, a.Annex, a.Console, signIn, application.Origin, application.Pages, attack, example.Company.Outbox(), o.DataDir)
+`, a.Annex, a.Console, a.Portal, signIn, application.Origin, application.Pages, attack, example.Company.Outbox(), o.DataDir)
 	})
 }
 

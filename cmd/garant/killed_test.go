@@ -89,16 +89,16 @@ func newVictim(t *testing.T) *victim {
 	dir := scratch(t)
 	v := &victim{T: t, dir: filepath.Join(dir, "data"), config: filepath.Join(dir, "garant.yaml")}
 	var ports []any
-	for range 2 {
+	for range 3 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // of a TCP listener
-		defer func() { _ = l.Close() }()                    //nolint:revive // held until both are chosen
+		defer func() { _ = l.Close() }()                    //nolint:revive // held until all are chosen
 	}
 	if err := os.WriteFile(v.config, fmt.Appendf(nil, `company: {name: Ardoise Mécénat, country: BE, languages: [fr, en], time_zone: Europe/Brussels, contact: dpo@ardoise.example}
-listen: {console: "127.0.0.1:%d", annex: "127.0.0.1:%d"}
+listen: {console: "127.0.0.1:%d", annex: "127.0.0.1:%d", portal: "127.0.0.1:%d"}
 `, ports...), 0o600); err != nil {
 		t.Fatal(err)
 	}

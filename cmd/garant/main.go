@@ -47,6 +47,7 @@ type cli struct {
 	Token     tokenCmd     `cmd:"" help:"Keys and sessions of guarded databases; tokens for development."`
 	Tenant    tenantCmd    `cmd:"" help:"Move customers to databases of their own, and back."`
 	Register  registerCmd  `cmd:"" help:"Import and export the registers."`
+	Audit     auditCmd     `cmd:"" help:"The log of who did what: how it stands, verify it, recover it."`
 	Person    personCmd    `cmd:"" help:"Add staff and give them links to sign in with."`
 	Witness   witnessCmd   `cmd:"" help:"Look from elsewhere at what a Garant announces, and sign what is so."`
 	Version   versionCmd   `cmd:"" help:"Print the version of this program."`
@@ -123,6 +124,10 @@ func report(con console, err error) int {
 	var failed *checkFailed
 	if errors.As(err, &failed) {
 		return 3
+	}
+	var verified *auditOutcome
+	if errors.As(err, &verified) {
+		return verified.code
 	}
 	var list *estate.Problems
 	if errors.As(err, &list) {

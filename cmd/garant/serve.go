@@ -27,6 +27,6 @@ func (*serveCmd) Run(ctx context.Context, c *cli, con console) error {
 	}
 	defer g.Close(context.WithoutCancel(ctx))
 	return g.Serve(ctx, func(a app.Addresses) {
-		_, _ = fmt.Fprintf(con.out, "Console       %s\nPublic annex  %s\n", a.Console, a.Annex)
+		_, _ = fmt.Fprintf(con.out, "Console       %s\nPublic annex  %s\nPortal        %s\n", a.Console, a.Annex, a.Portal)
 	})
 }

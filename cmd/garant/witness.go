@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,22 +21,24 @@ import (
 )
 
 type witnessCmd struct {
-	Init   witnessInitCmd   `cmd:"" help:"Make the key and a witness.yaml to fill in."`
-	Run    witnessRunCmd    `cmd:"" help:"Look again and again, until told to end."`
-	Once   witnessOnceCmd   `cmd:"" help:"Look once and say what was seen."`
-	Verify witnessVerifyCmd `cmd:"" help:"Verify a signed statement, offline."`
+	Init     witnessInitCmd     `cmd:"" help:"Make the keys and a witness.yaml to fill in."`
+	Cosigner witnessCosignerCmd `cmd:"" help:"Make the key that cosigns the audit log if there is none, and print its public part."`
+	Run      witnessRunCmd      `cmd:"" help:"Look again and again, until told to end."`
+	Once     witnessOnceCmd     `cmd:"" help:"Look once and say what was seen and cosigned."`
+	Verify   witnessVerifyCmd   `cmd:"" help:"Verify a signed statement, offline."`
 }
 
 // Help is shown below the flags.
 func (*witnessCmd) Help() string {
 	return `A witness runs on another machine than Garant, under another administrator, with a key and a list of endpoints of its own.
 It reads the public annex as readers do, looks for itself, signs what it confirms, and alarms when it sees otherwise or when
-the annex is silent. docs/witness.md tells how to set it up.`
+the annex is silent. It follows the audit log, cosigns its head as long as that goes on from the last one it cosigned, and alarms when it does not. docs/witness.md tells how to set it up.`
 }
 
 type witnessInitCmd struct {
 	Name string `arg:"" help:"Name of the witness: small letters, digits and hyphens."`
-	Dir  string `help:"Directory for witness.yaml and the key." default:"." type:"path"`
+	Dir  string `help:"Directory for witness.yaml and the keys." default:"." type:"path"`
+	As   string `help:"Name that its cosignatures bear, best an address such as witness.example/vigie. By default the name."`
 }
 
 func (k *witnessInitCmd) Run(con console) error {
@@ -50,20 +53,47 @@ func (k *witnessInitCmd) Run(con console) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(config, []byte(strings.ReplaceAll(witnessExample, "NAME", k.Name)), 0o600); err != nil {
+	as := cmp.Or(k.As, k.Name)
+	cosigner, err := watch.MakeCosigner(filepath.Join(k.Dir, cosignerFile), as)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(config, []byte(strings.NewReplacer("COSIGNED-AS", as, "NAME", k.Name).Replace(witnessExample)), 0o600); err != nil {
 		return errs.New(errs.Unavailable, "witness.dir", "witness.yaml cannot be written.").Wrap(err)
 	}
-	_, _ = fmt.Fprintf(con.out, `Made %s and its key (%s).
+	_, _ = fmt.Fprintf(con.out, `Made %s and its keys (of statements: %s).
 
 Declare it in the garant.yaml of the company, and let a lead apply that:
 
 witness:
   - name: %s
     key: %s
+    cosigner: %s
+
+Customers pin the cosigner: give it to them by another way than Garant.
 
 Then fill in %s and try: garant witness once --file %s
-`, config, witness.Fingerprint(public), k.Name, estate.FormatWitnessKey(public), config, config)
+`, config, witness.Fingerprint(public), k.Name, estate.FormatWitnessKey(public), cosigner, config, config)
 	return nil
+}
+
+const cosignerFile = "cosigner.key"
+
+type witnessCosignerCmd struct {
+	Name string `arg:"" help:"Name that its cosignatures bear, as log.name in witness.yaml; best an address such as witness.example/vigie."`
+	Dir  string `help:"Directory of witness.yaml and the keys." default:"." type:"path"`
+}
+
+func (k *witnessCosignerCmd) Run(con console) error {
+	path := filepath.Join(k.Dir, cosignerFile)
+	vkey, err := watch.MakeCosigner(path, k.Name)
+	if errs.Is(err, errs.Conflict) { // there is one
+		vkey, err = watch.CosignerKey(path, k.Name)
+	}
+	if err == nil {
+		_, _ = fmt.Fprintln(con.out, vkey)
+	}
+	return err
 }
 
 const witnessExample = `# A witness of Garant: looks from elsewhere at what the annex announces. See docs/witness.md.
@@ -91,6 +121,14 @@ endpoints:
 
 # What must not be reachable from here (NET-1).
 # refused: [db.company.example:5432, admin.company.example:22]
+
+# The audit log that it cosigns. The key comes from the company by another way than this address.
+# log:
+#   url: https://trust.company.example/log
+#   key: trust.company.example/log+01234567+AbCd…
+#   cosigner: file:cosigner.key     # chmod 600; garant witness init made it
+#   name: COSIGNED-AS               # that its cosignatures bear
+#   quiet: 5m                       # longer without growth is an alarm
 
 alarm:                              # at least one
   exit: true                        # end with exit code 3, for a supervisor to see
@@ -142,6 +180,7 @@ func (k *witnessOnceCmd) Run(ctx context.Context, c *cli, con console) error {
 		}
 	} else {
 		printStatement(con, report.Statement)
+		printCosigned(con, report.Log)
 		for _, a := range report.Alarms {
 			_, _ = fmt.Fprintf(con.out, "ALARM  %s\n", a.Text)
 		}
@@ -161,6 +200,26 @@ func (k *witnessOnceCmd) Run(ctx context.Context, c *cli, con console) error {
 		return &checkFailed{bad}
 	}
 	return nil
+}
+
+func printCosigned(con console, c *watch.Cosigned) {
+	if c == nil {
+		return
+	}
+	verdict := "cosigned before,"
+	switch {
+	case c.Line != "" && c.Sent:
+		verdict = "cosigned"
+	case c.Line != "":
+		verdict = "cosigned (not sent)"
+	}
+	_, _ = fmt.Fprintf(con.out, "%s  log %s at %d, %s\n", verdict, c.Origin, c.Size, c.Root)
+	if c.Hidden > 0 {
+		_, _ = fmt.Fprintf(con.out, "LACKING   %d leaves of the earlier log, which this witness cosigned\n", c.Hidden)
+	}
+	if c.Line != "" {
+		_, _ = fmt.Fprint(con.out, c.Line)
+	}
 }
 
 func printStatement(con console, s witness.Statement) {

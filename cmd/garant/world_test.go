@@ -17,7 +17,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/garant-project/garant/internal/demo/servers/secondaccount"
 	"github.com/garant-project/garant/internal/discover/discovertest"
+	"github.com/garant-project/garant/internal/engine/auditlog/worm/wormtest"
 	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/internal/pg/pgtest"
 )
@@ -25,6 +27,16 @@ import (
 // worlds are commands of scripts that start systems for garant init to find.
 func worlds(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
+		// second starts a second account, and says in the environment where it is and who may do what there.
+		"second": func(ts *testscript.TestScript, _ bool, _ []string) {
+			a := wormtest.Start(t)
+			for name, value := range map[string]string{
+				"ENDPOINT": a.Endpoint(), "REGION": secondaccount.Region, "BUCKET": a.Bucket(),
+				"WRITER": a.Account.Writer().AccessKey, "WRITER_SECRET": a.Account.Writer().SecretKey, "READER": a.Account.Verifier().AccessKey, "READER_SECRET": a.Account.Verifier().SecretKey,
+			} {
+				ts.Setenv("SECOND_"+name, value)
+			}
+		},
 		// company starts a resolver and hosts below ardoise.example, one of which hangs, and says in
 		// the environment where they are.
 		"company": func(ts *testscript.TestScript, _ bool, _ []string) {

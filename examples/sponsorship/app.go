@@ -30,6 +30,7 @@ type Config struct {
 	HTTP      *http.Client    // for the issuer; nil: one with a timeout
 	Forms     []Form          // the public forms
 	Links     map[string]Link // further words at the foot of each page, by language
+	Portal    Portal          // where customers' staff read their activity log; zero: nowhere
 	Log       *slog.Logger    // nil: nothing is logged
 	Now       func() time.Time
 }
@@ -43,6 +44,12 @@ type Form struct {
 
 // Link stands at the foot of each page.
 type Link struct{ Text, Address string }
+
+// Portal is Garant's site where a customer reads its own activity log.
+type Portal struct {
+	Origin   string // https://portal.garant.example
+	Audience string // of the token that it takes: production@garant
+}
 
 // app is the running application.
 type app struct {
@@ -64,6 +71,11 @@ func New(c Config) (http.Handler, error) {
 		return nil, errors.New("sponsorship: without TLS the application serves its own machine only: give an https origin")
 	case c.Pools == nil || c.Exchanger == nil || c.Issuer == "" || c.Client == "":
 		return nil, errors.New("sponsorship: a database, an exchanger, an issuer and a client are needed")
+	}
+	if c.Portal.Origin != "" {
+		if p, err := url.Parse(c.Portal.Origin); err != nil || p.Host == "" || p.Path != "" || p.Scheme != "https" && p.Scheme != u.Scheme || c.Portal.Audience == "" {
+			return nil, errors.New("sponsorship: the portal needs an origin, as https://portal.garant.example, and the audience of its tokens, as production@garant")
+		}
 	}
 	for i, f := range c.Forms {
 		if f.Slug == "" || f.Customer.Type() == "" || f.Name == "" || slices.ContainsFunc(c.Forms[:i], func(g Form) bool { return g.Slug == f.Slug }) {
@@ -105,6 +117,9 @@ func (a *app) routes() http.Handler {
 	mux.HandleFunc("POST /applications/{id}/decision", a.signedIn(a.decide))
 	mux.HandleFunc("POST /applications/{id}/payment", a.signedIn(a.pay))
 	mux.HandleFunc("GET /payments", a.signedIn(a.payments))
+	if a.Portal.Origin != "" {
+		mux.HandleFunc("GET /activity-log", a.signedIn(a.activityLog))
+	}
 	mux.HandleFunc("GET /apply/{form}", a.apply)
 	mux.HandleFunc("POST /apply/{form}", a.submit)
 	mux.HandleFunc("GET /apply/{form}/received", a.received)
@@ -188,8 +203,11 @@ func (a *app) static(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	kind := "text/css; charset=utf-8"
-	if strings.HasSuffix(name, ".svg") {
+	switch {
+	case strings.HasSuffix(name, ".svg"):
 		kind = "image/svg+xml"
+	case strings.HasSuffix(name, ".js"):
+		kind = "text/javascript; charset=utf-8"
 	}
 	w.Header().Set("Content-Type", kind)
 	_, _ = w.Write(content) // the client may have gone

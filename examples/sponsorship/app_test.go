@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -411,5 +412,64 @@ func TestTokensFollowTheCustomer(t *testing.T) {
 		if got, err := from.Token(t.Context()); err != nil || got != want {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// somewhere gives tokens, and remembers for what they were asked.
+type somewhere struct {
+	tenant.Token
+	asked *[]string
+}
+
+func (s somewhere) Exchange(_ context.Context, database, idToken string, access tenant.Access) (tenant.Token, error) {
+	*s.asked = append(*s.asked, database+" "+idToken+" "+string(access))
+	return s.Token, nil
+}
+
+func (s somewhere) Job(context.Context, string, string, tenant.ID) (tenant.Token, error) {
+	return tenant.Token{}, ErrRefused
+}
+
+// The page that leads to Garant's portal has a token for reading there in a form, in no address, under a policy that lets the form go
+// there and nowhere else; without a portal there is neither page nor link.
+func TestPortalPage(t *testing.T) {
+	key := tenant.Key{ID: 1, Secret: [32]byte{1}}
+	token, err := key.Mint(tenant.Claims{Tenant: tenant.Int(1), Session: [16]byte{1}, Kind: tenant.Login, Access: tenant.Read, Expires: time.Now().Add(time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := newViews()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	a := &app{views: v, Config: Config{Origin: "https://app.example", Portal: Portal{"https://portal.example", "production@garant"}, Exchanger: somewhere{token, &asked}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "/activity-log", nil)
+	b := a.base(r, "portal.title")
+	b.Me = &member{Role: reviewer}
+	if err := a.handOver(w, r, b, "id-token"); err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) != 1 || asked[0] != "production@garant id-token r" {
+		t.Errorf("%q", asked)
+	}
+	page := w.Body.String()
+	for _, want := range []string{`action="https://portal.example/enter"`, `method="post"`, `value="` + token.Encode() + `"`, `href="/activity-log"`, "<button>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self' https://portal.example;") || strings.Contains(policy, "unsafe") {
+		t.Errorf("%s", policy)
+	}
+	if strings.Contains(page, "?token") {
+		t.Error("the token is in an address")
+	}
+	a.Portal = Portal{}
+	w = httptest.NewRecorder()
+	a.routes().ServeHTTP(w, r)
+	if w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), `href="/activity-log"`) {
+		t.Errorf("without a portal: %d", w.Code)
 	}
 }

@@ -70,7 +70,9 @@ type base struct {
 	Me     *member
 	Public bool // a page for people without a login
 	Link   Link
-	views  *views
+
+	HasPortal bool // there is an activity log to read
+	views     *views
 }
 
 type total struct {
@@ -129,7 +131,7 @@ func (receivedPage) name() string { return "received" }
 func (faultPage) name() string    { return "fault" }
 
 func (a *app) base(r *http.Request, title string) base {
-	b := base{Lang: a.lang(r), Path: r.URL.RequestURI(), views: a.views}
+	b := base{Lang: a.lang(r), Path: r.URL.RequestURI(), views: a.views, HasPortal: a.Portal.Origin != ""}
 	if r.Method != http.MethodGet {
 		b.Path = "/"
 	}

@@ -8,7 +8,11 @@ import (
 	"github.com/garant-project/garant/internal/engine/access"
 	"github.com/garant-project/garant/internal/engine/anonymise"
 	"github.com/garant-project/garant/internal/engine/auditlog"
+	"github.com/garant-project/garant/internal/engine/auditlog/cloudtrail"
 	"github.com/garant-project/garant/internal/engine/auditlog/collect"
+	"github.com/garant-project/garant/internal/engine/auditlog/ship"
+	"github.com/garant-project/garant/internal/engine/auditlog/stream"
+	"github.com/garant-project/garant/internal/engine/auditlog/workspace"
 	"github.com/garant-project/garant/internal/engine/endpoint"
 	"github.com/garant-project/garant/internal/engine/own"
 	"github.com/garant-project/garant/internal/engine/register"
@@ -32,6 +36,8 @@ func Engines() []measure.Engine {
 		hosting.New(),
 		own.New(),
 		scanner.New(),
+		measure.Engine{Name: "cloudtrail", Checks: cloudtrail.New().Checks().All(), Messages: cloudtrail.Messages()},
+		measure.Engine{Name: "workspace", Checks: workspace.New().Checks().All(), Messages: workspace.Messages()},
 	}
 }
 
@@ -56,15 +62,17 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 		return nil, err
 	}
 	g.Events = collect.New(collect.Deps{DB: g.DB, View: g.View, Logins: tenancy.Logins{DB: g.DB}, Captures: captures, Now: g.Now, Log: g.Log})
-	g.Record = auditlog.Open(auditlog.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log})
+	g.Record = auditlog.Open(auditlog.Deps{DB: g.DB, Box: g.Box, View: g.View, Now: g.Now, Log: g.Log, Replica: g.AuditCopy.Replica})
 	return append(Engines(),
 		measure.Engine{Name: "measure", Checks: []measure.Check{g.Owners.Checks().Owners}},
 		register.New(g.Registers),
 		tenancy.New(g.Tenancy),
 		anonymise.New(g.Copies),
 		auditlog.New(g.Record),
+		measure.Engine{Name: "stream", Checks: []measure.Check{g.Streams.Check()}, Messages: stream.Messages()},
+		measure.Engine{Name: "ship", Checks: g.Ship.Checks().All(), Messages: ship.Messages()},
 		g.Events.Engine(),
-		witness.New(),
+		witness.New(g.DB),
 	), nil
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,6 +14,10 @@ import (
 	"github.com/garant-project/garant/internal/engine/anonymise"
 	"github.com/garant-project/garant/internal/engine/auditlog"
 	"github.com/garant-project/garant/internal/engine/auditlog/collect"
+	"github.com/garant-project/garant/internal/engine/auditlog/portal"
+	"github.com/garant-project/garant/internal/engine/auditlog/replica"
+	"github.com/garant-project/garant/internal/engine/auditlog/ship"
+	"github.com/garant-project/garant/internal/engine/auditlog/stream"
 	"github.com/garant-project/garant/internal/engine/register"
 	"github.com/garant-project/garant/internal/engine/scanner"
 	"github.com/garant-project/garant/internal/engine/tenancy"
@@ -44,6 +49,9 @@ type Garant struct {
 	Tenancy   *tenancy.Tenancy
 	Copies    *anonymise.Anonymise
 	Record    *auditlog.Log
+	AuditCopy *replica.Keeper    // of the record, in the second account
+	Streams   *stream.Streams    // of the record, to SIEMs
+	Ship      *ship.Ship         // of log lines
 	Events    *collect.Collector // of what applications record
 	Publisher *annex.Publisher
 
@@ -73,7 +81,14 @@ func Open(ctx context.Context, o Options) (*Garant, error) {
 
 // wire makes what works on the store.
 func (g *Garant) wire() (err error) {
+	tap := ship.NewTap(g.Log.Handler()) // first of all: what is logged from here on can be shipped
+	g.Log = slog.New(tap)
 	o, store := g.Options, g.Store
+	g.Ship = ship.New(ship.Deps{DataDir: o.DataDir, Estate: g.inForce, Tap: tap, Log: g.Log, Now: o.Now})
+	g.AuditCopy = g.newAuditCopy()
+	g.Streams = stream.Open(stream.Deps{
+		DB: store.DB, Source: stream.Record{DB: store.DB, Box: store.Box}, Putter: (&streamStores{}).store, Declared: g.declaredStreams, Now: o.Now, Log: g.Log, Build: o.Build, Host: hostname(),
+	})
 	g.Runner = &measure.Runner{DB: store.DB, View: g.View, Build: o.Build, Now: o.Now, Log: o.Log}
 	if g.Engines, err = g.engines(); err != nil {
 		return err
@@ -99,7 +114,7 @@ func (g *Garant) wire() (err error) {
 func messages(engines []measure.Engine) (*ui.Messages, error) {
 	extra := []map[string][]byte{
 		document.Messages(), page.Messages(), signin.Messages(), console.Messages(), checks.Messages(), checks.OwnerMessages(), mail.Messages(), annexes.Messages(),
-		isolation.PageMessages(),
+		isolation.PageMessages(), portal.Messages(),
 	}
 	for _, e := range engines {
 		extra = append(extra, e.Messages)

@@ -64,7 +64,7 @@ func openPair(t *testing.T, now func() time.Time) *pair {
 		box, err := crypt.NewBox(ctx, db.Pool(pg.Staff), provider)
 		p.must(err)
 		server := estate.DefaultServer()
-		server.Listen.Console, server.Listen.Annex = freeAddress(t), freeAddress(t)
+		server.Listen.Console, server.Listen.Annex, server.Listen.Portal = freeAddress(t), freeAddress(t), freeAddress(t)
 		server.Mail = estate.Mail{From: mail.Address{Name: "Garant", Address: "garant@ardoise.example"}, Outbox: p.outbox}
 		g := &Garant{Options: Options{DataDir: t.TempDir(), Build: "test", Log: slog.New(slog.DiscardHandler), Now: now}, Store: &Store{DB: db, Box: box}, Server: server}
 		p.must(g.wire())

@@ -23,9 +23,9 @@ import (
 )
 
 // Addresses are where a running server is reached.
-type Addresses struct{ Console, Annex string }
+type Addresses struct{ Console, Annex, Portal string }
 
-// Serve runs the console, the public annex, the checks and the jobs until ctx ends. ready is
+// Serve runs the console, the public annex, the customers' portal, the checks and the jobs until ctx ends. ready is
 // told once everything answers.
 func (g *Garant) Serve(ctx context.Context, ready func(Addresses)) error {
 	if err := g.RefuseDrift(ctx); err != nil {
@@ -37,7 +37,7 @@ func (g *Garant) Serve(ctx context.Context, ready func(Addresses)) error {
 	if err != nil {
 		return err
 	}
-	addresses := Addresses{Console: g.ConsoleOrigin(), Annex: g.AnnexOrigin()}
+	addresses := Addresses{Console: g.ConsoleOrigin(), Annex: g.AnnexOrigin(), Portal: g.PortalOrigin()}
 	listeners, err := g.listen(sites)
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (g *Garant) Serve(ctx context.Context, ready func(Addresses)) error {
 			return nil
 		})
 	}
-	g.Log.Info("ready", "host.name", hostname(), "service.version", g.Build, "url.console", addresses.Console, "url.annex", addresses.Annex)
+	g.Log.Info("ready", "host.name", hostname(), "service.version", g.Build, "url.console", addresses.Console, "url.annex", addresses.Annex, "url.portal", addresses.Portal)
 	if ready != nil {
 		ready(addresses)
 	}

@@ -25,7 +25,7 @@ func (g *Garant) Handlers(reader *annex.Reader) (staff, public http.Handler, err
 	return sites[0].handler, sites[1].handler, nil
 }
 
-// sites are what this server listens for: the console, the annex and, where it is asked for, what
+// sites are what this server listens for: the console, the annex, the customers' portal and, where it is asked for, what
 // supervisors read.
 func (g *Garant) sites(metrics *web.Metrics, reader *annex.Reader) ([]site, error) {
 	metrics.Register(reader.Collector())
@@ -37,7 +37,11 @@ func (g *Garant) sites(metrics *web.Metrics, reader *annex.Reader) ([]site, erro
 	if err != nil {
 		return nil, err
 	}
-	sites := []site{staff, public}
+	customers, err := g.portalSite(metrics)
+	if err != nil {
+		return nil, err
+	}
+	sites := []site{staff, public, customers}
 	if address := g.Server.Listen.Metrics; address != "" {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", metrics.Handler())
@@ -55,7 +59,7 @@ func (g *Garant) annexSite(metrics *web.Metrics, reader *annex.Reader) (site, er
 		return site{}, err
 	}
 	handler, err := web.NewSite(web.Config{
-		Name: "annex", Hosts: []string{g.Server.Hosts.Annex}, Routes: pages.Routes(), ErrorPage: pages.Fail,
+		Name: "annex", Hosts: []string{g.Server.Hosts.Annex}, Routes: append(pages.Routes(), g.logRoutes()...), ErrorPage: pages.Fail,
 		Languages: g.languages(), HTTPS: g.https(), Proxies: g.Server.TrustedProxy, Log: g.Log, Metrics: metrics, Now: g.Now,
 	})
 	return site{name: "annex", address: g.Server.Listen.Annex, handler: handler, tls: true}, err
@@ -82,12 +86,17 @@ func (g *Garant) consoleSite(metrics *web.Metrics, reader *annex.Reader) (site, 
 		return site{}, err
 	}
 	routes = append(routes, enter.Routes()...)
+	customers, err := g.portal()
+	if err != nil {
+		return site{}, err
+	}
 	api := web.NewAPI("Garant", g.Build)
 	g.Runner.AddAPI(api)
 	g.Owners.AddAPI(api)
 	g.Registers.AddAPI(api)
 	g.Tenancy.AddAPI(api)
 	g.Copies.AddAPI(api)
+	customers.AddAPI(api)
 	residence.AddAPI(api, actor.MintTokens, g.DB, g.tenantKey)
 	g.Importer().AddAPI(api)
 	g.Statements().AddAPI(api)

@@ -107,7 +107,7 @@ func (d *Demo) request(ctx context.Context, ask tenancy.Ask) error {
 func (d *Demo) OpenApplication(ctx context.Context) (*demo.Application, error) {
 	var err error
 	if d.application == nil {
-		d.application, err = d.Company.OpenApplication(ctx, d.tokens(), routes{d.Garant})
+		d.application, err = d.Company.OpenApplication(ctx, d.tokens(), routes{d.Garant}, d.PortalOrigin())
 	}
 	return d.application, err
 }

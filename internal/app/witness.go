@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/annex"
+	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/engine/endpoint"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -47,11 +48,17 @@ func OpenWatch(path string, log *slog.Logger, now func() time.Time) (*watch.Watc
 	if err != nil {
 		return nil, err
 	}
+	var cosigner *merkle.Cosigner
+	if file.Log != nil {
+		if cosigner, err = watch.LoadCosigner(file.Log.Cosigner.Path(), file.Log.Name, now); err != nil {
+			return nil, err
+		}
+	}
 	engine := endpoint.New(endpoint.Deps{})
 	reg, err := newRegistry([]measure.Engine{engine})
 	if err != nil {
 		return nil, err
 	}
 	figures := reg.Figures(&estate.Estate{Endpoints: file.Endpoints, Policy: file.Policy})
-	return watch.Open(watch.Config{File: file, Key: key, Checks: engine.Checks, Figures: figures, Now: now, Log: log})
+	return watch.Open(watch.Config{File: file, Key: key, Cosigner: cosigner, Checks: engine.Checks, Figures: figures, Now: now, Log: log})
 }

@@ -91,17 +91,17 @@ func (c *Company) loginPages() string {
 }
 
 // OpenApplication starts the application and its login. Its databases may be away: pages say so. garant answers where a
-// customer lives, as GET /api/v1/tenant/route does; nil: nobody moves.
-func (c *Company) OpenApplication(ctx context.Context, tokens sponsorship.Exchanger, garant http.RoundTripper) (*Application, error) {
+// customer lives, as GET /api/v1/tenant/route does; nil: nobody moves. portal is where Garant shows customers their activity log; empty: nowhere.
+func (c *Company) OpenApplication(ctx context.Context, tokens sponsorship.Exchanger, garant http.RoundTripper, portal string) (*Application, error) {
 	a := &Application{Origin: c.applicationOrigin(), Issuer: c.issuerURL(), Pages: c.loginPages(), pools: map[string]*pgxpool.Pool{}}
-	if err := a.open(ctx, c, tokens, garant); err != nil {
+	if err := a.open(ctx, c, tokens, garant, portal); err != nil {
 		a.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.Exchanger, garant http.RoundTripper) error {
+func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.Exchanger, garant http.RoundTripper, portal string) error {
 	key, err := c.signingKey()
 	if err != nil {
 		return err
@@ -130,6 +130,7 @@ func (a *Application) open(ctx context.Context, c *Company, tokens sponsorship.E
 	}
 	handler, err := sponsorship.New(sponsorship.Config{
 		Origin: a.Origin, Pools: pools, Exchanger: tokens, Issuer: a.Issuer, Client: Client, HTTP: c.client(), Forms: forms, Log: c.log.With("service.name", "sponsorship"),
+		Portal: sponsorship.Portal{Origin: portal, Audience: productionName + "@garant"},
 	})
 	if err != nil {
 		return err

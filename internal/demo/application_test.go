@@ -159,7 +159,7 @@ func newStage(t *testing.T) *stage {
 	for _, c := range Customers() {
 		s.minter.accepts = append(s.minter.accepts, c.ID())
 	}
-	if s.app, err = s.c.OpenApplication(ctx, s.minter, nil); err != nil {
+	if s.app, err = s.c.OpenApplication(ctx, s.minter, nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.app.Close)

@@ -277,6 +277,9 @@ const (
 	annexPort   = 8481
 	ownListener = "garant" // in ports.json
 
+	portalPort     = 8486 // where customers read their activity log
+	portalListener = "portal"
+
 	applicationPort     = 8482
 	loginPort           = 8483 // of the login's page
 	applicationListener = "sponsorship"
@@ -287,7 +290,7 @@ const (
 // listeners chooses where Garant itself and the example's application listen: the usual ports, or,
 // when they are taken the first time, any free ones, which are then kept.
 func (c *Company) listeners() error {
-	for name, ports := range map[string][2]int{ownListener: {consolePort, annexPort}, applicationListener: {applicationPort, loginPort}, issuerListener: {issuerPort, 0}} {
+	for name, ports := range map[string][2]int{ownListener: {consolePort, annexPort}, portalListener: {portalPort, 0}, applicationListener: {applicationPort, loginPort}, issuerListener: {issuerPort, 0}} {
 		if _, known := c.ports[name]; known {
 			continue
 		}
@@ -538,6 +541,7 @@ policy:
 listen:
   console: 127.0.0.1:{{.Console}}
   annex: 127.0.0.1:{{.Annex}}
+  portal: 127.0.0.1:{{.Portal}}
 mail: # reminders and digests, as files instead of by a server
   from: Garant <garant@ardoise.example>
   outbox: ` + outbox + `
@@ -560,12 +564,13 @@ func (c *Company) Config() []byte {
 		Databases        []guarded
 		Tenant, Place    string
 		Console, Annex   int
+		Portal           int
 		File             func(string) string
 		Issuer           string
 		Cat, Report      string
 		Second           *declared
 	}{Second: c.declaredSecond(), Issuer: c.issuerURL(), Authority: Authority, System: c.db.identifier(), Databases: c.guarded(), Tenant: OwnCustomer().ID().String(), Place: ownPlace, File: file, Every: estate.FormatDuration(c.every),
-		Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1]}
+		Console: c.ports[ownListener][0], Annex: c.ports[ownListener][1], Portal: c.ports[portalListener][0]}
 	if c.arena {
 		data.Cat, data.Report = strconv.Quote(program("cat")), strconv.Quote(c.path(arenaReport))
 	}

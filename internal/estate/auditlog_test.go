@@ -21,7 +21,7 @@ copy:
   reader: {access_key: env:R, secret_key: env:RS}
   keep: 2y
   max_lag: 1m
-streams: []
+
 `
 
 func readAudit(t *testing.T, source string) (*Estate, error) {

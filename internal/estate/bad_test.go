@@ -238,6 +238,10 @@ func badFiles() []badFile {
 		)},
 		{"listen where the other does", company + "listen:\n  console: 127.0.0.1:8481\n",
 			`garant.yaml:9: listen.console: The address is the one of console and annex alike. Give each listener a port of its own.`},
+		{"listen where the portal does", company + "listen:\n  annex: 127.0.0.1:8486\n",
+			`garant.yaml:9: listen.annex: The address is the one of annex and portal alike. Give each listener a port of its own.`},
+		{"hosts of the portal", company + "hosts:\n  portal: trust.localhost\n",
+			`garant.yaml:9: hosts.portal: The annex and the portal have the same name. Give each a name of its own: cookies of one must not reach the other.`},
 		{"hosts over plain http", company + "hosts:\n  console: admin.ardoise.example\n  annex: trust.localhost\n",
 			`garant.yaml:9: hosts.console: Browsers would reach this name over plain HTTP. Declare tls, or name in trusted_proxy the proxy that ends TLS; *.localhost needs neither.`},
 		{"hosts", company + "hosts:\n  console: 127.0.0.1\n  annex: https://trust.localhost\n", lines(

@@ -153,6 +153,9 @@ func (e *Estate) Declared(name string) any {
 		if slices.Contains(w.Targets(), name) {
 			return w.KeyText()
 		}
+		if w.Cosigner != "" && w.Log() == name {
+			return w.Cosigner
+		}
 	}
 	for _, l := range e.Logs {
 		if l.Target() == name {

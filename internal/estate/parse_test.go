@@ -53,9 +53,10 @@ policy:
 				Environment: estate.Production, Audience: "public", TrustPEM: ca, Identity: []string{"sha256:" + strings.ToLower(pin)}, Issuer: "Let’s Encrypt", Line: 9},
 			{Name: "db", Protocol: estate.Postgres, Host: "2001:db8::1", Port: 6432, Environment: estate.NonProduction, Audience: "admin", Line: 18},
 		},
-		Policy: estate.Policy{TLSVersions: []string{"1.3"}, HSTSMaxAge: 730 * day, CertRemaining: 21 * day, CertLifetimeMax: 90 * day, Every: 30 * time.Second, CustomerDataTeams: []string{"Customer Success", "IT Operations"}},
-		Hash:   got.Hash,
-		Files:  estate.Files{"ca.pem": ca},
+		AuditKeep: estate.DefaultAuditKeep,
+		Policy:    estate.Policy{TLSVersions: []string{"1.3"}, HSTSMaxAge: 730 * day, CertRemaining: 21 * day, CertLifetimeMax: 90 * day, Every: 30 * time.Second, CustomerDataTeams: []string{"Customer Success", "IT Operations"}},
+		Hash:      got.Hash,
+		Files:     estate.Files{"ca.pem": ca},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })); diff != "" {
 		t.Error(diff)

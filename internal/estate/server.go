@@ -36,11 +36,12 @@ type DatabaseSettings struct {
 type Listen struct {
 	Console string
 	Annex   string
+	Portal  string
 	Metrics string // empty: none
 }
 
 // Hosts is the names under which browsers reach the listeners. A passkey is bound to its host.
-type Hosts struct{ Console, Annex string }
+type Hosts struct{ Console, Annex, Portal string }
 
 // TLS is the certificate that the listeners show; zero: plain HTTP.
 type TLS struct {
@@ -58,8 +59,8 @@ type Keys struct {
 // on loopback.
 func DefaultServer() *Server {
 	return &Server{
-		Listen: Listen{Console: "127.0.0.1:8480", Annex: "127.0.0.1:8481"},
-		Hosts:  Hosts{Console: "admin.localhost", Annex: "trust.localhost"},
+		Listen: Listen{Console: "127.0.0.1:8480", Annex: "127.0.0.1:8481", Portal: "127.0.0.1:8486"},
+		Hosts:  Hosts{Console: "admin.localhost", Annex: "trust.localhost", Portal: "portal.localhost"},
 		Keys:   Keys{Provider: "keyfile"},
 	}
 }
@@ -207,11 +208,12 @@ func (p *settings) listen(n *yaml.Node, l *Listen, protected bool) {
 	if n == nil {
 		return
 	}
-	values := p.fields(n, at, "console", "annex", "metrics")
-	for _, listener := range [...]struct {
+	listeners := []struct {
 		name string
 		into *string
-	}{{"console", &l.Console}, {"annex", &l.Annex}, {"metrics", &l.Metrics}} {
+	}{{"console", &l.Console}, {"annex", &l.Annex}, {"portal", &l.Portal}, {"metrics", &l.Metrics}}
+	values := p.fields(n, at, "console", "annex", "portal", "metrics")
+	for _, listener := range listeners {
 		v, ok := values[listener.name]
 		if !ok {
 			continue
@@ -227,16 +229,17 @@ func (p *settings) listen(n *yaml.Node, l *Listen, protected bool) {
 		}
 		*listener.into = address
 	}
-	for _, pair := range [...][2]string{{"console", "annex"}, {"console", "metrics"}, {"annex", "metrics"}} {
-		first := map[string]string{"console": l.Console, "annex": l.Annex}[pair[0]]
-		second := map[string]string{"annex": l.Annex, "metrics": l.Metrics}[pair[1]]
-		if first == second {
-			v, key := values[pair[1]], path(at, pair[1])
+	for i, first := range listeners {
+		for _, second := range listeners[i+1:] {
+			if *first.into != *second.into {
+				continue
+			}
+			v, key := values[second.name], path(at, second.name)
 			if v == nil {
-				v, key = values[pair[0]], path(at, pair[0])
+				v, key = values[first.name], path(at, first.name)
 			}
 			if v != nil {
-				p.add(v, key, "The address is the one of "+pair[0]+" and "+pair[1]+" alike.", "Give each listener a port of its own.")
+				p.add(v, key, "The address is the one of "+first.name+" and "+second.name+" alike.", "Give each listener a port of its own.")
 			}
 		}
 	}
@@ -278,11 +281,12 @@ func (p *settings) hosts(n *yaml.Node, h *Hosts, protected bool) {
 	if n == nil {
 		return
 	}
-	values := p.fields(n, at, "console", "annex")
-	for _, site := range [...]struct {
+	sites := []struct {
 		name string
 		into *string
-	}{{"console", &h.Console}, {"annex", &h.Annex}} {
+	}{{"console", &h.Console}, {"annex", &h.Annex}, {"portal", &h.Portal}}
+	values := p.fields(n, at, "console", "annex", "portal")
+	for _, site := range sites {
 		v, key := values[site.name], path(at, site.name)
 		written, ok := p.text(v, key)
 		if !ok {
@@ -301,11 +305,16 @@ func (p *settings) hosts(n *yaml.Node, h *Hosts, protected bool) {
 			*site.into = host
 		}
 	}
-	if h.Console == h.Annex {
-		v, key := values["annex"], at+".annex"
-		if v == nil {
-			v, key = values["console"], at+".console"
+	for i, first := range sites {
+		for _, second := range sites[i+1:] {
+			if *first.into != *second.into {
+				continue
+			}
+			v, key := values[second.name], path(at, second.name)
+			if v == nil {
+				v, key = values[first.name], path(at, first.name)
+			}
+			p.add(v, key, "The "+first.name+" and the "+second.name+" have the same name.", "Give each a name of its own: cookies of one must not reach the other.")
 		}
-		p.add(v, key, "The console and the annex have the same name.", "Give each a name of its own: cookies of one must not reach the other.")
 	}
 }

@@ -50,10 +50,12 @@ func TestParseServer(t *testing.T) {
 listen:
   console: 0.0.0.0:443
   annex: "[::]:444"
+  portal: 0.0.0.0:445
   metrics: localhost:9480
 hosts:
   console: Admin.ardoise.example
   annex: trust.ardoise.example
+  portal: portal.ardoise.example
 tls:
   certificate: file:tls/garant.pem
   key: file:/etc/ssl/garant.key
@@ -70,10 +72,10 @@ keys:
 			t.Errorf("%s: %q, %v", role, v, err)
 		}
 	}
-	if want := (estate.Listen{Console: "0.0.0.0:443", Annex: "[::]:444", Metrics: "127.0.0.1:9480"}); got.Listen != want {
+	if want := (estate.Listen{Console: "0.0.0.0:443", Annex: "[::]:444", Portal: "0.0.0.0:445", Metrics: "127.0.0.1:9480"}); got.Listen != want {
 		t.Errorf("listen %+v", got.Listen)
 	}
-	if want := (estate.Hosts{Console: "admin.ardoise.example", Annex: "trust.ardoise.example"}); got.Hosts != want {
+	if want := (estate.Hosts{Console: "admin.ardoise.example", Annex: "trust.ardoise.example", Portal: "portal.ardoise.example"}); got.Hosts != want {
 		t.Errorf("hosts %+v", got.Hosts)
 	}
 	if got.TLS.Certificate != "/etc/garant/tls/garant.pem" || got.TLS.Key.IsZero() || !got.TLS.Enabled() {

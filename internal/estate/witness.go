@@ -9,15 +9,18 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/garant-project/garant/internal/audit/merkle"
 )
 
 // Witness is a process of another administrator that looks from outside and signs what it sees.
 type Witness struct {
-	Name    string
-	Key     ed25519.PublicKey
-	Every   time.Duration // how often it says something; silence is told after three times that
-	Refused []string      // host:port that must not be reachable from where it stands
-	Line    int
+	Name     string
+	Key      ed25519.PublicKey
+	Cosigner string        // C2SP vkey with which it cosigns checkpoints of the audit log; empty: it does not
+	Every    time.Duration // how often it says something; silence is told after three times that
+	Refused  []string      // host:port that must not be reachable from where it stands
+	Line     int
 }
 
 // Target is the scope name of an address that must not be reachable from where the witness stands.
@@ -32,6 +35,9 @@ func (w Witness) Targets() []string {
 	slices.Sort(targets)
 	return targets
 }
+
+// Log is the scope name of its cosignatures of the audit log.
+func (w Witness) Log() string { return "cosigned:" + w.Name }
 
 // KeyText writes the key as garant.yaml has it.
 func (w Witness) KeyText() string { return FormatWitnessKey(w.Key) }
@@ -63,7 +69,10 @@ func (p *parser) witnesses(n *yaml.Node) []Witness {
 		if first, seen := keys[string(w.Key)]; seen && w.Key != nil {
 			p.add(values["key"], key+".key", fmt.Sprintf("The key is that of the witness on line %d.", first), "Each witness has a key of its own.")
 		}
-		names[w.Name], keys[string(w.Key)] = item.Line, item.Line
+		if first, seen := keys[w.Cosigner]; seen && w.Cosigner != "" {
+			p.add(values["cosigner"], key+".cosigner", fmt.Sprintf("The key is that of the witness on line %d.", first), "Each witness has a key of its own: two names of one witness are worth one.")
+		}
+		names[w.Name], keys[string(w.Key)], keys[w.Cosigner] = item.Line, item.Line, item.Line
 		list = append(list, w)
 	}
 	return list
@@ -71,7 +80,7 @@ func (p *parser) witnesses(n *yaml.Node) []Witness {
 
 func (p *parser) witness(n *yaml.Node, at string) (Witness, map[string]*yaml.Node) {
 	w := Witness{Line: n.Line, Every: 5 * time.Minute}
-	values := p.fields(n, at, "name", "key", "every", "refused")
+	values := p.fields(n, at, "name", "key", "cosigner", "every", "refused")
 	if values == nil {
 		return w, nil
 	}
@@ -83,11 +92,29 @@ func (p *parser) witness(n *yaml.Node, at string) (Witness, map[string]*yaml.Nod
 			p.add(key, at+".key", "This is not the public key of a witness.", "Write ed25519:… as garant witness init prints it.")
 		}
 	}
+	if v, ok := p.text(values["cosigner"], at+".cosigner"); ok {
+		w.Cosigner = p.cosigner(values["cosigner"], v, at+".cosigner", w.Key)
+	}
 	if v := values["every"]; v != nil {
 		w.Every = p.duration(v, at+".every", 10*time.Second, day)
 	}
 	w.Refused = p.addresses(values["refused"], at+".refused")
 	return w, values
+}
+
+// cosigner reads the key with which a witness cosigns. One that is that of its statements is refused: who rotates the one, or loses it,
+// must not touch the other.
+func (p *parser) cosigner(n *yaml.Node, text, at string, statements ed25519.PublicKey) string {
+	key, err := merkle.NewWitness(text)
+	if err != nil {
+		p.add(n, at, "This is not the key with which a witness cosigns.", "Write NAME+HASH+BASE64 as garant witness init prints it under cosigner.")
+		return ""
+	}
+	if statements != nil && key.Key().Equal(statements) {
+		p.add(n, at, "The key is that of its statements.", "Make another with garant witness cosigner: each has one use.")
+		return ""
+	}
+	return key.String()
 }
 
 // addresses reads a list of host:port, each once.
@@ -117,10 +144,15 @@ func witnessSection() section[Witness] {
 			if len(w.Refused) > 0 {
 				measures = append(measures, "NET-1")
 			}
+			if w.Cosigner != "" {
+				measures = append(measures, accRecord, "LOG-1")
+			}
 			return measures
 		},
 		parts: []part[Witness]{
 			{"key", IdentityChanged, Witness.KeyText, differ(Witness.KeyText), func(to *Witness, x Witness) { to.Key = x.Key }},
+			{"cosigner", IdentityChanged, func(w Witness) string { return w.Cosigner },
+				func(x, now Witness) bool { return x.Cosigner != "" && now.Cosigner != x.Cosigner }, func(to *Witness, x Witness) { to.Cosigner = x.Cosigner }},
 			{"every", Slowed, func(w Witness) string { return span(w.Every) },
 				func(x, now Witness) bool { return now.Every > x.Every }, func(to *Witness, x Witness) { to.Every = x.Every }},
 			{"refused", TargetRemoved, func(w Witness) string { return sorted(w.Refused) },

@@ -7,6 +7,9 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/garant-project/garant/internal/audit/merkle"
 )
 
 // WitnessFileName is what the configuration of a witness is called in messages.
@@ -30,7 +33,17 @@ type WitnessFile struct {
 	Endpoints []Endpoint
 	Policy    Policy
 	Refused   []string // host:port that must not be reachable from here
+	Log       *WitnessLog
 	Alarm     Alarm
+}
+
+// WitnessLog is the audit log that a witness follows and cosigns.
+type WitnessLog struct {
+	WebAddress
+	Key      string        // verifier of the log's generation, as golang.org/x/mod/sumdb/note writes it; its name is the origin
+	Cosigner Secret        // file of the private key that cosigns
+	Name     string        // that cosignatures bear
+	Quiet    time.Duration // how long it may not grow before that is an alarm
 }
 
 // WebAddress is an address with how to reach it.
@@ -61,7 +74,7 @@ func ParseWitness(source []byte, dir Dir) (*WitnessFile, error) {
 }
 
 func (p *parser) witnessFile(source []byte, dir Dir) *WitnessFile {
-	known := []string{"name", "language", "company", "key", "annex", "garant", "every", "grace", "misses", "state", "endpoints", "policy", "refused", "alarm"}
+	known := []string{"name", "language", "company", "key", "annex", "garant", "every", "grace", "misses", "state", "endpoints", "policy", "refused", "log", "alarm"}
 	values := p.sections(source, known, known)
 	if values == nil {
 		return nil
@@ -103,13 +116,51 @@ func (p *parser) witnessFile(source []byte, dir Dir) *WitnessFile {
 	}
 	w.Policy = p.policy(values["policy"])
 	w.Refused = p.addresses(values["refused"], "refused")
-	if len(w.Endpoints) == 0 && len(w.Refused) == 0 {
-		p.addAt(1, 0, "", "There is nothing to look at.", "List endpoints, as garant.yaml has them, or what must be refused.")
+	if v := values["log"]; v != nil {
+		w.Log = p.witnessLog(v, dir, w.Name, w.Key)
+	}
+	if len(w.Endpoints) == 0 && len(w.Refused) == 0 && values["log"] == nil {
+		p.addAt(1, 0, "", "There is nothing to look at.", "List endpoints, as garant.yaml has them, what must be refused, or the log to follow.")
 	}
 	if v := p.required(root, values, "", "alarm", "Say how people are told: command, outbox, webhook or exit."); v != nil {
 		w.Alarm = p.alarm(v, dir)
 	}
 	return w
+}
+
+// witnessLog reads the log to follow. Its key has to be pinned: a checkpoint does not tell by whose key it should be signed.
+func (p *parser) witnessLog(n *yaml.Node, dir Dir, name string, statements Secret) *WitnessLog {
+	const at = "log"
+	address, values := p.reach(n, at, "key", "cosigner", "name", "quiet")
+	if values == nil {
+		return nil
+	}
+	l := &WitnessLog{WebAddress: address, Name: name, Quiet: 5 * time.Minute}
+	key := p.required(n, values, at, "key", "Write the key of the log, which you got from the company by another way than this address.")
+	if v, ok := p.text(key, at+".key"); ok {
+		verifier, err := note.NewVerifier(v)
+		if err != nil {
+			p.add(key, at+".key", "This is not the key of a log.", "Write NAME+HASH+BASE64, as the company gives it to its customers.")
+		} else if _, err := merkle.ParseCheckpoint(merkle.Checkpoint{Origin: verifier.Name()}.Text()); err != nil {
+			p.add(key, at+".key", "This is not the key of a log.", "Write NAME+HASH+BASE64, as the company gives it to its customers.")
+		}
+		l.Key = v
+	}
+	cosigner := p.required(n, values, at, "cosigner", "Write file:PATH of the key that garant witness init or garant witness cosigner made.")
+	if l.Cosigner = p.secret(cosigner, at+".cosigner", dir); l.Cosigner.kind == "env" {
+		p.add(cosigner, at+".cosigner", "The key stands in a file.", "Write file:PATH.")
+	} else if cosigner != nil && l.Cosigner.Path() != "" && l.Cosigner.Path() == statements.Path() {
+		p.add(cosigner, at+".cosigner", "The key is that of its statements.", "Make another with garant witness cosigner: each has one use.")
+	}
+	if v, ok := p.text(values["name"], at+".name"); ok {
+		if l.Name = v; !merkle.ValidName(v) {
+			p.add(values["name"], at+".name", "This cannot be the name of a key.", "Write one without spaces and plus signs, best an address such as witness.example/vigie.")
+		}
+	}
+	if v := values["quiet"]; v != nil {
+		l.Quiet = p.duration(v, at+".quiet", 2*time.Minute, day)
+	}
+	return l
 }
 
 // reach reads an address of the web with how to reach it, and whatever more keys it has.

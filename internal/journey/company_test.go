@@ -89,7 +89,7 @@ func initialise(j *journey, hosts *discovertest.Hosts, answer map[string][2]stri
 		"--domain", "nuage.example", "--trust", ca, "--resolver", hosts.Resolver.Address(), "--https-port", fmt.Sprint(hosts.Ports.HTTPS), "--http-port", fmt.Sprint(hosts.Ports.HTTP), "--yes")
 	j.Logf("garant init says\n%s", said)
 	j.config = filepath.Join(j.program.dir, "garant.yaml")
-	ports := freePorts(j.T, 2)
+	ports := freePorts(j.T, 3)
 	text, err := os.ReadFile(j.config)
 	for name, address := range answer {
 		url := regexp.MustCompile(`(?m)^( +)(url: https://` + regexp.QuoteMeta(name) + `(?s:.*?)plain_http: )\S+`)
@@ -99,7 +99,7 @@ func initialise(j *journey, hosts *discovertest.Hosts, answer map[string][2]stri
 		text = url.ReplaceAll(text, fmt.Appendf(nil, "${1}connect: %s\n${1}${2}%s", address[0], address[1]))
 	}
 	if err == nil {
-		err = os.WriteFile(j.config, fmt.Appendf(text, "\nlisten:\n  console: 127.0.0.1:%d\n  annex: 127.0.0.1:%d\nmail:\n  from: Garant <garant@nuage.example>\n  outbox: outbox\n", ports[0], ports[1]), 0o600)
+		err = os.WriteFile(j.config, fmt.Appendf(text, "\nlisten:\n  console: 127.0.0.1:%d\n  annex: 127.0.0.1:%d\n  portal: 127.0.0.1:%d\nmail:\n  from: Garant <garant@nuage.example>\n  outbox: outbox\n", ports[0], ports[1], ports[2]), 0o600)
 	}
 	if err != nil {
 		j.Fatal(err)

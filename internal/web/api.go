@@ -176,3 +176,32 @@ const streamTime = 10 * time.Minute
 func (a *API) Routes() []Route {
 	return append([]Route{{Pattern: APIPath + "/", Permission: Public, Handler: Serve(http.StripPrefix(APIPath, a.mux))}}, a.streams...)
 }
+
+// Download adds a call whose answer is a file, that fn writes as it comes; query says what its parameters are. Errors
+// are problems as of all calls. It panics as Handle does.
+func Download(a *API, op Operation, query map[string]string, fn Handler) {
+	if op.Permission == "" {
+		panic("web: the operation " + op.ID + " names no permission")
+	}
+	about := op.About
+	if op.Permission != Public {
+		about = "Needs the permission " + string(op.Permission) + "."
+	}
+	described := &huma.Operation{
+		OperationID: op.ID, Method: op.Method, Path: strings.ReplaceAll(op.Path, "...}", "}"), Summary: op.Summary, Description: about,
+		Responses: map[string]*huma.Response{
+			strconv.Itoa(http.StatusOK): {Description: "The file", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}},
+			"default":                   {Description: "Error"},
+		},
+	}
+	for part := range strings.SplitSeq(op.Path, "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			described.Parameters = append(described.Parameters, &huma.Param{Name: strings.TrimSuffix(strings.TrimSuffix(name, "}"), "..."), In: "path", Required: true, Schema: &huma.Schema{Type: "string"}})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		described.Parameters = append(described.Parameters, &huma.Param{Name: name, In: "query", Description: query[name], Schema: &huma.Schema{Type: "string"}})
+	}
+	a.huma.OpenAPI().AddOperation(described)
+	a.streams = append(a.streams, Route{Pattern: op.Method + " " + APIPath + op.Path, Permission: op.Permission, Handler: fn})
+}

@@ -13,6 +13,9 @@ import (
 // APIPath is where statements are sent, below web.APIPath.
 const APIPath = "/witness/statements"
 
+// CosignaturePath is where a witness sends its cosignatures, below web.APIPath.
+func CosignaturePath(name string) string { return "/witness/" + name + "/cosignature" }
+
 // AddAPI adds the calls of witnesses.
 func (b *Book) AddAPI(a *web.API) {
 	type in struct{ Body Signed }
@@ -27,6 +30,23 @@ func (b *Book) AddAPI(a *web.API) {
 			s, err := b.Take(ctx, by, in.Body)
 			o := &out{}
 			o.Body.Witness, o.Body.Sequence = s.Witness, s.Sequence
+			return o, err
+		})
+	type shown struct {
+		Name string `path:"name" example:"vigie"`
+		Body Shown
+	}
+	type cosigned struct {
+		Body struct {
+			Size     int64 `json:"size"`
+			Cosigned bool  `json:"cosigned" doc:"The cosignature is kept"`
+		}
+	}
+	web.Handle(a, web.Operation{ID: "send-cosignature", Method: "POST", Path: CosignaturePath("{name}"), Summary: "Send in a checkpoint of the audit log with the cosignature of a witness, or one that the witness does not cosign", Permission: actor.ImportEvidence, Status: 201},
+		func(ctx context.Context, by actor.Actor, in *shown) (*cosigned, error) {
+			kept, err := b.Cosigned(ctx, by, in.Name, in.Body)
+			o := &cosigned{}
+			o.Body.Size, o.Body.Cosigned = kept.Size, in.Body.Cosignature != ""
 			return o, err
 		})
 	type byName struct {

@@ -49,7 +49,7 @@ func TestDelivery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err := measure.NewRegistry(cat, witness.New())
+	base, err := measure.NewRegistry(cat, witness.New(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
+	"github.com/garant-project/garant/internal/pg"
 )
 
 //go:embed messages/fr.yaml
@@ -36,9 +37,11 @@ const (
 	FactRefused  = "reach.refused"
 )
 
-// New returns what witnesses add to the checks.
-func New() measure.Engine {
-	return measure.Engine{Name: "witness", CheckFor: checkFor, Messages: Messages()}
+// New returns what witnesses add to the checks. db has the pool of pg.Worker; nil: checks are listed and none is run.
+func New(db *pg.DB) measure.Engine {
+	return measure.Engine{Name: "witness", Messages: Messages(), CheckFor: func(e *estate.Estate) []measure.Check {
+		return append(checkFor(e), cosignedCheck(db, e)...)
+	}}
 }
 
 // checkFor makes the check of what must be refused, where the estate declares a witness for that: without one its facts are

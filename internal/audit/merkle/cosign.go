@@ -65,6 +65,9 @@ func (w *Witness) Name() string { return w.name }
 // KeyHash implements note.Verifier.
 func (w *Witness) KeyHash() uint32 { return w.hash }
 
+// Key is the Ed25519 key itself.
+func (w *Witness) Key() ed25519.PublicKey { return w.key }
+
 // Verify implements note.Verifier: sig is the time and the signature.
 func (w *Witness) Verify(msg, sig []byte) bool {
 	if len(sig) != 8+ed25519.SignatureSize {
@@ -287,7 +290,9 @@ func splitKey(name, rest string) (hash uint32, key []byte, err error) {
 	return uint32(n), raw[1:], nil
 }
 
-// validName tells what may be the name of a key. C2SP signed-note.
+// ValidName tells what may be the name of a key. C2SP signed-note.
+func ValidName(name string) bool { return validName(name) }
+
 func validName(name string) bool {
 	return name != "" && len(name) <= 255 && utf8.ValidString(name) && !strings.Contains(name, "+") &&
 		strings.IndexFunc(name, func(r rune) bool { return unicode.IsSpace(r) || r < 0x20 }) < 0

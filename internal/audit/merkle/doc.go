@@ -12,4 +12,13 @@
 //
 // Only the root log is signed as it grows, and cosigned. The head of another tree counts by being in it; a signed
 // checkpoint of that tree is made when somebody asks.
+//
+// # Bundles
+//
+// What a customer downloads and verifies years later is a bundle (BundleWriter, VerifyBundle; docs/audit-bundle.md). A verifier is as good as what is
+// pinned: without the log's key from elsewhere nothing is called verified, without those of witnesses nobody vouches that others saw the same
+// log, without an earlier checkpoint a history that was made anew looks like any other. A report says which of these it rests on, and what it does not prove.
+//
+// Proven by TestCosignaturesAreThoseOfTorchwood, TestBundlesOfEverySizeHold, TestTamperingIsFoundOut, TestABundleGoesOnFromWhatWasKept, TestOnlyTheOneFormIsRead,
+// TestEveryByteOfABundleCounts, FuzzVerifyBundle; bundles are read a second time there by a verifier that shares no code with this one.
 package merkle

@@ -355,3 +355,28 @@ func TestRestart(t *testing.T) {
 		t.Errorf("noticed %v", got)
 	}
 }
+
+// Heartbeats are heard in the order of their transactions, also where a number gets another digit: 1000 comes after 999.
+func TestHeartbeatsAcrossADigit(t *testing.T) {
+	w := newWorld(t)
+	now := w.count(`SELECT pg_current_xact_id()::text::bigint`)
+	next := int64(1000)
+	for next-now < 40 {
+		next *= 10
+	}
+	// Each block with a handler is a transaction of its own, with a number of its own.
+	w.exec(`CREATE TEMP TABLE used (n bigint)`)
+	w.exec(fmt.Sprintf(`DO $$ BEGIN FOR i IN 1..%d LOOP BEGIN INSERT INTO used VALUES (i); EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END $$`, next-now-30))
+	for i := range 40 {
+		w.write("", strconv.Itoa(i))
+		w.speak()
+	}
+	if n := w.count(`SELECT count(DISTINCT length(xid::text)) FROM audit.heartbeat`); n != 2 {
+		t.Fatalf("heartbeats have numbers of %d lengths", n)
+	}
+	w.drain()
+	w.sound()
+	if got := w.anomalies(); len(got) != 0 {
+		t.Errorf("noticed %v", got)
+	}
+}

@@ -142,8 +142,9 @@ ORDER BY e.xid, e.id LIMIT $5`, xid(c.xid), c.entry, xid(bound), c.adopted, most
 }
 
 func readHeartbeats(ctx context.Context, on pg.Querier, c cursor, bound uint64, most int) ([]beat, error) {
-	rows, err := on.Query(ctx, `SELECT id, xid::text, at, writer, n, below, claimed::text, last, written, mac FROM audit.heartbeat
-WHERE (xid, id) > ($1::text::xid8, $2) AND xid < $3::text::xid8 ORDER BY xid, id LIMIT $4`, xid(c.heard), c.heartbeat, xid(bound), most)
+	// Without h. the order would be that of the text, in which 1000 comes before 999.
+	rows, err := on.Query(ctx, `SELECT h.id, h.xid::text, h.at, h.writer, h.n, h.below, h.claimed::text, h.last, h.written, h.mac FROM audit.heartbeat AS h
+WHERE (h.xid, h.id) > ($1::text::xid8, $2) AND h.xid < $3::text::xid8 ORDER BY h.xid, h.id LIMIT $4`, xid(c.heard), c.heartbeat, xid(bound), most)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}

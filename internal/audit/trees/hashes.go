@@ -134,16 +134,20 @@ func (t *Tree) tiles(ctx context.Context, places []place) ([][]byte, error) {
 		}
 		parts, args = append(parts, fmt.Sprintf(sql, numbers...)), append(args, values...)
 	}
+	// Each tile is looked up by its key (LATERAL with LIMIT): no statistics lead to a scan of the table.
 	if len(fullNs) > 0 {
-		ask(`SELECT w.level, w.n, t.hashes FROM unnest($%d::integer[], $%d::bigint[]) AS w(level, n) JOIN audit.tile t ON t.tree = $1 AND t.level = w.level AND t.n = w.n`, fullLevels, fullNs)
+		ask(`SELECT w.level, w.n, f.hashes FROM unnest($%d::integer[], $%d::bigint[]) AS w(level, n)
+CROSS JOIN LATERAL (SELECT t.hashes FROM audit.tile t WHERE t.tree = $1 AND t.level = w.level AND t.n = w.n LIMIT 1) AS f`, fullLevels, fullNs)
 	}
 	if len(upNs) > 0 {
-		ask(`SELECT w.level, w.n, string_agg(t.root, ''::bytea ORDER BY t.n) FROM unnest($%d::integer[], $%d::bigint[], $%d::integer[]) AS w(level, n, wide)
-JOIN audit.tile t ON t.tree = $1 AND t.level = w.level - 1 AND t.n >= w.n * 256 AND t.n < w.n * 256 + w.wide GROUP BY w.level, w.n`, upLevels, upNs, upWidths)
+		ask(`SELECT w.level, w.n, f.hashes FROM unnest($%d::integer[], $%d::bigint[], $%d::integer[]) AS w(level, n, wide)
+CROSS JOIN LATERAL (SELECT string_agg(p.root, ''::bytea ORDER BY p.n) AS hashes FROM (
+	SELECT t.n, t.root FROM audit.tile t WHERE t.tree = $1 AND t.level = w.level - 1 AND t.n >= w.n * 256 AND t.n < w.n * 256 + w.wide ORDER BY t.n LIMIT 256) AS p) AS f`, upLevels, upNs, upWidths)
 	}
 	if len(leafNs) > 0 {
-		ask(`SELECT 0, w.n, string_agg(l.hash, ''::bytea ORDER BY l.index) FROM unnest($%d::bigint[], $%d::integer[]) AS w(n, wide)
-JOIN `+leaves+` l ON l.tree = $1 AND l.index >= w.n * 256 AND l.index < w.n * 256 + w.wide GROUP BY w.n`, leafNs, leafWidths)
+		ask(`SELECT 0, w.n, f.hashes FROM unnest($%d::bigint[], $%d::integer[]) AS w(n, wide)
+CROSS JOIN LATERAL (SELECT string_agg(p.hash, ''::bytea ORDER BY p.index) AS hashes FROM (
+	SELECT l.index, l.hash FROM `+leaves+` l WHERE l.tree = $1 AND l.index >= w.n * 256 AND l.index < w.n * 256 + w.wide ORDER BY l.index LIMIT 256) AS p) AS f`, leafNs, leafWidths)
 	}
 	rows, err := t.on.Query(ctx, strings.Join(parts, "\nUNION ALL\n"), args...)
 	if err != nil {

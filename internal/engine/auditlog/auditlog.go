@@ -11,6 +11,7 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/engine/auditlog/replica"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/pg"
@@ -23,10 +24,15 @@ type Deps struct {
 	View func(ctx context.Context) (measure.View, error)
 	Now  func() time.Time
 	Log  *slog.Logger
+	// Replica is the copy in the second account as it is declared; error NotFound: none is.
+	Replica func(ctx context.Context) (*replica.Replica, error)
 }
 
 // Log is the record as it is looked after.
-type Log struct{ Deps }
+type Log struct {
+	Deps
+	tried tried
+}
 
 // Open makes it. Nothing is asked of anybody yet.
 func Open(deps Deps) *Log { return &Log{Deps: deps} }

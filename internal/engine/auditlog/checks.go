@@ -21,11 +21,13 @@ const Scope = "record"
 type Set[T any] struct {
 	Written   T
 	Sequenced T
+	Intact    T
+	Copied    T
 	SignIns   T
 }
 
 // All returns the set's members in the order of its fields.
-func (s Set[T]) All() []T { return []T{s.Written, s.Sequenced, s.SignIns} }
+func (s Set[T]) All() []T { return []T{s.Written, s.Sequenced, s.Intact, s.Copied, s.SignIns} }
 
 // The bounds of the checks.
 const (
@@ -37,6 +39,12 @@ const (
 	mayRest   = 3 * time.Minute     // the order, in which a line of time is added each minute
 	mostItems = 12
 	longItem  = 300
+
+	allEvery   = 10 * time.Minute // between looks at everything: 200,000 entries take about a second
+	allValid   = 12 * time.Hour
+	allTimeout = 10 * time.Minute
+	newest     = 2000 // entries that every look at the order makes again
+	others     = 500
 )
 
 // Checks returns the checks of the record itself.
@@ -46,13 +54,29 @@ func (l *Log) Checks() Set[measure.Check] {
 			facts[i] = id + "." + f
 		}
 		return measure.Check{
-			ID: id, Measures: proves, Every: every, Valid: valid, Timeout: timeout, Self: true, OwnPace: true, Facts: facts, Scope: scope,
-			Run: func(ctx context.Context, in measure.In) measure.Finding { return run(ctx, in, id, judge) },
+			ID: id, Measures: proves, Every: every, Valid: valid, Timeout: timeout, Self: true, Facts: facts, Scope: scope,
+			Run: func(ctx context.Context, in measure.In) measure.Finding {
+				return run(ctx, in, id, scope(in.Estate), judge)
+			},
 		}
 	}
+	atLeisure := func(c measure.Check) measure.Check {
+		c.Every, c.Valid, c.Timeout, c.OwnPace = allEvery, allValid, allTimeout, true
+		return c
+	}
+	elsewhere := func(c measure.Check) measure.Check {
+		judge := l.lookAtCopied
+		c.Scope, c.Timeout, c.Self = copyScope, time.Minute, false
+		c.Run = func(ctx context.Context, in measure.In) measure.Finding {
+			return run(ctx, in, c.ID, copyScope(in.Estate), judge)
+		}
+		return c
+	}
 	return Set[measure.Check]{
-		check("auditlog.written", l.lookAtWritten, nil, "LOG-1", "ACC-6", "LOG-7"),
+		check("auditlog.written", l.lookAtWritten, nil, "LOG-1", "LOG-7", "ACC-6"),
 		check("auditlog.sequenced", l.lookAtSequenced, []string{"leaves"}, "LOG-1", "ACC-6"),
+		atLeisure(check("auditlog.intact", l.lookAtIntact, nil, "LOG-1", "ACC-6")),
+		elsewhere(check("auditlog.copied", l.lookAtCopied, []string{"kept"}, "ACC-6")),
 		check("auditlog.sign_ins", l.lookAtSignIns, []string{"counted"}, "LOG-7"),
 	}
 }
@@ -66,29 +90,31 @@ func scope(e *estate.Estate) []string {
 
 // look is at the record.
 type look struct {
-	now   time.Time
-	items []measure.Item
-	raw   map[string]any
-	facts map[string]measure.Fact
+	target string
+	estate *estate.Estate
+	now    time.Time
+	items  []measure.Item
+	raw    map[string]any
+	facts  map[string]measure.Fact
 }
 
 func (l *look) add(p Problem, expected, actual string) {
 	if len(l.items) < mostItems {
-		l.items = append(l.items, measure.Item{Target: Scope, Problem: string(p), Expected: expected, Actual: measure.Shown(actual, longItem)})
+		l.items = append(l.items, measure.Item{Target: l.target, Problem: string(p), Expected: expected, Actual: measure.Shown(actual, longItem)})
 	}
 }
 
-func run(ctx context.Context, in measure.In, id string, judge func(context.Context, *look) error) measure.Finding {
-	if len(scope(in.Estate)) == 0 {
+func run(ctx context.Context, in measure.In, id string, targets []string, judge func(context.Context, *look) error) measure.Finding {
+	if len(targets) == 0 {
 		return measure.Finding{Outcome: measure.NotApplicable}
 	}
-	l := &look{now: in.Now, raw: map[string]any{}, facts: map[string]measure.Fact{}}
+	l := &look{target: targets[0], estate: in.Estate, now: in.Now, raw: map[string]any{}, facts: map[string]measure.Fact{}}
 	if err := judge(ctx, l); err != nil {
 		l.items = nil
 		l.add(Unknown, "an answer", "Garant’s own database does not answer")
 	}
 	f := measure.Finding{Outcome: measure.Pass}
-	if measure.Look(&f, Scope, l.items, func(i measure.Item) bool { return Problem(i.Problem).Blind() }) && f.Outcome == measure.Pass {
+	if measure.Look(&f, l.target, l.items, func(i measure.Item) bool { return Problem(i.Problem).Blind() }) && f.Outcome == measure.Pass {
 		f.Facts = map[string]measure.Fact{}
 		for name, v := range l.facts {
 			f.Facts[id+"."+name] = v
@@ -148,6 +174,18 @@ func (l *Log) lookAtSequenced(ctx context.Context, k *look) error {
 	for _, a := range list {
 		k.add(DoesNotFit, "every entry as its writer signed it, once", a.Kind+": "+a.About)
 	}
+	looked, changed, err := sequence.Recheck(ctx, pool, newest, others)
+	if err != nil {
+		return err
+	}
+	for _, c := range changed {
+		what := "is another than the one that was signed"
+		if c.Gone {
+			what = "is gone"
+		}
+		k.add(Changed, "entries as they were signed", fmt.Sprintf("entry %d %s", c.Entry, what))
+	}
+	k.raw["looked"] = looked > 0
 	k.facts["leaves"] = measure.Count(int(h.Leaves))
 	return nil
 }

@@ -3,6 +3,10 @@ package auditlog
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,6 +18,8 @@ import (
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/engine/auditlog/replica"
+	"github.com/garant-project/garant/internal/engine/auditlog/worm/wormtest"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -34,6 +40,10 @@ type world struct {
 	seq   *sequence.Sequencer
 	super *pgx.Conn
 	ahead time.Duration // of the clock
+
+	account *wormtest.Account
+	rep     *replica.Replica
+	estate  *estate.Estate
 }
 
 func newWorld(t *testing.T) *world {
@@ -58,7 +68,8 @@ func newWorld(t *testing.T) *world {
 	w.pen.Use(w.db)
 	w.super = pgtest.Superuser(t, w.name)
 	log := slog.New(slog.DiscardHandler)
-	w.log = Open(Deps{DB: w.db, Box: box, Now: w.now, Log: log})
+	w.log = Open(Deps{DB: w.db, Box: box, Now: w.now, Log: log, Replica: func(context.Context) (*replica.Replica, error) { return w.rep, nil }})
+	w.estate = &estate.Estate{Company: estate.Company{Name: "Exemple"}, AuditCopies: []estate.AuditCopy{{Keep: 400 * day, MaxLag: 30 * time.Second}}}
 	w.seq = &sequence.Sequencer{DB: w.db, Box: box, Origin: "trust.example.com/log", Now: time.Now, Log: log}
 	return w
 }
@@ -87,25 +98,44 @@ func (w *world) drain() {
 	if err := w.pen.Speak(context.Background(), w.db.Pool(pg.Worker)); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.seq.Drain(context.Background()); err != nil {
+	err := w.seq.Drain(context.Background())
+	for i := 0; errs.Is(err, errs.Conflict) && i < 100; i++ { // the lock goes with the connection of before
+		time.Sleep(20 * time.Millisecond)
+		err = w.seq.Drain(context.Background())
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// copied has everything that is in order copied into a real second account.
+func (w *world) copied() {
+	w.t.Helper()
+	if w.account == nil {
+		w.account = wormtest.Start(w.t)
+		config := w.account.Config(w.account.Account.Writer())
+		config.Keep, config.Compare = 400*day, w.account.Verifier()
+		w.rep = &replica.Replica{DB: w.db, Writer: wormtest.Open(w.t, config), Reader: w.account.Verifier(), Place: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	}
+	if err := w.rep.Drain(context.Background()); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 var (
-	lead    = actor.Actor{Kind: actor.Person, ID: uuid.NewString(), Role: actor.Lead, Permissions: actor.Lead.Permissions()}
-	reader  = actor.Actor{Kind: actor.Person, ID: uuid.NewString(), Role: actor.Reader, Permissions: actor.Reader.Permissions()}
-	company = &estate.Estate{Company: estate.Company{Name: "Exemple"}}
+	lead   = actor.Actor{Kind: actor.Person, ID: uuid.NewString(), Role: actor.Lead, Permissions: actor.Lead.Permissions()}
+	reader = actor.Actor{Kind: actor.Person, ID: uuid.NewString(), Role: actor.Reader, Permissions: actor.Reader.Permissions()}
 )
 
 func TestFaults(t *testing.T) {
 	w := newWorld(t)
 	w.write("thing.changed")
 	w.drain()
+	w.copied()
 	for i, check := range w.log.Checks().All() {
 		t.Run(check.ID, func(t *testing.T) {
 			w.t = t
-			measuretest.Run(t, measuretest.Subject{Check: check, Estate: company, Faults: w.faults().All()[i], Now: w.now})
+			measuretest.Run(t, measuretest.Subject{Check: check, Estate: w.estate, Faults: w.faults().All()[i], Now: w.now})
 		})
 	}
 	w.t = t
@@ -120,7 +150,11 @@ func (w *world) fault(name string, p Problem, broken, mend func()) measuretest.F
 			w.t = outer
 		}
 	}
-	return measuretest.Fault{Name: name, Want: measure.Fail, Item: measure.Item{Target: Scope, Problem: string(p)}, Break: within(broken), Mend: within(mend)}
+	want := measure.Fail
+	if p.Blind() {
+		want = measure.Error
+	}
+	return measuretest.Fault{Name: name, Want: want, Item: measure.Item{Target: Scope, Problem: string(p)}, Break: within(broken), Mend: within(mend)}
 }
 
 func (w *world) faults() Set[[]measuretest.Fault] {
@@ -191,11 +225,27 @@ func (w *world) faults() Set[[]measuretest.Fault] {
 				w.exec(`DELETE FROM audit.entry WHERE action = 'thing.gone'`)
 				w.drain()
 			}, w.answer),
+			sql("the newest entry edited when it is in a tree", Changed, `UPDATE audit.entry SET session = 'other' WHERE action = 'thing.changed'`, `UPDATE audit.entry SET session = NULL WHERE action = 'thing.changed'`),
 			w.fault("never in order", NeverOrdered, func() {
 				w.exec(`ALTER TABLE audit.cursor RENAME TO cursor_; CREATE TABLE audit.cursor (LIKE audit.cursor_); GRANT SELECT ON audit.cursor TO garant_worker`)
 			},
 				func() { w.exec(`DROP TABLE audit.cursor; ALTER TABLE audit.cursor_ RENAME TO cursor`) }),
 		},
+		[]measuretest.Fault{
+			sql("an old entry edited", NotIntact, `UPDATE audit.entry SET object_id = 'other' WHERE action = 'thing.changed' AND object_id = '1'`, `UPDATE audit.entry SET object_id = '1' WHERE object_id = 'other'`),
+			sql("an entry deleted", NotIntact, `CREATE TABLE public.kept AS SELECT * FROM audit.entry WHERE action = 'thing.changed'; DELETE FROM audit.entry WHERE action = 'thing.changed'`,
+				`INSERT INTO audit.entry SELECT * FROM public.kept; DROP TABLE public.kept`),
+			sql("a leaf changed", NotIntact, `CREATE TABLE public.kept AS SELECT * FROM audit.leaf; UPDATE audit.leaf SET hash = sha256(hash) WHERE seq = 1`, `UPDATE audit.leaf AS l SET hash = k.hash FROM public.kept AS k WHERE k.seq = l.seq; DROP TABLE public.kept`),
+			sql("a head changed", NotIntact, `CREATE TABLE public.kept AS SELECT * FROM audit.tree; UPDATE audit.tree SET size = size - 1 WHERE name = 'company'`, `UPDATE audit.tree AS t SET size = k.size FROM public.kept AS k WHERE k.tree = t.tree; DROP TABLE public.kept`),
+			w.fault("entries wait", NotExamined, func() {
+				w.write("thing.waiting")
+				w.exec(`UPDATE audit.entry SET at = at - interval '3 minutes' WHERE action = 'thing.waiting'`)
+			}, func() {
+				w.exec(`UPDATE audit.entry SET at = at + interval '3 minutes' WHERE action = 'thing.waiting'`)
+				w.drain()
+			}),
+		},
+		w.copyFaults(),
 		[]measuretest.Fault{
 			w.fault("a session that nobody recorded", NotRecorded, func() {
 				session = uuid.New()
@@ -268,4 +318,67 @@ func TestAcknowledge(t *testing.T) {
 func TestWords(t *testing.T) {
 	measuretest.Listed(t, Problems())
 	measuretest.Words(t, CheckMessages(), Problems(), Open(Deps{}).Checks().All()...)
+}
+
+// copyFaults break the second account, which is real, and what is known of it.
+func (w *world) copyFaults() []measuretest.Fault {
+	fault := func(name string, p Problem, broken, mend func()) measuretest.Fault {
+		f := w.fault(name, p, broken, mend)
+		f.Item.Target = CopyScope
+		return f
+	}
+	sql := func(name string, p Problem, broken, mend string) measuretest.Fault {
+		return fault(name, p, func() { w.exec(broken) }, func() { w.exec(mend) })
+	}
+	sound := w.rep
+	declared := w.estate.AuditCopies
+	return []measuretest.Fault{
+		fault("none is declared", CopyNone, func() { w.estate.AuditCopies = nil }, func() { w.estate.AuditCopies = declared }),
+		fault("it is away", CopyUnseen, func() { w.account.Stop() }, func() {
+			if err := w.account.Start(context.Background()); err != nil {
+				w.t.Fatal(err)
+			}
+		}),
+		fault("replication stops", CopyLate, func() {
+			w.write("thing.uncopied")
+			w.exec(`UPDATE audit.entry SET at = at - interval '2 minutes' WHERE action = 'thing.uncopied'`)
+			w.drain()
+		}, func() { w.copied() }),
+		sql("copying fails", CopyFails, `UPDATE auditlog.replica SET failing = now(), why = 'The bucket refuses.'`, `UPDATE auditlog.replica SET failing = NULL, why = NULL`),
+		fault("nothing was put", CopyEmpty, func() {
+			other := *sound
+			other.Place, w.rep = "elsewhere", &other
+		}, func() { w.rep = sound }),
+		sql("the database has another log", CopyDiffers, `CREATE TABLE public.kept AS SELECT * FROM audit.root_leaf; UPDATE audit.root_leaf SET hash = sha256(hash) WHERE index = 0`,
+			`UPDATE audit.root_leaf AS l SET hash = k.hash FROM public.kept AS k WHERE k.tree = l.tree AND k.index = l.index; DROP TABLE public.kept`),
+		fault("the retention is shorter than announced", CopyUnlocked, func() { w.estate.AuditCopies = []estate.AuditCopy{{Keep: 4000 * day, MaxLag: 30 * time.Second}} }, func() { w.estate.AuditCopies = declared }),
+		fault("a bucket without a lock", CopyUnlocked, func() {
+			if err := w.account.NewBucket(context.Background(), "unlocked", false); err != nil {
+				w.t.Fatal(err)
+			}
+			config := w.account.Config(w.account.Account.Root())
+			config.Bucket = "unlocked"
+			other := *sound
+			other.Writer, w.rep = wormtest.Open(w.t, config), &other
+		}, func() { w.rep = sound }),
+		fault("a store that deletes what is locked", CopyOpen, func() {
+			at, err := url.Parse(w.account.Endpoint())
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(at); r.Out.Host = r.In.Host }}
+			loose := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodDelete && r.URL.Query().Get("versionId") != "" {
+					rw.WriteHeader(http.StatusNoContent)
+					return
+				}
+				forward.ServeHTTP(rw, r)
+			}))
+			w.t.(*testing.T).Cleanup(loose.Close)
+			config := w.account.Config(w.account.Account.Writer())
+			config.Endpoint = loose.URL
+			other := *sound
+			other.Writer, w.rep = wormtest.Open(w.t, config), &other
+		}, func() { w.rep = sound }),
+	}
 }

@@ -6,8 +6,13 @@ import "slices"
 // about it is the id followed by ".fix".
 type Problem string
 
-// The problem that hides the record. It makes a finding Error.
-const Unknown Problem = "auditlog.unknown"
+// The problems that hide the record. They make a finding Error.
+const (
+	Unknown     Problem = "auditlog.unknown"
+	NotExamined Problem = "auditlog.not_examined"
+	CopyUnseen  Problem = "auditlog.copy_unseen"
+	CopyNone    Problem = "auditlog.copy_none"
+)
 
 // The problems that it really has. They make a finding Fail.
 const (
@@ -26,15 +31,27 @@ const (
 	HeldUp       Problem = "auditlog.held_up"
 	DoesNotFit   Problem = "auditlog.does_not_fit"
 
+	Changed   Problem = "auditlog.changed"
+	NotIntact Problem = "auditlog.not_intact"
+
+	CopyFails    Problem = "auditlog.copy_fails"
+	CopyLate     Problem = "auditlog.copy_late"
+	CopyEmpty    Problem = "auditlog.copy_empty"
+	CopyDiffers  Problem = "auditlog.copy_differs"
+	CopyUnlocked Problem = "auditlog.copy_unlocked"
+	CopyOpen     Problem = "auditlog.copy_open"
+
 	NotRecorded Problem = "auditlog.sign_in_silent"
 )
 
 func faulty() []Problem {
-	return []Problem{Granted, Trigger, Rule, Policy, OtherHand, Detached, Replaced, Member, NeverOrdered, Stopped, Behind, HeldUp, DoesNotFit, NotRecorded}
+	return []Problem{Granted, Trigger, Rule, Policy, OtherHand, Detached, Replaced, Member, NeverOrdered, Stopped, Behind, HeldUp, DoesNotFit, Changed, NotIntact, CopyFails, CopyLate, CopyEmpty, CopyDiffers, CopyUnlocked, CopyOpen, NotRecorded}
 }
 
 // Problems lists every problem of the checks of this package.
-func Problems() []Problem { return append([]Problem{Unknown}, faulty()...) }
+func Problems() []Problem {
+	return append([]Problem{Unknown, NotExamined, CopyUnseen, CopyNone}, faulty()...)
+}
 
 // Blind reports whether the problem hides the record.
 func (p Problem) Blind() bool { return !slices.Contains(faulty(), p) }

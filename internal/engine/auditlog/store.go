@@ -36,6 +36,17 @@ WHERE NOT EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id) OR
 	return list, pg.Wrap(err)
 }
 
+// answered lists the newest anomalies of which somebody has said what they were.
+func answered(ctx context.Context, on pg.Querier) (explained, error) {
+	rows, err := on.Query(ctx, `SELECT a.id, a.at, a.kind, a.about FROM audit.anomaly AS a
+WHERE EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id) ORDER BY a.id DESC LIMIT 10000`)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	list, err := pgx.CollectRows(rows, scanAnomaly)
+	return list, pg.Wrap(err)
+}
+
 func scanAnomaly(row pgx.CollectableRow) (a Anomaly, err error) {
 	return a, row.Scan(&a.ID, &a.At, &a.Kind, &a.About)
 }

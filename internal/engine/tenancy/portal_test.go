@@ -234,7 +234,7 @@ func TestPortalRole(t *testing.T) {
 	w.mustLogin(w.a)
 	a := must(w.atGarant(w.a, "one"))
 	portal := w.connect(string(pg.Portal), w.name)
-	tables := map[string]string{"tenancy.minting": "id", "tenancy.customer": "tenant", "tenancy.session_end": "session", "tenancy.customer_job": "job", "hosting.residence": "place", "hosting.told": "place"}
+	tables := map[string]string{"tenancy.minting": "id", "tenancy.customer": "tenant", "tenancy.session_end": "session", "tenancy.customer_job": "job", "hosting.residence": "place", "hosting.told": "place", "audit.entry": "action"}
 	exec(t, w.connect(string(pg.Staff), w.name), `INSERT INTO tenancy.session_end (customer, database, session, ended_at) SELECT customer, database, session, now() FROM tenancy.minting`)
 	for table, column := range tables {
 		var n int
@@ -251,7 +251,8 @@ func TestPortalRole(t *testing.T) {
 			}
 		}
 	}
-	for _, sql := range []string{`SELECT sealed FROM tenancy.key`, `SELECT id FROM tenancy.place`, `SELECT reason FROM tenancy.revocation`, `SELECT tenants FROM tenancy.job`, `SELECT actor_id FROM tenancy.minting`, `SELECT inner_pad FROM garant.key`, `SELECT action FROM audit.entry`} {
+	exec(t, w.connect(string(pg.Staff), w.name), `INSERT INTO audit.entry (actor_kind, actor_id, action, outcome, object_kind, object_id, tenant) SELECT 'user', 'u', 'thing.changed', 'permitted', 'thing', customer::text, customer FROM tenancy.minting UNION ALL SELECT 'system', 'x', 'thing.changed', 'permitted', 'thing', '1', NULL`)
+	for _, sql := range []string{`SELECT sealed FROM tenancy.key`, `SELECT id FROM tenancy.place`, `SELECT reason FROM tenancy.revocation`, `SELECT tenants FROM tenancy.job`, `SELECT actor_id FROM tenancy.minting`, `SELECT inner_pad FROM garant.key`, `SELECT origin FROM audit.entry`, `SELECT mac FROM audit.entry`, `SELECT action FROM audit.entry_rest`, `SELECT hash FROM audit.leaf`, `SELECT hashes FROM audit.tile`, `SELECT name FROM audit.tree`, `SELECT key FROM audit.generation`, `SELECT nextval('audit.entry_number')`} {
 		if _, err := portal.Exec(ctx, sql); !errs.Is(pg.Wrap(err), errs.Denied) {
 			t.Errorf("%s: %v", sql, err)
 		}

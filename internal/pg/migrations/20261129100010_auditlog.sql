@@ -40,7 +40,7 @@ CREATE TABLE audit.began (
 	signed bigint NOT NULL
 );
 INSERT INTO audit.began SELECT coalesce(max(id), 0) FROM audit.entry_rest;
-GRANT SELECT ON audit.began TO garant_checkpoint, garant_staff;
+GRANT SELECT ON audit.began TO garant_checkpoint, garant_staff, garant_worker;
 
 CREATE SEQUENCE audit.entry_number;
 SELECT setval('audit.entry_number', greatest(1, (SELECT max(id) FROM audit.entry_rest)), EXISTS (SELECT FROM audit.entry_rest));

@@ -67,7 +67,7 @@ $$;
 -- entered is named by the role that signed in. Rows are turned into JSON as garant_sec: a cast to json by a function of
 -- somebody's own would run with its rights, and is refused.
 CREATE OR REPLACE FUNCTION garant.capture() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on SET enable_nestloop = off AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on SET enable_nestloop = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
 	pin     text := garant.pin();
 	who     uuid := substr(pin, 8, 32)::uuid;
@@ -95,14 +95,14 @@ BEGIN
 	CASE TG_OP
 	WHEN 'INSERT' THEN
 		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, object_id, after, detail)
-		SELECT typed, x.tenant, who, 'insert', 'row.inserted', printed, garant.named(x.r, keys),
+		SELECT typed, x.tenant, who, 'insert', 'row.inserted', printed, CASE WHEN cardinality(keys) = 1 AND octet_length(x.r ->> keys[1]) <= 400 THEN x.r ->> keys[1] ELSE garant.named(x.r, keys) END,
 			CASE WHEN pg_column_size(x.told) > 2048 THEN garant.cut(x.told) ELSE x.told END, CASE WHEN x.tenant <> theirs THEN '{"entered": "elsewhere"}'::jsonb END
 		FROM (SELECT y.r, CASE WHEN owned = '' THEN theirs ELSE y.r ->> owned END AS tenant,
 				CASE mode WHEN 'all' THEN y.r WHEN 'but' THEN y.r - listed ELSE (SELECT jsonb_object_agg(k, y.r -> k) FROM unnest(listed) k WHERE y.r ? k) END AS told
 			FROM (SELECT to_jsonb(t) AS r FROM garant_new t OFFSET 0) y OFFSET 0) x;
 	WHEN 'DELETE' THEN
 		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, object_id, before, detail)
-		SELECT typed, x.tenant, who, 'delete', 'row.deleted', printed, garant.named(x.r, keys),
+		SELECT typed, x.tenant, who, 'delete', 'row.deleted', printed, CASE WHEN cardinality(keys) = 1 AND octet_length(x.r ->> keys[1]) <= 400 THEN x.r ->> keys[1] ELSE garant.named(x.r, keys) END,
 			CASE WHEN pg_column_size(x.told) > 2048 THEN garant.cut(x.told) ELSE x.told END, CASE WHEN x.tenant <> theirs THEN '{"entered": "elsewhere"}'::jsonb END
 		FROM (SELECT y.r, CASE WHEN owned = '' THEN theirs ELSE y.r ->> owned END AS tenant,
 				CASE mode WHEN 'all' THEN y.r WHEN 'but' THEN y.r - listed ELSE (SELECT jsonb_object_agg(k, y.r -> k) FROM unnest(listed) k WHERE y.r ? k) END AS told

@@ -97,16 +97,21 @@ func (s state) goesBack(a *annex) bool {
 
 // send gives a statement to Garant.
 func (w *Watch) send(ctx context.Context, signed witness.Signed) error {
-	token, err := w.File.Token.Reveal()
-	if err != nil {
-		return err
-	}
 	body, err := json.Marshal(signed)
 	if err != nil {
 		return err
 	}
+	return w.post(ctx, web.APIPath+witness.APIPath, body)
+}
+
+// post gives something to Garant, which has to say that it took it.
+func (w *Watch) post(ctx context.Context, path string, body []byte) error {
+	token, err := w.File.Token.Reveal()
+	if err != nil {
+		return err
+	}
 	answer, err := client(*w.File.Garant).Do(ctx, outgoing.Request{
-		Method: http.MethodPost, URL: w.File.Garant.URL + web.APIPath + witness.APIPath, Body: body,
+		Method: http.MethodPost, URL: w.File.Garant.URL + path, Body: body,
 		Header:  http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}},
 		Secrets: http.Header{"Authorization": {"Bearer " + strings.TrimSpace(token)}},
 	})

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"time"
 
+	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/errs"
 )
 
@@ -38,6 +40,42 @@ func MakeKey(path string) (ed25519.PublicKey, error) {
 		return nil, errs.New(errs.Unavailable, "witness.key", "The key cannot be written.").Wrap(err)
 	}
 	return public, nil
+}
+
+// MakeCosigner makes the key with which a witness cosigns the audit log, as MakeKey does, and returns its public part as a C2SP vkey of that name.
+//
+// It is not the key of statements. Both formats keep their signatures apart, so that one key would do; but this one is pinned by
+// customers for years, and the other is replaced between two administrators within a day; and C2SP asks for a key of its own.
+func MakeCosigner(path, name string) (vkey string, err error) {
+	if !merkle.ValidName(name) {
+		return "", errs.New(errs.Invalid, "witness.cosigner_name", "This cannot be the name of a key.").WithFix("Give one without spaces and plus signs, best an address such as witness.example/vigie.")
+	}
+	if _, err := MakeKey(path); err != nil {
+		return "", err
+	}
+	return CosignerKey(path, name)
+}
+
+// CosignerKey reads the public part of a key that MakeCosigner made.
+func CosignerKey(path, name string) (vkey string, err error) {
+	c, err := LoadCosigner(path, name, time.Now)
+	if err != nil {
+		return "", err
+	}
+	return c.Witness().String(), nil
+}
+
+// LoadCosigner reads a key that MakeCosigner made.
+func LoadCosigner(path, name string, now func() time.Time) (*merkle.Cosigner, error) {
+	key, err := LoadKey(path)
+	if err != nil {
+		return nil, err
+	}
+	private, _, err := merkle.NewWitnessKey(name, key.Seed())
+	if err != nil {
+		return nil, err
+	}
+	return merkle.NewCosigner(private, now)
 }
 
 // LoadKey reads the private key. A file that others may read or write is refused.

@@ -18,6 +18,7 @@ type state struct {
 	Since    time.Time          `json:"since"`    // when that was published
 	At       time.Time          `json:"at"`       // when the annex last spoke
 	Episodes map[string]episode `json:"episodes"`
+	Cosigner string             `json:"cosigner,omitempty"` // key with which something was cosigned: what is kept of that must not be missing
 }
 
 // episode is something that goes wrong, from its first round to its last.
@@ -58,20 +59,33 @@ func (s state) save(path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".witness-*") // mode 0600
-	if err != nil {
+	if err := replace(path, b); err != nil {
 		return unwritable(err)
 	}
-	_, err = f.Write(b)
+	return nil
+}
+
+// replace writes a file whole, or not at all. When it returns nil the file is there after a loss of power.
+func replace(path string, content []byte) error {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".witness-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
-		return unwritable(err)
+		return err
 	}
-	return nil
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func unwritable(err error) error {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -17,23 +19,28 @@ import (
 
 // Config is what a witness is made of.
 type Config struct {
-	File    *estate.WitnessFile
-	Key     ed25519.PrivateKey
-	Checks  []measure.Check // of endpoints, as Garant runs them
-	Figures map[string]measure.Fact
-	Now     func() time.Time
-	Log     *slog.Logger
+	File     *estate.WitnessFile
+	Key      ed25519.PrivateKey
+	Cosigner *merkle.Cosigner // where witness.yaml names a log
+	Checks   []measure.Check  // of endpoints, as Garant runs them
+	Figures  map[string]measure.Fact
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Watch is a witness.
 type Watch struct {
 	Config
-	state  state
-	estate *estate.Estate
+	state     state
+	estate    *estate.Estate
+	interrupt func(step string) error // of tests
 }
 
 // Open reads what the witness remembers.
 func Open(c Config) (*Watch, error) {
+	if c.File.Log != nil && c.Cosigner == nil {
+		return nil, errs.New(errs.Invalid, "witness.no_cosigner", "There is a log to follow, and no key to cosign it with.").WithFix("Make one with garant witness cosigner.")
+	}
 	s, err := loadState(c.File.State)
 	if err != nil {
 		return nil, err
@@ -49,6 +56,7 @@ type Report struct {
 	Alarms    []Alarm // given in this round, all-clears too
 	Open      []string
 	Failing   []measure.Finding // findings that did not pass
+	Log       *Cosigned         // nil: no log is followed, or it is not as it should be
 }
 
 // ErrAlarm ends Run when witness.yaml asks for that.
@@ -85,6 +93,7 @@ type seen struct {
 	annex    *annex
 	annexErr error
 	failing  []measure.Finding
+	log      *logSeen // nil: none is followed
 }
 
 // disputed lists the measures that the annex announces as met and that fail.
@@ -139,9 +148,27 @@ func (w *Watch) Round(ctx context.Context) (Report, error) {
 		sendErr = w.send(ctx, signed)
 		report.Sent = sendErr == nil
 	}
-	report.Alarms = w.judge(look, sendErr, now)
 	var failed []error
+	if w.File.Log != nil {
+		if look.log, err = w.follow(ctx); err != nil {
+			if ctx.Err() != nil {
+				return report, ctx.Err()
+			}
+			failed = append(failed, err)
+			if look.log == nil {
+				look.log = unfollowed(err, w.File.Misses)
+			}
+		}
+		if report.Log = look.log.cosigned; report.Log != nil && report.Log.Line != "" {
+			w.state.Cosigner = w.Cosigner.Witness().String()
+		}
+		sendErr = cmp.Or(sendErr, look.log.sendErr)
+	}
+	report.Alarms = w.judge(look, sendErr, now)
 	for _, a := range report.Alarms {
+		if len(a.Proof) > 0 && !a.Over && w.File.Garant != nil {
+			w.showProof(ctx, a.Proof)
+		}
 		failed = append(failed, w.tell(context.WithoutCancel(ctx), a))
 	}
 	return report, errors.Join(append(failed, w.state.save(w.File.State))...)
@@ -215,6 +242,7 @@ func worse(a, b witness.State) witness.State {
 // judge goes through what may be wrong and returns the alarms that are due now.
 func (w *Watch) judge(look seen, sendErr error, now time.Time) []Alarm {
 	var alarms []Alarm
+	var proof []string
 	consider := func(kind, measureID, reason string, wrong bool, patience int) {
 		key := strings.TrimSuffix(kind+":"+measureID, ":")
 		e, running := w.state.Episodes[key]
@@ -233,7 +261,7 @@ func (w *Watch) judge(look seen, sendErr error, now time.Time) []Alarm {
 			e.Reason = reason
 			e.Misses++
 			if e.Misses >= patience && !e.Alarmed {
-				e.Alarmed, a.Since = true, e.Since
+				e.Alarmed, a.Since, a.Proof = true, e.Since, proof
 				alarms = append(alarms, a)
 			}
 			w.state.Episodes[key] = e
@@ -250,6 +278,18 @@ func (w *Watch) judge(look seen, sendErr error, now time.Time) []Alarm {
 			// A dispute ends when the sentence is withdrawn, or when it holds again: not by blindness.
 			if s.Saw != witness.SawError || s.Announced != "met" {
 				consider(Dispute, s.Measure, "", s.Disputed(), 1)
+			}
+		}
+	}
+	if look.log != nil {
+		for _, kind := range []string{Fork, Rollback, LogWrong, LogRestored, LogSilent} {
+			switch {
+			case look.log.trouble == kind:
+				proof = look.log.proof
+				consider(kind, "", look.log.reason, true, look.log.patience)
+				proof = nil
+			case look.log.trouble == "", kind == LogSilent: // what was wrong ends when the log is as it should be: not by blindness
+				consider(kind, "", "", false, 1)
 			}
 		}
 	}

@@ -38,8 +38,8 @@ func main() {
 }
 
 type options struct {
-	listen, origin, garant, database, issuer, client, users, pages, certificate, authority, keyType string
-	forms, places                                                                                   []string
+	listen, origin, garant, database, issuer, client, users, pages, certificate, authority, keyType, portal string
+	forms, places                                                                                           []string
 }
 
 func run(ctx context.Context, args []string, env func(string) string) error {
@@ -56,6 +56,7 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	f.StringVar(&o.pages, "development-pages", "", "where browsers find that issuer's page, when not at -issuer: http://127.0.0.1:8483")
 	f.StringVar(&o.certificate, "development-certificate", "", "PEM file with that issuer's certificate and key, when -issuer begins with https (Garant takes no other)")
 	f.StringVar(&o.authority, "issuer-authority", "", "PEM file of the authority that issued the issuer's certificate, when it is one of your own")
+	f.StringVar(&o.portal, "portal", "", "where Garant shows customers their activity log: https://portal.garant.example; without it there is no link")
 	f.Func("form", "a public form, as slug=customer's key=name; may be given several times", func(s string) error { o.forms = append(o.forms, s); return nil })
 	f.Func("place", "what Garant's estate calls a database that a customer has to itself; its address is in SPONSORSHIP_DATABASE_ and that name in capitals; may be given several times", func(s string) error { o.places = append(o.places, s); return nil })
 	f.Usage = func() {
@@ -100,6 +101,7 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	}
 	app, err := sponsorship.New(sponsorship.Config{
 		Origin: o.origin, Pools: places, Issuer: o.issuer, Client: o.client, HTTP: client, Forms: forms, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Portal:    sponsorship.Portal{Origin: o.portal, Audience: o.database + "@garant"},
 		Exchanger: &sponsorship.Garant{Database: o.database, Endpoint: garant},
 	})
 	if err != nil {

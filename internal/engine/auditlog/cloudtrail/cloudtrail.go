@@ -124,7 +124,7 @@ func (t *Trails) run(ctx context.Context, in measure.In) measure.Finding {
 	if seen == len(looks) && !facts.oldest.IsZero() {
 		f.Facts = map[string]measure.Fact{
 			FactTrails: measure.Count(seen), FactFiles: measure.Count(facts.files), FactOldest: measure.At(facts.oldest),
-			FactLag: measure.Span(max(lagStep, (facts.lag+lagStep-1).Truncate(lagStep))),
+			FactLag: measure.Span(max(lagStep, (facts.lag + lagStep - 1).Truncate(lagStep))),
 		}
 	}
 	f.Raw, _ = json.Marshal(raw) // of names and numbers: cannot fail

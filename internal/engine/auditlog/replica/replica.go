@@ -219,6 +219,13 @@ func (r *Replica) choose(ctx context.Context, conn *pgxpool.Conn, l log) (s segm
 		if last.ToSeq, err = firstSeq(ctx, conn, l.generation); err != nil {
 			return s, nil, err
 		}
+		begins, err := past(ctx, conn, l.generation)
+		if err != nil {
+			return s, nil, err
+		}
+		if len(begins) > 0 && last.ToSeq > 0 { // so that the segment says that leaves before it were dropped
+			last.ToSeq--
+		}
 	}
 	if err != nil {
 		return s, nil, err
@@ -276,6 +283,7 @@ type writing struct {
 	log
 	segment
 	grown   map[string]span // trees, by name: which leaves are new
+	holes   bool            // leaves were dropped before they were copied
 	parts   []PartRef
 	bytes   int64
 	objects int
@@ -295,6 +303,15 @@ func (w *writing) write(ctx context.Context, before []byte) error {
 		return errChanged(fmt.Sprintf("what was copied before, up to line %d, is another now", w.From))
 	}
 	root, seq := w.From, w.FromSeq
+	if w.From == 0 { // of what was dropped before there was a copy, the tiles
+		begins, err := past(ctx, w.conn, w.generation)
+		if err != nil {
+			return err
+		}
+		for name, index := range begins {
+			w.grown[name] = span{0, index}
+		}
+	}
 	for {
 		s := &Segment{Header: Header{Format: Format, Kind: KindPart, Origin: w.origin, Generation: w.generation, Key: w.key, From: root, FromSeq: seq}}
 		if root < w.To {
@@ -353,14 +370,20 @@ func (w *writing) write(ctx context.Context, before []byte) error {
 
 // look notes what is wrong with entries, and which leaves of trees are new.
 func (w *writing) look(ctx context.Context, list []Leaf) error {
+	holes := false
 	for _, l := range list {
+		if l.Tree == "" {
+			holes = true
+			continue
+		}
 		g, seen := w.grown[l.Tree]
 		if !seen {
 			g = span{l.Index, l.Index}
 		}
-		if l.Index != g.until {
+		if l.Index < g.until || l.Index > g.until && !holes && !w.holes {
 			return errChanged(fmt.Sprintf("leaf %d of the tree %s is missing", g.until, l.Tree))
 		}
+		w.holes = w.holes || holes
 		w.grown[l.Tree] = span{g.from, l.Index + 1}
 		kind := ""
 		switch l.Gone {

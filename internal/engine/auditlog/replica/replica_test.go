@@ -421,3 +421,37 @@ func TestAnotherBucket(t *testing.T) {
 	}
 	w.complete()
 }
+
+// A bucket that is declared after entries were dropped at the end of their time: their hashes are in tiles, and what came after is whole.
+func TestDroppedBeforeTheCopy(t *testing.T) {
+	w := newWorld(t)
+	w.write(1300)
+	w.drain()
+	w.write(200)
+	w.drain()
+	w.exec(`INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT '2020-01', now() - interval '31 days', 1200, 1200, tree, max(size) FROM audit.checkpoint GROUP BY tree`)
+	w.exec(`DELETE FROM audit.leaf AS l USING audit.tree AS t WHERE t.tree = l.tree AND l.index < t.size / 256 * 256 AND l.seq <= 1200`)
+	w.exec(`DELETE FROM audit.entry WHERE id <= 1200`)
+	w.copy()
+	size, leaves := w.inBucket(1, true)
+	if size != w.count("SELECT size FROM audit.tree WHERE name = 'root'") || leaves[1400].Bytes == "" || leaves[1150].Gone != replica.Dropped || leaves[1150].Hash == nil {
+		t.Errorf("%d lines, %+v, %+v", size, leaves[1400], leaves[1150])
+	}
+	reader := w.account.Verifier()
+	for _, tenant := range tenants {
+		name := "company"
+		if tenant != "" {
+			name = "tenant/" + tenant
+		}
+		if _, err := reader.GetFirst(t.Context(), replica.TilePath(1, name, 0, 0), 8192); err != nil {
+			t.Error(name, err)
+		}
+	}
+	w.write(100)
+	w.drain()
+	w.copy()
+	if got := w.anomalies(); len(got) != 0 {
+		t.Errorf("noticed %v", got)
+	}
+	w.must(w.rep.Hold(t.Context()))
+}

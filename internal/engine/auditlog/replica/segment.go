@@ -65,9 +65,9 @@ type RootLeaf struct {
 // Leaf is a leaf of another tree.
 type Leaf struct {
 	Seq    int64  `json:"seq"`
-	Tree   string `json:"tree"`
+	Tree   string `json:"tree,omitempty"` // empty: dropped before it was copied, and only tiles say of which tree
 	Index  int64  `json:"index"`
-	Entry  int64  `json:"entry"`
+	Entry  int64  `json:"entry,omitempty"`
 	Bytes  string `json:"leaf,omitempty"`   // package leaf
 	Detail string `json:"detail,omitempty"` // where the leaf holds only a digest of it
 	Sealed []byte `json:"sealed,omitempty"` // personal data before and after, as ciphertext
@@ -189,7 +189,7 @@ func Decode(object []byte) (*Segment, error) {
 			s.Roots = append(s.Roots, r)
 		case bytes.HasPrefix(one, []byte(`{"seq":`)):
 			var l Leaf
-			if err := json.Unmarshal(one, &l); err != nil || s.Checkpoint != "" || (l.Gone == "") != (l.Bytes != "") || l.Gone != "" && len(l.Hash) != tlog.HashSize {
+			if err := json.Unmarshal(one, &l); err != nil || s.Checkpoint != "" || (l.Gone == "") != (l.Bytes != "") || l.Gone != "" && len(l.Hash) != tlog.HashSize && (l.Tree != "" || l.Gone != Dropped) {
 				return nil, errSegment("a leaf")
 			}
 			s.Leaves = append(s.Leaves, l)
@@ -226,8 +226,10 @@ func (s *Segment) dense() error {
 		}
 	}
 	next := map[string]int64{}
+	holes := false // where leaves were dropped nobody knows of which trees
 	for i, l := range s.Leaves {
-		if at, seen := next[l.Tree]; l.Seq != firstSeq+int64(i)+1 || l.Index < 0 || seen && l.Index != at {
+		holes = holes || l.Tree == ""
+		if at, seen := next[l.Tree]; l.Seq != firstSeq+int64(i)+1 || l.Index < 0 || !holes && seen && l.Index != at {
 			return errSegment("the order of leaves")
 		}
 		next[l.Tree] = l.Index + 1

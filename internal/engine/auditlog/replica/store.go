@@ -210,23 +210,62 @@ func rootLines(ctx context.Context, on pg.Querier, tree int32, from, until int64
 
 // leaves reads leaves after seq, until another and as many as fit into an object, and what they hash.
 func leaves(ctx context.Context, on pg.Querier, after, until int64, mostBytes int) (list []Leaf, err error) {
-	return readLeaves(ctx, on, mostBytes, `l.seq > $1 AND l.seq <= $2 ORDER BY l.seq`, after, until)
+	found, dropped, err := readLeaves(ctx, on, mostBytes, `l.seq > $1 AND l.seq <= $2 ORDER BY l.seq`, after, until)
+	if err != nil {
+		return nil, err
+	}
+	// Of what was dropped in full tiles the database has no leaf any more: which tree it was of stands in the tiles.
+	list = make([]Leaf, 0, len(found))
+	next := after + 1
+	fill := func(to int64) {
+		for ; next < to && next <= dropped; next++ {
+			list = append(list, Leaf{Seq: next, Gone: Dropped})
+		}
+	}
+	for _, l := range found {
+		fill(l.Seq)
+		list = append(list, l)
+		next = l.Seq + 1
+	}
+	if len(found) == 0 {
+		fill(until + 1)
+	}
+	return list, nil
+}
+
+// past says where the leaves of trees begin that the database still has, of those that lack some.
+func past(ctx context.Context, on pg.Querier, generation int) (map[string]int64, error) {
+	rows, err := on.Query(ctx, `SELECT t.name, coalesce((SELECT l.index FROM audit.leaf AS l WHERE l.tree = t.tree ORDER BY l.index LIMIT 1), t.size / 256 * 256) FROM audit.tree AS t
+WHERE t.generation = $1 AND t.name <> 'root' AND EXISTS (SELECT FROM audit.dropped)`, generation)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	begins := map[string]int64{}
+	var name string
+	var index int64
+	_, err = pgx.ForEachRow(rows, []any{&name, &index}, func() error {
+		if index > 0 {
+			begins[name] = index
+		}
+		return nil
+	})
+	return begins, pg.Wrap(err)
 }
 
 // leavesOf reads leaves of one tree.
 func leavesOf(ctx context.Context, on pg.Querier, tree int32, from, until int64) (list []Leaf, err error) {
-	return readLeaves(ctx, on, most, `l.tree = $1 AND l.index >= $2 AND l.index < $3 ORDER BY l.index`, tree, from, until)
+	list, _, err = readLeaves(ctx, on, most, `l.tree = $1 AND l.index >= $2 AND l.index < $3 ORDER BY l.index`, tree, from, until)
+	return list, err
 }
 
-func readLeaves(ctx context.Context, on pg.Querier, mostBytes int, where string, args ...any) (list []Leaf, err error) {
-	var dropped int64
+func readLeaves(ctx context.Context, on pg.Querier, mostBytes int, where string, args ...any) (list []Leaf, dropped int64, err error) {
 	if err := on.QueryRow(ctx, `SELECT coalesce(max(seq), 0) FROM audit.dropped`).Scan(&dropped); err != nil {
-		return nil, pg.Wrap(err)
+		return nil, 0, pg.Wrap(err)
 	}
 	rows, err := on.Query(ctx, `SELECT l.seq, t.name, l.index, l.entry, l.hash, `+entries.Columns+` FROM audit.leaf AS l JOIN audit.tree AS t ON t.tree = l.tree LEFT JOIN audit.entry AS e ON e.id = l.entry
 WHERE `+where, append([]any{entries.Binary}, args...)...) //nolint:gosec // where is a literal of this package
 	if err != nil {
-		return nil, pg.Wrap(err)
+		return nil, 0, pg.Wrap(err)
 	}
 	defer rows.Close()
 	var row entries.Row
@@ -244,7 +283,7 @@ WHERE `+where, append([]any{entries.Binary}, args...)...) //nolint:gosec // wher
 			}
 		default:
 			if err := row.Decode(raw[5:], true); err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			buf = row.Append(buf[:0])
 			if h := tlog.RecordHash(buf); string(h[:]) != string(hash) {
@@ -269,7 +308,7 @@ WHERE `+where, append([]any{entries.Binary}, args...)...) //nolint:gosec // wher
 		list = append(list, l)
 	}
 	rows.Close()
-	return list, pg.Wrap(rows.Err())
+	return list, dropped, pg.Wrap(rows.Err())
 }
 
 // anomaly notes what does not fit.

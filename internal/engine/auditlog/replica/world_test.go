@@ -151,6 +151,7 @@ func (w *world) inBucket(generation int, gone tolerant) (size int64, leaves map[
 	w.must(err)
 	reader := w.account.Verifier()
 	heads := map[string]*merkle.Head{"root": {}}
+	dropped := false
 	leaves = map[int64]replica.Leaf{}
 	var seq int64 = -1
 	for h, err := range reader.Histories(w.t.Context(), replica.SegmentPrefix(generation), "") {
@@ -170,10 +171,18 @@ func (w *world) inBucket(generation int, gone tolerant) (size int64, leaves map[
 			if l.Gone != "" && !gone {
 				w.t.Fatalf("entry %d is gone: %s", l.Entry, l.Gone)
 			}
+			if l.Tree == "" {
+				dropped = true
+				continue
+			}
 			head := heads[l.Tree]
 			if head == nil {
 				head = &merkle.Head{}
 				heads[l.Tree] = head
+			}
+			if dropped {
+				leaves[l.Entry] = l
+				continue
 			}
 			if l.Index != head.Size {
 				w.t.Fatalf("leaf %d of %s where %d should be", l.Index, l.Tree, head.Size)

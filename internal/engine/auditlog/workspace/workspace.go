@@ -107,7 +107,7 @@ func (w *Workspaces) run(ctx context.Context, in measure.In) measure.Finding {
 	if seen == len(in.Estate.Workspaces) {
 		slices.Sort(logs)
 		f.Facts = map[string]measure.Fact{
-			FactLogs: measure.List(slices.Compact(logs)...), FactAge: measure.Span(max(step, (age+step-1).Truncate(step))), FactKept: measure.Span(Kept),
+			FactLogs: measure.List(slices.Compact(logs)...), FactAge: measure.Span(max(step, (age + step - 1).Truncate(step))), FactKept: measure.Span(Kept),
 		}
 	}
 	f.Raw, _ = json.Marshal(raw) // of names: cannot fail

@@ -115,6 +115,10 @@ type Table struct {
 	Grants       []string // what the application may do: SELECT, INSERT, UPDATE, DELETE
 	Record       *Record  // what of its changes becomes events; nil: nothing
 	Line         int      // in the file; 0 when not read from one
+
+	// Unowned: rows without a tenant are meant, and no tenant sees one; only where the application reads and writes nothing.
+	// No file can say so: it is for Garant's own record.
+	Unowned bool
 }
 
 // Record says what of a table's changes becomes events of the audit log.

@@ -232,7 +232,7 @@ func columnMissing(j *judge) {
 
 func columnNullable(j *judge) {
 	j.columned(func(t *target, col *column) {
-		if !col.notNull {
+		if !col.notNull && (!t.entry.Unowned || !slices.Equal(t.entry.Grants, []string{"SELECT"})) {
 			j.found(t.rel.printed, "Its column "+col.printed+" may be null.", "ALTER TABLE "+t.rel.printed+" ALTER COLUMN "+col.printed+" SET NOT NULL;")
 		}
 	})

@@ -1,0 +1,102 @@
+package portal
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/pg"
+	"github.com/garant-project/garant/internal/web"
+	"github.com/garant-project/garant/internal/web/ui"
+)
+
+// patience is how long the database may look through a customer's entries for one page.
+const patience = 15 * time.Second
+
+// newest is how many of the newest entries are looked at for the choice of actions.
+const newest = 5000
+
+type trailPage struct {
+	Filters  []ui.Field
+	Filtered bool
+	Table    ui.Table
+	Pager    ui.Pager
+	Export   string
+	All      string
+}
+
+func (p *Portal) trail(w http.ResponseWriter, r *web.Request, v *visit) error {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	pr := p.printer(r)
+	search, query, err := searchOf(r.URL.Query(), pr.Zone())
+	if err != nil {
+		return err
+	}
+	search.Limit = pageSize + 1
+	entries, err := audit.Seen(ctx, v, search)
+	if err != nil {
+		return err
+	}
+	actions, err := audit.SeenActions(ctx, v, newest)
+	if err != nil {
+		return err
+	}
+	own := &trailPage{Filters: fields(pr, query, actions), Filtered: len(query) > 0, Export: at(exportPath, query), All: trailPath}
+	if search.Before > 0 {
+		own.Pager.Newer = at(trailPath, query)
+	}
+	if len(entries) > pageSize {
+		entries = entries[:pageSize]
+		own.Pager.Older = at(trailPath, query, "before", strconv.FormatInt(entries[pageSize-1].ID, 10))
+	}
+	own.Table = table(pr, v, entries)
+	if own.Filtered {
+		own.Table.Empty = &ui.Empty{Icon: "search", Title: pr.T("portal.trail.none"), Text: pr.T("portal.trail.none.text"), Action: &ui.Button{Label: pr.T("portal.filter.all"), Href: trailPath}}
+	}
+	return p.write(w, http.StatusOK, "trail", p.page(r, pr, v, trailPath, "portal.trail.title", own))
+}
+
+// table makes the table of entries.
+func table(p *ui.Printer, v *visit, entries []audit.Entry) ui.Table {
+	t := ui.Table{
+		Caption: p.T("portal.trail.title"),
+		Columns: []ui.Column{{Label: p.T("portal.when")}, {Label: p.T("portal.whom")}, {Label: p.T("portal.what")}, {Label: p.T("portal.object")}, {Label: p.T("portal.detail.title")}},
+		Empty:   &ui.Empty{Icon: "record", Title: p.T("portal.trail.empty"), Text: p.T("portal.trail.empty.text")},
+	}
+	for _, e := range entries {
+		what := ui.Cell{Text: actionWord(p, e.Action)}
+		if e.Refused {
+			what.Chip = p.T("portal.refused.word")
+		}
+		when := ui.Cell{Text: p.Instant(e.At)}
+		if !e.Occurred.IsZero() {
+			when.Note = p.T("portal.occurred", "At", p.Instant(e.Occurred))
+		}
+		more := ui.Cell{Text: e.Reason, Note: detail(p, e.Detail)}
+		if e.Sealed {
+			more.Chip = p.T("portal.sealed")
+		}
+		t.Rows = append(t.Rows, []ui.Cell{
+			when,
+			{Link: &ui.Link{Label: who(p, v, e.Actor), Href: at(trailPath, nil, "person", e.Actor.ID)}},
+			what,
+			{Link: &ui.Link{Label: objectWord(p, e.Object), Href: storyOf(e.Object)}},
+			more,
+		})
+	}
+	return t
+}
+
+// storyOf is the page of an object.
+func storyOf(o audit.Object) string {
+	return at(storyPath, url.Values{"kind": {o.Kind}, "id": {o.ID}})
+}
+
+// open opens what is sealed beside entries.
+func (p *Portal) open(ctx context.Context, entries []audit.Entry) error {
+	return audit.Open(ctx, p.DB.Pool(pg.Staff), p.Box, entries)
+}
