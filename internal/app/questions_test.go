@@ -222,7 +222,7 @@ func (h *house) pages() map[string]string {
 	for _, path := range []string{
 		"/", "/?whose=mine", "/annex", "/annex/PHY-2", "/annex/review", "/annex/versions", "/annex/versions/1", "/annex/company", "/annex/parameters", "/annex/text",
 		"/measures", "/measures?show=unowned", "/measures/PHY-2", "/measures/ACC-8", "/checks", "/checks/endpoint.tls", "/isolation", "/isolation/production", "/people", "/account", "/mail", "/mail/preferences",
-		"/record", "/record?action=person.role_changed", "/audit", "/estate", "/registers", "/api/v1/measures", "/api/v1/checks", "/api/v1/tasks", "/api/v1/measures/PHY-2/attestations",
+		"/record", "/record?action=person.role_changed", "/record?text=exemple", "/record/log", "/record/entry/1", "/record/object?kind=estate&id=1", "/audit", "/estate", "/registers", "/api/v1/measures", "/api/v1/checks", "/api/v1/tasks", "/api/v1/measures/PHY-2/attestations",
 		"/api/v1/registers/assets?limit=500", "/api/v1/registers/persons?limit=500",
 	} {
 		pages[path] = path

@@ -84,7 +84,7 @@ func lags(p *ui.Printer, list []round) *drawing {
 		bar(&bars, i*(drawnBar+1), int64(r.Lag), int64(max(most, time.Millisecond)))
 	}
 	return &drawing{
-		Bars: bars.String(), Width: len(list)*(drawnBar+1) - 1, Height: drawnHeight, From: p.Instant(list[0].At), To: p.Instant(list[len(list)-1].At), Top: p.T("record_log.lag.top", "Lag", short(p, most)),
+		Bars: bars.String(), Width: max(len(list), roundsShown/2)*(drawnBar+1) - 1, Height: drawnHeight, From: p.Instant(list[0].At), To: p.Instant(list[len(list)-1].At), Top: p.T("record_log.lag.top", "Lag", short(p, most)),
 		Label: p.T("record_log.lag.label", "Count", len(list), "Middle", short(p, middle), "Most", short(p, most)), About: p.T("record_log.lag.about"),
 	}
 }

@@ -55,6 +55,9 @@ type part struct {
 	Items     []line
 }
 
+// Wide reports that it needs the whole width.
+func (p part) Wide() bool { return p.Table != nil && len(p.Table.Columns) > 3 }
+
 // line is something that has to be known.
 type line struct{ Title, Text string }
 

@@ -60,7 +60,7 @@ func (w *world) house() *house {
 		w.t.Fatal(err)
 	}
 	c := &console.Chrome{Messages: messages, Company: func(context.Context) string { return "Ardoise Mécénat" }, Zone: func(context.Context) *time.Location { return brussels }}
-	h := &house{world: w, reader: &signed{lead}, estate: &estate.Estate{Company: company.Company}}
+	h := &house{world: w, reader: &signed{lead}, estate: &estate.Estate{Company: estate.Company{Name: "Ardoise Mécénat"}}}
 	h.reader.who.Name = "Camille Exemple"
 	w.log.View = func(context.Context) (measure.View, error) { return measure.View{Estate: h.estate}, nil }
 	dir, err := directory.New(directory.Config{Staff: w.db.Pool(pg.Staff), Login: w.db.Pool(pg.Login), Box: w.log.Box, Policy: directory.DefaultPolicy()})
@@ -127,7 +127,7 @@ func (w *world) found() {
 
 // declared is an estate with a second account and streams.
 func declared() *estate.Estate {
-	return &estate.Estate{Company: company.Company, AuditKeep: 3 * 365 * 24 * time.Hour,
+	return &estate.Estate{Company: estate.Company{Name: "Ardoise Mécénat"}, AuditKeep: 3 * 365 * 24 * time.Hour,
 		AuditCopies: []estate.AuditCopy{{Region: "eu-west-3", Bucket: "ardoise-log", Prefix: "garant", MaxLag: 5 * time.Second}},
 		Streams:     []estate.Stream{{Name: "siem", Kind: estate.SyslogStream}, {Name: "archive", Kind: estate.S3Stream}}}
 }
