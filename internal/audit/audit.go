@@ -148,10 +148,11 @@ func write(ctx context.Context, on pg.Execer, conn *pgx.Conn, events []Event) er
 	if pen != nil {
 		first, now := pen.take(conn, len(events)), pen.now().UTC().Truncate(time.Microsecond)
 		var b []byte
+		signer := leaf.NewSigner(pen.key)
 		for i := range said {
 			said[i].Writer, said[i].N, said[i].Written = pen.writer.String(), first+int64(i), now
 			b = said[i].Append(b[:0])
-			macs[i] = leaf.MAC(pen.key, b)
+			macs[i] = signer.MAC(nil, b)
 		}
 	}
 	err := insert(ctx, on, said, sealed, macs)
