@@ -33,12 +33,6 @@ const (
 	ProblemNoAnswer   = "cosigned.unknown"     // could not be told
 )
 
-// The facts that it gives.
-const (
-	FactWitnesses = "auditlog.cosigned.witnesses"
-	FactWithin    = "auditlog.cosigned.within" // how old the newest cosigned checkpoint of the slowest witness is at most: whole intervals
-)
-
 const (
 	cosignedEvery   = time.Minute
 	cosignedValid   = 10 * time.Minute
@@ -53,7 +47,7 @@ func cosignedCheck(db *pg.DB, e *estate.Estate) []measure.Check {
 	}
 	return []measure.Check{{
 		ID: CheckCosigned, Measures: []string{"LOG-1", "ACC-6"}, Every: cosignedEvery, Valid: cosignedValid, Timeout: cosignedTimeout, Self: true, OwnPace: true,
-		Facts: []string{FactWitnesses, FactWithin}, Scope: cosignedScope,
+		Scope: cosignedScope,
 		Run: func(ctx context.Context, in measure.In) measure.Finding {
 			return lookAtCosigned(ctx, db.Pool(pg.Worker), in)
 		},
@@ -77,8 +71,6 @@ func lookAtCosigned(ctx context.Context, on pg.Querier, in measure.In) measure.F
 		return measure.Finding{Outcome: measure.NotApplicable}
 	}
 	raw := map[string]any{}
-	within := time.Duration(0)
-	count := 0
 	for _, w := range in.Estate.Witnesses {
 		if w.Cosigner == "" {
 			continue
@@ -93,13 +85,8 @@ func lookAtCosigned(ctx context.Context, on pg.Querier, in measure.In) measure.F
 		measure.Look(&f, w.Log(), items, func(i measure.Item) bool { return i.Problem == ProblemNoAnswer })
 		f.Failed = append(f.Failed, items...)
 		raw[w.Name] = map[string]any{"key": w.Cosigner, "intervals": int64((age + w.Every - 1) / w.Every)}
-		within = max(within, (age+w.Every-1)/w.Every*w.Every)
-		count++
 	}
 	slices.Sort(f.Scope)
-	if f.Outcome == measure.Pass {
-		f.Facts = map[string]measure.Fact{FactWitnesses: measure.Count(count), FactWithin: measure.Span(within)}
-	}
 	f.Raw, _ = json.Marshal(raw) // texts and numbers: cannot fail
 	return f
 }

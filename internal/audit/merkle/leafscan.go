@@ -152,18 +152,44 @@ func (s *leafScan) number() (n int64) {
 }
 
 func (s *leafScan) time() time.Time {
-	const form = "2006-01-02T15:04:05.000000Z"
 	raw := s.text()
-	t, err := time.Parse(form, string(raw))
-	s.check(err == nil && len(raw) == len(form) && !t.IsZero())
+	t, ok := parseTime(raw)
+	s.check(ok && !t.IsZero())
 	return t
 }
 
+// parseTime reads a time as leaf.AppendTime writes it; false: it is written otherwise, or there is no such time.
+func parseTime(b []byte) (time.Time, bool) {
+	const form = "0000-00-00T00:00:00.000000Z"
+	if len(b) != len(form) {
+		return time.Time{}, false
+	}
+	var parts [7]int
+	at := 0
+	for i, c := range []byte(form) {
+		switch {
+		case c != '0' && b[i] == c:
+			at++
+		case c == '0' && b[i] >= '0' && b[i] <= '9':
+			parts[at] = parts[at]*10 + int(b[i]-'0')
+		default:
+			return time.Time{}, false
+		}
+	}
+	t := time.Date(parts[0], time.Month(parts[1]), parts[2], parts[3], parts[4], parts[5], parts[6]*1000, time.UTC)
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	// What there is not, time.Date takes for another.
+	return t, [6]int{year, int(month), day, hour, minute, second} == [6]int(parts[:6])
+}
+
 func (s *leafScan) bytes() []byte {
-	raw, err := base64.StdEncoding.Strict().DecodeString(string(s.text()))
+	raw, err := strictBase64.AppendDecode(nil, s.text())
 	s.check(err == nil && len(raw) > 0)
 	return raw
 }
+
+var strictBase64 = base64.StdEncoding.Strict() //nolint:gochecknoglobals // a constant that Go has no form for
 
 // detail takes a JSON value as somebody wrote it, white space around it included.
 func (s *leafScan) detail() {

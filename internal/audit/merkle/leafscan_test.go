@@ -90,3 +90,19 @@ func FuzzParseLeaf(f *testing.F) {
 		}
 	})
 }
+
+// A time is read as time.Parse reads it in the one form, and what the form does not have is none.
+func TestParseTime(t *testing.T) {
+	const form = "2006-01-02T15:04:05.000000Z"
+	for _, text := range []string{
+		"2026-11-27T09:08:07.000006Z", "2024-02-29T23:59:59.999999Z", "0000-01-01T00:00:00.000000Z", "9999-12-31T00:00:00.000000Z", "0001-01-01T00:00:00.000000Z",
+		"2026-02-29T00:00:00.000000Z", "2026-13-01T00:00:00.000000Z", "2026-00-01T00:00:00.000000Z", "2026-01-00T00:00:00.000000Z", "2026-01-01T24:00:00.000000Z", "2026-01-01T00:60:00.000000Z", "2026-01-01T00:00:60.000000Z",
+		"2026-01-01t00:00:00.000000Z", "2026-01-01T00:00:00.00000Z", "2026-01-01T00:00:00.0000000Z", "2026-01-01T00:00:00.000000z", "2026-01-01T00:00:00+00000000", "+026-01-01T00:00:00.000000Z", "2026-01-01T00:00:00.00000 Z", "",
+	} {
+		want, err := time.Parse(form, text)
+		ok := err == nil && len(text) == len(form)
+		if got, is := parseTime([]byte(text)); is != ok || ok && !got.Equal(want) {
+			t.Errorf("%q is %v, %v; want %v, %v", text, got, is, want, err)
+		}
+	}
+}

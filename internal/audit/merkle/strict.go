@@ -1,7 +1,6 @@
 package merkle
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -13,13 +12,34 @@ import (
 // strict reads JSON (RFC 8259) of which the members and their order are known: a member that is doubled, unknown or elsewhere is an error, as is
 // whatever follows the value. It keeps nothing but the value that it reads, and no value is longer than asked for.
 type strict struct {
-	in     *bufio.Reader
-	at     int64 // bytes read
+	in     io.Reader
+	window []byte // what was read ahead; taken from ahead on
+	ahead  int
+	ended  error // of in, when the window is used up
+	at     int64 // bytes taken
 	buf    []byte
 	failed error // the first
 }
 
-func newStrict(r io.Reader) *strict { return &strict{in: bufio.NewReaderSize(r, 1<<16)} }
+func newStrict(r io.Reader) *strict { return &strict{in: r, window: make([]byte, 0, 1<<16)} }
+
+// more reads ahead when everything was taken; false: there is nothing more, and ended says why.
+func (s *strict) more() bool {
+	for tries := 0; s.ahead == len(s.window); tries++ {
+		if s.ended == nil && tries == 100 {
+			s.ended = io.ErrNoProgress
+		}
+		if s.ended != nil {
+			return false
+		}
+		n, err := s.in.Read(s.window[:cap(s.window)])
+		s.window, s.ahead, s.ended = s.window[:n], 0, err
+	}
+	return true
+}
+
+// back gives back the byte that was taken last.
+func (s *strict) back() { s.ahead--; s.at-- }
 
 var errTruncated = errors.New("the file ends too early")
 
@@ -45,15 +65,16 @@ func (s *strict) next() byte {
 	if s.failed != nil {
 		return 0
 	}
-	c, err := s.in.ReadByte()
-	if errors.Is(err, io.EOF) {
-		s.fail(errTruncated)
+	if s.ahead == len(s.window) && !s.more() {
+		if errors.Is(s.ended, io.EOF) {
+			s.fail(errTruncated)
+		} else {
+			s.fail(s.ended)
+		}
 		return 0
 	}
-	if err != nil {
-		s.fail(err)
-		return 0
-	}
+	c := s.window[s.ahead]
+	s.ahead++
 	s.at++
 	return c
 }
@@ -67,8 +88,7 @@ func (s *strict) peek() byte {
 			continue
 		}
 		if s.failed == nil {
-			_ = s.in.UnreadByte() // one byte was read
-			s.at--
+			s.back()
 		}
 		return c
 	}
@@ -144,16 +164,13 @@ func (s *strict) list(each func(i int)) {
 // end makes sure that nothing follows.
 func (s *strict) end() {
 	for s.failed == nil {
-		c, err := s.in.ReadByte()
-		if errors.Is(err, io.EOF) {
+		if !s.more() {
+			if !errors.Is(s.ended, io.EOF) {
+				s.fail(s.ended)
+			}
 			return
 		}
-		if err != nil {
-			s.fail(err)
-			return
-		}
-		s.at++
-		switch c {
+		switch c := s.next(); c {
 		case ' ', '\t', '\n', '\r':
 		default:
 			s.unexpected(c, "the end of the file")
@@ -184,8 +201,7 @@ func (s *strict) num() (n int64) {
 			return 0
 		}
 		if c < '0' || c > '9' {
-			_ = s.in.UnreadByte() // one byte was read
-			s.at--
+			s.back()
 			if c == '.' || c == 'e' || c == 'E' {
 				s.unexpected(c, "a whole number")
 			}
@@ -233,15 +249,15 @@ func (s *strict) bytes(most int) []byte {
 	return nil
 }
 
-// run takes what is in the buffer of a string up to its end or an escape.
+// run takes what is in the window of a string up to its end or an escape.
 func (s *strict) run() {
-	ahead, _ := s.in.Peek(s.in.Buffered()) // it is there
+	ahead := s.window[s.ahead:]
 	n := 0
 	for n < len(ahead) && ahead[n] != '"' && ahead[n] != '\\' && ahead[n] >= 0x20 {
 		n++
 	}
 	s.buf = append(s.buf, ahead[:n]...)
-	_, _ = s.in.Discard(n) // it is there
+	s.ahead += n
 	s.at += int64(n)
 }
 

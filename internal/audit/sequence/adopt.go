@@ -104,7 +104,7 @@ func (s *Sequencer) Restart(ctx context.Context, r Restart) (generation int, err
 			if err := s.newGeneration(ctx, tx, generation, r); err != nil {
 				return err
 			}
-			fresh := &state{cursor: old, trees: map[string]*tree{}, writers: map[string]*writer{}, keys: map[string][]byte{}}
+			fresh := &state{cursor: old, trees: map[string]*tree{}, writers: map[string]*writer{}, keys: map[string]key{}}
 			fresh.generation = generation
 			tag, err := tx.Exec(ctx, `UPDATE audit.cursor SET generation = $1, at = clock_timestamp() WHERE generation = $2 AND seq = $3`, generation, old.generation, old.seq)
 			if err == nil && tag.RowsAffected() != 1 {

@@ -2,7 +2,6 @@ package sequence
 
 import (
 	"context"
-	"crypto/hmac"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -66,20 +65,27 @@ const (
 	mostKeys    = 10_000
 )
 
-func (s *Sequencer) key(st *state, writer string) []byte {
-	key, ok := st.keys[writer]
+// key is that of a writer, and what verifies with it.
+type key struct {
+	secret []byte
+	signer *leaf.Signer
+}
+
+func (s *Sequencer) key(st *state, writer string) key {
+	k, ok := st.keys[writer]
 	if !ok {
 		if len(st.keys) >= mostKeys {
 			clear(st.keys)
 		}
-		key = audit.Key(s.Box, writer)
-		st.keys[writer] = key
+		k.secret = audit.Key(s.Box, writer)
+		k.signer = leaf.NewSigner(k.secret)
+		st.keys[writer] = k
 	}
-	return key
+	return k
 }
 
-// judge holds an entry against its writer.
-func (s *Sequencer) judge(st *state, e *leaf.Entry, n *noticed) {
+// judge holds an entry against its writer; said is what that signed.
+func (s *Sequencer) judge(st *state, e *leaf.Entry, said []byte, n *noticed) {
 	about := "entry " + strconv.FormatInt(e.ID, 10)
 	if e.Said.Writer == "" {
 		if e.ID > st.signed {
@@ -87,7 +93,7 @@ func (s *Sequencer) judge(st *state, e *leaf.Entry, n *noticed) {
 		}
 		return
 	}
-	if !hmac.Equal(leaf.MAC(s.key(st, e.Said.Writer), e.Said.Append(nil)), e.MAC) {
+	if !s.key(st, e.Said.Writer).signer.Signed(said, e.MAC) {
 		n.add(Forged, about, nil)
 		return // it says nothing of the writer that it names
 	}
@@ -134,7 +140,7 @@ func (s *Sequencer) hear(st *state, beats []beat, n *noticed) {
 		h := &beats[i]
 		id := h.Writer.String()
 		claimed, ok := parseSpans(h.Claimed)
-		if !ok || !h.Signed(s.key(st, id)) {
+		if !ok || !h.Signed(s.key(st, id).secret) {
 			n.add(ForgedHeartbeat, fmt.Sprintf("heartbeat %d", h.id), map[string]any{"writer": id})
 			continue
 		}

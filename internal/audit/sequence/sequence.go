@@ -166,7 +166,7 @@ type state struct {
 	swept  time.Time
 
 	writers map[string]*writer
-	keys    map[string][]byte
+	keys    map[string]key
 
 	first string // line that the root log of a new generation begins with
 	again bool   // these entries were judged when they were planted first
@@ -174,7 +174,7 @@ type state struct {
 
 // load reads where the record is, makes the first generation, and adopts what came from another cluster.
 func (s *Sequencer) load(ctx context.Context, conn *pgxpool.Conn) (*state, error) {
-	st := &state{trees: map[string]*tree{}, writers: map[string]*writer{}, keys: map[string][]byte{}}
+	st := &state{trees: map[string]*tree{}, writers: map[string]*writer{}, keys: map[string]key{}}
 	system, err := systemOf(ctx, conn)
 	if err != nil {
 		return nil, err

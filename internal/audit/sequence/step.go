@@ -143,8 +143,10 @@ func (s *Sequencer) plant(ctx context.Context, tx pgx.Tx, st *state, next *curso
 	var buf []byte
 	for i := range rows {
 		e := &rows[i].Entry
+		var said []byte
+		buf, said = e.AppendBoth(buf[:0])
 		if !st.again {
-			s.judge(st, e, n)
+			s.judge(st, e, said, n)
 		}
 		name := "company"
 		if e.Said.Tenant != "" {
@@ -154,7 +156,6 @@ func (s *Sequencer) plant(ctx context.Context, tx pgx.Tx, st *state, next *curso
 		if err != nil {
 			return nil, err
 		}
-		buf = e.Append(buf[:0])
 		hash := tlog.RecordHash(buf)
 		next.seq++
 		leaves = append(leaves, leafRow{next.seq, t.id, t.head.Size, e.ID, hash})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garant-project/garant/internal/audit/leaf"
 	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/engine/auditlog/entries"
 	"github.com/garant-project/garant/internal/pg"
@@ -68,7 +69,7 @@ WHERE NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id) ORDER BY e.i
 		return pg.Wrap(err)
 	}
 	defer rows.Close()
-	r := &reader{e: e, keys: map[string][]byte{}}
+	r := &reader{e: e, keys: map[string]*leaf.Signer{}}
 	var one entries.Row
 	waiting, looked := int64(0), 0
 	var oldest time.Time
@@ -86,7 +87,7 @@ WHERE NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id) ORDER BY e.i
 			continue
 		}
 		f := Finding{Kind: Inserted, Index: -1, Entry: one.ID, Text: fmt.Sprintf("Entry %d is in no tree, though what came after it is: it was put in.", one.ID)}
-		if e.Box != nil && one.Said.Writer != "" && r.signed(&one.Entry) {
+		if e.Box != nil && one.Said.Writer != "" && r.signed(&one.Entry, one.Said.Append(nil)) {
 			f.Kind, f.Text = LeftOut, fmt.Sprintf("Entry %d is in no tree, though its writer signed it and what came after it is: somebody made the sequencer pass it over.", one.ID)
 		}
 		e.find(f)

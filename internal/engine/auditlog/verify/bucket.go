@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -360,14 +361,8 @@ func (s *side) stored(ctx context.Context) error {
 	if s.holes {
 		return nil
 	}
-	for name, t := range s.trees {
-		for l, lv := range t.levels {
-			for n := range lv.tiles {
-				if err := s.storedTile(ctx, name, l, int64(n), lv.roots[n]); err != nil {
-					return err
-				}
-			}
-		}
+	if err := s.storedTiles(ctx); err != nil {
+		return err
 	}
 	e.r.examined("tiles in the second account", s.tilesOf())
 	return nil
@@ -380,29 +375,70 @@ func (s *side) tilesOf() (n int64) {
 	return n
 }
 
-func (s *side) storedTile(ctx context.Context, name string, l int, n int64, root merkle.Hash) error {
+// storedTiles reads all tiles back, some at once: a request waits longer than it works.
+func (s *side) storedTiles(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type looked struct {
+		finding *Finding
+		err     error
+	}
+	queue := make(chan chan looked, ahead)
+	go func() {
+		defer close(queue)
+		for _, name := range slices.Sorted(maps.Keys(s.trees)) {
+			for l, lv := range s.trees[name].levels {
+				for n, root := range lv.roots {
+					to := make(chan looked, 1)
+					select {
+					case queue <- to:
+					case <-ctx.Done():
+						return
+					}
+					go func() {
+						f, err := s.storedTile(ctx, name, l, int64(n), root)
+						to <- looked{f, err}
+					}()
+				}
+			}
+		}
+	}()
+	var first error
+	for to := range queue {
+		switch got := <-to; {
+		case first != nil:
+		case got.err != nil:
+			first = got.err
+			cancel()
+		case got.finding != nil:
+			s.find(*got.finding)
+		}
+	}
+	return first
+}
+
+// storedTile reads a tile and, of level 0, the leaves below it; nil: they are as they should be.
+func (s *side) storedTile(ctx context.Context, name string, l int, n int64, root merkle.Hash) (*Finding, error) {
 	key := replica.TilePath(s.number, name, l, n)
 	o, err := s.e.Bucket.GetFirst(ctx, key, merkle.TileWidth*tlog.HashSize)
 	switch {
 	case errs.Is(err, errs.NotFound):
-		s.find(Finding{Kind: Segment, Tree: name, Index: -1, Text: fmt.Sprintf("The tile %s is missing in the second account.", key)})
-		return nil
+		return &Finding{Kind: Segment, Tree: name, Index: -1, Text: fmt.Sprintf("The tile %s is missing in the second account.", key)}, nil
 	case errs.Is(err, errs.Invalid), err == nil && (len(o.Data) != merkle.TileWidth*tlog.HashSize || merkle.TileRoot(o.Data) != root):
-		s.find(Finding{Kind: Segment, Tree: name, Index: -1, Text: fmt.Sprintf("The tile %s in the second account is not that of its leaves.", key)})
-		return nil
+		return &Finding{Kind: Segment, Tree: name, Index: -1, Text: fmt.Sprintf("The tile %s in the second account is not that of its leaves.", key)}, nil
 	case err != nil:
-		return err
+		return nil, err
 	}
 	if l > 0 {
-		return nil
+		return nil, nil //nolint:nilnil // nothing is wrong
 	}
 	key = replica.TilePath(s.number, name, -1, n)
 	bundle, err := s.e.Bucket.GetFirst(ctx, key, worm.MaxPut)
 	if errs.Is(err, errs.NotFound) { // of leaves that were there by their hashes only there is none
-		return nil
+		return nil, nil //nolint:nilnil // nothing is wrong
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rest := bundle.Data
 	for i := range merkle.TileWidth {
@@ -418,9 +454,9 @@ func (s *side) storedTile(ctx context.Context, name string, l int, n int64, root
 		rest = rest[end:]
 	}
 	if len(rest) != 0 {
-		s.find(Finding{Kind: Segment, Tree: name, Index: n * merkle.TileWidth, Text: fmt.Sprintf("The leaves %s in the second account are not those of their tile.", key)})
+		return &Finding{Kind: Segment, Tree: name, Index: n * merkle.TileWidth, Text: fmt.Sprintf("The leaves %s in the second account are not those of their tile.", key)}, nil
 	}
-	return nil
+	return nil, nil //nolint:nilnil // nothing is wrong
 }
 
 // locked reads back how long an object is kept.

@@ -51,7 +51,7 @@ const sealedField = "audit.changes"
 type reader struct {
 	e    *examiner
 	tx   pgx.Tx
-	keys map[string][]byte
+	keys map[string]*leaf.Signer
 	buf  []byte
 	of   map[int64]int
 }
@@ -136,7 +136,8 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 		finding := func(kind Kind, format string, args ...any) Finding {
 			return Finding{Kind: kind, Generation: g.number, Tree: g.treeName(at.tree), Index: at.index, Entry: at.entry, Text: fmt.Sprintf(format, args...), seq: at.seq}
 		}
-		r.buf = one.Append(r.buf[:0])
+		var said []byte
+		r.buf, said = one.AppendBoth(r.buf[:0])
 		same := tlog.RecordHash(r.buf) == at.hash
 		if there[i] {
 			// A second row of that number: the one that is the leaf's counts.
@@ -157,7 +158,7 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 		}
 		if one.Said.Writer != "" {
 			c.signed++
-			if !r.signed(&one.Entry) {
+			if !r.signed(&one.Entry, said) {
 				c.found = append(c.found, finding(WrongMAC, "Entry %d is not signed by the process that it names: it was written by somebody else, or changed before it was put in order.", at.entry))
 			}
 		} else if one.ID > r.e.began {
@@ -182,16 +183,16 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 }
 
 // signed verifies what the writer says. What is signed stands in the leaf as it is.
-func (r *reader) signed(e *leaf.Entry) bool {
+func (r *reader) signed(e *leaf.Entry, said []byte) bool {
 	key, ok := r.keys[e.Said.Writer]
 	if !ok {
 		if len(r.keys) > 10_000 {
 			clear(r.keys)
 		}
-		key = audit.Key(r.e.Box, e.Said.Writer)
+		key = leaf.NewSigner(audit.Key(r.e.Box, e.Said.Writer))
 		r.keys[e.Said.Writer] = key
 	}
-	return hmac.Equal(leaf.MAC(key, e.Said.Append(nil)), e.MAC)
+	return key.Signed(said, e.MAC)
 }
 
 // open opens what is sealed and holds it against what was promised.
@@ -242,7 +243,7 @@ func (e *examiner) stretch(ctx context.Context, g *generation, each func(*chunk)
 		}
 		go func() {
 			defer func() { release(); ended <- struct{}{} }()
-			r := &reader{e: e, tx: tx, keys: map[string][]byte{}, of: make(map[int64]int, chunkSize)}
+			r := &reader{e: e, tx: tx, keys: map[string]*leaf.Signer{}, of: make(map[int64]int, chunkSize)}
 			for o := range orders {
 				o.to <- r.read(ctx, g, o.from, o.until)
 			}
