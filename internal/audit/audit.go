@@ -153,16 +153,11 @@ func write(ctx context.Context, on pg.Execer, conn *pgx.Conn, events []Event) er
 		signer := leaf.NewSigner(pen.key)
 		for i := range said {
 			said[i].Writer, said[i].N, said[i].Written = pen.writer.String(), first+int64(i), now
-<<<<<<< HEAD
 			if b = said[i].Append(b[:0]); len(b) > maxSaid {
 				pen.Ended(conn, false)
 				return errs.New(errs.Invalid, "audit.too_long", fmt.Sprintf("What is to be recorded is too long, so nothing was done: %d bytes.", len(b))).WithFix("Say it in fewer words.")
 			}
-			macs[i] = leaf.MAC(pen.key, b)
-=======
-			b = said[i].Append(b[:0])
 			macs[i] = signer.MAC(nil, b)
->>>>>>> bench
 		}
 	}
 	err := insert(ctx, on, said, sealed, macs)

@@ -188,13 +188,8 @@ func Decode(object []byte) (*Segment, error) {
 			}
 			s.Roots = append(s.Roots, r)
 		case bytes.HasPrefix(one, []byte(`{"seq":`)):
-<<<<<<< HEAD
-			var l Leaf
-			if err := json.Unmarshal(one, &l); err != nil || s.Checkpoint != "" || (l.Gone == "") != (l.Bytes != "") || l.Gone != "" && len(l.Hash) != tlog.HashSize && (l.Tree != "" || l.Gone != Dropped) {
-=======
 			l, err := parseLeaf(one)
-			if err != nil || s.Checkpoint != "" || (l.Gone == "") != (l.Bytes != "") || l.Gone != "" && len(l.Hash) != tlog.HashSize {
->>>>>>> bench
+			if err != nil || s.Checkpoint != "" || (l.Gone == "") != (l.Bytes != "") || l.Gone != "" && len(l.Hash) != tlog.HashSize && (l.Tree != "" || l.Gone != Dropped) {
 				return nil, errSegment("a leaf")
 			}
 			s.Leaves = append(s.Leaves, l)
