@@ -66,7 +66,7 @@ func (d *Demo) Complete(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return d.settle(ctx)
 }
 
 type step struct {

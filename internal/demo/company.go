@@ -529,7 +529,7 @@ checks:
 audit: # the record in a second account, under object lock
   copy:
     endpoint: {{.Endpoint}}
-    region: us-east-1
+    region: {{.Region}}
     bucket: {{.Bucket}}
     path_style: true
     writer: {access_key: {{call $.File .WriterKey}}, secret_key: {{call $.File .WriterSecret}}}

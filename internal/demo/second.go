@@ -80,7 +80,7 @@ func (c *Company) closeSecond() {
 }
 
 // declared is the second account as garant.yaml names it; nil: there is none, or it does not answer yet.
-type declared struct{ Endpoint, Bucket, WriterKey, WriterSecret, VerifierKey, VerifierSecret, Keep string }
+type declared struct{ Endpoint, Region, Bucket, WriterKey, WriterSecret, VerifierKey, VerifierSecret, Keep string }
 
 func (c *Company) declaredSecond() *declared {
 	select {
@@ -92,7 +92,7 @@ func (c *Company) declaredSecond() *declared {
 	if a == nil {
 		return nil
 	}
-	return &declared{a.Endpoint(), a.Bucket(), writerKey, writerSecret, verifierKey, verifierSecret, lockedFor}
+	return &declared{a.Endpoint(), secondaccount.Region, a.Bucket(), writerKey, writerSecret, verifierKey, verifierSecret, lockedFor}
 }
 
 // SecondFaults lists the faults that the second account knows.

@@ -12,6 +12,9 @@ const (
 	NotExamined Problem = "auditlog.not_examined"
 	CopyUnseen  Problem = "auditlog.copy_unseen"
 	CopyNone    Problem = "auditlog.copy_none"
+
+	NeverOrdered Problem = "auditlog.never"
+	CopyEmpty    Problem = "auditlog.copy_empty"
 )
 
 // The problems that it really has. They make a finding Fail.
@@ -25,18 +28,16 @@ const (
 	Replaced  Problem = "auditlog.replaced"
 	Member    Problem = "auditlog.member"
 
-	NeverOrdered Problem = "auditlog.never"
-	Stopped      Problem = "auditlog.stopped"
-	Behind       Problem = "auditlog.behind"
-	HeldUp       Problem = "auditlog.held_up"
-	DoesNotFit   Problem = "auditlog.does_not_fit"
+	Stopped    Problem = "auditlog.stopped"
+	Behind     Problem = "auditlog.behind"
+	HeldUp     Problem = "auditlog.held_up"
+	DoesNotFit Problem = "auditlog.does_not_fit"
 
 	Changed   Problem = "auditlog.changed"
 	NotIntact Problem = "auditlog.not_intact"
 
 	CopyFails    Problem = "auditlog.copy_fails"
 	CopyLate     Problem = "auditlog.copy_late"
-	CopyEmpty    Problem = "auditlog.copy_empty"
 	CopyDiffers  Problem = "auditlog.copy_differs"
 	CopyUnlocked Problem = "auditlog.copy_unlocked"
 	CopyOpen     Problem = "auditlog.copy_open"
@@ -45,12 +46,12 @@ const (
 )
 
 func faulty() []Problem {
-	return []Problem{Granted, Trigger, Rule, Policy, OtherHand, Detached, Replaced, Member, NeverOrdered, Stopped, Behind, HeldUp, DoesNotFit, Changed, NotIntact, CopyFails, CopyLate, CopyEmpty, CopyDiffers, CopyUnlocked, CopyOpen, NotRecorded}
+	return []Problem{Granted, Trigger, Rule, Policy, OtherHand, Detached, Replaced, Member, Stopped, Behind, HeldUp, DoesNotFit, Changed, NotIntact, CopyFails, CopyLate, CopyDiffers, CopyUnlocked, CopyOpen, NotRecorded}
 }
 
 // Problems lists every problem of the checks of this package.
 func Problems() []Problem {
-	return append([]Problem{Unknown, NotExamined, CopyUnseen, CopyNone}, faulty()...)
+	return append([]Problem{Unknown, NotExamined, CopyUnseen, CopyNone, NeverOrdered, CopyEmpty}, faulty()...)
 }
 
 // Blind reports whether the problem hides the record.
