@@ -2981,12 +2981,12 @@ GRANT INSERT(reason) ON TABLE audit.anomaly_word TO garant_staff;
 
 GRANT SELECT ON TABLE audit.began TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.began TO garant_staff;
+GRANT SELECT ON TABLE audit.began TO garant_worker;
 
 GRANT SELECT,INSERT,DELETE ON TABLE audit.checkpoint TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_staff;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_worker;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_checker;
-GRANT SELECT ON TABLE audit.checkpoint TO garant_portal;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_public;
 GRANT SELECT ON TABLE audit.checkpoint TO garant_retention;
 
@@ -2994,7 +2994,6 @@ GRANT SELECT ON TABLE audit.cosignature TO garant_worker;
 GRANT SELECT ON TABLE audit.cosignature TO garant_staff;
 GRANT SELECT ON TABLE audit.cosignature TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.cosignature TO garant_checker;
-GRANT SELECT ON TABLE audit.cosignature TO garant_portal;
 GRANT SELECT ON TABLE audit.cosignature TO garant_public;
 GRANT SELECT ON TABLE audit.cosignature TO garant_retention;
 
@@ -3022,7 +3021,6 @@ GRANT SELECT ON TABLE audit.cursor TO garant_retention;
 GRANT SELECT ON TABLE audit.dropped TO garant_staff;
 GRANT SELECT ON TABLE audit.dropped TO garant_worker;
 GRANT SELECT ON TABLE audit.dropped TO garant_checker;
-GRANT SELECT ON TABLE audit.dropped TO garant_portal;
 GRANT SELECT ON TABLE audit.dropped TO garant_retention;
 GRANT SELECT ON TABLE audit.dropped TO garant_checkpoint;
 
@@ -3202,16 +3200,12 @@ GRANT SELECT ON TABLE audit.generation TO garant_staff;
 GRANT SELECT ON TABLE audit.generation TO garant_worker;
 
 GRANT SELECT(generation) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(generation) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(origin) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(origin) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(key) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(key) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT(began_at) ON TABLE audit.generation TO garant_public;
-GRANT SELECT(began_at) ON TABLE audit.generation TO garant_portal;
 
 GRANT SELECT,DELETE ON TABLE audit.heartbeat TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.heartbeat TO garant_staff;
@@ -3263,7 +3257,6 @@ GRANT SELECT ON TABLE audit.leaf TO garant_retention;
 GRANT SELECT,INSERT ON TABLE audit.root_leaf TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_staff;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_worker;
-GRANT SELECT ON TABLE audit.root_leaf TO garant_portal;
 GRANT SELECT ON TABLE audit.root_leaf TO garant_public;
 
 GRANT SELECT,INSERT ON TABLE audit.sample TO garant_staff;
@@ -3284,14 +3277,12 @@ GRANT UPDATE(at) ON TABLE audit.searched TO garant_worker;
 GRANT SELECT,INSERT ON TABLE audit.tile TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.tile TO garant_staff;
 GRANT SELECT ON TABLE audit.tile TO garant_worker;
-GRANT SELECT ON TABLE audit.tile TO garant_portal;
 GRANT SELECT ON TABLE audit.tile TO garant_public;
 
 GRANT SELECT,INSERT ON TABLE audit.tree TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.tree TO garant_staff;
 GRANT SELECT ON TABLE audit.tree TO garant_worker;
 GRANT SELECT ON TABLE audit.tree TO garant_checker;
-GRANT SELECT ON TABLE audit.tree TO garant_portal;
 GRANT SELECT ON TABLE audit.tree TO garant_public;
 GRANT SELECT ON TABLE audit.tree TO garant_retention;
 

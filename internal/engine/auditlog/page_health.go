@@ -221,7 +221,13 @@ func (h *pages) second(ctx context.Context, r *web.Request, p *ui.Printer, e *es
 		return []part{one}, nil
 	}
 	c := e.AuditCopies[0]
-	s, err := (&replica.Replica{DB: h.l.DB, Place: replica.Place(c.Endpoint, c.Region, c.Bucket, c.Prefix), Now: h.l.Now}).Status(ctx)
+	rep := &replica.Replica{DB: h.l.DB, Place: replica.Place(c.Endpoint, c.Region, c.Bucket, c.Prefix), Now: h.l.Now}
+	if h.l.Replica != nil { // where it cannot be opened, what is known of it is shown all the same
+		if opened, err := h.l.Replica(ctx); err == nil && opened != nil {
+			rep = opened
+		}
+	}
+	s, err := rep.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
