@@ -1,6 +1,7 @@
 package estate_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/estate"
 )
 
@@ -65,6 +67,18 @@ const ownChecks = company + databaseSection + `checks:
 
 var witnessKey = estate.FormatWitnessKey(ed25519.PublicKey(strings.Repeat("k", ed25519.PublicKeySize)))
 
+// cosignerKey is a key with which a witness cosigns.
+func cosignerKey(seed byte) string {
+	_, vkey, err := merkle.NewWitnessKey("witness.example/vigie", bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+	if err != nil {
+		panic(err)
+	}
+	return vkey
+}
+
+// statementsKey is the same key as that of cosignerKey('c'), for statements.
+var statementsKey = estate.FormatWitnessKey(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{'c'}, ed25519.SeedSize)).Public().(ed25519.PublicKey))
+
 var imported = company + `imports:
   - name: cloud
     format: prowler
@@ -81,6 +95,7 @@ var imported = company + `imports:
 witness:
   - name: vigie
     key: ` + witnessKey + `
+    cosigner: ` + cosignerKey('c') + `
     every: 2m
     refused: [db.ardoise.example:5432, admin.ardoise.example:443]
 `
@@ -141,6 +156,9 @@ func TestImportsAndWitness(t *testing.T) {
 		t.Errorf("a deadline that was not written: %v", d)
 	}
 	w := e.Witnesses[0]
+	if w.Cosigner != cosignerKey('c') || e.Declared("cosigned:vigie") != w.Cosigner {
+		t.Errorf("cosigner read as %s", w.Cosigner)
+	}
 	if w.KeyText() != witnessKey || w.Every != 2*time.Minute || len(w.Targets()) != 2 || w.Targets()[0] != "reach:vigie/admin.ardoise.example:443" {
 		t.Errorf("%+v %v", w, w.Targets())
 	}
@@ -171,9 +189,12 @@ func TestReductionsOfDeclaredChecks(t *testing.T) {
 		{imported, "format: trivy", "format: trivy\n    accept_muted: true", "weakened imports.images.accept_muted [false → true] VUL-1\n"},
 		{imported, "format: trivy", "format: sarif", "replaced imports.images.format [trivy → sarif] VUL-1\n"},
 		{imported, "[custom_disk_encrypted]", "[custom_disk_encrypted, more]", ""},
-		{imported, "every: 2m", "every: 1h", "slowed witness.vigie.every [2m → 1h] CRT-1 CRT-2 ENC-1 ENC-2 NET-1\n"},
+		{imported, "every: 2m", "every: 1h", "slowed witness.vigie.every [2m → 1h] ACC-6 CRT-1 CRT-2 ENC-1 ENC-2 LOG-1 NET-1\n"},
 		{imported, "[db.ardoise.example:5432, admin.ardoise.example:443]", "[db.ardoise.example:5432]",
-			"removed witness.vigie.refused [admin.ardoise.example:443, db.ardoise.example:5432 → db.ardoise.example:5432] CRT-1 CRT-2 ENC-1 ENC-2 NET-1\n"},
+			"removed witness.vigie.refused [admin.ardoise.example:443, db.ardoise.example:5432 → db.ardoise.example:5432] ACC-6 CRT-1 CRT-2 ENC-1 ENC-2 LOG-1 NET-1\n"},
+		{imported, cosignerKey('c'), cosignerKey('d'), "identity witness.vigie.cosigner [" + cosignerKey('c') + " → " + cosignerKey('d') + "] ACC-6 CRT-1 CRT-2 ENC-1 ENC-2 LOG-1 NET-1\n"},
+		{imported, "    cosigner: " + cosignerKey('c') + "\n", "", "identity witness.vigie.cosigner [" + cosignerKey('c') + " → ] ACC-6 CRT-1 CRT-2 ENC-1 ENC-2 LOG-1 NET-1\n"},
+		{strings.Replace(imported, "    cosigner: "+cosignerKey('c')+"\n", "", 1), "    every: 2m", "    cosigner: " + cosignerKey('c') + "\n    every: 2m", ""},
 	} {
 		after, err := estate.Parse([]byte(strings.Replace(c.source, c.old, c.new, 1)), estate.Files{})
 		if err != nil {
@@ -196,7 +217,7 @@ func TestReductionsOfDeclaredChecks(t *testing.T) {
 		if left := brief(estate.Reductions(before, expected)); left != "" {
 			t.Errorf("%s: no longer expected: %s", c.new, left)
 		}
-		if back := brief(estate.Reductions(expected, before)); c.want == "" && back != "" && !strings.Contains(back, "weakened") && !strings.Contains(back, "slowed") && !strings.Contains(back, "removed") {
+		if back := brief(estate.Reductions(expected, before)); c.want == "" && back != "" && !strings.Contains(back, "weakened") && !strings.Contains(back, "slowed") && !strings.Contains(back, "removed") && !strings.Contains(back, "cosigner") {
 			t.Errorf("%s: what is new is not expected: %s", c.new, back)
 		}
 	}
@@ -261,33 +282,36 @@ func TestBadChecks(t *testing.T) {
 		sql("SELECT 1", `{rows: many}`):             "only a number",
 		sql("SELECT 1", `{value: "<= NaN"}`):        "only numbers have an order",
 		sql("SELECT 1", `{value: "< high"}`):        "only numbers have an order",
-		strings.Replace(sql("SELECT 1", "{rows: 0}"), "database: production", "database: other", 1):               "No database of the name",
-		one("    http: {url: 'ftp://a.example', expect: {status: 200}}\n"):                                        "not an address of the web",
-		one("    http: {url: 'https://u:secret@a.example', expect: {status: 200}}\n"):                             "by reference",
-		one("    http: {url: 'https://a.example', method: POST, expect: {status: 200}}\n"):                        "changes nothing",
-		one("    http: {url: 'https://a.example', expect: {}}\n"):                                                 "expect.status: The key is missing",
-		one("    http: {url: 'https://a.example', expect: {status: 20}}\n"):                                       "from 100 to 599",
-		one("    http: {url: 'https://a.example', headers: {Authorization: Basic abc}, expect: {status: 200}}\n"): "A secret written in the file",
-		one("    http: {url: 'https://a.example', headers: {Host: b}, expect: {status: 200}}\n"):                  "belongs to the connection",
-		one("    http: {url: 'https://a.example', headers: {A: 'file:rel'}, expect: {status: 200}}\n"):            "start at the root",
-		one("    http: {url: 'http://a.example', expect: {status: 200, tls: '1.3'}}\n"):                           "Plain HTTP has no TLS",
-		one("    http: {url: 'https://a.example', method: HEAD, expect: {status: 200, body_contains: a}}\n"):      "has no body",
-		one("    http: {url: 'https://a.example', expect: {status: 200, json: {'a..b': 1}}}\n"):                   "is not a path",
-		one("    command: {run: [true]}\n"):                                                                       "not named from the root",
-		one("    command: {run: []}\n"):                                                                           "The list is empty",
-		one("    command: {run: [/bin/true], timeout: 1h}\n"):                                                     "out of bounds",
-		one("    command: {run: [/bin/true], env: {'A B': c}}\n"):                                                 "not the name of an environment variable",
-		one("    command: {run: [/bin/true], shell: true}\n"):                                                     "There is no such key",
-		one("    imported: {format: json, max_age: 1d}\n"):                                                        "no cadence of ours",
-		strings.Replace(sql("SELECT 1", "{rows: 0}"), "valid: 3h", "valid: 90m", 1):                               "before the second look",
-		strings.Replace(sql("SELECT 1", "{rows: 0}"), "[OWN-1]", "[own]", 1):                                      "not the id of a measure",
-		strings.Replace(sql("SELECT 1", "{rows: 0}"), "{fr: a, en: a}", "{fr: a}", 1):                             "title.en: The key is missing",
-		strings.Replace(imported, "prowler", "nessus", 1):                                                         "not a format of reports",
-		strings.Replace(imported, `["111122223333", "444455556666"]`, `[111122223333]`, 1):                        "is a text, not a number",
-		strings.Replace(imported, "{ENC-3: [custom", "{ENC-2: [custom", 1):                                        "not one of the measures",
-		strings.Replace(imported, "critical: 3d", "grave: 3d", 1):                                                 "There is no such key",
-		strings.Replace(imported, witnessKey, "ed25519:AAAA", 1):                                                  "not the public key of a witness",
-		strings.Replace(imported, "db.ardoise.example:5432,", "db.ardoise.example,", 1):                           "is not a host with a port",
+		strings.Replace(sql("SELECT 1", "{rows: 0}"), "database: production", "database: other", 1):                                        "No database of the name",
+		one("    http: {url: 'ftp://a.example', expect: {status: 200}}\n"):                                                                 "not an address of the web",
+		one("    http: {url: 'https://u:secret@a.example', expect: {status: 200}}\n"):                                                      "by reference",
+		one("    http: {url: 'https://a.example', method: POST, expect: {status: 200}}\n"):                                                 "changes nothing",
+		one("    http: {url: 'https://a.example', expect: {}}\n"):                                                                          "expect.status: The key is missing",
+		one("    http: {url: 'https://a.example', expect: {status: 20}}\n"):                                                                "from 100 to 599",
+		one("    http: {url: 'https://a.example', headers: {Authorization: Basic abc}, expect: {status: 200}}\n"):                          "A secret written in the file",
+		one("    http: {url: 'https://a.example', headers: {Host: b}, expect: {status: 200}}\n"):                                           "belongs to the connection",
+		one("    http: {url: 'https://a.example', headers: {A: 'file:rel'}, expect: {status: 200}}\n"):                                     "start at the root",
+		one("    http: {url: 'http://a.example', expect: {status: 200, tls: '1.3'}}\n"):                                                    "Plain HTTP has no TLS",
+		one("    http: {url: 'https://a.example', method: HEAD, expect: {status: 200, body_contains: a}}\n"):                               "has no body",
+		one("    http: {url: 'https://a.example', expect: {status: 200, json: {'a..b': 1}}}\n"):                                            "is not a path",
+		one("    command: {run: [true]}\n"):                                                                                                "not named from the root",
+		one("    command: {run: []}\n"):                                                                                                    "The list is empty",
+		one("    command: {run: [/bin/true], timeout: 1h}\n"):                                                                              "out of bounds",
+		one("    command: {run: [/bin/true], env: {'A B': c}}\n"):                                                                          "not the name of an environment variable",
+		one("    command: {run: [/bin/true], shell: true}\n"):                                                                              "There is no such key",
+		one("    imported: {format: json, max_age: 1d}\n"):                                                                                 "no cadence of ours",
+		strings.Replace(sql("SELECT 1", "{rows: 0}"), "valid: 3h", "valid: 90m", 1):                                                        "before the second look",
+		strings.Replace(sql("SELECT 1", "{rows: 0}"), "[OWN-1]", "[own]", 1):                                                               "not the id of a measure",
+		strings.Replace(sql("SELECT 1", "{rows: 0}"), "{fr: a, en: a}", "{fr: a}", 1):                                                      "title.en: The key is missing",
+		strings.Replace(imported, "prowler", "nessus", 1):                                                                                  "not a format of reports",
+		strings.Replace(imported, `["111122223333", "444455556666"]`, `[111122223333]`, 1):                                                 "is a text, not a number",
+		strings.Replace(imported, "{ENC-3: [custom", "{ENC-2: [custom", 1):                                                                 "not one of the measures",
+		strings.Replace(imported, "critical: 3d", "grave: 3d", 1):                                                                          "There is no such key",
+		strings.Replace(imported, witnessKey, "ed25519:AAAA", 1):                                                                           "not the public key of a witness",
+		strings.Replace(imported, cosignerKey('c'), "witness.example/vigie+01234567+AAAA", 1):                                              "not the key with which a witness cosigns",
+		strings.Replace(imported, witnessKey, statementsKey, 1):                                                                            "cosigner: The key is that of its statements",
+		imported + "  - {name: guet, key: '" + strings.Replace(witnessKey, "a2tr", "a2ts", 1) + "', cosigner: " + cosignerKey('c') + "}\n": "The key is that of the witness on line",
+		strings.Replace(imported, "db.ardoise.example:5432,", "db.ardoise.example,", 1):                                                    "is not a host with a port",
 	} {
 		_, err := estate.Parse([]byte(source), estate.Files{})
 		if err == nil || !strings.Contains(err.Error(), want) {

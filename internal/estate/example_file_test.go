@@ -37,7 +37,7 @@ func TestExampleParses(t *testing.T) {
 	if d, _ := e.Database("dedicated"); d.Dedicated == nil || d.Dedicated.Of != "production" {
 		t.Errorf("dedicated hosting read as %+v", d.Dedicated)
 	}
-	if len(e.Checks) != 4 || len(e.Imports) != 2 || len(e.Witnesses) != 1 || e.Checks[2].Command.Env[0].Secret.IsZero() {
+	if len(e.Checks) != 4 || len(e.Imports) != 2 || len(e.Witnesses) != 1 || e.Witnesses[0].Cosigner == "" || e.Checks[2].Command.Env[0].Secret.IsZero() {
 		t.Errorf("checks, imports and witnesses read as %+v %+v %+v", e.Checks, e.Imports, e.Witnesses)
 	}
 	if len(e.Logs) != 3 || e.Logs[0].Search.TrustPEM == nil || e.Logs[1].Canary.Token.IsZero() || e.Logs[2].Ship == nil || !e.Logs[2].Canary.Shipper {

@@ -146,6 +146,7 @@ func witnessSection() section[Witness] {
 			}
 			if w.Cosigner != "" {
 				measures = append(measures, accRecord, "LOG-1")
+				slices.Sort(measures)
 			}
 			return measures
 		},

@@ -464,6 +464,8 @@ func TestCosignedFaults(t *testing.T) {
 		}, func() {
 			a.exec("INSERT INTO audit.anomaly_word (anomaly, by, reason) SELECT id, 'person:p1', 'the key was stolen; it was replaced' FROM audit.anomaly")
 		}),
+		sql("the cosignatures taken away", witness.ProblemSilent, "CREATE TABLE public.taken AS TABLE audit.cosignature; DELETE FROM audit.cosignature",
+			"INSERT INTO audit.cosignature SELECT * FROM public.taken"),
 		fault("it cosigns with another key", witness.ProblemWrongKey, func() {
 			a.ahead = 4 * time.Minute
 			if _, err := a.book.Cosigned(ctx, by, "vigie", shown(t, a.newest(), other)); !errs.Is(err, errs.Denied) {
@@ -479,8 +481,6 @@ func TestCosignedFaults(t *testing.T) {
 		sql("the database set back", witness.ProblemRolledBack, "UPDATE audit.tree SET size = size - 1 WHERE name = 'root'", "UPDATE audit.tree SET size = size + 1 WHERE name = 'root'"),
 		sql("the checkpoint taken away", witness.ProblemRolledBack, "WITH d AS (DELETE FROM audit.checkpoint WHERE size = "+cosigned+" RETURNING *) INSERT INTO public.aside SELECT * FROM d",
 			"INSERT INTO audit.checkpoint SELECT * FROM public.aside"),
-		sql("the cosignatures taken away", witness.ProblemSilent, "CREATE TABLE public.taken AS TABLE audit.cosignature; DELETE FROM audit.cosignature",
-			"INSERT INTO audit.cosignature SELECT * FROM public.taken"),
 		sql("nobody may look", witness.ProblemNoAnswer, "REVOKE SELECT ON audit.cosignature FROM garant_worker", "GRANT SELECT ON audit.cosignature TO garant_worker"),
 	}
 	honest := a.newest()

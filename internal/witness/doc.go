@@ -12,6 +12,13 @@
 //   - Reaches: addresses that must not be reachable from outside (NET-1), as findings of the check
 //     reach.refused. Every declared address has to be told of by its witness, else the check has not looked.
 //
+// # Cosignatures
+//
+// Beside statements a witness sends checkpoints of the audit log's root with its cosignature (C2SP tlog-cosignature), made with a key of its own. One is kept, and
+// published under the checkpoint, when it is of the declared key, was made within three intervals, and the checkpoint is what the log holds: by the hashes of its tree, not by what is kept
+// of checkpoints (TestCosignatureRefused). A checkpoint that the log signed and does not hold is kept as an anomaly: somebody was shown another history (TestForkShownToOneCustomer).
+// The check auditlog.cosigned sees that each such witness cosigns what the log holds, and lately (TestCosignedFaults).
+//
 // # Invariants
 //
 //   - A statement counts when it is signed by the key that the estate in force declares for that name, is of

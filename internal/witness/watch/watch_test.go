@@ -442,20 +442,36 @@ func TestAlarmCommand(t *testing.T) {
 }
 
 func TestBadFiles(t *testing.T) {
-	good := "name: vigie\ncompany: Ardoise SRL\nkey: file:witness.key\nannex: {url: https://trust.ardoise.example}\nrefused: ['127.0.0.1:1']\nalarm: {exit: true}\n"
-	if _, err := estate.ParseWitness([]byte(good), "/nowhere"); err != nil {
-		t.Fatal(err)
+	_, logKey := keyOf(logOrigin, 1)
+	log := "log: {url: https://trust.ardoise.example/log, key: '" + logKey + "', cosigner: file:cosigner.key}\n"
+	good := "name: vigie\ncompany: Ardoise SRL\nkey: file:witness.key\nannex: {url: https://trust.ardoise.example}\nrefused: ['127.0.0.1:1']\nalarm: {exit: true}\n" + log
+	file, err := estate.ParseWitness([]byte(good), "/nowhere")
+	if err != nil || file.Log.Name != "vigie" || file.Log.Quiet != 5*time.Minute || file.Log.Cosigner.Path() != "/nowhere/cosigner.key" {
+		t.Fatalf("%v %+v", err, file)
+	}
+	if file, err := estate.ParseWitness([]byte(strings.Replace(good, "refused: ['127.0.0.1:1']\n", "", 1)), "/nowhere"); err != nil || file.Log == nil {
+		t.Errorf("a log alone is enough to look at: %v", err)
+	}
+	if _, err := Open(Config{File: file}); !errs.Is(err, errs.Invalid) {
+		t.Errorf("a log and no cosigner: %v", err)
 	}
 	for old, c := range map[string][2]string{
-		"name: vigie\n":            {"", "witness.yaml:1: name: The key is missing"},
-		"alarm: {exit: true}":      {"alarm: {exit: false}", "Nobody would be told"},
-		"alarm: {exit: true}\n":    {"", "alarm: The key is missing"},
-		"{exit: true}":             {"{command: [page]}", "not named from the root"},
-		"refused: ['127.0.0.1:1']": {"misses: 2", "nothing to look at"},
-		"refused:":                 {"refuse:", "There is no such section. Did you mean refused?"},
-		"key: file:witness.key":    {"key: env:KEY", "The key stands in a file"},
-		"https://trust":            {"ftp://trust", "not an address of the web"},
-		"alarm: {exit":             {"garant: {url: https://admin.ardoise.example, token: abc}\nalarm: {exit", "written in the file"},
+		"name: vigie\n":         {"", "witness.yaml:1: name: The key is missing"},
+		"alarm: {exit: true}":   {"alarm: {exit: false}", "Nobody would be told"},
+		"alarm: {exit: true}\n": {"", "alarm: The key is missing"},
+		"{exit: true}":          {"{command: [page]}", "not named from the root"},
+		"refused: ['127.0.0.1:1']\nalarm: {exit: true}\n" + log: {"alarm: {exit: true}\n", "nothing to look at"},
+		", key: '" + logKey + "'":                               {"", "log.key: The key is missing"},
+		"'" + logKey + "'":                                      {"trust-on-first-use", "not the key of a log"},
+		", cosigner: file:cosigner.key":                         {"", "log.cosigner: The key is missing"},
+		"cosigner: file:cosigner.key":                           {"cosigner: file:witness.key", "that of its statements"},
+		"file:cosigner.key":                                     {"env:COSIGNER", "The key stands in a file"},
+		"cosigner.key}":                                         {"cosigner.key, name: a+b}", "cannot be the name of a key"},
+		"cosigner.key}\n":                                       {"cosigner.key, quiet: 10s}\n", "log.quiet"},
+		"refused:":                                              {"refuse:", "There is no such section. Did you mean refused?"},
+		"key: file:witness.key":                                 {"key: env:KEY", "The key stands in a file"},
+		"https://trust":                                         {"ftp://trust", "not an address of the web"},
+		"alarm: {exit":                                          {"garant: {url: https://admin.ardoise.example, token: abc}\nalarm: {exit", "written in the file"},
 	} {
 		_, err := estate.ParseWitness([]byte(strings.Replace(good, old, c[0], 1)), "/nowhere")
 		if err == nil || !strings.Contains(err.Error(), c[1]) || !strings.HasPrefix(err.Error(), "witness.yaml:") {
