@@ -33,10 +33,11 @@ soak: ## long runs, not gating: race detector, fuzzing, random kill schedules (F
 	@scripts/soak
 
 bench: ## print our speed and size as ratios to a named reference, measured in the same run
-	@scripts/need postgresql modules
+	@scripts/need postgresql versitygw modules
 	@scripts/build
 	@go run ./bench
 	@go run ./bench/isolation
+	@go run ./bench/audit
 	@exec go run ./bench/anonymise
 
 clean: ## remove what was built in this tree (tools stay in the cache: see scripts/lib.sh)

@@ -145,14 +145,13 @@ type log struct {
 	pen   *audit.Pen
 	seq   *sequence.Sequencer
 
-	account          *secondaccount.Account // nil: none
-	rep              *replica.Replica
-	reader, toWrite  *worm.Store
-	stop             context.CancelFunc // of what runs
-	running          sync.WaitGroup
-	mu               sync.Mutex
-	fault            error // of a heartbeat
-	sequenced, beats bool
+	account         *secondaccount.Account // nil: none
+	rep             *replica.Replica
+	reader, toWrite *worm.Store
+	stop            context.CancelFunc // of what runs
+	running         sync.WaitGroup
+	mu              sync.Mutex
+	fault           error // of a heartbeat
 }
 
 func (s *stand) newLog(ctx context.Context, name string) (l *log, err error) {
