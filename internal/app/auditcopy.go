@@ -35,6 +35,11 @@ func (g *Garant) VerifyAudit(ctx context.Context, by actor.Actor, keys []string,
 		return verify.Report{}, err
 	}
 	o := verify.Options{Database: g.DB.Pool(pg.Staff), Box: g.Box, Keys: keys, Now: g.Now}
+	if e, err := g.inForce(ctx); err != nil {
+		return verify.Report{}, err
+	} else if e != nil {
+		o.Witnesses = e.CosignerKeys()
+	}
 	c, declared, err := g.declaredCopy(ctx)
 	if err != nil {
 		return verify.Report{}, err

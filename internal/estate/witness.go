@@ -162,3 +162,14 @@ func witnessSection() section[Witness] {
 		},
 	}
 }
+
+// CosignerKeys are the keys by which witnesses cosign the audit log, in their order in garant.yaml.
+func (e *Estate) CosignerKeys() []string {
+	var keys []string
+	for _, w := range e.Witnesses {
+		if w.Cosigner != "" {
+			keys = append(keys, w.Cosigner)
+		}
+	}
+	return keys
+}

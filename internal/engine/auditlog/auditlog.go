@@ -76,3 +76,15 @@ func (l *Log) Acknowledge(ctx context.Context, by actor.Actor, id int64, reason 
 func (l *Log) record(ctx context.Context, e audit.Event) error {
 	return pg.InTx(ctx, l.DB.Pool(pg.Staff), func(tx pgx.Tx) error { return audit.Write(ctx, tx, e) })
 }
+
+// witnessKeys are named in bundles as hints: who verifies one pins them from elsewhere.
+func (l *Log) witnessKeys(ctx context.Context) []string {
+	if l.View == nil {
+		return nil
+	}
+	view, err := l.View(ctx)
+	if err != nil || view.Estate == nil {
+		return nil
+	}
+	return view.Estate.CosignerKeys()
+}

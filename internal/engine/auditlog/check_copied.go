@@ -118,7 +118,7 @@ const day = 24 * time.Hour
 
 // lookAtIntact looks at everything: each entry against its leaf, each leaf against its tree, each tree against what is signed.
 func (l *Log) lookAtIntact(ctx context.Context, k *look) error {
-	report, err := verify.Verify(ctx, verify.Options{Database: l.DB.Pool(pg.Worker), Box: l.Box, Now: l.Now, Alone: true})
+	report, err := verify.Verify(ctx, verify.Options{Database: l.DB.Pool(pg.Worker), Box: l.Box, Witnesses: k.estate.CosignerKeys(), Now: l.Now, Alone: true})
 	if report.Outcome == verify.Broken {
 		said, err := answered(ctx, l.DB.Pool(pg.Worker))
 		if err != nil {
