@@ -16,7 +16,7 @@ func TestEveryPartMeasures(t *testing.T) {
 	o := defaults()
 	o.rounds, o.time, o.writers, o.entries = 2, 150*time.Millisecond, []int{2}, 5_000
 	o.settings["fsync"], o.settings["full_page_writes"] = "off", "off" // this measures nothing
-	o.rate, o.load, o.rows, o.searches, o.leaves, o.proofs, o.pairs = 50, time.Second, 20_000, 10, 70_000, 10, 10
+	o.rate, o.load, o.rows, o.searches, o.leaves, o.proofs, o.pairs = 50, time.Second, 20_000, 10, 70_000, 10, 4
 	o.json, o.profile = true, t.TempDir()
 	var out, said strings.Builder
 	if err := run(t.Context(), &out, &said, o); err != nil {

@@ -127,11 +127,11 @@ func (s *stand) capture(ctx context.Context) error {
 
 // pair runs a statement on either table in turn, in random order.
 func (s *stand) pair(ctx context.Context, super *pgx.Conn, pool *pgxpool.Pool, signed tenant.Token, st statement) error {
-	const warm = 20
 	pairs := s.pairs
 	if st.rows > 1 {
-		pairs = max(10, pairs/4)
+		pairs = max(3, pairs/4)
 	}
+	warm := min(20, pairs)
 	if _, err := super.Exec(ctx, "TRUNCATE garant.event"); err != nil { // as what collects events would have taken them
 		return err
 	}

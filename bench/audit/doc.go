@@ -2,7 +2,7 @@
 // the second account. Parts, each of which -only runs alone:
 //
 //	write    a row of the application and its entry in one transaction, while entries are put in order, against the bare row, and
-//	         against a log whose entries are chained under a lock; by 8 and by 32 writers
+//	         against a log whose entries are chained under a lock; the same sent at once; by 8 and by 32 writers
 //	batch    1,000 entries in a transaction, against COPY of the same rows into an equal table; how fast a backlog is put in order and copied;
 //	         what a heartbeat costs
 //	lag      from commit to a signed checkpoint, and to the second account, under a steady load

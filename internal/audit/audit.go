@@ -127,44 +127,94 @@ const (
 	maxSaid    = 60_000 // bytes of an entry; a leaf has to fit into 65,535
 )
 
+// Sender is a connection, of a pool or by itself.
+type Sender interface {
+	pg.Querier
+	pg.Execer
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// WriteWith runs the statements of a change and adds its entries in one transaction of their own, and in one round trip: all of it comes to pass, or nothing. What the statements
+// return is for who queued them with functions (pgx.QueuedQuery). on must be in no transaction.
+func WriteWith(ctx context.Context, on Sender, change *pgx.Batch, events ...Event) error {
+	conn, _ := on.(*pgx.Conn)
+	if pooled, ok := on.(interface{ Conn() *pgx.Conn }); ok {
+		conn = pooled.Conn()
+	}
+	if conn == nil || conn.PgConn().TxStatus() != 'I' {
+		return errs.New(errs.Internal, "audit.in_transaction", "A change and its entries cannot be written as one here, so nothing was done: that takes a connection without a transaction.")
+	}
+	w, err := prepare(ctx, on, conn, events)
+	if err != nil {
+		return err
+	}
+	for from := 0; from < len(w.said); from += atOnce {
+		sql, args := w.statement(from, min(from+atOnce, len(w.said)))
+		change.Queue(sql, args...)
+	}
+	err = on.SendBatch(ctx, change).Close()
+	if w.pen != nil && len(events) > 0 {
+		w.pen.Ended(conn, err == nil)
+	}
+	return pg.Wrap(err)
+}
+
+// writing is entries that are ready to be added.
+type writing struct {
+	pen    *Pen // nil: nothing is signed
+	said   []leaf.Said
+	sealed [][]byte
+	macs   [][]byte
+}
+
+// prepare seals and signs entries. on runs on conn, which may be nil: then nothing is signed.
+func prepare(ctx context.Context, on pg.Execer, conn *pgx.Conn, events []Event) (*writing, error) {
+	w := &writing{pen: penOf(conn), said: make([]leaf.Said, len(events)), sealed: make([][]byte, len(events)), macs: make([][]byte, len(events))}
+	for i, e := range events {
+		var err error
+		if w.said[i], err = e.said(); err != nil {
+			return nil, err
+		}
+		if len(e.Changes) > 0 {
+			if w.sealed[i], err = seal(ctx, on, w.pen, &w.said[i], e.Changes); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if w.pen != nil && len(events) > 0 {
+		first, now := w.pen.take(conn, len(events)), w.pen.now().UTC().Truncate(time.Microsecond)
+		var b []byte
+		signer := leaf.NewSigner(w.pen.key)
+		for i := range w.said {
+			s := &w.said[i]
+			s.Writer, s.N, s.Written = w.pen.writer.String(), first+int64(i), now
+			if b = s.Append(b[:0]); len(b) > maxSaid {
+				w.pen.Ended(conn, false)
+				return nil, errs.New(errs.Invalid, "audit.too_long", fmt.Sprintf("What is to be recorded is too long, so nothing was done: %d bytes.", len(b))).WithFix("Say it in fewer words.")
+			}
+			w.macs[i] = signer.MAC(nil, b)
+		}
+	}
+	return w, nil
+}
+
 // write signs and adds entries. on runs on conn, which may be nil: then nothing is signed.
 func write(ctx context.Context, on pg.Execer, conn *pgx.Conn, events []Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	pen := penOf(conn)
-	said := make([]leaf.Said, len(events))
-	sealed := make([][]byte, len(events))
-	for i, e := range events {
-		var err error
-		if said[i], err = e.said(); err != nil {
-			return err
-		}
-		if len(e.Changes) > 0 {
-			if sealed[i], err = seal(ctx, on, pen, &said[i], e.Changes); err != nil {
-				return err
-			}
-		}
+	w, err := prepare(ctx, on, conn, events)
+	if err != nil {
+		return err
 	}
-	macs := make([][]byte, len(events))
-	if pen != nil {
-		first, now := pen.take(conn, len(events)), pen.now().UTC().Truncate(time.Microsecond)
-		var b []byte
-		signer := leaf.NewSigner(pen.key)
-		for i := range said {
-			said[i].Writer, said[i].N, said[i].Written = pen.writer.String(), first+int64(i), now
-			if b = said[i].Append(b[:0]); len(b) > maxSaid {
-				pen.Ended(conn, false)
-				return errs.New(errs.Invalid, "audit.too_long", fmt.Sprintf("What is to be recorded is too long, so nothing was done: %d bytes.", len(b))).WithFix("Say it in fewer words.")
-			}
-			macs[i] = signer.MAC(nil, b)
-		}
+	for from := 0; from < len(w.said) && err == nil; from += atOnce {
+		sql, args := w.statement(from, min(from+atOnce, len(w.said)))
+		_, err = on.Exec(ctx, sql, args...)
 	}
-	err := insert(ctx, on, said, sealed, macs)
-	if pen != nil && conn.PgConn().TxStatus() == 'I' { // it was a transaction of its own
-		pen.Ended(conn, err == nil)
+	if w.pen != nil && conn.PgConn().TxStatus() == 'I' { // it was a transaction of its own
+		w.pen.Ended(conn, err == nil)
 	}
-	return err
+	return pg.Wrap(err)
 }
 
 func (e *Event) said() (s leaf.Said, err error) {
@@ -246,28 +296,19 @@ func SubjectOf(tenant string) string {
 	return "tenant:" + tenant
 }
 
-func insert(ctx context.Context, on pg.Execer, said []leaf.Said, sealed, macs [][]byte) error {
-	if len(said) == 1 {
-		s := &said[0]
-		_, err := on.Exec(ctx, `INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
-			s.ActorKind, s.ActorID, null(s.Session), null(s.Origin), s.Action, s.Outcome, s.ObjectKind, s.ObjectID, s.Detail, null(s.Tenant), null(s.Reason), null(s.Request), null(s.Subject),
-			s.Promise, sealed[0], null(s.Occurred), null(s.Writer), null(s.N), null(s.Written), macs[0])
-		return pg.Wrap(err)
-	}
-	for from := 0; from < len(said); from += atOnce {
-		until := min(from+atOnce, len(said))
-		if err := insertMany(ctx, on, said[from:until], sealed[from:until], macs[from:until]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // atOnce is how many entries go into one statement. It is no COPY: that knows nothing of row-level security.
 const atOnce = 1000
 
-func insertMany(ctx context.Context, on pg.Execer, said []leaf.Said, sealed, macs [][]byte) error {
+// statement adds some of the entries.
+func (w *writing) statement(from, until int) (sql string, args []any) {
+	said, sealed, macs := w.said[from:until], w.sealed[from:until], w.macs[from:until]
+	if len(said) == 1 {
+		s := &said[0]
+		return `INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`, []any{
+				s.ActorKind, s.ActorID, null(s.Session), null(s.Origin), s.Action, s.Outcome, s.ObjectKind, s.ObjectID, s.Detail, null(s.Tenant), null(s.Reason), null(s.Request), null(s.Subject),
+				s.Promise, sealed[0], null(s.Occurred), null(s.Writer), null(s.N), null(s.Written), macs[0]}
+	}
 	columns := make([][]*string, 13)
 	var occurred, written []*time.Time
 	var numbers []*int64
@@ -285,13 +326,12 @@ func insertMany(ctx context.Context, on pg.Execer, said []leaf.Said, sealed, mac
 	for i := range said {
 		writers[i] = null(said[i].Writer)
 	}
-	_, err := on.Exec(ctx, `INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac)
+	return `INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac)
 SELECT u.actor_kind, u.actor_id, u.session, u.origin, u.action, u.outcome, u.object_kind, u.object_id, u.detail::json, u.tenant::uuid, u.reason, u.request, u.subject, u.promise, u.changes, u.occurred, u.writer::uuid, u.n, u.written, u.mac
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::bytea[], $16::timestamptz[], $17::text[], $18::bigint[], $19::timestamptz[], $20::bytea[])
-	WITH ORDINALITY AS u(actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac, place) ORDER BY u.place`,
-		columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7], columns[8], columns[9], columns[10], columns[11], columns[12],
-		promises, sealed, occurred, writers, numbers, written, macs)
-	return pg.Wrap(err)
+	WITH ORDINALITY AS u(actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac, place) ORDER BY u.place`, []any{
+			columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7], columns[8], columns[9], columns[10], columns[11], columns[12],
+			promises, sealed, occurred, writers, numbers, written, macs}
 }
 
 // null is what the database keeps for a value that is none.

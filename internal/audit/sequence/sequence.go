@@ -95,11 +95,14 @@ func (s *Sequencer) lead(ctx context.Context) error {
 	}
 }
 
-// release gives the connection back without its lock: by ending it.
+// release ends the connection, after its lock was given free: the end alone is not seen at once.
 func release(conn *pgxpool.Conn) {
 	c := conn.Hijack()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	if c.PgConn().TxStatus() == 'I' {
+		_, _ = c.Exec(ctx, "SELECT pg_advisory_unlock($1)", int64(leader))
+	}
 	_ = c.Close(ctx)
 }
 

@@ -145,10 +145,13 @@ func (r *Replica) alone(ctx context.Context, fn func(*pgxpool.Conn) error, other
 	if err != nil {
 		return pg.Wrap(err)
 	}
-	defer func() { // without its lock: by ending it
+	defer func() { // ended, after its lock was given free: the end alone is not seen at once
 		c := conn.Hijack()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
+		if c.PgConn().TxStatus() == 'I' {
+			_, _ = c.Exec(ctx, "SELECT pg_advisory_unlock($1)", int64(leader))
+		}
 		_ = c.Close(ctx)
 	}()
 	var ours bool
