@@ -84,6 +84,9 @@ func (g *Garant) wire() (err error) {
 	tap := ship.NewTap(g.Log.Handler()) // first of all: what is logged from here on can be shipped
 	g.Log = slog.New(tap)
 	o, store := g.Options, g.Store
+	if err := store.takePen(o.Now); err != nil {
+		return err
+	}
 	g.Ship = ship.New(ship.Deps{DataDir: o.DataDir, Estate: g.inForce, Tap: tap, Log: g.Log, Now: o.Now})
 	g.AuditCopy = g.newAuditCopy()
 	g.Streams = stream.Open(stream.Deps{

@@ -98,7 +98,15 @@ func (s *Store) open(ctx context.Context, o Options, server *estate.Server) (err
 	if s.Box, err = openBox(ctx, o, server, s.DB); err != nil {
 		return err
 	}
-	if s.Pen, err = audit.NewPen(s.Box, o.Now); err != nil {
+	return s.takePen(o.Now)
+}
+
+// takePen has the connections of DB carry a pen, once.
+func (s *Store) takePen(now func() time.Time) (err error) {
+	if s.Pen != nil {
+		return nil
+	}
+	if s.Pen, err = audit.NewPen(s.Box, now); err != nil {
 		return err
 	}
 	s.Pen.Use(s.DB)

@@ -39,7 +39,7 @@ func TestRolesAreRefused(t *testing.T) {
 			"SELECT count(*) FROM audit.entry", "SELECT count(*) FROM measure.evidence", "SELECT count(*) FROM estate.version",
 			"SELECT count(*) FROM directory.person", "SELECT count(*) FROM crypt.key", "CREATE TEMP TABLE x (y int)", "CREATE TABLE public.x (y int)",
 		},
-		pg.Portal:  {"SELECT count(*) FROM audit.entry", "SELECT sealed FROM tenancy.key", "SELECT tenants FROM tenancy.job", "SELECT reason FROM tenancy.revocation", "SELECT actor_id FROM tenancy.minting", "SELECT count(*) FROM directory.person"},
+		pg.Portal:  {"SELECT mac FROM audit.entry", "SELECT origin FROM audit.entry", "SELECT count(*) FROM audit.leaf", "SELECT sealed FROM tenancy.key", "SELECT tenants FROM tenancy.job", "SELECT reason FROM tenancy.revocation", "SELECT actor_id FROM tenancy.minting", "SELECT count(*) FROM directory.person"},
 		pg.Worker:  {"UPDATE audit.entry SET action = 'a.b'", "DELETE FROM audit.entry", "TRUNCATE audit.entry", "INSERT INTO audit.leaf DEFAULT VALUES", "INSERT INTO measure.evidence DEFAULT VALUES", "SELECT count(*) FROM directory.person"},
 		pg.Checker: {"SELECT count(*) FROM audit.entry", "SELECT count(*) FROM river.river_job", "SELECT count(*) FROM crypt.key", "INSERT INTO annex.published (measure_id, payload) VALUES ('X', '{}')"},
 		pg.Staff:   {"INSERT INTO measure.evidence DEFAULT VALUES", "INSERT INTO measure.state_change (measure_id, state, reason) VALUES ('ENC-1', 'met', 'x')", "SELECT count(*) FROM river.river_job", "UPDATE measure.current SET valid_until = 'infinity'"},
