@@ -67,6 +67,7 @@ func TestTakeInOrder(t *testing.T) {
 	}
 }
 
+// Keeper and application at once: nothing is lost and nothing doubled, whatever commits and rolls back in between.
 func TestTakenOnceUnderLoad(t *testing.T) {
 	w := newWorld(t, Pinned)
 	ctx := context.Background()

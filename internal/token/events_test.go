@@ -464,7 +464,6 @@ func TestCaptureCuts(t *testing.T) {
 	}
 }
 
-// An event is taken once no transaction is open that could put one before it, and forgotten by its mark alone.
 // The application, with tokens of its own, can neither see, change or lose what is recorded, nor record as somebody else.
 func TestEventAttacks(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
@@ -607,5 +606,3 @@ CREATE FUNCTION shop.stolen(shop.colour) RETURNS jsonb LANGUAGE plpgsql AS $f$ B
 		t.Errorf("%+v", got)
 	}
 }
-
-// Keeper and application at once: nothing is lost and nothing doubled, whatever commits and rolls back in between.
