@@ -97,7 +97,7 @@ type auditVerifyCmd struct {
 
 // Help is shown below the flags.
 func (*auditVerifyCmd) Help() string {
-	return `Makes every leaf of every tree again from the entries, and compares: trees, tiles, signed heads, signatures of
+	return `Makes every leaf of every tree again from the entries, and compares: trees, tiles, checkpoints, signatures of
 writers, cosignatures, and all of it with the second account.
 
 Examples:

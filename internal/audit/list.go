@@ -130,7 +130,7 @@ func (f *Filter) list(ctx context.Context, on pg.Querier, from string, where []s
 	}
 	sql := strings.Join(parts, "\nUNION ALL\n")
 	if len(parts) > 1 {
-		sql = "SELECT * FROM (" + sql + ") AS of (" + names + ") ORDER BY id DESC LIMIT $" + strconv.Itoa(len(args))
+		sql = "SELECT " + names + " FROM (" + sql + ") AS of (" + names + ") ORDER BY id DESC LIMIT $" + strconv.Itoa(len(args))
 	}
 	// It is planned for these values: for others another index is the right one.
 	rows, err := on.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)

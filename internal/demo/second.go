@@ -168,7 +168,8 @@ func tampering(fault string) string {
 const mendsRecord = `REVOKE UPDATE ON audit.entry FROM garant_staff;
 CREATE TABLE IF NOT EXISTS public.demo_kept (LIKE audit.entry);
 DELETE FROM audit.entry WHERE id IN (SELECT id FROM public.demo_kept);
-INSERT INTO audit.entry SELECT * FROM public.demo_kept;
+INSERT INTO audit.entry (id, xid, at, actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac)
+SELECT id, xid, at, actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac FROM public.demo_kept;
 DROP TABLE public.demo_kept`
 
 // tampered is the record as far as it can be broken.

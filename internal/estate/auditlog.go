@@ -96,25 +96,17 @@ func (p *parser) auditCopy(n *yaml.Node, at string) (AuditCopy, bool) {
 	if values == nil {
 		return c, false
 	}
-	form := func(key, fix string, form *regexp.Regexp) string {
-		v, ok := p.text(values[key], at+"."+key)
-		if ok && !form.MatchString(v) {
-			p.add(values[key], at+"."+key, quote(v)+" cannot be used.", fix)
-			return ""
-		}
-		return v
-	}
 	const bucket, region = "Use 3 to 63 small letters, digits, dots and hyphens.", "Write the region of the bucket, such as eu-west-3; where the store has none, us-east-1."
 	p.required(n, values, at, "bucket", "Write the bucket in the second account: "+strings.ToLower(bucket[:1])+bucket[1:])
 	p.required(n, values, at, "region", region)
-	c.Bucket, c.Region = form("bucket", bucket, auditBucketForm), form("region", region, auditRegionForm)
-	if c.Prefix = form("prefix", "Use letters, digits and . _ = - with single slashes between them.", auditPrefixForm); c.Prefix != "" && !strings.HasSuffix(c.Prefix, "/") {
+	c.Bucket, c.Region = p.formed(values, at, "bucket", bucket, auditBucketForm), p.formed(values, at, "region", region, auditRegionForm)
+	if c.Prefix = p.formed(values, at, "prefix", "Use letters, digits and . _ = - with single slashes between them.", auditPrefixForm); c.Prefix != "" && !strings.HasSuffix(c.Prefix, "/") {
 		c.Prefix += "/"
 	}
 	if v := values["owner"]; v != nil && v.Tag == "!!int" {
 		p.add(v, at+".owner", "The account is a text, not a number.", "Put its twelve digits in quotes.")
 	} else {
-		c.Owner = form("owner", "Write the twelve digits of the account, in quotes.", auditOwnerForm)
+		c.Owner = p.formed(values, at, "owner", "Write the twelve digits of the account, in quotes.", auditOwnerForm)
 	}
 	c.PathStyle, _ = p.boolean(values["path_style"], at+".path_style")
 	if strings.Contains(c.Bucket, ".") && !c.PathStyle {
@@ -209,4 +201,14 @@ func (auditKeeping) reductions(before, after *Estate) []Reduction {
 
 func (auditKeeping) expect(grown, expected *Estate) {
 	grown.AuditKeep = max(grown.AuditKeep, expected.AuditKeep)
+}
+
+// formed reads a text that has to have a form, and says how to mend one that has not.
+func (p *parser) formed(values map[string]*yaml.Node, at, key, fix string, form *regexp.Regexp) string {
+	v, ok := p.text(values[key], at+"."+key)
+	if ok && !form.MatchString(v) {
+		p.add(values[key], at+"."+key, quote(v)+" cannot be used.", fix)
+		return ""
+	}
+	return v
 }

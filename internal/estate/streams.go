@@ -226,26 +226,18 @@ func (p *parser) syslog(n *yaml.Node, values map[string]*yaml.Node, at string, s
 }
 
 func (p *parser) bucket(n *yaml.Node, values map[string]*yaml.Node, at string, s *Stream) {
-	form := func(key, fix string, form *regexp.Regexp) string {
-		v, ok := p.text(values[key], at+"."+key)
-		if ok && !form.MatchString(v) {
-			p.add(values[key], at+"."+key, quote(v)+" cannot be used.", fix)
-			return ""
-		}
-		return v
-	}
 	const bucket, region = "Use 3 to 63 small letters, digits, dots and hyphens.", "Write the region of the bucket, such as eu-west-3; where the store has none, us-east-1."
 	p.required(n, values, at, "bucket", bucket)
 	p.required(n, values, at, "region", region)
-	s.Bucket, s.Region = form("bucket", bucket, bucketForm), form("region", region, placeForm)
-	s.Prefix = form("prefix", "Use letters, digits and . _ = - with single slashes between them.", prefixForm)
+	s.Bucket, s.Region = p.formed(values, at, "bucket", bucket, bucketForm), p.formed(values, at, "region", region, placeForm)
+	s.Prefix = p.formed(values, at, "prefix", "Use letters, digits and . _ = - with single slashes between them.", prefixForm)
 	if s.Prefix != "" && !strings.HasSuffix(s.Prefix, "/") {
 		s.Prefix += "/"
 	}
 	if v := values["owner"]; v != nil && v.Tag == "!!int" {
 		p.add(v, at+".owner", "The account is a text, not a number.", "Put its twelve digits in quotes.")
 	} else {
-		s.Owner = form("owner", "Write the twelve digits of the account, in quotes.", ownerForm)
+		s.Owner = p.formed(values, at, "owner", "Write the twelve digits of the account, in quotes.", ownerForm)
 	}
 	if v := values["endpoint"]; v != nil {
 		if s.Endpoint = p.webAddress(v, at+".endpoint"); s.Endpoint != "" {

@@ -208,7 +208,7 @@ func TestEntry(t *testing.T) {
 		return regexp.MustCompile(`/record/entry/\d+`).FindString(h.get("/record?action=record.updated"))
 	}
 	path := number()
-	consoletest.Wants(t, h.get(path), "No signed head holds this entry yet", "req-8842", "public.person")
+	consoletest.Wants(t, h.get(path), "No checkpoint covers this entry yet", "req-8842", "public.person")
 	h.order()
 	page := h.get(path)
 	consoletest.Wants(t, page, "The proof holds", "The leaf is in its tree", "garant/tree v1 tenant/", "trust.example.com/log", `{"v":1,"id":`)

@@ -31,11 +31,11 @@ type queue struct {
 // NewTap returns a handler that passes on to next.
 func NewTap(next slog.Handler) *Tap {
 	q := &queue{lines: make(chan []byte, tapLines)}
-	return &Tap{next: next, queue: q, own: slog.NewJSONHandler(q, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: ecs})}
+	return &Tap{next: next, queue: q, own: slog.NewJSONHandler(q, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: ECS})}
 }
 
-// ecs gives the fields of a record their names in the Elastic Common Schema.
-func ecs(groups []string, a slog.Attr) slog.Attr {
+// ECS gives the fields of a record their names in the Elastic Common Schema.
+func ECS(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) > 0 {
 		return a
 	}
