@@ -141,7 +141,7 @@ func printVerified(out io.Writer, r *verify.Report) error {
 	case verify.Intact:
 		b.WriteString("INTACT. The log is what was put in order.\n")
 	case verify.Broken:
-		fmt.Fprintf(&b, "NOT INTACT. The first of %d findings:\n  %s: %s\n", r.Found, r.First.Kind, r.First.Text)
+		fmt.Fprintf(&b, "NOT INTACT. Findings: %d. The first:\n  %s: %s\n", r.Found, r.First.Kind, r.First.Text)
 		if r.First.Tree != "" && r.First.Index >= 0 {
 			fmt.Fprintf(&b, "  Place %d of the tree %s, generation %d.\n", r.First.Index, r.First.Tree, r.First.Generation)
 		}

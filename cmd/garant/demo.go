@@ -19,9 +19,9 @@ import (
 
 type demoCmd struct {
 	Start  demoRunCmd   `cmd:"" default:"withargs" name:"run" help:"Start the example (this is what garant demo does)."`
-	Break  demoBreakCmd `cmd:"" help:"Give an endpoint, the database of customers (production) or the developers' copy (copies) a fault, and watch its sentence withdraw itself."`
-	Mend   demoMendCmd  `cmd:"" help:"Make an endpoint of the running example sound again."`
-	Status demoListCmd  `cmd:"" help:"Say which endpoints of the running example are broken."`
+	Break  demoBreakCmd `cmd:"" help:"Give an endpoint, the database of customers (production), the developers' copy (copies), the audit log (record) or its second account (second-account) a fault, and watch sentences withdraw themselves."`
+	Mend   demoMendCmd  `cmd:"" help:"Make what was broken in the running example sound again."`
+	Status demoListCmd  `cmd:"" help:"Say what is broken in the running example, and by which fault."`
 	Shell  demoShellCmd `cmd:"" help:"Open psql on the running example's database of customers, as its application or as a superuser, or on the developers' copy."`
 }
 
@@ -99,6 +99,10 @@ func (d *demoRunCmd) Run(ctx context.Context, c *cli, con console) error {
 	if err != nil {
 		return err
 	}
+	same := ""
+	if o.DataDir != demoDir() {
+		same = "   (give the commands above the same --data)"
+	}
 	return example.Serve(ctx, func(a app.Addresses) {
 		defer example.CompleteLater(ctx)
 		signIn := "with the passkey that you registered"
@@ -119,11 +123,13 @@ Garant is running with its example company, Ardoise Mécénat (which does not ex
   Mend it:          garant demo mend application
   Take a wall down: garant demo break production dropped-policy
   Spoil the copy:   garant demo break copies leak
+  Falsify the log:  garant demo break record edited-entry
+  Cut off its copy: garant demo break second-account down
   Mail, as files:   %s
-  Data:             %s
+  Data:             %s%s
   Stop:             Ctrl-C
 
-`, a.Annex, a.Console, a.Portal, signIn, application.Origin, application.Pages, attack, example.Company.Outbox(), o.DataDir)
+`, a.Annex, a.Console, a.Portal, signIn, application.Origin, application.Pages, attack, example.Company.Outbox(), o.DataDir, same)
 	})
 }
 
@@ -152,7 +158,7 @@ func (d *demoRunCmd) once(ctx context.Context, con console, example *app.Demo) e
 
 type demoBreakCmd struct {
 	Endpoint string `arg:"" help:"Its name, as garant demo status prints it."`
-	Fault    string `arg:"" help:"What to break: ${faults}."`
+	Fault    string `arg:"" help:"What to break. ${faults}."`
 }
 
 func (b *demoBreakCmd) Run(c *cli, con console) error {
@@ -220,4 +226,4 @@ func order(c *cli, con console, o demo.Order) error {
 	return err
 }
 
-func faults() string { return strings.Join(demo.Faults(), ", ") }
+func faults() string { return strings.Join(demo.FaultsByName(), "; ") }

@@ -181,6 +181,9 @@ func (k *witnessOnceCmd) Run(ctx context.Context, c *cli, con console) error {
 	} else {
 		printStatement(con, report.Statement)
 		printCosigned(con, report.Log)
+		if report.Trouble != "" {
+			_, _ = fmt.Fprintf(con.out, "NOT COSIGNED  the audit log is not as it should be: %s\n", report.Trouble)
+		}
 		for _, a := range report.Alarms {
 			_, _ = fmt.Fprintf(con.out, "ALARM  %s\n", a.Text)
 		}

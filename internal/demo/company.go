@@ -353,12 +353,16 @@ func names() []string {
 	return append(names, productionName, copiesName, recordName, secondName)
 }
 
-// Faults lists every fault that something of the example can be given.
-func Faults() []string {
-	return slices.Concat(servers.Faults(), ProductionFaults(), CopyFaults(), RecordFaults(), SecondFaults())
+// FaultsByName lists the faults that something of the example can be given, as lines for a reader.
+func FaultsByName() []string {
+	list := func(name string, faults []string) string { return name + ": " + strings.Join(faults, ", ") }
+	return []string{
+		list("an endpoint", servers.Faults()), list(productionName, ProductionFaults()), list(copiesName, CopyFaults()),
+		list(recordName, RecordFaults()), list(secondName, SecondFaults()),
+	}
 }
 
-// Break gives an endpoint, the database of customers or its copies a fault; Mend takes away whatever fault it has.
+// Break gives an endpoint, the database of customers, its copies, the audit log or its second account a fault; Mend takes away whatever fault it has.
 func (c *Company) Break(name, fault string) error {
 	s, err := c.find(name)
 	if err != nil {

@@ -29,7 +29,7 @@ func Recheck(ctx context.Context, on pg.Querier, newest, others int) (looked int
 		args []any
 	}{
 		{`l.seq > $1 AND l.seq > $2 ORDER BY l.seq`, []any{last - int64(newest), dropped}},
-		{`l.seq IN (SELECT $1 + floor(random() * ($2::bigint - $1))::bigint + 1 FROM generate_series(1, $3::integer)) ORDER BY l.seq`, []any{dropped, max(dropped, last-int64(newest)), others}},
+		{`l.seq IN (SELECT $1 + floor(random() * ($2::bigint - $1))::bigint + 1 FROM generate_series(1, $3::integer)) AND l.seq <= $2 ORDER BY l.seq`, []any{dropped, max(dropped, last-int64(newest)), others}},
 	} {
 		rows, err := on.Query(ctx, `SELECT l.seq, l.entry, l.hash, e.id IS NULL, `+entryOrNothing+` FROM audit.leaf AS l LEFT JOIN audit.entry AS e ON e.id = l.entry WHERE `+part.sql, part.args...) //nolint:gosec // of this function
 		if err != nil {

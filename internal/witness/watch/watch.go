@@ -57,6 +57,7 @@ type Report struct {
 	Open      []string
 	Failing   []measure.Finding // findings that did not pass
 	Log       *Cosigned         // nil: no log is followed, or it is not as it should be
+	Trouble   string            // of the log, as the kind of alarm that it is or becomes; empty: none
 }
 
 // ErrAlarm ends Run when witness.yaml asks for that.
@@ -159,6 +160,7 @@ func (w *Watch) Round(ctx context.Context) (Report, error) {
 				look.log = unfollowed(err, w.File.Misses)
 			}
 		}
+		report.Trouble = look.log.trouble
 		if report.Log = look.log.cosigned; report.Log != nil && report.Log.Line != "" {
 			w.state.Cosigner = w.Cosigner.Witness().String()
 		}

@@ -182,8 +182,8 @@ func (p *Portal) inside(page func(http.ResponseWriter, *web.Request, *visit) err
 
 func (p *Portal) visitOf(v Visitor, from actor.Actor, back *url.URL) *visit {
 	who := v.Who()
-	by := actor.Actor{Kind: actor.User, ID: who.Subject, Session: who.Session.String(), Origin: from.Origin}
-	if by.ID == "" {
+	by := actor.Actor{Kind: actor.User, ID: "login:" + who.Subject, Session: who.Session.String(), Origin: from.Origin} // as the application's own events name them
+	if who.Subject == "" {
 		by.ID = "session:" + by.Session
 	}
 	return &visit{Visitor: v, who: who, by: by, back: back}

@@ -312,7 +312,7 @@ func (e *examiner) trust() {
 		e.r.Trust = "first use: the log’s key was taken from what is verified, so that this proves no more than that all fits together. Pin it: --key"
 		return
 	default:
-		e.r.Trust = fmt.Sprintf("pinned: %d keys of the log came from elsewhere", len(e.Keys))
+		e.r.Trust = fmt.Sprintf("pinned: keys of the log that came from elsewhere: %d", len(e.Keys))
 	}
 	for _, g := range e.generations {
 		if len(e.pinned[g.origin]) == 0 {
