@@ -146,7 +146,7 @@ type told struct {
 func (e *examiner) noticed(ctx context.Context) error {
 	// Somebody's word counts when the record has it: who puts a row there by hand signs no entry. What was dropped since may have told of it.
 	rows, err := e.main.Query(ctx, `SELECT a.kind, a.about, EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id) AND (
-	EXISTS (SELECT FROM audit.entry AS e WHERE e.action = 'anomaly.answered' AND e.object_kind = 'anomaly' AND e.object_id = a.kind || ': ' || a.about AND e.outcome = 'permitted' AND e.writer IS NOT NULL)
+	EXISTS (SELECT FROM audit.entry AS e WHERE e.action = 'anomaly.answered' AND e.actor_kind = 'person' AND e.tenant IS NULL AND e.object_kind = 'anomaly' AND e.object_id = a.kind || ': ' || a.about AND e.outcome = 'permitted' AND e.writer IS NOT NULL)
 	OR EXISTS (SELECT FROM audit.anomaly_word AS w, audit.dropped AS d WHERE w.anomaly = a.id AND w.at < d.before)) FROM audit.anomaly AS a ORDER BY a.id`)
 	if err != nil {
 		return pg.Wrap(err)
