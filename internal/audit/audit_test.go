@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -164,5 +165,28 @@ func TestListLeavesOut(t *testing.T) {
 		if n, err := audit.Recent(context.Background(), db.Pool(pg.Staff), "thing.seen", c.since, c.most); err != nil || n != c.want {
 			t.Errorf("%d, %v; want %d", n, err, c.want)
 		}
+	}
+}
+
+// What an application says of numbers is shown as it was said, and does not keep anybody from reading the record.
+func TestNumbersAreReadAsTheyWereSaid(t *testing.T) {
+	db := pgtest.New(t)
+	ctx := context.Background()
+	object := audit.Object{Kind: "thing", ID: "1"}
+	said := `{"exact":12345678901234567890.5,"far":1e400}`
+	if err := pg.InTx(ctx, db.Pool(pg.Staff), func(tx pgx.Tx) error {
+		return audit.Record(ctx, tx, who, "thing.changed", object, map[string]any{"detail": json.RawMessage(said)})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	entries := list(t, db, audit.Filter{Object: object})
+	if len(entries) != 1 {
+		t.Fatalf("%d entries", len(entries))
+	}
+	if got, err := json.Marshal(entries[0].Detail["detail"]); err != nil || string(got) != said {
+		t.Errorf("%s, %v", got, err)
+	}
+	if seen, err := audit.Seen(ctx, db.Pool(pg.Staff), audit.Search{Object: object}); err != nil || len(seen) != 1 {
+		t.Errorf("%d entries, %v", len(seen), err)
 	}
 }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -216,13 +217,32 @@ coalesce(tenant::text, ''), coalesce(reason, ''), coalesce(request, ''), coalesc
 
 func scan(row pgx.CollectableRow) (e Entry, err error) {
 	var occurred pgtype.Timestamptz
-	err = row.Scan(&e.ID, &e.At, &e.Actor.Kind, &e.Actor.ID, &e.Actor.Session, &e.Actor.Origin, &e.Action, &e.Refused, &e.Object.Kind, &e.Object.ID, &e.Detail,
+	err = row.Scan(&e.ID, &e.At, &e.Actor.Kind, &e.Actor.ID, &e.Actor.Session, &e.Actor.Origin, &e.Action, &e.Refused, &e.Object.Kind, &e.Object.ID, (*detail)(&e.Detail),
 		&e.Tenant, &e.Reason, &e.Request, &e.Subject, &occurred, &e.sealed)
 	if occurred.InfinityModifier == pgtype.Finite {
 		e.Occurred = occurred.Time
 	}
 	e.Sealed = e.sealed != nil
 	return e, err
+}
+
+// detail reads what was said with its numbers as they were said: one that no float holds, which an application may say,
+// takes no page, export or stream down.
+type detail map[string]any
+
+// Scan implements sql.Scanner.
+func (d *detail) Scan(from any) error {
+	*d = nil
+	var text []byte
+	switch from := from.(type) {
+	case string:
+		text = []byte(from)
+	case []byte:
+		text = from
+	}
+	in := json.NewDecoder(bytes.NewReader(text))
+	in.UseNumber()
+	return in.Decode((*map[string]any)(d))
 }
 
 // Open reads what is sealed beside entries: their Changes, or that they were Erased. Other errors are those of the box.

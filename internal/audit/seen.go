@@ -65,7 +65,7 @@ FROM audit.entry WHERE `+strings.Join(where, " AND ")+` ORDER BY id `+order+` LI
 
 func scanSeen(row pgx.CollectableRow) (e Entry, err error) {
 	var occurred pgtype.Timestamptz
-	err = row.Scan(&e.ID, &e.At, &e.Actor.Kind, &e.Actor.ID, &e.Actor.Session, &e.Action, &e.Refused, &e.Object.Kind, &e.Object.ID, &e.Detail,
+	err = row.Scan(&e.ID, &e.At, &e.Actor.Kind, &e.Actor.ID, &e.Actor.Session, &e.Action, &e.Refused, &e.Object.Kind, &e.Object.ID, (*detail)(&e.Detail),
 		&e.Tenant, &e.Reason, &e.Request, &e.Subject, &occurred, &e.sealed)
 	if occurred.InfinityModifier == pgtype.Finite {
 		e.Occurred = occurred.Time

@@ -125,6 +125,21 @@ func TimeLine(at time.Time) string {
 	return "garant/time v1\n" + at.UTC().Format(time.RFC3339) + "\n"
 }
 
+// NoticedLine is the leaf of the root log that says what did not fit together: whoever deletes the row that tells of it does not delete this.
+func NoticedLine(kind, about string) string {
+	return "garant/noticed v1\n" + kind + "\n" + about + "\n"
+}
+
+// ParseNoticedLine reads such a leaf; false: it is another.
+func ParseNoticedLine(line string) (kind, about string, ok bool) {
+	rest, is := strings.CutPrefix(line, "garant/noticed v1\n")
+	parts := strings.Split(rest, "\n")
+	if !is || len(parts) != 3 || parts[2] != "" {
+		return "", "", false
+	}
+	return parts[0], parts[1], true
+}
+
 // TreeOrigin is the origin of a tree of a log: the root log has the log's own.
 func TreeOrigin(origin, name string) string {
 	if name == "root" {

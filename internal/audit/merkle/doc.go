@@ -10,6 +10,10 @@
 //	garant/time v1
 //	2026-11-27T18:20:00Z  (the log was looked after at that time)
 //
+//	garant/noticed v1
+//	KIND
+//	ABOUT                 (what did not fit together: package audit/sequence)
+//
 // Only the root log is signed as it grows, and cosigned. The head of another tree counts by being in it; a signed
 // checkpoint of that tree is made when somebody asks.
 //

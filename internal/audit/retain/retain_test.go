@@ -176,3 +176,28 @@ func TestRefusesToDrop(t *testing.T) {
 		t.Errorf("at last: %d, %v", gone, err)
 	}
 }
+
+// A day within a month means that month: nothing of it goes, whoever asks.
+func TestDropsWholeMonthsOnly(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	w.write(3, "500 days")
+	w.drain()
+	var month time.Time
+	if err := w.super.QueryRow(ctx, `SELECT date_trunc('month', now() AT TIME ZONE 'UTC' - interval '62 days')::date`).Scan(&month); err != nil {
+		t.Fatal(err)
+	}
+	part := "entry_" + month.Format("2006_01")
+	w.exec(`CREATE TABLE audit.` + part + ` (LIKE audit.entry INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)`)
+	w.exec(`ALTER TABLE audit.` + part + ` OWNER TO garant_owner`)
+	w.exec(`ALTER TABLE audit.entry ATTACH PARTITION audit.` + part + ` FOR VALUES FROM ('` + month.Format(time.DateOnly) + ` 00:00Z') TO ('` + month.AddDate(0, 1, 0).Format(time.DateOnly) + ` 00:00Z')`)
+	if _, err := w.db.Pool(pg.Retention).Exec(ctx, `SELECT audit.drop_before($1, c.tree, c.size::bigint) FROM audit.checkpoint AS c ORDER BY c.size DESC LIMIT 1`, month.AddDate(0, 0, 14)); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count(`SELECT count(*) FROM pg_class WHERE relname = '` + part + `'`); n != 1 {
+		t.Error("a day in the middle of a month had the month dropped")
+	}
+	if n := w.count(`SELECT count(*) FROM audit.entry`); n != 0 {
+		t.Errorf("%d entries are left", n)
+	}
+}

@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"context"
+	"crypto/hmac"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -26,6 +27,7 @@ const (
 	OtherTime        = "other_time"        // its writer's clock and the database's are far apart
 	ForgedHeartbeat  = "forged_heartbeat"  // of no process
 	MissingHeartbeat = "missing_heartbeat" // a writer spoke, and it is not there
+	WriterChanged    = "writer_changed"    // what is known of a writer is not what was written down of it
 	Adopted          = "adopted"           // entries came from another cluster
 )
 
@@ -57,6 +59,7 @@ type writer struct {
 	first   time.Time
 	last    time.Time
 	touched bool
+	mac     []byte // as it was read
 }
 
 // How many writers, and keys of them, are remembered.
@@ -88,7 +91,7 @@ func (s *Sequencer) key(st *state, writer string) key {
 func (s *Sequencer) judge(st *state, e *leaf.Entry, said []byte, n *noticed) {
 	about := "entry " + strconv.FormatInt(e.ID, 10)
 	if e.Said.Writer == "" {
-		if e.ID > st.signed {
+		if e.ID > st.signed || e.ID <= 0 || st.signing { // what is from before entries were signed came before all that are
 			n.add(Unsigned, about, nil)
 		}
 		return
@@ -100,6 +103,7 @@ func (s *Sequencer) judge(st *state, e *leaf.Entry, said []byte, n *noticed) {
 	if apart := e.At.Sub(e.Said.Written); apart > skew || apart < -skew {
 		n.add(OtherTime, about, map[string]any{"apart_ms": apart.Milliseconds()})
 	}
+	st.signing = true
 	w := st.writer(e.Said.Writer)
 	w.touch(e.At)
 	if e.Said.N < w.below || !w.seen.add(e.Said.N) {
@@ -163,7 +167,7 @@ func (s *Sequencer) hear(st *state, beats []beat, n *noticed) {
 }
 
 // meet reads what is known of the writers of a batch that are not remembered.
-func (st *state) meet(ctx context.Context, on pg.Querier, rows []row, beats []beat) error {
+func (s *Sequencer) meet(ctx context.Context, on pg.Querier, st *state, rows []row, beats []beat, n *noticed) error {
 	unknown := map[uuid.UUID]bool{}
 	for i := range rows {
 		if id := rows[i].Said.Writer; id != "" && st.writers[id] == nil {
@@ -180,22 +184,32 @@ func (st *state) meet(ctx context.Context, on pg.Querier, rows []row, beats []be
 	}
 	if len(st.writers) > mostWriters {
 		clear(st.writers) // all of it stands in the database
-		return st.meet(ctx, on, rows, beats)
+		return s.meet(ctx, on, st, rows, beats, n)
 	}
 	known, err := readWriters(ctx, on, slices.Collect(maps.Keys(unknown)))
+	for _, id := range slices.Sorted(maps.Keys(known)) {
+		if w := known[id]; !hmac.Equal(w.mac, s.known(id, w)) {
+			n.add(WriterChanged, fmt.Sprintf("writer %s, after its heartbeat %d", id, w.spoke), map[string]any{"writer": id})
+		}
+	}
 	maps.Copy(st.writers, known)
 	return err
 }
 
+// known signs what is known of a writer.
+func (s *Sequencer) known(id string, w *writer) []byte {
+	return leaf.MAC(s.Box.Index("audit.writer.known", []byte(id)), fmt.Appendf(nil, "garant writer v1\n%s\n%s\n%d\n%d\n%t", id, w.seen, w.spoke, w.below, w.ended))
+}
+
 // writersTouched queues what became known of writers.
-func (st *state) writersTouched(b *pgx.Batch) {
+func (s *Sequencer) writersTouched(st *state, b *pgx.Batch) {
 	for id, w := range st.writers {
 		if !w.touched {
 			continue
 		}
 		w.touched = false
-		b.Queue(`INSERT INTO audit.writer (writer, seen, spoke, below, first_at, last_at, ended) VALUES ($1, $2::text::int8multirange, $3, $4, $5, $6, $7)
-ON CONFLICT (writer) DO UPDATE SET seen = excluded.seen, spoke = excluded.spoke, below = excluded.below, last_at = greatest(writer.last_at, excluded.last_at), ended = excluded.ended`,
-			uuid.MustParse(id), w.seen.String(), w.spoke, w.below, w.first, w.last, w.ended)
+		b.Queue(`INSERT INTO audit.writer (writer, seen, spoke, below, first_at, last_at, ended, mac) VALUES ($1, $2::text::int8multirange, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (writer) DO UPDATE SET seen = excluded.seen, spoke = excluded.spoke, below = excluded.below, last_at = greatest(writer.last_at, excluded.last_at), ended = excluded.ended, mac = excluded.mac`,
+			uuid.MustParse(id), w.seen.String(), w.spoke, w.below, w.first, w.last, w.ended, s.known(id, w))
 	}
 }

@@ -22,6 +22,7 @@ const (
 	Every     = 200 * time.Millisecond
 	batch     = 4000             // entries in one transaction
 	telling   = 500              // heartbeats in one
+	lookBack  = 1000             // leaves that are asked whether entries are signed already
 	quiet     = time.Minute      // after which a line of time is added, if nothing else was
 	sweep     = 5 * time.Minute  // between looks for what is kept no longer
 	skew      = 10 * time.Second // between the writer's clock and the database's
@@ -171,6 +172,8 @@ type state struct {
 	writers map[string]*writer
 	keys    map[string]key
 
+	signing bool // a signed entry is in a tree: what is not signed and comes now is not from before
+
 	first string // line that the root log of a new generation begins with
 	again bool   // these entries were judged when they were planted first
 }
@@ -195,6 +198,9 @@ func (s *Sequencer) load(ctx context.Context, conn *pgxpool.Conn) (*state, error
 	st.cursor = c
 	if err := s.open(ctx, conn, st); err != nil {
 		return nil, err
+	}
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM audit.leaf AS l JOIN audit.entry AS e ON e.id = l.entry WHERE l.seq > $1 AND e.writer IS NOT NULL)`, st.seq-lookBack).Scan(&st.signing); err != nil {
+		return nil, pg.Wrap(err)
 	}
 	if was != system {
 		if err := s.adopt(ctx, conn, st, system); err != nil {

@@ -73,7 +73,7 @@ func (s *Sequencer) put(ctx context.Context, conn *pgxpool.Conn, st *state, next
 
 func (s *Sequencer) putIn(ctx context.Context, tx pgx.Tx, st *state, next cursor, rows []row, beats []beat, tellTime bool) error {
 	n := &noticed{}
-	if err := st.meet(ctx, tx, rows, beats); err != nil {
+	if err := s.meet(ctx, tx, st, rows, beats, n); err != nil {
 		return err
 	}
 	leaves, err := s.plant(ctx, tx, st, &next, rows, n)
@@ -98,6 +98,9 @@ func (s *Sequencer) putIn(ctx context.Context, tx pgx.Tx, st *state, next cursor
 	}
 	for _, t := range grown {
 		root.add(merkle.TreeLine(t.name, t.head.Size, t.head.Root()), &t.id)
+	}
+	for _, a := range n.list {
+		root.add(merkle.NoticedLine(a.kind, a.about), nil)
 	}
 	if tellTime {
 		st.told = s.Now()
@@ -128,7 +131,7 @@ func (s *Sequencer) putIn(ctx context.Context, tx pgx.Tx, st *state, next cursor
 		b.Queue(`INSERT INTO audit.checkpoint (tree, size, root, note, seq) VALUES ($1, $2, $3, $4, $5)`, st.root.id, c.Size, c.Root[:], signed, next.seq)
 	}
 	n.write(&b)
-	st.writersTouched(&b)
+	s.writersTouched(st, &b)
 	moveCursor(&b, st.cursor, next)
 	if err := runBatch(ctx, tx, &b); err != nil {
 		return err

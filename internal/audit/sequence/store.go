@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -161,15 +162,16 @@ WHERE (h.xid, h.id) > ($1::text::xid8, $2) AND h.xid < $3::text::xid8 ORDER BY h
 
 // readWriters reads what is known of writers.
 func readWriters(ctx context.Context, on pg.Querier, ids []uuid.UUID) (map[string]*writer, error) {
-	rows, err := on.Query(ctx, `SELECT writer::text, seen::text, spoke, below, first_at, last_at, ended FROM audit.writer WHERE writer = ANY ($1)`, ids)
+	rows, err := on.Query(ctx, `SELECT writer::text, seen::text, spoke, below, first_at, last_at, ended, mac FROM audit.writer WHERE writer = ANY ($1)`, ids)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
 	found := map[string]*writer{}
 	var id, seen string
 	var w writer
-	_, err = pgx.ForEachRow(rows, []any{&id, &seen, &w.spoke, &w.below, &w.first, &w.last, &w.ended}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &seen, &w.spoke, &w.below, &w.first, &w.last, &w.ended, &w.mac}, func() error {
 		one := w
+		one.mac = slices.Clone(w.mac)
 		var ok bool
 		if one.seen, ok = parseSpans(seen); !ok {
 			return errBroken(errors.New("numbers of a writer"))

@@ -266,13 +266,20 @@ func entryOf(d *estate.Database, e token.Event, subjects map[uuid.UUID]string, c
 // SaidOfUser is the field of an entry's changes in which stands what the application says of its user, who is proven by the session.
 const SaidOfUser = "garant.said_of_user"
 
+// Unread is the field in which values stand as they came, where they are not read: they are nested too deep.
+const Unread = "garant.unread"
+
 // changesOf makes fields of two JSON objects, sorted by name. What is no string stands as JSON.
 func changesOf(before, after []byte) ([]audit.Change, error) {
 	var was, is map[string]json.RawMessage
 	for from, to := range map[*map[string]json.RawMessage][]byte{&was: before, &is: after} {
 		if len(to) > 0 {
-			if err := json.Unmarshal(to, from); err != nil {
-				return nil, errors.New("its values are no JSON object")
+			if err := json.Unmarshal(to, from); err != nil { // nested deeper than is read here: one such event may not hold up all others
+				whole, err := json.Marshal(string(to))
+				if err != nil {
+					return nil, err
+				}
+				*from = map[string]json.RawMessage{Unread: whole}
 			}
 		}
 	}

@@ -79,6 +79,17 @@ func TestWritten(t *testing.T) {
 }
 
 // Killed after any step, in the middle of several batches, and run again: every event is there once, in order.
+// What PostgreSQL takes for JSON and nobody else reads, nested deeper than ten thousand, is written down as it stands, and holds nothing up.
+func TestNestedTooDeep(t *testing.T) {
+	w := newWorld(t)
+	w.as(w.a, `SELECT garant.record('application.decided', 'application', '17', NULL, NULL, ('{"a":' || repeat('[', 10005) || repeat(']', 10005) || '}')::jsonb)`, `INSERT INTO shop.item (name) VALUES ('after it')`)
+	w.collect(2)
+	got := w.entries()
+	if len(got) != 2 || len(got[0].Changes) != 1 || got[0].Changes[0].Field != Unread || got[0].Changes[0].After == nil || len(*got[0].Changes[0].After) < 20_010 {
+		t.Fatalf("%d entries", len(got))
+	}
+}
+
 func TestKilledAtEveryStep(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes more than a few seconds")

@@ -135,21 +135,33 @@ SELECT c.writer::text, count(*), min(c.n) FROM claimed AS c LEFT JOIN there AS t
 	return nil
 }
 
+// told is what the root log says that was noticed.
+type told struct {
+	generation  int
+	line        int64
+	kind, about string
+}
+
 // noticed lists what the sequencer and the replicator noticed and nobody has explained.
 func (e *examiner) noticed(ctx context.Context) error {
-	rows, err := e.main.Query(ctx, `SELECT a.kind, a.about, EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id) FROM audit.anomaly AS a ORDER BY a.id`)
+	// Somebody's word counts when the record has it: who puts a row there by hand signs no entry. What was dropped since may have told of it.
+	rows, err := e.main.Query(ctx, `SELECT a.kind, a.about, EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id) AND (
+	EXISTS (SELECT FROM audit.entry AS e WHERE e.action = 'anomaly.answered' AND e.actor_kind = 'person' AND e.tenant IS NULL AND e.object_kind = 'anomaly' AND e.object_id = a.kind || ': ' || a.about AND e.outcome = 'permitted' AND e.writer IS NOT NULL)
+	OR EXISTS (SELECT FROM audit.anomaly_word AS w, audit.dropped AS d WHERE w.anomaly = a.id AND w.at < d.before)) FROM audit.anomaly AS a ORDER BY a.id`)
 	if err != nil {
 		return pg.Wrap(err)
 	}
 	var kind, about string
 	var explained bool
 	all, open := int64(0), 0
+	there := map[string]bool{}
 	if _, err = pgx.ForEachRow(rows, []any{&kind, &about, &explained}, func() error {
 		all++
+		there[kind+"\n"+about] = true
 		switch {
 		case explained:
 			return nil
-		case slices.Contains([]string{"unsigned", "forged", "twice", "missing", "missing_heartbeat", "forged_heartbeat", "altered", "entry_missing", "tile_changed"}, kind):
+		case slices.Contains([]string{"unsigned", "forged", "twice", "missing", "missing_heartbeat", "forged_heartbeat", "writer_changed", "altered", "entry_missing", "tile_changed"}, kind):
 			e.unsure = append(e.unsure, Finding{Kind: Noticed, Index: -1, Text: fmt.Sprintf("It was noticed at the time, and nobody has explained it: %s, %s.", about, kind)})
 		default:
 			open++
@@ -157,6 +169,12 @@ func (e *examiner) noticed(ctx context.Context) error {
 		return nil
 	}); err != nil {
 		return pg.Wrap(err)
+	}
+	for _, t := range e.told {
+		if key := t.kind + "\n" + t.about; !there[key] {
+			there[key] = true
+			e.unsure = append(e.unsure, Finding{Kind: Noticed, Generation: t.generation, Tree: "root", Index: t.line, Text: fmt.Sprintf("The root log says that it was noticed at the time, and the row that told of it was deleted: %s, %s.", t.about, t.kind)})
+		}
 	}
 	e.r.examined("anomalies", all)
 	if open > 0 {

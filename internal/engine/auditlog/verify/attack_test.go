@@ -77,6 +77,41 @@ SELECT actor_kind, actor_id, session, origin, action, outcome, object_kind, obje
 			}
 			w.exec("DELETE FROM audit.anomaly")
 		}, want: verify.Unclaimed},
+		{name: "put in under a number from before entries were signed", do: func(w *world) {
+			w.exec(`INSERT INTO audit.entry (id, actor_kind, actor_id, action, outcome, object_kind, object_id) VALUES (-5, 'person', 'p1', 'thing.changed', 'permitted', 'thing', '1')`)
+			w.drain()
+		}, want: verify.WrongMAC, entry: -5},
+		{name: "put in, and the beginning of signatures moved", do: func(w *world) {
+			w.exec(`UPDATE audit.began SET signed = 1000000`)
+			w.exec(`UPDATE audit.cursor SET signed = 1000000`)
+			w.exec(`INSERT INTO audit.entry (actor_kind, actor_id, action, outcome, object_kind, object_id) VALUES ('person', 'p1', 'thing.changed', 'permitted', 'thing', '1')`)
+			w.drain()
+		}, want: verify.WrongMAC, entry: 1501},
+		{name: "a signed one again, and what was noticed of it deleted", do: func(w *world) {
+			w.exec(`INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac)
+SELECT actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac FROM audit.entry WHERE id = 9`)
+			w.drain()
+			w.exec("DELETE FROM audit.anomaly")
+		}, want: verify.Noticed},
+		{name: "what was noticed explained by nobody", do: func(w *world) {
+			w.write(3)
+			w.exec("DELETE FROM audit.entry WHERE id = 1502")
+			w.must(w.pen.Speak(w.t.Context(), w.db.Pool(pg.Worker)))
+			w.drain()
+			w.exec("INSERT INTO audit.anomaly_word (anomaly, by, reason) SELECT id, 'person:p1', 'a test' FROM audit.anomaly")
+			w.exec("DELETE FROM audit.heartbeat")
+		}, want: verify.Noticed},
+		{name: "deleted before it was in order, and what is known of its writer changed", do: func(w *world) {
+			w.write(1)
+			w.must(w.pen.Speak(w.t.Context(), w.db.Pool(pg.Worker)))
+			w.drain()
+			w.write(3)
+			w.exec("DELETE FROM audit.entry WHERE id = 1502")
+			w.exec("UPDATE audit.writer SET seen = '{[1,100)}'")
+			w.must(w.pen.Speak(w.t.Context(), w.db.Pool(pg.Worker)))
+			w.drain()
+			w.exec("DELETE FROM audit.heartbeat")
+		}, want: verify.Noticed},
 		// Leaves.
 		{name: "leaf's hash", sql: "UPDATE audit.leaf SET hash = sha256('x') WHERE entry = 700", want: verify.Edited, entry: 700},
 		{name: "leaf deleted", sql: "DELETE FROM audit.leaf WHERE entry = 700", want: verify.Deleted, entry: 700, alone: verify.Deleted},

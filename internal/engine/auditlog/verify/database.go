@@ -40,6 +40,7 @@ func (e *examiner) generation(ctx context.Context, g *generation) (matched int64
 	if err := x.checkpoints(ctx); err != nil {
 		return 0, err
 	}
+	signing := false
 	err = e.stretch(ctx, g, func(c *chunk) error {
 		if err := x.lines(ctx, c.until-g.first); err != nil {
 			return err
@@ -51,6 +52,12 @@ func (e *examiner) generation(ctx context.Context, g *generation) (matched int64
 		}
 		matched += c.entries
 		x.gone = append(x.gone, c.found...)
+		for _, f := range c.unsigned { // what is from before entries were signed came before all that are
+			if signing || c.signing > 0 && f.seq > c.signing {
+				x.gone = append(x.gone, f)
+			}
+		}
+		signing = signing || c.signing > 0
 		e.r.examined("entries made again and compared with their leaves", c.entries)
 		if e.Box != nil {
 			e.r.examined("signatures of writers", c.signed)
@@ -206,6 +213,9 @@ func (x *examining) line(index int64, text string, kept []byte) {
 		}
 		t.grow(hash, x.find)
 		x.signedHeads()
+	}
+	if kind, about, ok := merkle.ParseNoticedLine(text); ok && !changed {
+		x.e.told = append(x.e.told, told{g.number, index, kind, about})
 	}
 	name, size, root, ok := merkle.ParseTreeLine(text)
 	if !ok || changed {

@@ -34,14 +34,16 @@ type row struct {
 
 // chunk is a stretch of leaves, with what is wrong with their entries.
 type chunk struct {
-	until   int64
-	rows    []row
-	entries int64 // rows of the record that were there
-	signed  int64
-	sealed  int64
-	erased  int64
-	found   []Finding
-	err     error
+	until    int64
+	rows     []row
+	entries  int64 // rows of the record that were there
+	signed   int64
+	sealed   int64
+	erased   int64
+	found    []Finding
+	unsigned []Finding // of entries that say that they are from before entries were signed
+	signing  int64     // the first leaf here of one that is signed; 0: none is
+	err      error
 }
 
 // sealedField is what package audit seals changes as.
@@ -153,6 +155,16 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 			c.found = append(c.found, finding(Edited, "Entry %d is another than the one that was put in order.", at.entry))
 			continue
 		}
+		if one.Said.Writer == "" {
+			f := finding(WrongMAC, "Entry %d is signed by no process: it was not written by Garant.", at.entry)
+			if one.ID > r.e.began || one.ID <= 0 {
+				c.found = append(c.found, f)
+			} else {
+				c.unsigned = append(c.unsigned, f)
+			}
+		} else if c.signing == 0 || at.seq < c.signing {
+			c.signing = at.seq
+		}
 		if r.e.Box == nil {
 			continue
 		}
@@ -161,8 +173,6 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 			if !r.signed(&one.Entry, said) {
 				c.found = append(c.found, finding(WrongMAC, "Entry %d is not signed by the process that it names: it was written by somebody else, or changed before it was put in order.", at.entry))
 			}
-		} else if one.ID > r.e.began {
-			c.found = append(c.found, finding(WrongMAC, "Entry %d is signed by no process: it was not written by Garant.", at.entry))
 		}
 		if one.Changes != nil {
 			f := finding(Sealed, "Personal data before and after, beside entry %d, is not what was promised in its leaf.", at.entry)

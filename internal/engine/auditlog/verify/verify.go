@@ -49,6 +49,7 @@ type examiner struct {
 	cursor      int64 // the last leaf
 	pinned      map[string][]note.Verifier
 	bad         map[int64]bool // entries of which something was found already
+	told        []told         // what the root log says that was noticed
 	unsure      []Finding      // said only when nothing more exact is found of the same tree
 }
 
