@@ -2,6 +2,7 @@ import { guard } from './left.js'
 import { bytesOf, explain, TenantError, Token } from './token.js'
 import { begin, execute } from './wire.js'
 
+export { record } from './record.js'
 export { cache, exchange, job } from './source.js'
 export { explain, guard, TenantError, Token }
 

@@ -1,5 +1,6 @@
-import { explain, TenantError, Token } from './index.js'
-import { bytesOf } from './token.js'
+import { bytesOf, TenantError, Token, understood } from './token.js'
+
+export { record } from './record.js'
 
 /**
  * A client of Prisma under a login. Each of its operations is a transaction that enters first; $transaction takes a
@@ -49,10 +50,4 @@ async function proven(source, work) {
       throw understood(cause)
     })
   }
-}
-
-/** Prisma carries what the database said of a raw statement in meta. */
-function understood(error) {
-  const code = error?.meta?.driverAdapterError?.cause?.originalCode ?? error?.meta?.code
-  return typeof code === 'string' && code.startsWith('GT') ? explain(Object.assign(new Error(error.message, { cause: error }), { code })) : error
 }

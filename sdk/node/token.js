@@ -52,9 +52,12 @@ const sentences = {
   GT005: 'a cursor is still open on this connection: close it, and let the pooler reset connections',
   GT006: 'the snapshot of this transaction is too old: enter first, then read',
   GT007: 'this tenant lives in another database: ask where, and go on there',
+  GT008: 'nobody entered this transaction: an event is of somebody who did',
+  GT009: 'this is no event: what is wrong with it stands in the error of the database',
+  GT010: 'a cast to JSON would run with the rights of garant_sec: drop it',
 }
 
-/** What is said of a token. The code is the SQLSTATE of garant.enter, NO_TOKEN, or what Garant answered. */
+/** What is said of a token or an event. The code is the SQLSTATE of garant.enter or garant.record, NO_TOKEN, or what Garant answered. */
 export class TenantError extends Error {
   constructor(code, { cause, message } = {}) {
     super(`tenant: ${message ?? sentences[code] ?? code}`, cause === undefined ? undefined : { cause })
@@ -63,9 +66,15 @@ export class TenantError extends Error {
   }
 }
 
-/** Turns what garant.enter raised into a TenantError; any other error is returned as it is. */
+/** Turns what garant.enter or garant.record raised into a TenantError; any other error is returned as it is. */
 export function explain(error) {
   return error && !(error instanceof TenantError) && typeof error.code === 'string' && error.code.startsWith('GT') && sentences[error.code]
     ? new TenantError(error.code, { cause: error })
     : error
+}
+
+/** Internal: the same for Prisma too, which carries what the database said of a raw statement in meta. */
+export function understood(error) {
+  const code = error?.meta?.driverAdapterError?.cause?.originalCode ?? error?.meta?.code
+  return typeof code === 'string' && code.startsWith('GT') ? explain(Object.assign(new Error(error.message, { cause: error }), { code })) : explain(error)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garant-project/garant/internal/pg/cluster"
 	"github.com/garant-project/garant/internal/token"
 	"github.com/garant-project/garant/tenant"
 )
@@ -63,7 +64,8 @@ func (w *world) other(t *testing.T, dir, program string, args ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := w.claims(w.a)
+	reads, ended := w.claims(w.a), w.claims(w.a)
+	reads.Access = tenant.Read
 	if err := token.Revoke(context.Background(), w.super, ended.Session, ended.Expires); err != nil {
 		t.Fatal(err)
 	}
@@ -75,12 +77,12 @@ func (w *world) other(t *testing.T, dir, program string, args ...string) {
 	}
 	tokens := map[string]string{}
 	for name, tk := range map[string]tenant.Token{
-		"a": w.token(t, w.a), "b": w.token(t, w.b), "expired": w.expired(t, w.a), "revoked": w.mint(t, ended), "forged": forged,
+		"a": w.token(t, w.a), "b": w.token(t, w.b), "read": w.mint(t, reads), "expired": w.expired(t, w.a), "revoked": w.mint(t, ended), "forged": forged,
 	} {
 		tokens[name] = tk.Encode()
 	}
 	pooled := w.pooler(t, 1, "server_reset_query = DISCARD ALL\nserver_reset_query_always = 1").Config().ConnConfig
-	given, err := json.Marshal(map[string]any{"host": at.Host, "port": at.Port, "user": at.User, "database": at.Database, "a": w.a, "b": w.b, "tokens": tokens,
+	given, err := json.Marshal(map[string]any{"host": at.Host, "port": at.Port, "user": at.User, "database": at.Database, "a": w.a, "b": w.b, "tokens": tokens, "super": cluster.SuperUser,
 		"pooler": map[string]any{"host": pooled.Host, "port": pooled.Port}})
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { cache, guard, TenantError, Token } from '../index.js'
-import { under } from '../prisma.js'
+import { record, under } from '../prisma.js'
 import generated from './node_modules/.generated/index.js'
 
 // The database, its tenants (a has 3 items, b has 5) and tokens come from the test that starts PostgreSQL.
@@ -142,4 +142,51 @@ test('a token is in no error', async () => {
       assert.ok(!all.includes(form), form)
     }
   }
+})
+
+test('an event is kept with its transaction, is of the login of the token, and is not quoted', async () => {
+  const outbox = new pg.Pool({ host: given.host, port: given.port, user: given.super, database: given.database, max: 1 })
+  after(() => outbox.end())
+  const recorded = async () =>
+    (await outbox.query(`WITH gone AS (DELETE FROM garant.event RETURNING *)
+      SELECT tenant, kind, action, object_kind, object_id, detail::text, before::text, after::text, actor FROM gone ORDER BY xid, id`)).rows
+  const refuses = (wanted) => (error) => {
+    assert.ok(!inspect(error, { depth: 9, showHidden: true }).includes('s3cr3t'))
+    return code(wanted)(error)
+  }
+  await recorded()
+  for (const name of ['a', 'b']) {
+    const db = under(prisma, token[name])
+    const id = await db.$transaction(async (tx) => {
+      const { id } = await tx.item.create({ data: { name: 'new', n: 90 } })
+      await record(tx, { action: 'item.made', object: { kind: 'shop.item', id }, detail: { n: 90, id }, before: {}, after: { name: 'é 漢 😀 \ud83d', big: 2n ** 100n }, actor: 'Zoë \udc00' })
+      await tx.item.delete({ where: { id } })
+      await record(tx, { action: 'item.read' })
+      return id
+    })
+    await record(db, { action: 'alone.said', after: { x: null } }) // a transaction by itself
+    const none = { tenant: given[name], object_kind: null, object_id: null, detail: null, before: null, after: null, actor: null }
+    assert.deepEqual(await recorded(), [
+      { tenant: given[name], kind: 'said', action: 'item.made', object_kind: 'shop.item', object_id: String(id), detail: `{"n": 90, "id": "${id}"}`, before: '{}',
+        after: '{"big": "1267650600228229401496703205376", "name": "é 漢 😀 \ufffd"}', actor: 'Zoë \ufffd' },
+      { ...none, kind: 'read', action: 'item.read' },
+      { ...none, kind: 'said', action: 'alone.said', after: '{"x": null}' },
+    ])
+  }
+  const db = under(prisma, token.a)
+  const stop = new Error('stop')
+  await assert.rejects(db.$transaction(async (tx) => {
+    await record(tx, { action: 'a.b' })
+    throw stop
+  }), stop)
+  for (const event of [undefined, { action: 's3cr3t' }, { action: 'a.b', object: { id: 's3cr3t' } }, { action: 'a.b', after: ['s3cr3t'] }, { action: 'a.b', actor: 's3cr3t\0' }, { action: 'a.b', after: { x: 's3cr3t\0' } }, { action: 'a.b', detail: { x: 's3cr3t'.repeat(5000) } }]) {
+    await assert.rejects(db.$transaction((tx) => assert.rejects(record(tx, event), refuses('GT009')).then(() => { throw stop })), stop)
+    await assert.rejects(record(db, event), refuses('GT009'))
+  }
+  await assert.rejects(record(prisma, { action: 'a.b', actor: 's3cr3t' }), refuses('GT008'))
+  await assert.rejects(prisma.$transaction((tx) => record(tx, { action: 'a.b' })), refuses('GT008'))
+  await assert.rejects(record(under(prisma, token.expired), { action: 'a.b' }), refuses('GT002'))
+  await assert.rejects(record(under(prisma, token.read), { action: 'a.read', actor: 's3cr3t' }), (error) => error.meta.driverAdapterError.cause.originalCode === '25006' && !inspect(error, { depth: 9 }).includes('s3cr3t'))
+  await assert.rejects(db.$queryRaw`SELECT * FROM garant.event`, (error) => error.meta.driverAdapterError.cause.originalCode === '42501')
+  assert.deepEqual(await recorded(), [])
 })

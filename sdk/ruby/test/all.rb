@@ -22,5 +22,6 @@ end
 
 require_relative "tenant"
 require_relative "sources"
+require_relative "record"
 require_relative "active_record"
 puts "Ruby #{RUBY_VERSION}, pg #{PG::VERSION}, ActiveRecord #{ActiveRecord.version}"

@@ -2,6 +2,7 @@
 
 require "pg"
 require "strscan"
+require_relative "tenant/event"
 require_relative "tenant/left"
 require_relative "tenant/token"
 require_relative "tenant/source"
@@ -50,7 +51,17 @@ module Garant
       Left.clean(connection) unless Left.nothing?(sql, alone: true) || connection.finished? || connection.transaction_status != PG::PQTRANS_IDLE
     end
 
-    # Turns what garant.enter raised into an Error; any other error is returned as it is.
+    # Has what a user did kept with the transaction: when it is committed the event is, and when it is rolled back it never was. Who
+    # it was the database knows by the token. connection is one of pg, or ActiveRecord's.
+    def record(connection, action:, **event)
+      params = Event.parameters(action: action, **event)
+      connection.respond_to?(:garant_record) ? connection.garant_record(params) : connection.exec_params(Event::RECORD, params, 0, Wire::AS_IT_IS)
+      nil
+    rescue PG::Error => e
+      raise Tenant.explain(e)
+    end
+
+    # Turns what garant.enter or garant.record raised into an Error; any other error is returned as it is.
     def explain(error)
       state = error.result&.error_field(PG::PG_DIAG_SQLSTATE) if error.is_a?(PG::Error)
       Error::SENTENCES.key?(state) ? Error.new(state) : error

@@ -77,6 +77,17 @@ module Garant
           def execute_and_clear(sql, name, binds, **options, &block) = garant_guard(sql, name, alone: true) { super }
         end
 
+        # What Tenant.record asks: within the transaction that is open, or in one of its own. It is not logged: what is recorded is of persons.
+        def garant_record(params)
+          garant_guard(Event::RECORD, nil, alone: true) do
+            materialize_transactions
+            @lock.synchronize { garant_raw(allow_retry: false, materialize_transactions: true) { |connection| connection.exec_params(Event::RECORD, params, 0, Wire::AS_IT_IS) } }
+          end
+        rescue ::ActiveRecord::StatementInvalid => e
+          said = Tenant.explain(e.cause)
+          raise said.is_a?(Error) ? said : e
+        end
+
         def raw_connection
           @garant_left = true # nobody sees what is said on it
           super
@@ -99,10 +110,10 @@ module Garant
           end
         end
 
-        def garant_raw(&block)
+        def garant_raw(allow_retry: true, materialize_transactions: false, &block)
           return yield(@connection) unless respond_to?(:with_raw_connection, true) # it came with 7.1
 
-          with_raw_connection(allow_retry: true, materialize_transactions: false, &block)
+          with_raw_connection(allow_retry: allow_retry, materialize_transactions: materialize_transactions, &block)
         end
 
         # Takes from a connection what an earlier login may have left on it, statements under ActiveRecord's own names among it.

@@ -2,7 +2,7 @@
 
 module Garant
   module Tenant
-    # What is said of a token. The code is the SQLSTATE of garant.enter, NO_TOKEN, or what Garant answered.
+    # What is said of a token or an event. The code is the SQLSTATE of garant.enter or garant.record, NO_TOKEN, or what Garant answered.
     class Error < StandardError
       SENTENCES = {
         "NO_TOKEN" => "there is no token: nothing is asked of the database without one",
@@ -12,7 +12,10 @@ module Garant
         "GT004" => "this transaction already belongs to another tenant or session: one transaction serves one login",
         "GT005" => "a cursor is still open on this connection: close it, and let the pooler reset connections",
         "GT006" => "the snapshot of this transaction is too old: enter first, then read",
-        "GT007" => "this tenant lives in another database: ask where, and go on there"
+        "GT007" => "this tenant lives in another database: ask where, and go on there",
+        "GT008" => "nobody entered this transaction: an event is of somebody who did",
+        "GT009" => "this is no event: what is wrong with it stands in the error of the database",
+        "GT010" => "a cast to JSON would run with the rights of garant_sec: drop it"
       }.freeze
 
       attr_reader :code

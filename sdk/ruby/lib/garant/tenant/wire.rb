@@ -6,6 +6,7 @@ module Garant
     # it never stands in the text of a statement.
     module Wire
       ENTER = "SELECT garant.enter($1)"
+      AS_IT_IS = PG::TypeMapAllStrings.new # whatever map for parameters the connection has
 
       module_function
 
@@ -46,7 +47,7 @@ module Garant
       def send(connection, statements)
         connection.enter_pipeline_mode
         begin
-          statements.each { |sql, params| connection.send_query_params(sql, params) }
+          statements.each { |sql, params| sql.equal?(ENTER) ? connection.send_query_params(sql, params, 0, AS_IT_IS) : connection.send_query_params(sql, params) }
           connection.pipeline_sync
           results = []
           blanks = 0
