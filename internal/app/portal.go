@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit/trees"
@@ -77,16 +78,17 @@ func (v visitor) Jobs(ctx context.Context, before string, limit int) ([]portal.J
 	return out, next, err
 }
 
-// logRoutes are the root log on the public site: what it holds are sizes and hashes of the trees, and time. A generation is under its
+// logRoutes are the root log on the public site: checkpoints and hashes, by which anybody can see that it only grows. Its lines are not public, but for the first of a
+// generation, which says what it goes on from: they name the trees of customers, and when these grow. A generation is under its
 // origin: HOST/log, and HOST/log/N of the later ones.
 func (g *Garant) logRoutes() []web.Route {
 	serve := func(generation int, prefix string) http.Handler {
-		return http.StripPrefix(prefix, trees.Handler(trees.Serving{
+		return http.StripPrefix(prefix, withoutLines(trees.Handler(trees.Serving{
 			On: g.DB.Pool(pg.Public), Generation: generation, Tree: trees.Root,
 			Failed: func(r *http.Request, err error) {
 				g.Log.Error("a part of the root log cannot be served", "url.path", r.URL.Path, "error.message", err.Error())
 			},
-		}))
+		})))
 	}
 	first := serve(1, "/log")
 	return []web.Route{
@@ -102,4 +104,18 @@ func (g *Garant) logRoutes() []web.Route {
 			return nil
 		}},
 	}
+}
+
+// firstLine is where the line is that a generation begins with.
+const firstLine = "/tile/entries/000.p/1"
+
+// withoutLines serves all of a log but its lines.
+func withoutLines(log http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/tile/entries/") && r.URL.Path != firstLine {
+			http.Error(w, "The lines of the root log name customers and are not public; its hashes are.", http.StatusForbidden)
+			return
+		}
+		log.ServeHTTP(w, r)
+	})
 }
