@@ -117,7 +117,7 @@ BEGIN
 	DELETE FROM audit.leaf AS l USING audit.tree AS t WHERE t.tree = l.tree AND l.index < t.size / 256 * 256
 		AND EXISTS (SELECT FROM audit.entry AS e WHERE e.id = l.entry AND e.at < cut);
 	FOR part IN SELECT c.oid, c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-		WHERE i.inhparent = 'audit.entry'::regclass AND c.relname ~ '^entry_[0-9]{4}_[0-9]{2}$' AND to_date(substr(c.relname, 7), 'YYYY_MM') < month ORDER BY c.relname
+		WHERE i.inhparent = 'audit.entry'::regclass AND c.relname ~ '^entry_[0-9]{4}_[0-9]{2}$' AND to_date(substr(c.relname, 7), 'YYYY_MM') < date_trunc('month', month::timestamp)::date ORDER BY c.relname
 	LOOP
 		EXECUTE format('SELECT count(*) FROM audit.%I', part.relname) INTO these;
 		gone := gone + these;
@@ -1039,7 +1039,8 @@ CREATE TABLE audit.writer (
     below bigint NOT NULL,
     first_at timestamp with time zone NOT NULL,
     last_at timestamp with time zone NOT NULL,
-    ended boolean NOT NULL
+    ended boolean NOT NULL,
+    mac bytea NOT NULL
 );
 
 ALTER TABLE audit.writer OWNER TO garant_owner;
