@@ -50,7 +50,7 @@ func TestPortalInABrowser(t *testing.T) {
 	defer application.Close()
 
 	b := browsertest.Start(t)
-	text := func() string { return browsertest.Eval[string](b, `document.body.innerText`) }
+	text := func() string { return browsertest.Eval[string](b, `document.body ? document.body.innerText : ""`) }
 	look := func(name string) {
 		t.Helper()
 		for _, l := range []browsertest.Look{{Theme: "light", Lang: "fr", Width: 1280}, {Theme: "dark", Lang: "en", Width: 360}} {

@@ -245,6 +245,8 @@ func TestAuditorChangesNothing(t *testing.T) {
 		switch {
 		case may && code == http.StatusNotFound && strings.Contains(a.Pattern, "{") && !strings.HasSuffix(a.Pattern, "{$}"):
 			continue // of nothing that is there
+		case may && code == http.StatusUnprocessableEntity && a.path == "/record/object":
+			continue // of no object
 		case may && code != http.StatusOK && code != http.StatusSeeOther:
 			t.Errorf("%s for an auditor: %d\n%.400s", a.Pattern, code, body)
 		case !may && code != http.StatusForbidden:
@@ -254,7 +256,7 @@ func TestAuditorChangesNothing(t *testing.T) {
 			t.Errorf("%s tells an auditor who others are", a.Pattern)
 		}
 		for _, to := range posts(t, body) {
-			if to != "/sign-out" && !strings.HasPrefix(to, "/account") && to != "/audit" && !strings.HasPrefix(to, "/audit/") {
+			if to != "/sign-out" && !strings.HasPrefix(to, "/account") && to != "/audit" && !strings.HasPrefix(to, "/audit/") && to != "/record/log/bundle" && !strings.HasPrefix(to, "/record/object") {
 				t.Errorf("%s offers an auditor to post to %s", a.Pattern, to)
 			}
 		}
@@ -272,6 +274,9 @@ func TestAuditorChangesNothing(t *testing.T) {
 			continue
 		}
 		code, _ := s.ask(a.method, a.path, token)
+		if a.path == "/record/object" || a.path == "/record/log/bundle" {
+			continue // what they may read anyway: the first opens personal data for who may see it, the second hands out a bundle; both leave an entry
+		}
 		if a.Permission == actor.SampleRecords {
 			if code == http.StatusForbidden {
 				t.Errorf("%s refuses an auditor", a.Pattern)

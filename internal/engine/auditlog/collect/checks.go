@@ -146,7 +146,9 @@ func (c *Collector) guarded(ctx context.Context, l *look, within time.Duration) 
 	for _, w := range wrong {
 		l.add(w.Problem, "as the manifest says", w.Object+": "+w.Found)
 	}
-	c.lag(ctx, l)
+	if c.lag(ctx, l); slices.ContainsFunc(l.items, func(i measure.Item) bool { return i.Problem == string(NeverYet) }) {
+		return // it has just been declared: nothing is known yet of what arrives
+	}
 	c.portal(ctx, l)
 	c.try(ctx, l, k, within)
 }
@@ -165,7 +167,7 @@ func (c *Collector) lag(ctx context.Context, l *look) {
 	err := c.DB.Pool(pg.Checker).QueryRow(ctx, `SELECT coalesce(date_part('epoch', clock_timestamp() - collected_at), 'infinity'), date_part('epoch', oldest) FROM auditlog.collected WHERE database = $1`, l.d.Name).Scan(&rested, &oldest)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		l.add(Late, "collected within "+estate.FormatDuration(agreedLag), "never")
+		l.add(NeverYet, "collected within "+estate.FormatDuration(agreedLag), "never")
 	case err != nil:
 		l.add(Unknown, "how far the collection is", "Garant’s own database does not answer")
 	case rested > agreedLag.Seconds():

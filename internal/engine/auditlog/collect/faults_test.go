@@ -144,6 +144,14 @@ CREATE TRIGGER garant_capture_insert AFTER INSERT ON shop.item REFERENCING NEW T
 			`ALTER FUNCTION garant.record(text, text, text, jsonb, jsonb, jsonb, text) SET row_security = on`),
 		declared("nothing declared", measure.Fail, NothingDeclared, func(d *estate.Database) { d.Tenancy.Manifest = []byte("nothing") }),
 		declared("no manifest", measure.Error, BadManifest, func(d *estate.Database) { d.Tenancy.Manifest = nil }),
+		fault("nobody has collected yet", measure.Error, NeverYet, func() {
+			p.mu.Lock()
+			pgtest.Exec(w.t, w.super, `CREATE TABLE public.kept AS TABLE auditlog.collected; DELETE FROM auditlog.collected`)
+		}, func() {
+			pgtest.Exec(w.t, w.super, `INSERT INTO auditlog.collected SELECT * FROM public.kept; DROP TABLE public.kept`)
+			p.mu.Unlock()
+			time.Sleep(500 * time.Millisecond)
+		}),
 		fault("nobody collects", measure.Fail, Late, func() { p.mu.Lock() }, func() { p.mu.Unlock() }),
 		fault("nobody collected for long", measure.Fail, Late, func() {
 			p.mu.Lock()

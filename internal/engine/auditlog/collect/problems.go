@@ -15,6 +15,7 @@ const (
 	BadManifest Problem = "events.manifest"
 	Unknown     Problem = "events.unknown" // Garant's own database does not answer
 	CheckBroken Problem = "events.check_broken"
+	NeverYet    Problem = "events.never" // collected
 )
 
 // The problems that a database really has. They make a finding Fail.
@@ -33,7 +34,7 @@ const (
 )
 
 func blind() []Problem {
-	return []Problem{BadAddress, Unreachable, Impostor, Unreadable, BadManifest, Unknown, CheckBroken}
+	return []Problem{BadAddress, Unreachable, Impostor, Unreadable, BadManifest, Unknown, CheckBroken, NeverYet}
 }
 
 // Blind reports whether the problem hides the database rather than being a fault of it.
