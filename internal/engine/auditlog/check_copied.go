@@ -58,12 +58,12 @@ func (l *Log) lookAtCopied(ctx context.Context, k *look) error {
 	if !s.Failing.IsZero() {
 		k.add(CopyFails, "copies that succeed", s.Why)
 	}
-	if s.Lag > copied.MaxLag {
-		k.add(CopyLate, "at most "+copied.MaxLag.String(), fmt.Sprintf("%d entries are not there, the oldest for %s", s.Backlog, s.Lag.Truncate(time.Second)))
-	}
 	if s.LastPut.IsZero() {
 		k.add(CopyEmpty, "the record", "nothing was ever put there")
 		return nil
+	}
+	if s.Lag > copied.MaxLag {
+		k.add(CopyLate, "at most "+copied.MaxLag.String(), fmt.Sprintf("%d entries are not there, the oldest for %s", s.Backlog, s.Lag.Truncate(time.Second)))
 	}
 	stands, err := r.Compare(ctx)
 	switch id := errID(err); {
