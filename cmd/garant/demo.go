@@ -137,6 +137,11 @@ func (d *demoRunCmd) once(ctx context.Context, con console, example *app.Demo) e
 	if err := example.Complete(ctx); err != nil {
 		return err
 	}
+	stop, err := example.Alive(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if err := example.Look(ctx, actor.NewSystem("demo")); err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func worlds(t *testing.T) map[string]func(*testscript.TestScript, bool, []string
 			} {
 				ts.Setenv("SECOND_"+name, value)
 			}
-			for _, site := range []string{"CONSOLE", "ANNEX"} { // free just now
+			for _, site := range []string{"CONSOLE", "ANNEX", "PORTAL"} { // free just now
 				l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 				ts.Check(err)
 				ts.Setenv("SECOND_"+site, l.Addr().String())

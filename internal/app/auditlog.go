@@ -146,9 +146,8 @@ func (g *Garant) newAuditCopy() *replica.Keeper {
 	return &replica.Keeper{DB: g.DB, Copy: g.declaredCopy, Now: g.Now, Log: g.Log}
 }
 
-// settle does once what keepRecord does all the time: events of guarded databases are collected, entries are put in order, and the second account
-// has them.
-func (g *Garant) settle(ctx context.Context) error {
+// collect empties the outboxes of all guarded databases once.
+func (g *Garant) collect(ctx context.Context) error {
 	e, err := g.inForce(ctx)
 	if err != nil || e == nil {
 		return err
@@ -158,18 +157,5 @@ func (g *Garant) settle(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := g.Pen.Speak(ctx, g.DB.Pool(pg.Worker)); err != nil {
-		return err
-	}
-	if err := g.Sequencer().Drain(ctx); err != nil {
-		return err
-	}
-	r, err := g.AuditCopy.Replica(ctx)
-	if errs.Is(err, errs.NotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return r.Drain(ctx)
+	return nil
 }

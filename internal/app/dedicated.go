@@ -7,13 +7,16 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/demo"
 	"github.com/garant-project/garant/internal/engine/tenancy/manifest"
 	"github.com/garant-project/garant/internal/engine/tenancy/move"
 	"github.com/garant-project/garant/internal/engine/tenancy/residence"
+	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/tenant"
 )
@@ -66,7 +69,58 @@ func (d *Demo) Complete(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.settle(ctx)
+	return nil
+}
+
+// Alive does what a server does all the time beside answering, for who looks at the example without one: events are collected, the record is kept in order
+// and in the second account. stop ends it.
+func (d *Demo) Alive(ctx context.Context) (stop func(), err error) {
+	running, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	group.Go(func() { d.keepRecord(running) })
+	group.Go(func() {
+		for running.Err() == nil {
+			if err := d.collect(running); err != nil && running.Err() == nil {
+				d.Log.Warn("events of the example's application cannot be collected", "error.message", err.Error())
+			}
+			select {
+			case <-running.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	})
+	stop = func() { cancel(); group.Wait() }
+	if err := d.settled(ctx); err != nil {
+		stop()
+		return nil, err
+	}
+	return stop, nil
+}
+
+// settled waits until what is recorded so far is in order, and in the second account where there is one.
+func (d *Demo) settled(ctx context.Context) error {
+	for {
+		h, err := sequence.Look(ctx, d.DB.Pool(pg.Worker))
+		done := err == nil && h.Waiting == 0
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+		if r, err := d.AuditCopy.Replica(ctx); err == nil && done {
+			s, err := r.Status(ctx)
+			if err != nil {
+				return err
+			}
+			done = !s.LastPut.IsZero()
+		}
+		if done {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 type step struct {
