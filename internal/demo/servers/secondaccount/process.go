@@ -194,6 +194,7 @@ func (a *Account) Break(fault string) error {
 		if err := a.running.handle.Signal(syscall.SIGSTOP); err != nil {
 			return cannot("be halted", err)
 		}
+		halted(a.running.handle.Pid)
 	default:
 		return errs.New(errs.Invalid, "secondaccount.fault", "The second account knows no such fault.").WithFix("Choose one of: " + strings.Join(Faults(), ", ") + ".")
 	}
