@@ -149,7 +149,7 @@ func TestSweepEndsSeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries := must(audit.List(ctx, h.db.Pool(pg.Staff), audit.Filter{Action: "person.seat_ended"}))(t)
-	if len(entries) != 1 || fmt.Sprint(entries[0].Detail["sessions"], entries[0].Detail["tokens"]) != "1 1" || entries[0].Detail["until"] != until.Format(time.RFC3339) {
+	if len(entries) != 1 || fmt.Sprintf("%v %v", entries[0].Detail["sessions"], entries[0].Detail["tokens"]) != "1 1" || entries[0].Detail["until"] != until.Format(time.RFC3339) {
 		t.Errorf("recorded %+v", entries)
 	}
 	if got := h.opens(k, until.Add(-time.Minute)); got != nil {
