@@ -39,8 +39,11 @@ func TestCutConnection(t *testing.T) {
 	}
 
 	// It heals while we try: the call that began before ends well.
+	cuts := wire.Cuts()
 	go func() {
-		time.Sleep(200 * time.Millisecond)
+		for wire.Cuts() == cuts {
+			time.Sleep(time.Millisecond)
+		}
 		wire.Mend()
 	}()
 	if err := w.Put(t.Context(), "seg/0001", data, time.Now()); err != nil {
