@@ -20,8 +20,6 @@ func (s *Sequencer) adopt(ctx context.Context, conn *pgxpool.Conn, st *state, sy
 		if err != nil {
 			return err
 		}
-		next := st.cursor
-		next.xid, next.entry, next.heard, next.heartbeat = bound, 0, bound, 0
 		many := int64(0)
 		for after := int64(0); ; {
 			rows, err := readOrphans(ctx, tx, after, batch)
@@ -33,12 +31,10 @@ func (s *Sequencer) adopt(ctx context.Context, conn *pgxpool.Conn, st *state, sy
 			}
 			after = rows[len(rows)-1].ID
 			many += int64(len(rows))
-			mid := st.cursor
-			if err := s.putIn(ctx, tx, st, mid, rows, nil, false); err != nil {
+			if err := s.putIn(ctx, tx, st, st.cursor, rows, nil, false); err != nil {
 				return err
 			}
 		}
-		next.seq = st.seq
 		tag, err := tx.Exec(ctx, `UPDATE audit.cursor SET xid = $1::text::xid8, entry = 0, heard = $1::text::xid8, heartbeat = 0, adopted = (SELECT coalesce(max(id), 0) FROM audit.entry), system = $2, at = clock_timestamp() WHERE seq = $3`,
 			xid(bound), system, st.seq)
 		if err == nil && tag.RowsAffected() != 1 {

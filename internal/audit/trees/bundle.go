@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/leaf"
 	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/crypt"
@@ -52,9 +53,6 @@ type BundleMade struct {
 
 // mostSelected is how many entries a selection holds: each brings its own proof.
 const mostSelected = 1_000_000
-
-// sealedField is what package audit seals changes as.
-const sealedField = "audit.changes"
 
 // Bundle writes a bundle: what a customer or an auditor verifies offline (merkle.VerifyBundle, docs/audit-bundle.md). What was written before an
 // error is no bundle. It reads as garant_staff or garant_worker.
@@ -378,7 +376,7 @@ func (b *bundling) open(ctx context.Context, leaves []Leaf) ([]merkle.BundleLeaf
 			out[i].Detail = l.said.Detail
 		}
 		if out[i].Sealed && b.order.Box != nil {
-			values, of = append(values, crypt.Sealed{Subject: l.said.Subject, Field: sealedField, Value: l.changes}), append(of, i)
+			values, of = append(values, crypt.Sealed{Subject: l.said.Subject, Field: audit.SealedField, Value: l.changes}), append(of, i)
 		}
 	}
 	if len(values) == 0 {

@@ -46,9 +46,6 @@ type chunk struct {
 	err      error
 }
 
-// sealedField is what package audit seals changes as.
-const sealedField = "audit.changes"
-
 // reader reads chunks on a connection of its own.
 type reader struct {
 	e    *examiner
@@ -176,7 +173,7 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 		}
 		if one.Changes != nil {
 			f := finding(Sealed, "Personal data before and after, beside entry %d, is not what was promised in its leaf.", at.entry)
-			sealed = append(sealed, crypt.Sealed{Subject: one.Said.Subject, Field: sealedField, Value: slices.Clone(one.Changes)})
+			sealed = append(sealed, crypt.Sealed{Subject: one.Said.Subject, Field: audit.SealedField, Value: slices.Clone(one.Changes)})
 			promises, promised = append(promises, &f), append(promised, slices.Clone(one.Said.Promise))
 		}
 	}
