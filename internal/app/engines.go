@@ -36,8 +36,8 @@ func Engines() []measure.Engine {
 		hosting.New(),
 		own.New(),
 		scanner.New(),
-		measure.Engine{Name: "cloudtrail", Checks: cloudtrail.New().Checks().All(), Messages: cloudtrail.Messages()},
-		measure.Engine{Name: "workspace", Checks: workspace.New().Checks().All(), Messages: workspace.Messages()},
+		{Name: "cloudtrail", Checks: cloudtrail.New().Checks().All(), Messages: cloudtrail.Messages()},
+		{Name: "workspace", Checks: workspace.New().Checks().All(), Messages: workspace.Messages()},
 	}
 }
 

@@ -93,6 +93,9 @@ func (s spans) String() string {
 // parseSpans reads what PostgreSQL writes; false: it is another range.
 func parseSpans(text string) (s spans, ok bool) {
 	inside, ok := strings.CutPrefix(text, "{")
+	if !ok {
+		return nil, false
+	}
 	if inside, ok = strings.CutSuffix(inside, "}"); !ok {
 		return nil, false
 	}

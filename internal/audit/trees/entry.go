@@ -80,7 +80,7 @@ func ProveEntry(ctx context.Context, on pg.Querier, entry int64) (p Proof, err e
 		{StepLeaf, func() error { return p.leaf(ctx, tree) }},
 		{StepInclusion, func() error { return p.inclusion(ctx, root, tree) }},
 		{StepRoot, func() error { return p.root(ctx, root) }},
-		{StepSigned, func() error { return p.signature() }},
+		{StepSigned, p.signature},
 	} {
 		err := step.do()
 		var e *errs.Error

@@ -19,7 +19,7 @@ import (
 )
 
 // tokenHeader carries the token of a customer.
-const tokenHeader = "Garant-Tenant-Token"
+const tokenHeader = "Garant-Tenant-Token" //nolint:gosec // the name of a header
 
 // Paths of the calls.
 const (

@@ -63,11 +63,12 @@ func (s *Standing) read(ctx context.Context, bucket *worm.Store, key string, by 
 	if errs.Is(err, errs.NotFound) && !isID(err, worm.IDBucket) {
 		return false, nil
 	}
-	if err != nil && !isID(err, worm.IDTooLarge) {
+	large := isID(err, worm.IDTooLarge) // none of ours is
+	if err != nil && !large {
 		return false, err
 	}
 	segment, c, ok := check(key, o.Data, by)
-	if err != nil || !ok {
+	if large || !ok {
 		s.Foreign = s.Key == ""
 		return false, nil
 	}

@@ -275,13 +275,12 @@ WHERE `+where, append([]any{entries.Binary}, args...)...) //nolint:gosec // wher
 		raw := rows.RawValues()
 		l := Leaf{Seq: entries.Int(raw[0]), Tree: string(raw[1]), Index: entries.Int(raw[2]), Entry: entries.Int(raw[3])}
 		hash := append([]byte{}, raw[4]...)
-		switch {
-		case raw[5] == nil:
+		if raw[5] == nil {
 			l.Gone = Missing
 			if l.Seq <= dropped {
 				l.Gone = Dropped
 			}
-		default:
+		} else {
 			if err := row.Decode(raw[5:], true); err != nil {
 				return nil, 0, err
 			}

@@ -132,9 +132,9 @@ func facts(id string, looks []*look) map[string]measure.Fact {
 }
 
 func round(d time.Duration) time.Duration {
-	for _, step := range []time.Duration{1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300} {
-		if d <= step*time.Second {
-			return step * time.Second
+	for _, seconds := range []int{1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300} {
+		if step := time.Duration(seconds) * time.Second; d <= step {
+			return step
 		}
 	}
 	return d.Truncate(time.Minute) + time.Minute

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 
@@ -25,8 +24,6 @@ type tree struct {
 	right   int64   // up to where its root was confirmed
 	doubt   *claim  // a head that is another; nil: none
 	changed bool    // a line of the root log does not have the hash that is kept of it
-
-	fill func(ctx context.Context, n int64) ([]byte, error) // hashes of a tile whose leaves were dropped
 }
 
 // level is a level of tiles.

@@ -67,7 +67,6 @@ type generation struct {
 	lastRow  int64 // the last that is there
 	sizes    int64 // of all trees as their newest lines say
 	line     int64 // the next line of the root log that is read
-	from     int64 // where lines were last known to be right
 }
 
 // Verify looks at everything there is, and says what it found. An error says that it could not go on; what was examined is in the report

@@ -125,19 +125,6 @@ func (w *world) count(sql string, args ...any) (n int64) {
 	return n
 }
 
-// anomalies lists what was noticed, by kind.
-func (w *world) anomalies() map[string]int {
-	w.t.Helper()
-	rows, err := w.super.Query(context.Background(), "SELECT kind, count(*) FROM audit.anomaly GROUP BY kind")
-	w.must(err)
-	found := map[string]int{}
-	var kind string
-	var n int
-	_, err = pgx.ForEachRow(rows, []any{&kind, &n}, func() error { found[kind] = n; return nil })
-	w.must(err)
-	return found
-}
-
 // backup is the database as it is now, under another name.
 func (w *world) backup() string {
 	w.t.Helper()

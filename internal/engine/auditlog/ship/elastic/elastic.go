@@ -141,8 +141,8 @@ func (w wire) Perform(r *http.Request) (*http.Response, error) {
 }
 
 // ask makes a call and reads the answer into data.
-func (c *Client) ask(ctx context.Context, r opensearch.Request, method string, data any) error {
-	response, err := c.raw.Do(ctx, method, r, data)
+func ask[T any](ctx context.Context, c *Client, r opensearch.Request, method string, data *T) error {
+	response, err := opensearch.Do(ctx, c.raw, method, r, data)
 	switch {
 	case response == nil && errors.Is(err, outgoing.ErrUntrusted):
 		return &Error{Reason: Untrusted, say: outgoing.Reason(err)}
@@ -223,7 +223,7 @@ func (c *Client) Bulk(ctx context.Context, into string, docs []Doc) ([]Result, e
 	}
 	var answer opensearchapi.BulkResp
 	request := opensearchapi.BulkReq{Index: into, Body: &body, Header: http.Header{"Content-Type": {"application/x-ndjson"}}}
-	if err := c.ask(ctx, request, http.MethodPost, &answer); err != nil {
+	if err := ask(ctx, c, request, http.MethodPost, &answer); err != nil {
 		return nil, err
 	}
 	if len(answer.Items) != len(docs) {
@@ -294,7 +294,7 @@ func (c *Client) Search(ctx context.Context, index, field, phrase string) (*Answ
 		Indices: strings.Split(index, ","), Body: bytes.NewReader(query), Header: http.Header{"Content-Type": {"application/json"}},
 		Params: opensearchapi.SearchParams{AllowNoIndices: &no, RequestCache: &no},
 	}
-	if err := c.ask(ctx, request, http.MethodPost, &answer); err != nil {
+	if err := ask(ctx, c, request, http.MethodPost, &answer); err != nil {
 		return nil, err
 	}
 	if answer.Shards.Total < 1 || answer.Shards.Successful > answer.Shards.Total {
@@ -364,7 +364,7 @@ func (c *Client) Product(ctx context.Context) string {
 		} `json:"version"`
 		Tagline string `json:"tagline"`
 	}
-	if err := c.ask(ctx, opensearchapi.InfoReq{}, http.MethodGet, &info); err != nil {
+	if err := ask(ctx, c, opensearchapi.InfoReq{}, http.MethodGet, &info); err != nil {
 		return ""
 	}
 	switch {

@@ -118,7 +118,7 @@ func Open(dir string, limit int64, now func() time.Time) (*Spool, error) {
 	}
 	s := &Spool{dir: dir, limit: limit, segment: max(limit/16, 64<<10), lock: lock, now: now, wake: make(chan struct{}, 1)}
 	if err := s.load(); err != nil {
-		_ = s.Close()
+		s.Close()
 		return nil, err
 	}
 	return s, nil
@@ -555,7 +555,7 @@ func (s *Spool) Waiting() int64 {
 }
 
 // Close ends it. What Next has read and Commit has not confirmed is read again.
-func (s *Spool) Close() error {
+func (s *Spool) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range []*os.File{s.active, s.in, s.lock} {
@@ -564,7 +564,6 @@ func (s *Spool) Close() error {
 		}
 	}
 	s.active, s.in = nil, nil
-	return nil
 }
 
 // ReadState reads the state of a spool, also while another process has it open. None is known before something was to be noted.

@@ -75,7 +75,7 @@ func open(t testing.TB, dir string, limit int64) *Spool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -126,7 +126,7 @@ func TestOrderAndReopening(t *testing.T) {
 	s := open(t, dir, 1<<20)
 	fill(t, s, 0, 500)
 	want(t, drain(t, s), 0, 500)
-	_ = s.Close() // nothing was committed
+	s.Close() // nothing was committed
 	s = open(t, dir, 1<<20)
 	fill(t, s, 500, 900)
 	if list, err := s.Next(600, 1<<30); err != nil || len(list) != 600 {
@@ -136,7 +136,7 @@ func TestOrderAndReopening(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, drain(t, s), 600, 900)
-	_ = s.Close()
+	s.Close()
 	s = open(t, dir, 1<<20)
 	want(t, drain(t, s), 600, 900)
 	if err := s.Commit(); err != nil {
@@ -145,7 +145,7 @@ func TestOrderAndReopening(t *testing.T) {
 	if n := s.Waiting(); n != 0 {
 		t.Errorf("%d bytes wait", n)
 	}
-	_ = s.Close()
+	s.Close()
 	s = open(t, dir, 1<<20)
 	want(t, drain(t, s), 900, 900)
 }
@@ -162,7 +162,7 @@ func TestLocked(t *testing.T) {
 	if !Used(dir) {
 		t.Error("not used while open")
 	}
-	_ = s.Close()
+	s.Close()
 	if Used(dir) {
 		t.Error("used after it was closed")
 	}
@@ -219,7 +219,7 @@ func TestTorn(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, 1<<20)
 	fill(t, s, 0, 5)
-	_ = s.Close()
+	s.Close()
 	path := s.path(1)
 	whole, err := os.ReadFile(path)
 	if err != nil {
@@ -244,7 +244,7 @@ func TestTorn(t *testing.T) {
 			if int64(cut) == ends[kept] && s.State().Damaged != 0 {
 				t.Errorf("cut at %d: said to be damaged", cut)
 			}
-			_ = s.Close()
+			s.Close()
 			_ = os.Remove(filepath.Join(dir, stateFile))
 		}
 	}
@@ -258,7 +258,7 @@ func TestDamaged(t *testing.T) {
 			s := open(t, dir, 1<<20) // segments of 64 KiB
 			fill(t, s, 0, 400)
 			if when == "closed" {
-				_ = s.Close()
+				s.Close()
 			}
 			f, err := os.OpenFile(s.path(2), os.O_WRONLY, 0)
 			if err != nil {
@@ -319,7 +319,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	fill(t, s, next, next+50)
 	want(t, drain(t, s), 0, next+50)
-	_ = s.Close()
+	s.Close()
 	s = open(t, dir, 1<<30)
 	want(t, drain(t, s), 0, next+50)
 }

@@ -102,9 +102,9 @@ func Open(path, keep string, now func() time.Time) (*Tail, error) {
 	if json.Unmarshal(content, &t.saved) != nil {
 		t.missed++ // where it stood is not known: everything that is there is read, with new IDs
 		t.saved = mark{}
-		return t, nil
+	} else {
+		t.find()
 	}
-	t.find()
 	return t, nil
 }
 
@@ -410,7 +410,7 @@ func (t *Tail) read(most int) ([]Line, error) {
 
 func (t *Tail) line(offset int64, text []byte, cut bool) Line {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %d %d ", t.at.Life, offset, len(text))
+	h.Write(fmt.Appendf(nil, "%s %d %d ", t.at.Life, offset, len(text)))
 	h.Write(text)
 	return Line{ID: hex.EncodeToString(h.Sum(nil)[:20]), Text: bytes.Clone(text), Cut: cut}
 }
