@@ -78,9 +78,12 @@ func (l *log) arms(tenants []string) []arm {
 			if e.Tenant != "" {
 				tenant = e.Tenant
 			}
-			var b pgx.Batch
-			b.Queue(thing, tenant, e.On.ID)
-			return audit.WriteWith(ctx, c, &b, e)
+			return pg.InTx(ctx, c, func(tx pgx.Tx) error {
+				if err := pg.Later(ctx, tx, thing, tenant, e.On.ID); err != nil {
+					return err
+				}
+				return audit.Write(ctx, tx, e)
+			})
 		}},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -116,8 +117,29 @@ func (g *Garant) sweep(ctx context.Context) {
 }
 
 // RefuseDrift refuses to serve or check beside a garant.yaml that differs from the estate in force:
-// nobody could tell which of the two is guarded.
+// nobody could tell which of the two is guarded. A file that was saved a moment ago may be about to
+// be applied: that it waits for.
 func (g *Garant) RefuseDrift(ctx context.Context) error {
+	for {
+		err := g.drift(ctx)
+		if !errs.Is(err, errs.Conflict) {
+			return err
+		}
+		if info, e := os.Stat(g.configPath); e != nil || time.Since(info.ModTime()).Abs() > settles {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// settles is for how long a file that was saved may not be applied yet.
+const settles = 5 * time.Second
+
+func (g *Garant) drift(ctx context.Context) error {
 	if g.configPath == "" {
 		return nil
 	}

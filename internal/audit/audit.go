@@ -127,38 +127,6 @@ const (
 	maxSaid    = 60_000 // bytes of an entry; a leaf has to fit into 65,535
 )
 
-// Sender is a connection, of a pool or by itself.
-type Sender interface {
-	pg.Querier
-	pg.Execer
-	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
-}
-
-// WriteWith runs the statements of a change and adds its entries in one transaction of their own, and in one round trip: all of it comes to pass, or nothing. What the statements
-// return is for who queued them with functions (pgx.QueuedQuery). on must be in no transaction.
-func WriteWith(ctx context.Context, on Sender, change *pgx.Batch, events ...Event) error {
-	conn, _ := on.(*pgx.Conn)
-	if pooled, ok := on.(interface{ Conn() *pgx.Conn }); ok {
-		conn = pooled.Conn()
-	}
-	if conn == nil || conn.PgConn().TxStatus() != 'I' {
-		return errs.New(errs.Internal, "audit.in_transaction", "A change and its entries cannot be written as one here, so nothing was done: that takes a connection without a transaction.")
-	}
-	w, err := prepare(ctx, on, conn, events)
-	if err != nil {
-		return err
-	}
-	for from := 0; from < len(w.said); from += atOnce {
-		sql, args := w.statement(from, min(from+atOnce, len(w.said)))
-		change.Queue(sql, args...)
-	}
-	err = on.SendBatch(ctx, change).Close()
-	if w.pen != nil && len(events) > 0 {
-		w.pen.Ended(conn, err == nil)
-	}
-	return pg.Wrap(err)
-}
-
 // writing is entries that are ready to be added.
 type writing struct {
 	pen    *Pen // nil: nothing is signed
@@ -209,9 +177,9 @@ func write(ctx context.Context, on pg.Execer, conn *pgx.Conn, events []Event) er
 	}
 	for from := 0; from < len(w.said) && err == nil; from += atOnce {
 		sql, args := w.statement(from, min(from+atOnce, len(w.said)))
-		_, err = on.Exec(ctx, sql, args...)
+		err = pg.Later(ctx, on, sql, args...)
 	}
-	if w.pen != nil && conn.PgConn().TxStatus() == 'I' { // it was a transaction of its own
+	if _, in := on.(pgx.Tx); w.pen != nil && !in && conn.PgConn().TxStatus() == 'I' { // it was a transaction of its own
 		w.pen.Ended(conn, err == nil)
 	}
 	return pg.Wrap(err)

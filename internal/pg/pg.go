@@ -109,11 +109,6 @@ func (db *DB) Close() {
 	}
 }
 
-// Beginner is a pool, a connection or a transaction.
-type Beginner interface {
-	Begin(ctx context.Context) (pgx.Tx, error)
-}
-
 // Querier is what reads need: a pool, a connection or a transaction.
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -123,12 +118,6 @@ type Querier interface {
 // Execer is what statements that return no rows need: a pool, a connection or a transaction.
 type Execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-}
-
-// InTx runs fn in a transaction that commits when fn returns nil and rolls back otherwise.
-// Errors come back through Wrap.
-func InTx(ctx context.Context, on Beginner, fn func(pgx.Tx) error) error {
-	return Wrap(pgx.BeginFunc(ctx, on, fn))
 }
 
 // Wrap cuts an error of the database down to what may be logged and gives it a kind. Errors

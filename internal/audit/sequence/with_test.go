@@ -7,23 +7,22 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/audit"
-	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 )
 
 // A change and its entries that are sent at once come to pass together or not at all, and what came to pass is told of.
-func TestWriteWith(t *testing.T) {
+func TestEntriesGoWithTheirChange(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
 	w.exec(`CREATE TABLE audit.changed (n int PRIMARY KEY); GRANT INSERT ON audit.changed TO garant_staff`)
-	conn, err := w.db.Pool(pg.Staff).Acquire(ctx)
-	w.must(err)
-	defer conn.Release()
 	name := "Ann"
 	write := func(n int, events ...audit.Event) error {
-		var b pgx.Batch
-		b.Queue(`INSERT INTO audit.changed (n) VALUES ($1)`, n)
-		return audit.WriteWith(ctx, conn, &b, events...)
+		return pg.InTx(ctx, w.db.Pool(pg.Staff), func(tx pgx.Tx) error {
+			if err := pg.Later(ctx, tx, `INSERT INTO audit.changed (n) VALUES ($1)`, n); err != nil {
+				return err
+			}
+			return audit.Write(ctx, tx, events...)
+		})
 	}
 	one := audit.Event{By: by, Action: "thing.changed", On: audit.Object{Kind: "thing", ID: "1"}}
 	personal := one
@@ -47,12 +46,6 @@ func TestWriteWith(t *testing.T) {
 	if changed, entries := w.count(`SELECT count(*) FROM audit.changed`), w.count(`SELECT count(*) FROM audit.entry`); changed != 4 || entries != 1004 {
 		t.Errorf("%d changes and %d entries", changed, entries)
 	}
-	tx, err := conn.Begin(ctx)
-	w.must(err)
-	if err := write(6, one); !errs.Is(err, errs.Internal) {
-		t.Errorf("within a transaction: %v", err)
-	}
-	w.must(tx.Rollback(ctx))
 	w.speak()
 	w.drain()
 	w.sound()
