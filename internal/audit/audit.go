@@ -196,6 +196,9 @@ func (e *Event) said() (s leaf.Said, err error) {
 	if e.Refused {
 		s.Outcome = "refused"
 	}
+	if _, err := uuid.Parse(e.By.Session); e.Tenant != "" && e.By.Kind == actor.Person && err == nil {
+		s.Origin = "" // a customer's log says who of the company it was, not from where: that stands at the sign-in, in the company's own
+	}
 	if len(s.Reason) > maxReason || len(s.Request) > maxRequest {
 		return s, errs.New(errs.Invalid, "audit.too_long", fmt.Sprintf("The reason is too long to be recorded, so nothing was done: at most %d bytes.", maxReason)).WithFix("Say it in fewer words.")
 	}

@@ -190,3 +190,29 @@ func TestNumbersAreReadAsTheyWereSaid(t *testing.T) {
 		t.Errorf("%d entries, %v", len(seen), err)
 	}
 }
+
+// A customer is shown its whole entries, in bundles too: they do not say from where somebody of the company worked.
+func TestCustomersEntriesHoldNoAddressOfStaff(t *testing.T) {
+	db := pgtest.New(t)
+	ctx := context.Background()
+	session := "0191d1a2-0000-7000-8000-000000000001"
+	for _, c := range []struct {
+		by     actor.Actor
+		tenant string
+		want   string
+	}{
+		{actor.Actor{Kind: actor.Person, ID: "p1", Session: session, Origin: "192.0.2.1"}, "0191d1a2-0000-7000-8000-000000000002", ""},
+		{actor.Actor{Kind: actor.Person, ID: "p2", Session: session, Origin: "192.0.2.1"}, "", "192.0.2.1"},
+		{actor.Actor{Kind: actor.Person, ID: "p3", Session: "token:" + session, Origin: "192.0.2.1"}, "0191d1a2-0000-7000-8000-000000000002", "192.0.2.1"}, // a program's
+		{actor.Actor{Kind: actor.User, ID: "u1", Session: session, Origin: "192.0.2.1"}, "0191d1a2-0000-7000-8000-000000000002", "192.0.2.1"},              // the customer's own
+	} {
+		if err := pg.InTx(ctx, db.Pool(pg.Staff), func(tx pgx.Tx) error {
+			return audit.Write(ctx, tx, audit.Event{By: c.by, Tenant: c.tenant, Action: "thing.changed", On: audit.Object{Kind: "thing", ID: c.by.ID}})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if e := list(t, db, audit.Filter{Object: audit.Object{Kind: "thing", ID: c.by.ID}}); len(e) != 1 || e[0].Actor.Origin != c.want || e[0].Actor.Session != c.by.Session {
+			t.Errorf("%+v", e)
+		}
+	}
+}
