@@ -56,6 +56,14 @@ func TestRunWaitsForABusySource(t *testing.T) {
 		w.must(conn.QueryRow(context.Background(), `SELECT coalesce(sum(tuples_processed), 0)::bigint FROM pg_stat_progress_copy WHERE starts_with(datname, $1)`, w.name).Scan(&n))
 		return n
 	}
+	reading := func() (yes bool) {
+		w.t.Helper()
+		conn, err := pgx.Connect(context.Background(), production.DSN(cluster.SuperUser, "postgres"))
+		w.must(err)
+		defer func() { _ = conn.Close(context.Background()) }()
+		w.must(conn.QueryRow(context.Background(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND query LIKE 'COPY%pg_sleep(0.02)%')`, w.database).Scan(&yes))
+		return yes
+	}
 	var once sync.Once
 	var still sync.WaitGroup
 	var home func()
@@ -70,7 +78,7 @@ func TestRunWaitsForABusySource(t *testing.T) {
 		if p.Stage == StageCopy {
 			once.Do(func() {
 				still.Go(func() {
-					for written() == 0 { // until the table that is long is being read
+					for !reading() || written() == 0 { // until the table that is long is being read
 						time.Sleep(10 * time.Millisecond)
 					}
 					home = w.crowd(5)
