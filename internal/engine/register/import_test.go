@@ -164,7 +164,7 @@ PC-4;laptop;;;;;;;trop
 	if got := w.all("SELECT action || ' ' || changes::text FROM register.change WHERE action = 'imported'"); len(got) != 1 || !strings.Contains(got[0], "PC-1") {
 		t.Errorf("%q", got)
 	}
-	if got := w.all("SELECT detail::text FROM audit.entry WHERE action = 'register.imported' AND outcome = 'permitted'"); len(got) != 1 || !strings.Contains(got[0], `"count": 1`) {
+	if got := w.all("SELECT detail::text FROM audit.entry WHERE action = 'register.imported' AND outcome = 'permitted'"); len(got) != 1 || !strings.Contains(got[0], `"count":1`) {
 		t.Errorf("%q", got)
 	}
 	l := must[register.Listing](t)(w.r.List(w.ctx, w.lead, register.Assets, register.Query{State: "lent"}, w.now))

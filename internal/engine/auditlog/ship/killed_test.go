@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,7 +114,8 @@ logs:
 	}
 	first := ship()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // what was rotated away before anybody ever followed is not asked for
-		if found, _ := filepath.Glob(dir + "/ship/worker/position-*"); len(found) > 0 {
+		found, _ := filepath.Glob(dir + "/ship/worker/position-*")
+		if slices.ContainsFunc(found, func(name string) bool { return !strings.HasSuffix(name, ".new") }) {
 			break
 		}
 		if time.Now().After(end) {

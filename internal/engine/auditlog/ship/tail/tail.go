@@ -244,10 +244,11 @@ func (t *Tail) siblings() []*os.File {
 	return files
 }
 
-// wasRead reports whether the file was read to its end before.
+// wasRead reports whether the file was read to its end before. Of one that was empty nothing is known but its inode, which another may have got: it is the one only while it is empty.
 func (t *Tail) wasRead(f *os.File) bool {
-	return slices.ContainsFunc(t.at.Done[:], func(e ended) bool {
-		return e.Before != "" && known(f, mark{Device: e.Device, Inode: e.Inode, Offset: e.Offset, Before: e.Before})
+	info, err := f.Stat()
+	return err == nil && slices.ContainsFunc(t.at.Done[:], func(e ended) bool {
+		return e.Before != "" && (e.Offset > 0 || info.Size() == 0) && known(f, mark{Device: e.Device, Inode: e.Inode, Offset: e.Offset, Before: e.Before})
 	})
 }
 
