@@ -76,7 +76,7 @@ func (v view) grants(list []string) string {
 
 // areaOrder is the order of the documentation.
 func areaOrder() []string {
-	return []string{"roles", "around", "tables", "policies", "code", "constraints", "side", "token", "accepted", "probe"}
+	return []string{"roles", "around", "tables", "policies", "code", "constraints", "side", "events", "token", "accepted", "probe"}
 }
 
 // areas are all checks with what came of them.
