@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -185,9 +186,15 @@ func write(ctx context.Context, on pg.Execer, conn *pgx.Conn, events []Event) er
 	return pg.Wrap(err)
 }
 
+// named is how actions are: the database holds to it too.
+var named = regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)+$`)
+
 func (e *Event) said() (s leaf.Said, err error) {
 	if e.By.ID == "" {
 		return s, errs.New(errs.Internal, "audit.no_actor", "An action without an actor cannot be recorded, so it was not done.")
+	}
+	if !named.MatchString(e.Action) {
+		return s, errs.New(errs.Internal, "audit.action", "An action without a proper name cannot be recorded, so it was not done.")
 	}
 	s = leaf.Said{
 		ActorKind: string(e.By.Kind), ActorID: e.By.ID, Session: e.By.Session, Origin: e.By.Origin, Action: e.Action, Outcome: "permitted",

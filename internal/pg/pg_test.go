@@ -45,6 +45,14 @@ func TestRolesAreRefused(t *testing.T) {
 		pg.Staff:   {"INSERT INTO measure.evidence DEFAULT VALUES", "INSERT INTO measure.state_change (measure_id, state, reason) VALUES ('ENC-1', 'met', 'x')", "SELECT count(*) FROM river.river_job", "UPDATE measure.current SET valid_until = 'infinity'"},
 		pg.Login:   {"SELECT count(*) FROM audit.entry", "SELECT count(*) FROM measure.evidence", "INSERT INTO job.outbox (name, args) VALUES ('x', '{}')"},
 	}
+	for _, bad := range []string{ // nor write an entry that is none
+		"'robot', 'x', 'a.b', 'permitted', NULL, NULL, NULL", "'person', '', 'a.b', 'permitted', NULL, NULL, NULL", "'person', 'x', 'no action', 'permitted', NULL, NULL, NULL", "'person', 'x', 'a.b', 'perhaps', NULL, NULL, NULL",
+		"'person', 'x', 'a.b', 'permitted', repeat('x', 4001), NULL, NULL", "'person', 'x', 'a.b', 'permitted', NULL, 'mac', NULL", "'person', 'x', 'a.b', 'permitted', NULL, NULL, 'sealed'",
+	} {
+		for _, role := range []pg.Role{pg.Staff, pg.Worker} {
+			refused[role] = append(refused[role], "INSERT INTO audit.entry (actor_kind, actor_id, action, outcome, reason, mac, changes, object_kind, object_id) VALUES ("+strings.ReplaceAll(bad, "'mac'", "'\\x00'")+", 'thing', '1')")
+		}
+	}
 	for _, role := range pg.ServingRoles() { // nor fill the disk with what nobody watches
 		refused[role] = append(refused[role], "SELECT lo_from_bytea(0, '')", "SELECT lo_create(0)", "SELECT lo_creat(-1)", "CREATE TEMP TABLE y (z int)")
 		for _, elsewhere := range []string{"postgres", "template1"} {

@@ -793,14 +793,7 @@ CREATE TABLE audit.entry (
     writer uuid,
     n bigint,
     written timestamp with time zone,
-    mac bytea,
-    CONSTRAINT entry_action_check CHECK ((action ~ '^[a-z_]+(\.[a-z_]+)+$'::text)),
-    CONSTRAINT entry_actor_id_check CHECK ((actor_id <> ''::text)),
-    CONSTRAINT entry_actor_kind CHECK ((actor_kind = ANY (ARRAY['person'::text, 'system'::text, 'public'::text, 'user'::text]))),
-    CONSTRAINT entry_length CHECK (((octet_length(reason) <= 4000) AND (octet_length(request) <= 200) AND (octet_length(subject) <= 200))),
-    CONSTRAINT entry_outcome_check CHECK ((outcome = ANY (ARRAY['permitted'::text, 'refused'::text]))),
-    CONSTRAINT entry_sealed CHECK ((((changes IS NULL) = (promise IS NULL)) AND ((changes IS NULL) OR (subject IS NOT NULL)))),
-    CONSTRAINT entry_signed CHECK ((((writer IS NULL) = (mac IS NULL)) AND ((writer IS NULL) = (n IS NULL)) AND ((writer IS NULL) = (written IS NULL))))
+    mac bytea
 )
 PARTITION BY RANGE (at);
 
@@ -842,14 +835,7 @@ CREATE TABLE audit.entry_rest (
     writer uuid,
     n bigint,
     written timestamp with time zone,
-    mac bytea,
-    CONSTRAINT entry_action_check CHECK ((action ~ '^[a-z_]+(\.[a-z_]+)+$'::text)),
-    CONSTRAINT entry_actor_id_check CHECK ((actor_id <> ''::text)),
-    CONSTRAINT entry_actor_kind CHECK ((actor_kind = ANY (ARRAY['person'::text, 'system'::text, 'public'::text, 'user'::text]))),
-    CONSTRAINT entry_length CHECK (((octet_length(reason) <= 4000) AND (octet_length(request) <= 200) AND (octet_length(subject) <= 200))),
-    CONSTRAINT entry_outcome_check CHECK ((outcome = ANY (ARRAY['permitted'::text, 'refused'::text]))),
-    CONSTRAINT entry_sealed CHECK ((((changes IS NULL) = (promise IS NULL)) AND ((changes IS NULL) OR (subject IS NOT NULL)))),
-    CONSTRAINT entry_signed CHECK ((((writer IS NULL) = (mac IS NULL)) AND ((writer IS NULL) = (n IS NULL)) AND ((writer IS NULL) = (written IS NULL))))
+    mac bytea
 );
 
 ALTER TABLE ONLY audit.entry_rest FORCE ROW LEVEL SECURITY;
@@ -2639,9 +2625,9 @@ ALTER TABLE audit.entry ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE audit.entry_rest ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY garant_declared ON audit.entry TO garant_staff, garant_login, garant_worker, garant_checker, garant_checkpoint, garant_retention USING (true) WITH CHECK (true);
+CREATE POLICY garant_declared ON audit.entry TO garant_staff, garant_login, garant_worker, garant_checker, garant_checkpoint, garant_retention USING (true) WITH CHECK (((actor_kind = ANY (ARRAY['person'::text, 'system'::text, 'public'::text, 'user'::text])) AND (actor_id <> ''::text) AND (action ~ '^[a-z_]+(\.[a-z_]+)+$'::text) AND (outcome = ANY (ARRAY['permitted'::text, 'refused'::text])) AND ((writer IS NULL) = (mac IS NULL)) AND ((writer IS NULL) = (n IS NULL)) AND ((writer IS NULL) = (written IS NULL)) AND ((changes IS NULL) = (promise IS NULL)) AND ((changes IS NULL) OR (subject IS NOT NULL)) AND ((reason IS NULL) OR (octet_length(reason) <= 4000)) AND ((request IS NULL) OR (octet_length(request) <= 200)) AND ((subject IS NULL) OR (octet_length(subject) <= 200))));
 
-CREATE POLICY garant_owner ON audit.entry TO garant_owner USING (true) WITH CHECK (true);
+CREATE POLICY garant_owner ON audit.entry TO garant_owner USING (true) WITH CHECK (((actor_kind = ANY (ARRAY['person'::text, 'system'::text, 'public'::text, 'user'::text])) AND (actor_id <> ''::text) AND (action ~ '^[a-z_]+(\.[a-z_]+)+$'::text) AND (outcome = ANY (ARRAY['permitted'::text, 'refused'::text])) AND ((writer IS NULL) = (mac IS NULL)) AND ((writer IS NULL) = (n IS NULL)) AND ((writer IS NULL) = (written IS NULL)) AND ((changes IS NULL) = (promise IS NULL)) AND ((changes IS NULL) OR (subject IS NOT NULL)) AND ((reason IS NULL) OR (octet_length(reason) <= 4000)) AND ((request IS NULL) OR (octet_length(request) <= 200)) AND ((subject IS NULL) OR (octet_length(subject) <= 200))));
 
 CREATE POLICY garant_owner ON audit.entry_rest TO garant_owner USING (true) WITH CHECK (true);
 
