@@ -197,7 +197,7 @@ func (w *world) faults() Set[[]measuretest.Fault] {
 				w.exec(`UPDATE audit.entry SET at = at - interval '9 seconds' WHERE action = 'thing.after'`)
 				deadline := time.Now().Add(40 * time.Second)
 				for time.Now().Before(deadline) {
-					if h, err := sequence.Look(context.Background(), w.db.Pool(pg.Worker)); err == nil && h.Oldest > mayWait && len(h.Horizon) > 0 {
+					if h, err := sequence.Look(context.Background(), w.db.Pool(pg.Worker), w.log.Box); err == nil && h.Oldest > mayWait && len(h.Horizon) > 0 {
 						return
 					}
 					time.Sleep(200 * time.Millisecond)
@@ -262,7 +262,7 @@ VALUES ($1::uuid, decode(md5($1::uuid::text) || md5($1::uuid::text), 'hex'), $1:
 // answer says of every anomaly what it was.
 func (w *world) answer() {
 	w.t.Helper()
-	list, err := unanswered(context.Background(), w.db.Pool(pg.Staff), 100)
+	list, err := unanswered(context.Background(), w.db.Pool(pg.Staff), w.log.Box, 100)
 	if err != nil || len(list) == 0 {
 		w.t.Fatalf("%d anomalies, %v", len(list), err)
 	}
@@ -280,7 +280,7 @@ func TestAcknowledge(t *testing.T) {
 	w.exec(`UPDATE audit.entry SET object_id = '2'`)
 	w.drain()
 	ctx := context.Background()
-	list, err := unanswered(ctx, w.db.Pool(pg.Staff), 10)
+	list, err := unanswered(ctx, w.db.Pool(pg.Staff), w.log.Box, 10)
 	if err != nil || len(list) != 2 { // one forged, one missing
 		t.Fatalf("%v, %v", list, err)
 	}
@@ -302,14 +302,14 @@ func TestAcknowledge(t *testing.T) {
 	if err := w.log.Acknowledge(ctx, lead, id, "Restored by hand after the drill."); err != nil {
 		t.Fatal(err)
 	}
-	if list, _ = unanswered(ctx, w.db.Pool(pg.Staff), 10); len(list) != 1 || list[0].ID == id {
+	if list, _ = unanswered(ctx, w.db.Pool(pg.Staff), w.log.Box, 10); len(list) != 1 || list[0].ID == id {
 		t.Errorf("still %v", list)
 	}
 	entries, err := audit.List(ctx, w.db.Pool(pg.Staff), audit.Filter{Action: "anomaly.answered"})
 	if err != nil || len(entries) != 2 || entries[0].Reason != "Restored by hand after the drill." || !entries[1].Refused {
 		t.Errorf("%+v, %v", entries, err)
 	}
-	all, err := Anomalies(ctx, w.db.Pool(pg.Staff), 0, 10)
+	all, err := Anomalies(ctx, w.db.Pool(pg.Staff), w.log.Box, 0, 10)
 	if err != nil || len(all) != 2 || len(all[1].Words) != 1 || len(all[0].Words) != 0 {
 		t.Errorf("%+v, %v", all, err)
 	}
