@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -82,9 +81,9 @@ func (s *Sequencer) key(st *state, writer string) key {
 	return k
 }
 
-// judge holds an entry against its writer; said is what that signed.
-func (s *Sequencer) judge(st *state, e *leaf.Entry, said []byte, n *noticed) {
-	about := "entry " + strconv.FormatInt(e.ID, 10)
+// judge holds an entry against its writer; said is what that signed, and seq its leaf: somebody's word about it answers for no other of the same number.
+func (s *Sequencer) judge(st *state, e *leaf.Entry, said []byte, seq int64, n *noticed) {
+	about := fmt.Sprintf("entry %d, leaf %d", e.ID, seq)
 	if e.Said.Writer == "" {
 		if e.ID > st.signed || e.ID <= 0 || st.signing { // what is from before entries were signed came before all that are
 			n.add(Unsigned, about, nil)

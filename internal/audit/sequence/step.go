@@ -168,7 +168,7 @@ func (s *Sequencer) plant(ctx context.Context, tx pgx.Tx, st *state, next *curso
 		var said []byte
 		buf, said = e.AppendBoth(buf[:0])
 		if !st.again {
-			s.judge(st, e, said, n)
+			s.judge(st, e, said, next.seq+1, n)
 		}
 		name := "company"
 		if e.Said.Tenant != "" {

@@ -346,4 +346,9 @@ func TestAnswered(t *testing.T) {
 	open(2, "another said to have said it")
 	w.exec(`UPDATE audit.anomaly_word SET by = 'person:p1', anomaly = (SELECT max(id) FROM audit.anomaly)`)
 	open(2, "said of another")
+	w.exec(`UPDATE audit.anomaly_word SET anomaly = $1`, id)
+	open(1, "answered again")
+	w.exec(`INSERT INTO audit.entry (id, actor_kind, actor_id, action, outcome, object_kind, object_id) SELECT min(id), 'person', 'p9', 'thing.changed', 'permitted', 'thing', 'again' FROM audit.entry`)
+	w.drain()
+	open(2, "another entry under the number of the one that was answered for")
 }

@@ -149,9 +149,9 @@ func (e explained) about(f verify.Finding) bool {
 	return slices.ContainsFunc(e, func(a Anomaly) bool {
 		switch a.Kind {
 		case sequence.Forged:
-			return f.Kind == verify.WrongMAC && a.About == fmt.Sprintf("entry %d", f.Entry)
+			return f.Kind == verify.WrongMAC && strings.HasPrefix(a.About, fmt.Sprintf("entry %d,", f.Entry))
 		case sequence.Unsigned:
-			return f.Kind == verify.Inserted && a.About == fmt.Sprintf("entry %d", f.Entry)
+			return f.Kind == verify.Inserted && strings.HasPrefix(a.About, fmt.Sprintf("entry %d,", f.Entry))
 		case sequence.Missing:
 			process, _, _ := strings.Cut(strings.TrimPrefix(a.About, "writer "), ",")
 			return f.Kind == verify.Unclaimed && strings.Contains(f.Text, process)

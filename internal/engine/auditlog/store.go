@@ -109,14 +109,14 @@ const settledSQL = `
 WITH settled AS (
 	SELECT c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.relname IN ('leaf', 'root_leaf', 'tile', 'generation', 'checkpoint', 'dropped') AS ordered
 	FROM pg_class AS c WHERE c.relnamespace = 'audit'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-		AND (c.relname ~ '^entry' OR c.relname IN ('leaf', 'root_leaf', 'tile', 'generation', 'anomaly', 'anomaly_word', 'cosignature', 'checkpoint', 'dropped', 'began', 'heartbeat'))
+		AND (c.relname ~ '^entry' OR c.relname IN ('leaf', 'root_leaf', 'tile', 'generation', 'anomaly', 'anomaly_word', 'cosignature', 'checkpoint', 'dropped', 'began', 'heartbeat', 'cursor', 'writer', 'tree'))
 ), given AS (
 	SELECT s.relname, s.ordered, x.grantee, x.privilege_type FROM settled AS s CROSS JOIN aclexplode(coalesce(s.relacl, acldefault('r', s.relowner))) AS x WHERE x.grantee <> s.relowner
 	UNION SELECT s.relname, s.ordered, x.grantee, x.privilege_type FROM settled AS s JOIN pg_attribute AS a ON a.attrelid = s.oid AND a.attacl IS NOT NULL CROSS JOIN aclexplode(a.attacl) AS x WHERE x.grantee <> s.relowner
 )
 SELECT 'granted', coalesce(r.rolname, 'PUBLIC') || ': ' || string_agg(DISTINCT g.privilege_type, ', ' ORDER BY g.privilege_type) || ' on audit.' || g.relname
 FROM given AS g LEFT JOIN pg_roles AS r ON r.oid = g.grantee
-WHERE g.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES') AND NOT (r.rolname = 'garant_checkpoint' AND g.privilege_type = 'DELETE' AND g.relname IN ('heartbeat', 'checkpoint'))
+WHERE g.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES') AND NOT (r.rolname = 'garant_checkpoint' AND (g.privilege_type = 'DELETE' AND g.relname IN ('heartbeat', 'checkpoint', 'writer') OR g.privilege_type = 'UPDATE' AND g.relname IN ('cursor', 'writer', 'tree')))
 	OR g.privilege_type = 'INSERT' AND g.ordered AND r.rolname IS DISTINCT FROM 'garant_checkpoint'
 	OR g.grantee = 0
 GROUP BY r.rolname, g.relname

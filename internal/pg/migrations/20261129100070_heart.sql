@@ -10,6 +10,7 @@ ALTER TABLE audit.cursor ALTER COLUMN noted DROP DEFAULT, ALTER COLUMN mac DROP 
 
 -- A word that nobody signed answers nothing.
 ALTER TABLE audit.anomaly_word ADD COLUMN mac bytea NOT NULL DEFAULT '';
+ALTER TABLE audit.anomaly_word DROP CONSTRAINT anomaly_word_pkey, ADD PRIMARY KEY (anomaly, by, mac); -- nor does it keep somebody from answering
 GRANT INSERT (mac) ON audit.anomaly_word TO garant_staff;
 
 -- Processes look whether what they said is still there.
