@@ -2058,7 +2058,7 @@ ALTER TABLE ONLY audit.anomaly
     ADD CONSTRAINT anomaly_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY audit.anomaly_word
-    ADD CONSTRAINT anomaly_word_pkey PRIMARY KEY (anomaly, by);
+    ADD CONSTRAINT anomaly_word_pkey PRIMARY KEY (anomaly, by, mac);
 
 ALTER TABLE ONLY audit.checkpoint
     ADD CONSTRAINT checkpoint_pkey PRIMARY KEY (tree, size);
