@@ -66,7 +66,7 @@ func (g *Garant) AuditStatus(ctx context.Context, by actor.Actor) (s AuditStatus
 	if err := g.mayAudit(ctx, by, actor.ReadAudit, "audit_log.read"); err != nil {
 		return s, err
 	}
-	s.Sequence, err = sequence.Look(ctx, g.DB.Pool(pg.Worker))
+	s.Sequence, err = sequence.Look(ctx, g.DB.Pool(pg.Worker), g.Box)
 	s.Begun = err == nil
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return s, err

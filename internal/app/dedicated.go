@@ -100,7 +100,7 @@ func (d *Demo) Alive(ctx context.Context) (stop func(), err error) {
 // settled waits until what is recorded so far is in order, and in the second account where there is one.
 func (d *Demo) settled(ctx context.Context) error {
 	for {
-		h, err := sequence.Look(ctx, d.DB.Pool(pg.Worker))
+		h, err := sequence.Look(ctx, d.DB.Pool(pg.Worker), d.Box)
 		done := err == nil && h.Waiting == 0
 		if err != nil && !errs.Is(err, errs.NotFound) {
 			return err

@@ -72,7 +72,7 @@ func (g *Garant) engines() ([]measure.Engine, error) {
 		measure.Engine{Name: "stream", Checks: []measure.Check{g.Streams.Check()}, Messages: stream.Messages()},
 		measure.Engine{Name: "ship", Checks: g.Ship.Checks().All(), Messages: ship.Messages()},
 		g.Events.Engine(),
-		witness.New(g.DB),
+		witness.New(g.DB, g.Box),
 	), nil
 }
 

@@ -11,7 +11,7 @@
 //   - Each entry is signed (Pen) with a key of its process that does not stand in the database: who changes or invents a row
 //     cannot sign it.
 //   - Each process counts its entries and tells in signed heartbeats which of them were committed: who takes a row away before it is in
-//     a tree leaves a number that is missed. Writers take no lock for that.
+//     a tree leaves a number that is missed. Writers take no lock for that. A server sees every ten seconds that what it told is still there or was heard.
 //   - Within a fraction of a second package sequence puts entries into Merkle trees (package merkle) whose heads are signed: from then
 //     on who changes, adds, moves or takes away one is found out by whoever holds a head.
 //   - Engine auditlog brings heads and leaves to a second account where nobody can delete, and has them cosigned by witnesses.

@@ -3,9 +3,8 @@ package audit
 import (
 	"context"
 	"crypto/hmac"
-	"slices"
+	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +13,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/garant-project/garant/internal/audit/leaf"
+	"github.com/garant-project/garant/internal/audit/spans"
 	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -32,13 +33,10 @@ type Pen struct {
 	mu      sync.Mutex
 	n       int64                 // given last
 	open    map[*pgx.Conn][]int64 // in transactions of which nobody knows yet how they end
-	claimed []span                // committed, and not told of yet
+	claimed spans.Set             // committed, and not told of yet
 	spoke   int64
 	spokeAt time.Time
 }
-
-// span is [from, until).
-type span struct{ from, until int64 }
 
 const (
 	beat      = time.Second      // between heartbeats, when there is something to tell
@@ -91,38 +89,29 @@ func (p *Pen) Ended(conn *pgx.Conn, committed bool) {
 	if list, ok := p.open[conn]; ok {
 		if committed {
 			for _, n := range list {
-				p.claim(span{n, n + 1})
+				p.claimed.Add(n)
 			}
 		}
 		delete(p.open, conn)
 	}
 }
 
-// claim adds numbers to what is told of next, and keeps the list in order.
-func (p *Pen) claim(s span) {
-	i, _ := slices.BinarySearchFunc(p.claimed, s, func(a, b span) int { return int(a.from - b.from) })
-	p.claimed = slices.Insert(p.claimed, i, s)
-	if i+1 < len(p.claimed) && p.claimed[i].until == p.claimed[i+1].from {
-		p.claimed[i].until = p.claimed[i+1].until
-		p.claimed = slices.Delete(p.claimed, i+1, i+2)
-	}
-	if i > 0 && p.claimed[i-1].until == p.claimed[i].from {
-		p.claimed[i-1].until = p.claimed[i].until
-		p.claimed = slices.Delete(p.claimed, i, i+1)
-	}
-}
-
-// Run speaks until ctx ends, and a last time then.
+// Run speaks, and sees that it is heard, until ctx ends.
 func (p *Pen) Run(ctx context.Context, pool *pgxpool.Pool, failed func(error)) {
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
-	for {
+	for looked := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if err := p.Speak(ctx, pool); err != nil && ctx.Err() == nil {
+		err := p.Speak(ctx, pool)
+		if err == nil && time.Since(looked) >= beatAlone {
+			looked = time.Now()
+			err = p.Heard(ctx, pool)
+		}
+		if err != nil && ctx.Err() == nil {
 			failed(err)
 		}
 	}
@@ -152,7 +141,7 @@ func (p *Pen) speak(ctx context.Context, on *pgxpool.Pool, last bool) error {
 		}
 		below = min(below, list[0])
 	}
-	beat := Heartbeat{Writer: p.writer, N: p.spoke + 1, Below: below, Claimed: multirange(claimed), Last: last, Written: p.now().UTC().Truncate(time.Microsecond)}
+	beat := Heartbeat{Writer: p.writer, N: p.spoke + 1, Below: below, Claimed: claimed.String(), Last: last, Written: p.now().UTC().Truncate(time.Microsecond)}
 	p.mu.Unlock()
 	_, err := on.Exec(ctx, `INSERT INTO audit.heartbeat (writer, n, below, claimed, last, written, mac) VALUES ($1, $2, $3, $4::text::int8multirange, $5, $6, $7)`,
 		beat.Writer, beat.N, beat.Below, beat.Claimed, beat.Last, beat.Written, leaf.MAC(p.key, beat.said()))
@@ -160,7 +149,9 @@ func (p *Pen) speak(ctx context.Context, on *pgxpool.Pool, last bool) error {
 	defer p.mu.Unlock()
 	if err != nil { // it may have come to pass all the same: then it is told again, under the same number
 		for _, s := range claimed {
-			p.claim(s)
+			for n := s.From; n < s.Until; n++ {
+				p.claimed.Add(n)
+			}
 		}
 		return pg.Wrap(err)
 	}
@@ -189,21 +180,95 @@ func (h *Heartbeat) said() []byte {
 	return strconv.AppendBool(append(b, '\n'), h.Last)
 }
 
-// multirange writes spans as PostgreSQL writes an int8multirange.
-func multirange(spans []span) string {
-	var b strings.Builder
-	b.WriteByte('{')
-	for i, s := range spans {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString("[" + strconv.FormatInt(s.from, 10) + "," + strconv.FormatInt(s.until, 10) + ")")
-	}
-	b.WriteByte('}')
-	return b.String()
-}
-
 // Signed reports whether a heartbeat is of the writer whose key it is.
 func (h *Heartbeat) Signed(key []byte) bool {
 	return hmac.Equal(leaf.MAC(key, h.said()), h.MAC)
+}
+
+// Known is what is written down of a process: a row of audit.writer.
+type Known struct {
+	Seen        spans.Set // its numbers that are in trees, from Below on
+	Spoke       int64     // how often
+	Below       int64     // nothing with a smaller number is to come
+	First, Last time.Time
+	Ended       bool
+}
+
+// MAC signs what is known of a writer with a key from outside the database: who changes it by hand cannot.
+func (k *Known) MAC(box *crypt.Box, writer string) []byte {
+	return leaf.MAC(box.Index("audit.writer.known", []byte(writer)), fmt.Appendf(nil, "garant writer v2\n%s\n%s\n%d\n%d\n%d\n%d\n%t", writer, k.Seen, k.Spoke, k.Below, k.First.UnixMicro(), k.Last.UnixMicro(), k.Ended))
+}
+
+// Written is what is known of a writer as it stands in the database.
+type Written struct {
+	Known
+	Signed bool
+	Row    []any // all but the id, in the order of Known, and the MAC
+}
+
+// ReadWriters reads what is known of writers, by their ids.
+func ReadWriters(ctx context.Context, on pg.Querier, box *crypt.Box, ids ...uuid.UUID) (map[string]*Written, error) {
+	rows, err := on.Query(ctx, `SELECT writer::text, seen::text, spoke, below, first_at, last_at, ended, mac FROM audit.writer WHERE writer = ANY ($1)`, ids)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	found := map[string]*Written{}
+	var id, seen string
+	for rows.Next() {
+		var w Written
+		var mac []byte
+		if err := rows.Scan(&id, &seen, &w.Spoke, &w.Below, &w.First, &w.Last, &w.Ended, &mac); err != nil {
+			rows.Close()
+			return nil, pg.Wrap(err)
+		}
+		w.Seen, _ = spans.Parse(seen) // what is none was not signed
+		w.Signed, w.Row = hmac.Equal(mac, w.MAC(box, id)), []any{seen, w.Spoke, w.Below, w.First, w.Last, w.Ended, mac}
+		found[id] = &w
+	}
+	return found, pg.Wrap(rows.Err())
+}
+
+// What a process notices of how it is heard; the sequencer notices both too.
+const (
+	MissingHeartbeat = "missing_heartbeat" // a writer spoke, and it is not there
+	WriterChanged    = "writer_changed"    // what is known of a writer is not what was written down of it
+)
+
+// Heard holds what this process said of itself against what was heard of it, and against what is still to be heard, and notes what is
+// gone: who takes away all that it says from some moment on leaves no later word by which a gap is seen.
+func (p *Pen) Heard(ctx context.Context, on *pgxpool.Pool) error {
+	p.telling.Lock()
+	defer p.telling.Unlock()
+	id := p.writer.String()
+	kind, about := "", ""
+	err := pgx.BeginTxFunc(ctx, on, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+		found, err := ReadWriters(ctx, tx, p.box, p.writer)
+		if err != nil {
+			return err
+		}
+		w := found[id]
+		if w == nil {
+			w = &Written{Signed: true}
+		}
+		// One with a number of the past would be passed over, and one of a transaction that is still to come never be reached.
+		var waiting int64
+		if err := tx.QueryRow(ctx, `SELECT count(DISTINCT h.n) FROM audit.heartbeat AS h LEFT JOIN audit.cursor AS c ON true
+WHERE h.writer = $1 AND h.n > $2 AND h.n <= $3 AND (h.xid, h.id) > (coalesce(c.heard, '0'), coalesce(c.heartbeat, 0)) AND h.xid < pg_snapshot_xmax(pg_current_snapshot())`, p.writer, w.Spoke, p.spoke).Scan(&waiting); err != nil {
+			return err
+		}
+		switch {
+		case !w.Signed:
+			kind, about = WriterChanged, fmt.Sprintf("writer %s, after its heartbeat %d", id, w.Spoke)
+		case w.Spoke+waiting < p.spoke:
+			kind, about = MissingHeartbeat, fmt.Sprintf("writer %s, heartbeats after %d", id, w.Spoke)
+		default:
+			return nil
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO audit.anomaly (kind, about, detail) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, kind, about, map[string]any{"writer": id})
+		return err
+	})
+	if err == nil && kind != "" { // the log of the process is not in the database
+		err = errs.New(errs.Conflict, "audit.unheard", "What this process said of its entries was changed, or taken away, before it was heard.").WithFix("Run garant audit verify, and find out who writes to the database.").With("kind", kind)
+	}
+	return pg.Wrap(err)
 }

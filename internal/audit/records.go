@@ -9,11 +9,20 @@ import (
 	"github.com/garant-project/garant/internal/pg"
 )
 
-// IDs lists the numbers of the entries of an action that were made from one moment to before
+// Part is an action of the company's own, or of its customers: of users, and of applications that nobody signed in to. Applications choose the names of
+// their actions, and their users how many there are: an auditor's sample of what the company did is not drawn from among those.
+type Part struct {
+	Action    string
+	Customers bool
+}
+
+const ofCustomers = `(e.actor_kind = 'user' OR e.actor_kind = 'system' AND e.actor_id LIKE 'role:%')`
+
+// IDs lists the numbers of the entries of a part that were made from one moment to before
 // another, upwards: those above after.
-func IDs(ctx context.Context, on pg.Querier, action string, from, until time.Time, after int64, limit int) ([]int64, error) {
+func IDs(ctx context.Context, on pg.Querier, part Part, from, until time.Time, after int64, limit int) ([]int64, error) {
 	rows, err := on.Query(ctx, `SELECT e.id FROM audit.entry e
-WHERE e.action = $1 AND e.at >= $2 AND e.at < $3 AND e.id > $4 ORDER BY e.id LIMIT $5`, action, from, until, after, limit)
+WHERE e.action = $1 AND e.at >= $2 AND e.at < $3 AND e.id > $4 AND `+ofCustomers+` = $6 ORDER BY e.id LIMIT $5`, part.Action, from, until, after, limit, part.Customers)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -31,17 +40,23 @@ func Load(ctx context.Context, on pg.Querier, ids []int64) ([]Entry, error) {
 	return entries, pg.Wrap(err)
 }
 
-// Actions lists the actions of which there are entries, sorted.
-func Actions(ctx context.Context, on pg.Querier) ([]string, error) {
+// probed is how many entries of an action are looked at from each end for one of customers.
+const probed = 1000
+
+// Parts lists the actions of which there are entries, sorted, each as the company's own, and as customers' where some of the oldest or the newest are theirs.
+func Parts(ctx context.Context, on pg.Querier) ([]Part, error) {
 	// One step of the index for each action, however many entries there are.
 	rows, err := on.Query(ctx, `WITH RECURSIVE a AS (
 	(SELECT e.action FROM audit.entry e ORDER BY e.action LIMIT 1)
 	UNION ALL
 	SELECT (SELECT e.action FROM audit.entry e WHERE e.action > a.action ORDER BY e.action LIMIT 1) FROM a WHERE a.action IS NOT NULL
-) SELECT a.action FROM a WHERE a.action IS NOT NULL ORDER BY a.action`)
+) SELECT a.action, c.customers FROM a CROSS JOIN (VALUES (false), (true)) AS c (customers) WHERE a.action IS NOT NULL AND (NOT c.customers
+	OR EXISTS (SELECT FROM (SELECT * FROM audit.entry AS e WHERE e.action = a.action ORDER BY e.id DESC LIMIT $1) AS e WHERE `+ofCustomers+`)
+	OR EXISTS (SELECT FROM (SELECT * FROM audit.entry AS e WHERE e.action = a.action ORDER BY e.id LIMIT $1) AS e WHERE `+ofCustomers+`))
+ORDER BY a.action, c.customers`, probed)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Part])
 	return list, pg.Wrap(err)
 }

@@ -698,6 +698,7 @@ CREATE TABLE audit.anomaly_word (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     by text NOT NULL,
     reason text NOT NULL,
+    mac bytea DEFAULT '\x'::bytea NOT NULL,
     CONSTRAINT anomaly_word_reason_check CHECK ((reason <> ''::text))
 );
 
@@ -743,6 +744,8 @@ CREATE TABLE audit.cursor (
     seq bigint NOT NULL,
     system text NOT NULL,
     at timestamp with time zone NOT NULL,
+    noted bigint NOT NULL,
+    mac bytea NOT NULL,
     CONSTRAINT cursor_one_check CHECK (one)
 );
 
@@ -2041,7 +2044,7 @@ ALTER TABLE ONLY audit.anomaly
     ADD CONSTRAINT anomaly_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY audit.anomaly_word
-    ADD CONSTRAINT anomaly_word_pkey PRIMARY KEY (anomaly, by);
+    ADD CONSTRAINT anomaly_word_pkey PRIMARY KEY (anomaly, by, mac);
 
 ALTER TABLE ONLY audit.checkpoint
     ADD CONSTRAINT checkpoint_pkey PRIMARY KEY (tree, size);
@@ -2359,6 +2362,8 @@ CREATE INDEX entry_rest_tenant_id_idx ON audit.entry_rest USING btree (tenant, i
 CREATE INDEX entry_xid ON ONLY audit.entry USING btree (xid, id);
 
 CREATE INDEX entry_rest_xid_id_idx ON audit.entry_rest USING btree (xid, id);
+
+CREATE INDEX heartbeat_writer ON audit.heartbeat USING btree (writer, n);
 
 CREATE INDEX heartbeat_xid ON audit.heartbeat USING btree (xid, id);
 
@@ -2965,6 +2970,8 @@ GRANT INSERT(anomaly) ON TABLE audit.anomaly_word TO garant_staff;
 GRANT INSERT(by) ON TABLE audit.anomaly_word TO garant_staff;
 
 GRANT INSERT(reason) ON TABLE audit.anomaly_word TO garant_staff;
+
+GRANT INSERT(mac) ON TABLE audit.anomaly_word TO garant_staff;
 
 GRANT SELECT ON TABLE audit.began TO garant_checkpoint;
 GRANT SELECT ON TABLE audit.began TO garant_staff;

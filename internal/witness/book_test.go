@@ -65,7 +65,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err := measure.NewRegistry(cat, New(nil))
+	base, err := measure.NewRegistry(cat, New(nil, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,13 +379,13 @@ func TestMessages(t *testing.T) {
 // TestNoWitnessNoProof: without a witness nothing gives the facts of NET-1, so that no other check proves it alone.
 func TestNoWitnessNoProof(t *testing.T) {
 	w := newWorld(t)
-	if checks := New(nil).CheckFor(w.estate); len(checks) != 1 || checks[0].ID != CheckReach || checks[0].Valid != 3*time.Minute {
+	if checks := New(nil, nil).CheckFor(w.estate); len(checks) != 1 || checks[0].ID != CheckReach || checks[0].Valid != 3*time.Minute {
 		t.Errorf("%+v", checks)
 	}
 	for i := range w.estate.Witnesses {
 		w.estate.Witnesses[i].Refused = nil
 	}
-	if checks := New(nil).CheckFor(w.estate); len(checks) != 0 {
+	if checks := New(nil, nil).CheckFor(w.estate); len(checks) != 0 {
 		t.Errorf("%+v", checks)
 	}
 	w.take(t, "vigie", nil) // has no addresses to tell of any more

@@ -106,7 +106,7 @@ func (c *cast) open(name string) *side {
 	s.seq = &sequence.Sequencer{DB: s.db, Box: s.box, Origin: "trust.ardoise.example/log", Now: time.Now, Log: log}
 	cat, err := catalogue.Load()
 	s.must(err)
-	base, err := measure.NewRegistry(cat, witness.New(s.db))
+	base, err := measure.NewRegistry(cat, witness.New(s.db, s.box))
 	s.must(err)
 	reg, err := base.For(cat, c.estate)
 	s.must(err)
@@ -418,7 +418,7 @@ func TestCosignedFaults(t *testing.T) {
 	a, b := c.fork()
 	a.write(c.customer, "thing.sold", 2)
 	b.write(c.customer, "thing.kept", 4)
-	checks := witness.New(a.db).CheckFor(c.estate)
+	checks := witness.New(a.db, a.box).CheckFor(c.estate)
 	if len(checks) != 1 || checks[0].ID != witness.CheckCosigned || !slices.Equal(checks[0].Scope(c.estate), []string{"cosigned:vigie"}) {
 		t.Fatalf("%+v", checks)
 	}
@@ -462,7 +462,10 @@ func TestCosignedFaults(t *testing.T) {
 				t.Error(err)
 			}
 		}, func() {
-			a.exec("INSERT INTO audit.anomaly_word (anomaly, by, reason) SELECT id, 'person:p1', 'the key was stolen; it was replaced' FROM audit.anomaly")
+			word := sequence.Word{Kind: witness.ForkedKind, By: "person:p1", Reason: "the key was stolen; it was replaced"}
+			var id int64
+			a.must(a.super.QueryRow(ctx, "SELECT id, about FROM audit.anomaly WHERE kind = $1", word.Kind).Scan(&id, &word.About))
+			a.exec("INSERT INTO audit.anomaly_word (anomaly, by, reason, mac) VALUES ($1, $2, $3, $4)", id, word.By, word.Reason, word.MAC(a.box))
 		}),
 		sql("the cosignatures taken away", witness.ProblemSilent, "CREATE TABLE public.taken AS TABLE audit.cosignature; DELETE FROM audit.cosignature",
 			"INSERT INTO audit.cosignature SELECT * FROM public.taken"),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +13,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/audit/trees"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
@@ -41,7 +44,7 @@ const (
 
 // cosignedCheck sees, of an estate in which a witness declares a cosigner, that each such witness cosigns what the log holds. Without one
 // there is no such check, and its facts are given by nobody.
-func cosignedCheck(db *pg.DB, e *estate.Estate) []measure.Check {
+func cosignedCheck(db *pg.DB, box *crypt.Box, e *estate.Estate) []measure.Check {
 	if len(cosignedScope(e)) == 0 {
 		return nil
 	}
@@ -49,7 +52,7 @@ func cosignedCheck(db *pg.DB, e *estate.Estate) []measure.Check {
 		ID: CheckCosigned, Measures: []string{"LOG-1", "ACC-6"}, Every: cosignedEvery, Valid: cosignedValid, Timeout: cosignedTimeout, Self: true, OwnPace: true,
 		Scope: cosignedScope,
 		Run: func(ctx context.Context, in measure.In) measure.Finding {
-			return lookAtCosigned(ctx, db.Pool(pg.Worker), in)
+			return lookAtCosigned(ctx, db.Pool(pg.Worker), box, in)
 		},
 	}}
 }
@@ -65,7 +68,7 @@ func cosignedScope(e *estate.Estate) []string {
 	return scope
 }
 
-func lookAtCosigned(ctx context.Context, on pg.Querier, in measure.In) measure.Finding {
+func lookAtCosigned(ctx context.Context, on pg.Querier, box *crypt.Box, in measure.In) measure.Finding {
 	f := measure.Finding{Outcome: measure.Pass}
 	if len(cosignedScope(in.Estate)) == 0 {
 		return measure.Finding{Outcome: measure.NotApplicable}
@@ -75,7 +78,7 @@ func lookAtCosigned(ctx context.Context, on pg.Querier, in measure.In) measure.F
 		if w.Cosigner == "" {
 			continue
 		}
-		age, items, err := judgeCosigned(ctx, on, w, in.Now)
+		age, items, err := judgeCosigned(ctx, on, box, w, in.Now)
 		if err != nil {
 			items = []measure.Item{{Problem: ProblemNoAnswer, Expected: "an answer", Actual: "Garant’s own database does not answer"}}
 		}
@@ -92,11 +95,11 @@ func lookAtCosigned(ctx context.Context, on pg.Querier, in measure.In) measure.F
 }
 
 // judgeCosigned sees what a witness cosigned last: how old that is, and what is wrong with it.
-func judgeCosigned(ctx context.Context, on pg.Querier, w estate.Witness, now time.Time) (age time.Duration, items []measure.Item, err error) {
+func judgeCosigned(ctx context.Context, on pg.Querier, box *crypt.Box, w estate.Witness, now time.Time) (age time.Duration, items []measure.Item, err error) {
 	add := func(problem, expected, actual string) {
 		items = append(items, measure.Item{Problem: problem, Expected: expected, Actual: measure.Shown(actual, 300)})
 	}
-	forks, err := forksShown(ctx, on, w.Name)
+	forks, err := forksShown(ctx, on, box, w.Name)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -200,9 +203,13 @@ func damaged(err error) bool {
 }
 
 // forksShown lists what a witness was shown that the log does not hold, as long as nobody has said what it was.
-func forksShown(ctx context.Context, on pg.Querier, witness string) ([]string, error) {
+func forksShown(ctx context.Context, on pg.Querier, box *crypt.Box, witness string) ([]string, error) {
+	answered, err := sequence.Answered(ctx, on, box)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := on.Query(ctx, `SELECT a.about FROM audit.anomaly AS a WHERE a.kind = $1 AND a.detail->>'witness' = $2
-	AND NOT EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id) ORDER BY a.id LIMIT 12`, ForkedKind, witness)
+	AND a.id <> ALL ($3) ORDER BY a.id LIMIT 12`, ForkedKind, witness, slices.AppendSeq([]int64{}, maps.Keys(answered)))
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}

@@ -49,7 +49,7 @@ func TestDelivery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err := measure.NewRegistry(cat, witness.New(nil))
+	base, err := measure.NewRegistry(cat, witness.New(nil, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/estate"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/pg"
@@ -38,9 +39,9 @@ const (
 )
 
 // New returns what witnesses add to the checks. db has the pool of pg.Worker; nil: checks are listed and none is run.
-func New(db *pg.DB) measure.Engine {
+func New(db *pg.DB, box *crypt.Box) measure.Engine {
 	return measure.Engine{Name: "witness", Messages: Messages(), CheckFor: func(e *estate.Estate) []measure.Check {
-		return append(checkFor(e), cosignedCheck(db, e)...)
+		return append(checkFor(e), cosignedCheck(db, box, e)...)
 	}}
 }
 

@@ -8,13 +8,14 @@ package retain
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/sequence"
+	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -49,6 +50,14 @@ func Drop(ctx context.Context, db *pg.DB, now time.Time, keep time.Duration, hel
 	if err != nil || old == 0 {
 		return 0, pg.Wrap(err)
 	}
+	// Entries stand in the order in which they were written, but for what long transactions wrote: who makes one older than it is would have us drop it.
+	var young int64
+	if err := pool.QueryRow(ctx, `SELECT count(*) FROM (SELECT FROM audit.leaf AS l JOIN audit.entry AS e ON e.id = l.entry WHERE l.seq < $1 AND e.at >= $2 LIMIT 1) AS y`, inTrees, month.Add(24*time.Hour)).Scan(&young); err != nil {
+		return 0, pg.Wrap(err)
+	}
+	if young > 0 {
+		return 0, errs.New(errs.Conflict, "retain.order", "Entries that are to be dropped stand behind younger ones: somebody changed their times. Nothing was dropped.").WithFix("Run garant audit verify: it names what was changed.")
+	}
 	if held != nil {
 		have, err := held(ctx)
 		if err != nil {
@@ -67,8 +76,12 @@ func Drop(ctx context.Context, db *pg.DB, now time.Time, keep time.Duration, hel
 		if err := tx.QueryRow(ctx, `SELECT audit.drop_before($1, $2, $3)`, month, tree, size).Scan(&gone); err != nil || gone == 0 {
 			return err
 		}
-		return audit.Record(ctx, tx, actor.NewSystem("retention"), "record.dropped", audit.Object{Kind: "record", ID: month.Format("2006-01")},
-			map[string]any{"entries": gone, "kept_days": int(keep.Hours() / 24), "checkpoint": fmt.Sprint(size)})
+		d := sequence.Drop{Entries: gone, Size: size}
+		if err := tx.QueryRow(ctx, `SELECT seq FROM audit.dropped ORDER BY id DESC LIMIT 1`).Scan(&d.Leaf); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, actor.NewSystem("retention"), sequence.DroppedAction, audit.Object{Kind: "record", ID: month.Format("2006-01")},
+			map[string]any{"entries": d.Entries, "kept_days": int(keep.Hours() / 24), "checkpoint": d.Size, "leaf": d.Leaf})
 	})
 	return gone, err
 }

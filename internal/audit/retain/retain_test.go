@@ -15,6 +15,7 @@ import (
 	"github.com/garant-project/garant/internal/audit/retain"
 	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/pg/pgtest"
 )
@@ -140,6 +141,25 @@ func TestDrops(t *testing.T) {
 	}
 	if gone, err = retain.Drop(ctx, w.db, time.Now(), 400*day, nil); err != nil || gone != 0 {
 		t.Errorf("again: %d, %v", gone, err)
+	}
+	if seq, forged, err := sequence.Dropped(ctx, w.db.Pool(pg.Worker), w.seq.Box); err != nil || seq != 600 || len(forged) != 0 {
+		t.Errorf("dropped up to leaf %d, forged %v, %v", seq, forged, err)
+	}
+	w.exec(`UPDATE audit.dropped SET seq = 605`) // and takes away five more
+	if seq, forged, err := sequence.Dropped(ctx, w.db.Pool(pg.Worker), w.seq.Box); err != nil || seq != 0 || len(forged) != 1 {
+		t.Errorf("dropped up to leaf %d, forged %v, %v", seq, forged, err)
+	}
+}
+
+// Who makes an entry older than it is does not have it dropped.
+func TestMadeOlder(t *testing.T) {
+	w := newWorld(t)
+	w.write(5, "2 days")
+	w.write(1, "1 days")
+	w.drain()
+	w.exec(`UPDATE audit.entry SET at = at - interval '500 days' WHERE object_id = '1 days'`)
+	if gone, err := retain.Drop(context.Background(), w.db, time.Now(), 400*day, nil); gone != 0 || !errs.Is(err, errs.Conflict) {
+		t.Errorf("%d, %v", gone, err)
 	}
 }
 

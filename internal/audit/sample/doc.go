@@ -11,6 +11,11 @@
 //   - Samples, items and notes are only ever added. The digest of a sample covers everything that
 //     was drawn, so that a row added to it by whoever may insert is seen, too.
 //
+// # Populations of the record
+//
+// An action is a population. What users of customers and their applications did under the same name is one of its own: they
+// choose names and numbers of what they record, and could hide what the company did among it (audit.Part).
+//
 // # The methods
 //
 // The ids of the population stand in its own order, which only grows at its end; size is how many

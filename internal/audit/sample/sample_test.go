@@ -232,3 +232,38 @@ func wantID(t *testing.T, err error, id string) {
 		t.Errorf("error %v, want %s", err, id)
 	}
 }
+
+// What users and applications record under the name of an action of the company is not drawn with what the company did.
+func TestCustomersAreApart(t *testing.T) {
+	ctx := context.Background()
+	db := pgtest.New(t)
+	staff := db.Pool(pg.Staff)
+	write := func(action string, by actor.Actor, tenant string) {
+		t.Helper()
+		if err := pg.InTx(ctx, staff, func(tx pgx.Tx) error {
+			return audit.Write(ctx, tx, audit.Event{By: by, Tenant: tenant, Action: action, On: audit.Object{Kind: "thing", ID: "1"}})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	customer := uuid.NewString()
+	write("grant.given", auditor, "")
+	write("grant.given", auditor, customer) // a person of the company, for a customer
+	for range 5 {
+		write("grant.given", actor.Actor{Kind: actor.User, ID: "u1"}, customer)
+		write("grant.given", actor.Actor{Kind: actor.System, ID: "role:shop"}, "")
+	}
+	write("order.sent", actor.Actor{Kind: actor.User, ID: "u1"}, customer)
+	write("person.added", actor.NewSystem("test"), "")
+	parts, err := audit.Parts(ctx, staff)
+	want := []audit.Part{{Action: "grant.given"}, {Action: "grant.given", Customers: true}, {Action: "order.sent"}, {Action: "order.sent", Customers: true}, {Action: "person.added"}}
+	if err != nil || !slices.Equal(parts, want) {
+		t.Errorf("parts %v, %v", parts, err)
+	}
+	for part, many := range map[audit.Part]int{want[0]: 2, want[1]: 10, want[2]: 0, want[3]: 1, want[4]: 1} {
+		ids, err := audit.IDs(ctx, staff, part, time.Now().Add(-time.Hour), time.Now().Add(time.Hour), 0, 100)
+		if err != nil || len(ids) != many {
+			t.Errorf("%v: %d entries, %v", part, len(ids), err)
+		}
+	}
+}

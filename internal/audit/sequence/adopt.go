@@ -3,6 +3,7 @@ package sequence
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -11,17 +12,17 @@ import (
 	"github.com/garant-project/garant/internal/pg"
 )
 
-// adopt puts in order what came with the database from another cluster, whose transaction numbers say nothing here. What is visible
-// at one moment and in no tree is taken in the order of its numbers; whoever writes meanwhile has a transaction number that is
-// still to be read.
-func (s *Sequencer) adopt(ctx context.Context, conn *pgxpool.Conn, st *state, system string) error {
+// adopt puts in order what is in no tree, whatever its transaction numbers are: they say nothing when the database came from another cluster, or when
+// it is not known any more how far the order was. What is visible at one moment is taken in the order of its numbers, and heard; whoever writes meanwhile has
+// a transaction number that is still to be read.
+func (s *Sequencer) adopt(ctx context.Context, conn *pgxpool.Conn, st *state, system string, other bool) error {
 	return pg.Wrap(pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
-		bound, err := horizon(ctx, tx)
+		bound, _, err := horizon(ctx, tx)
 		if err != nil {
 			return err
 		}
 		many := int64(0)
-		for after := int64(0); ; {
+		for after := int64(math.MinInt64); ; {
 			rows, err := readOrphans(ctx, tx, after, batch)
 			if err != nil {
 				return err
@@ -35,20 +36,31 @@ func (s *Sequencer) adopt(ctx context.Context, conn *pgxpool.Conn, st *state, sy
 				return err
 			}
 		}
-		tag, err := tx.Exec(ctx, `UPDATE audit.cursor SET xid = $1::text::xid8, entry = 0, heard = $1::text::xid8, heartbeat = 0, adopted = (SELECT coalesce(max(id), 0) FROM audit.entry), system = $2, at = clock_timestamp() WHERE seq = $3`,
-			xid(bound), system, st.seq)
-		if err == nil && tag.RowsAffected() != 1 {
-			err = errMoved
+		for after := int64(0); ; {
+			beats, err := heartbeats(ctx, tx, `LEFT JOIN audit.writer AS w ON w.writer = h.writer WHERE h.id > $1 AND h.n > coalesce(w.spoke, 0) ORDER BY h.id LIMIT $2`, after, telling)
+			if err != nil {
+				return err
+			}
+			if len(beats) == 0 {
+				break
+			}
+			after = beats[len(beats)-1].id
+			if err := s.putIn(ctx, tx, st, st.cursor, nil, beats, false); err != nil {
+				return err
+			}
 		}
-		if err == nil {
-			_, err = tx.Exec(ctx, `INSERT INTO audit.anomaly (kind, about, detail) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, Adopted, "cluster "+system, map[string]any{"entries": many})
-		}
-		if err != nil {
+		if _, err := tx.Exec(ctx, `DELETE FROM audit.heartbeat WHERE xid >= $1::text::xid8`, xid(bound)); err != nil { // they were heard, and are not to be again years later
 			return err
 		}
-		c, _, err := readCursor(ctx, tx)
-		st.cursor = c
-		return err
+		next := st.cursor
+		next.xid, next.entry, next.heard, next.heartbeat, next.system = bound, 0, bound, 0, system
+		if err := tx.QueryRow(ctx, `SELECT coalesce(max(id), 0) FROM audit.entry`).Scan(&next.adopted); err != nil {
+			return err
+		}
+		if other {
+			st.also = append(st.also, anomaly{Adopted, fmt.Sprintf("cluster %s, after leaf %d", system, st.seq), map[string]any{"entries": many}})
+		}
+		return s.putIn(ctx, tx, st, next, nil, nil, false)
 	}))
 }
 
@@ -100,16 +112,9 @@ func (s *Sequencer) Restart(ctx context.Context, r Restart) (generation int, err
 			if err := s.newGeneration(ctx, tx, generation, r); err != nil {
 				return err
 			}
-			fresh := &state{cursor: old, trees: map[string]*tree{}, writers: map[string]*writer{}, keys: map[string]key{}}
+			fresh := newState(old)
 			fresh.generation = generation
-			tag, err := tx.Exec(ctx, `UPDATE audit.cursor SET generation = $1, at = clock_timestamp() WHERE generation = $2 AND seq = $3`, generation, old.generation, old.seq)
-			if err == nil && tag.RowsAffected() != 1 {
-				err = errMoved
-			}
-			if err == nil {
-				err = s.open(ctx, tx, fresh)
-			}
-			if err != nil {
+			if err := s.open(ctx, tx, fresh); err != nil {
 				return err
 			}
 			fresh.first = r.Line

@@ -14,13 +14,26 @@
 //
 // Each entry's MAC is verified with its writer's key, its number held against those seen, its writer's clock against the database's;
 // heartbeats are verified, and what they claim is held against what was seen. What does not fit is an anomaly: a row that
-// stays, and fails the checks until somebody has said what it was. The entry goes into its tree all the same: nothing is lost.
+// stays, and fails the checks until somebody has said what it was. The entry goes into its tree all the same: nothing is lost. Each
+// anomaly, of whomever, becomes a line of the root log: who deletes the row does not delete that.
+//
+// # What it believes
+//
+// Of what the database says of the log itself, only what is signed with keys outside of it. The cursor's MAC covers the root log as it was then, so
+// that one of before does not fit what is there. A cursor that does not fit is an anomaly, and nothing is concluded from it: everything that is in no tree is
+// taken in, as from another cluster, and all that was not heard is heard. To stop instead would leave entries outside all trees for as long as somebody wants.
+// A leader that has itself signed more than there is does stop: what it would sign would fork the log.
+//
+// What is known of a writer has a MAC of its own, and is changed only where it stands as it was read. Rows that say that entries were dropped count when an entry tells of
+// them that is signed, and a person's word about an anomaly when it is signed itself (Dropped, Answered).
 //
 // # Other clusters
 //
 // Transaction numbers are those of one cluster. When the database turns up in another one (a dump that was restored), what is
-// there and in no tree is adopted in the order of its numbers, and the cursor begins anew. When it was set back (a restore to an
+// there and in no tree is adopted in the order of its numbers, and the cursor begins anew; the same when it holds transaction numbers that are still to come
+// here. When it was set back (a restore to an
 // earlier moment), trees would fork: Restart begins a new generation, with an origin and a key of its own.
 //
-// Proven by TestNeverLostNorDoubled (random kills of writers and sequencer), TestTwoLeaders, TestNotices, TestAdopts, TestRestart.
+// Proven by TestNeverLostNorDoubled (random kills of writers and sequencer), TestTwoLeaders, TestNotices, TestAdopts, TestRestart; by attacks of
+// a superuser: TestNotHeard, TestCursorChanged, TestChangedWhileLeading, TestSetBackWhileRunning, TestForgedDrop, TestAnswered.
 package sequence

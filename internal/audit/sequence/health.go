@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -37,14 +38,19 @@ type Blocker struct {
 }
 
 // Look reads the health as who may read the record. Error NotFound: nothing was ever put in order.
-func Look(ctx context.Context, on pg.Querier) (h Health, err error) {
+func Look(ctx context.Context, on pg.Querier, box *crypt.Box) (h Health, err error) {
 	err = on.QueryRow(ctx, `SELECT c.generation, g.origin, g.key, coalesce((SELECT t.size FROM audit.tree AS t WHERE t.generation = c.generation AND t.name = 'root'), 0), c.seq, c.at,
-	(SELECT count(*) FROM audit.anomaly AS a WHERE NOT EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id)),
+	(SELECT count(*) FROM audit.anomaly),
 	(SELECT count(*) FROM audit.writer AS w WHERE NOT w.ended AND w.last_at < clock_timestamp() - interval '1 minute')
 FROM audit.cursor AS c JOIN audit.generation AS g ON g.generation = c.generation`).Scan(&h.Generation, &h.Origin, &h.Key, &h.Size, &h.Leaves, &h.At, &h.Anomalies, &h.Silent)
 	if err != nil {
 		return h, pg.Wrap(err)
 	}
+	answered, err := Answered(ctx, on, box)
+	if err != nil {
+		return h, err
+	}
+	h.Anomalies = max(0, h.Anomalies-int64(len(answered)))
 	var oldest *float64
 	var first *int64
 	err = on.QueryRow(ctx, `SELECT count(*), extract(epoch FROM clock_timestamp() - min(w.at))::float8, max(w.age) FROM (

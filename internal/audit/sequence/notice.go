@@ -2,12 +2,9 @@ package sequence
 
 import (
 	"context"
-	"crypto/hmac"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,20 +12,24 @@ import (
 
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/leaf"
+	"github.com/garant-project/garant/internal/audit/spans"
 	"github.com/garant-project/garant/internal/pg"
 )
 
 // The kinds of what does not fit.
 const (
-	Unsigned         = "unsigned"          // an entry that no process signed
-	Forged           = "forged"            // its MAC is not that of its writer
-	Twice            = "twice"             // its writer's number was seen before
-	Missing          = "missing"           // numbers that a writer says were committed, and that are not there
-	OtherTime        = "other_time"        // its writer's clock and the database's are far apart
-	ForgedHeartbeat  = "forged_heartbeat"  // of no process
-	MissingHeartbeat = "missing_heartbeat" // a writer spoke, and it is not there
-	WriterChanged    = "writer_changed"    // what is known of a writer is not what was written down of it
-	Adopted          = "adopted"           // entries came from another cluster
+	Unsigned         = "unsigned"         // an entry that no process signed
+	Forged           = "forged"           // its MAC is not that of its writer
+	Twice            = "twice"            // its writer's number was seen before
+	Missing          = "missing"          // numbers that a writer says were committed, and that are not there
+	OtherTime        = "other_time"       // its writer's clock and the database's are far apart
+	ForgedHeartbeat  = "forged_heartbeat" // of no process
+	MissingHeartbeat = audit.MissingHeartbeat
+	WriterChanged    = audit.WriterChanged
+	CursorChanged    = "cursor_changed" // how far the order is was not written down by a sequencer, or not for these trees
+	SetBack          = "set_back"       // there is less of the log than this process has signed
+	ForgedDrop       = "forged_drop"    // it is said to have been dropped at the end of its time, by nobody
+	Adopted          = "adopted"        // entries came from another cluster
 )
 
 type anomaly struct {
@@ -45,21 +46,14 @@ func (n *noticed) add(kind, about string, detail map[string]any) {
 
 func (n *noticed) write(b *pgx.Batch) {
 	for _, a := range n.list {
-		detail, _ := json.Marshal(a.detail) // numbers and texts
-		b.Queue(`INSERT INTO audit.anomaly (kind, about, detail) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, a.kind, a.about, detail)
+		b.Queue(noteSQL, a.kind, a.about, a.detail)
 	}
 }
 
 // writer is what is known of a process that writes entries.
 type writer struct {
-	seen    spans
-	spoke   int64
-	below   int64
-	ended   bool
-	first   time.Time
-	last    time.Time
+	audit.Written
 	touched bool
-	mac     []byte // as it was read
 }
 
 // How many writers, and keys of them, are remembered.
@@ -87,9 +81,9 @@ func (s *Sequencer) key(st *state, writer string) key {
 	return k
 }
 
-// judge holds an entry against its writer; said is what that signed.
-func (s *Sequencer) judge(st *state, e *leaf.Entry, said []byte, n *noticed) {
-	about := "entry " + strconv.FormatInt(e.ID, 10)
+// judge holds an entry against its writer; said is what that signed, and seq its leaf: somebody's word about it answers for no other of the same number.
+func (s *Sequencer) judge(st *state, e *leaf.Entry, said []byte, seq int64, n *noticed) {
+	about := fmt.Sprintf("entry %d, leaf %d", e.ID, seq)
 	if e.Said.Writer == "" {
 		if e.ID > st.signed || e.ID <= 0 || st.signing { // what is from before entries were signed came before all that are
 			n.add(Unsigned, about, nil)
@@ -106,7 +100,7 @@ func (s *Sequencer) judge(st *state, e *leaf.Entry, said []byte, n *noticed) {
 	st.signing = true
 	w := st.writer(e.Said.Writer)
 	w.touch(e.At)
-	if e.Said.N < w.below || !w.seen.add(e.Said.N) {
+	if e.Said.N < w.Below || !w.Seen.Add(e.Said.N) {
 		n.add(Twice, about, map[string]any{"writer": e.Said.Writer, "n": e.Said.N})
 	}
 }
@@ -114,7 +108,8 @@ func (s *Sequencer) judge(st *state, e *leaf.Entry, said []byte, n *noticed) {
 func (st *state) writer(id string) *writer {
 	w, ok := st.writers[id]
 	if !ok {
-		w = &writer{below: 1}
+		w = &writer{}
+		w.Below = 1
 		st.writers[id] = w
 	}
 	return w
@@ -122,11 +117,11 @@ func (st *state) writer(id string) *writer {
 
 func (w *writer) touch(at time.Time) {
 	w.touched = true
-	if w.first.IsZero() || at.Before(w.first) {
-		w.first = at
+	if w.First.IsZero() || at.Before(w.First) {
+		w.First = at
 	}
-	if at.After(w.last) {
-		w.last = at
+	if at.After(w.Last) {
+		w.Last = at
 	}
 }
 
@@ -143,26 +138,26 @@ func (s *Sequencer) hear(st *state, beats []beat, n *noticed) {
 	for i := range beats {
 		h := &beats[i]
 		id := h.Writer.String()
-		claimed, ok := parseSpans(h.Claimed)
+		claimed, ok := spans.Parse(h.Claimed)
 		if !ok || !h.Signed(s.key(st, id).secret) {
 			n.add(ForgedHeartbeat, fmt.Sprintf("heartbeat %d", h.id), map[string]any{"writer": id})
 			continue
 		}
 		w := st.writer(id)
 		w.touch(h.at)
-		if h.N > w.spoke+1 {
-			n.add(MissingHeartbeat, fmt.Sprintf("writer %s, heartbeats after %d and before %d", id, w.spoke, h.N), map[string]any{"writer": id, "heartbeats": h.N - w.spoke - 1})
+		if h.N > w.Spoke+1 {
+			n.add(MissingHeartbeat, fmt.Sprintf("writer %s, heartbeats after %d and before %d", id, w.Spoke, h.N), map[string]any{"writer": id, "heartbeats": h.N - w.Spoke - 1})
 		}
-		for _, lost := range claimed.without(w.seen) {
-			if lost.from < w.below { // told again: it was settled when it was told first
-				lost.from = min(w.below, lost.until)
+		for _, lost := range claimed.Without(w.Seen) {
+			if lost.From < w.Below { // told again: it was settled when it was told first
+				lost.From = min(w.Below, lost.Until)
 			}
-			if lost.from < lost.until {
-				n.add(Missing, fmt.Sprintf("writer %s, numbers %d to %d", id, lost.from, lost.until-1), map[string]any{"writer": id, "entries": lost.until - lost.from})
+			if lost.From < lost.Until {
+				n.add(Missing, fmt.Sprintf("writer %s, numbers %d to %d", id, lost.From, lost.Until-1), map[string]any{"writer": id, "entries": lost.Until - lost.From})
 			}
 		}
-		w.spoke, w.below, w.ended = max(w.spoke, h.N), max(w.below, h.Below), w.ended || h.Last
-		w.seen.cut(w.below)
+		w.Spoke, w.Below, w.Ended = max(w.Spoke, h.N), max(w.Below, h.Below), w.Ended || h.Last
+		w.Seen.Cut(w.Below)
 	}
 }
 
@@ -186,30 +181,31 @@ func (s *Sequencer) meet(ctx context.Context, on pg.Querier, st *state, rows []r
 		clear(st.writers) // all of it stands in the database
 		return s.meet(ctx, on, st, rows, beats, n)
 	}
-	known, err := readWriters(ctx, on, slices.Collect(maps.Keys(unknown)))
+	known, err := audit.ReadWriters(ctx, on, s.Box, slices.Collect(maps.Keys(unknown))...)
 	for _, id := range slices.Sorted(maps.Keys(known)) {
-		if w := known[id]; !hmac.Equal(w.mac, s.known(id, w)) {
-			n.add(WriterChanged, fmt.Sprintf("writer %s, after its heartbeat %d", id, w.spoke), map[string]any{"writer": id})
+		w := known[id]
+		if !w.Signed {
+			n.add(WriterChanged, fmt.Sprintf("writer %s, after its heartbeat %d", id, w.Spoke), map[string]any{"writer": id})
 		}
+		st.writers[id] = &writer{Written: *w}
 	}
-	maps.Copy(st.writers, known)
 	return err
 }
 
-// known signs what is known of a writer.
-func (s *Sequencer) known(id string, w *writer) []byte {
-	return leaf.MAC(s.Box.Index("audit.writer.known", []byte(id)), fmt.Appendf(nil, "garant writer v1\n%s\n%s\n%d\n%d\n%t", id, w.seen, w.spoke, w.below, w.ended))
-}
-
-// writersTouched queues what became known of writers.
+// writersTouched queues what became known of writers. Where that is not what was known before, the statement changes nothing, and it is read again.
 func (s *Sequencer) writersTouched(st *state, b *pgx.Batch) {
 	for id, w := range st.writers {
 		if !w.touched {
 			continue
 		}
-		w.touched = false
-		b.Queue(`INSERT INTO audit.writer (writer, seen, spoke, below, first_at, last_at, ended, mac) VALUES ($1, $2::text::int8multirange, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (writer) DO UPDATE SET seen = excluded.seen, spoke = excluded.spoke, below = excluded.below, last_at = greatest(writer.last_at, excluded.last_at), ended = excluded.ended, mac = excluded.mac`,
-			uuid.MustParse(id), w.seen.String(), w.spoke, w.below, w.first, w.last, w.ended, s.known(id, w))
+		was := w.Row
+		w.touched, w.Row = false, []any{w.Seen.String(), w.Spoke, w.Below, w.First, w.Last, w.Ended, w.MAC(s.Box, id)}
+		args := append([]any{uuid.MustParse(id)}, w.Row...)
+		if was == nil {
+			b.Queue(`INSERT INTO audit.writer (writer, seen, spoke, below, first_at, last_at, ended, mac) VALUES ($1, $2::text::int8multirange, $3, $4, $5, $6, $7, $8)`, args...)
+			continue
+		}
+		b.Queue(`UPDATE audit.writer SET seen = $2::text::int8multirange, spoke = $3, below = $4, first_at = $5, last_at = $6, ended = $7, mac = $8
+WHERE writer = $1 AND (seen::text, spoke, below, first_at, last_at, ended, mac) = ($9, $10, $11, $12, $13, $14, $15)`, append(args, was...)...)
 	}
 }

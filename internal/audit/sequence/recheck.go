@@ -7,6 +7,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -19,9 +20,13 @@ type Changed struct {
 
 // Recheck makes the leaves of some entries again, the newest and as many others, and names those that are not what was planted. What
 // was dropped at the end of its time is left out. It is a quick look: package verify of engine auditlog looks at everything.
-func Recheck(ctx context.Context, on pg.Querier, newest, others int) (looked int, changed []Changed, err error) {
-	var last, dropped int64
-	if err := on.QueryRow(ctx, `SELECT coalesce(max(seq), 0), (SELECT coalesce(max(d.seq), 0) FROM audit.dropped AS d) FROM audit.leaf`).Scan(&last, &dropped); err != nil {
+func Recheck(ctx context.Context, on pg.Querier, box *crypt.Box, newest, others int) (looked int, changed []Changed, err error) {
+	dropped, _, err := Dropped(ctx, on, box)
+	if err != nil {
+		return 0, nil, err
+	}
+	var last int64
+	if err := on.QueryRow(ctx, `SELECT coalesce(max(seq), 0) FROM audit.leaf`).Scan(&last); err != nil {
 		return 0, nil, pg.Wrap(err)
 	}
 	for _, part := range []struct {

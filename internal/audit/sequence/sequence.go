@@ -2,7 +2,9 @@ package sequence
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
@@ -42,6 +44,10 @@ type Sequencer struct {
 	// Hold is asked before a leader's first batch, and may forbid it: the trees are behind what is known elsewhere. nil: nobody is asked.
 	Hold func(ctx context.Context) error
 
+	reached struct {
+		generation int
+		size       int64
+	} // by the root log, as this process knows
 	interrupt func(step string) error // of tests
 }
 
@@ -157,11 +163,15 @@ type cursor struct {
 	adopted    int64
 	signed     int64
 	seq        int64
+	noted      int64 // anomalies up to this one are told in the root log
+	system     string
+	mac        []byte
 }
 
 // state is what a leader remembers. After an error it is loaded anew.
 type state struct {
 	cursor
+	stood  cursor // as it is in the database
 	origin string
 	signer note.Signer
 	root   *tree
@@ -174,40 +184,77 @@ type state struct {
 
 	signing bool // a signed entry is in a tree: what is not signed and comes now is not from before
 
+	also   []anomaly // noticed beside a batch
+	others []anomaly // that others noted, of which the root log does not tell yet
+
 	first string // line that the root log of a new generation begins with
 	again bool   // these entries were judged when they were planted first
 }
 
-// load reads where the record is, makes the first generation, and adopts what came from another cluster.
+// load reads where the record is, makes the first generation, and adopts what came from another cluster. Where the record is is not believed
+// when it is not signed, or of other trees than those that are there: then what is in no tree is taken anew, as from another cluster, so that nothing is passed over.
 func (s *Sequencer) load(ctx context.Context, conn *pgxpool.Conn) (*state, error) {
-	st := &state{trees: map[string]*tree{}, writers: map[string]*writer{}, keys: map[string]key{}}
+	st := newState(cursor{})
 	system, err := systemOf(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
-	c, was, err := readCursor(ctx, conn)
+	st.stood, err = readCursor(ctx, conn)
 	if errs.Is(err, errs.NotFound) {
 		if err := s.begin(ctx, conn, system); err != nil {
 			return nil, err
 		}
-		c, was, err = readCursor(ctx, conn)
+		st.stood, err = readCursor(ctx, conn)
 	}
 	if err != nil {
 		return nil, err
 	}
-	st.cursor = c
+	st.cursor = st.stood
 	if err := s.open(ctx, conn, st); err != nil {
 		return nil, err
+	}
+	changed := !hmac.Equal(st.mac, s.mac(&st.cursor, &st.root.head))
+	if changed {
+		st.trees = map[string]*tree{}
+		if err := lost(ctx, conn, &st.cursor); err != nil {
+			return nil, err
+		}
+		if err := s.open(ctx, conn, st); err != nil {
+			return nil, err
+		}
+		st.also = append(st.also, anomaly{CursorChanged, fmt.Sprintf("cursor, after leaf %d", st.seq), nil})
+	}
+	if size := st.root.head.Size; st.generation < s.reached.generation || st.generation == s.reached.generation && size < s.reached.size {
+		if err := noteDown(ctx, conn, anomaly{SetBack, fmt.Sprintf("root log of %d lines, of which %d are there", s.reached.size, size), nil}); err != nil {
+			return nil, err
+		}
+		return nil, errSetBack()
 	}
 	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM audit.leaf AS l JOIN audit.entry AS e ON e.id = l.entry WHERE l.seq > $1 AND e.writer IS NOT NULL)`, st.seq-lookBack).Scan(&st.signing); err != nil {
 		return nil, pg.Wrap(err)
 	}
-	if was != system {
-		if err := s.adopt(ctx, conn, st, system); err != nil {
+	other := st.system != system
+	if !other {
+		if other, err = outOfTime(ctx, conn, st.cursor); err != nil {
 			return nil, err
 		}
 	}
+	if changed || other {
+		if err := s.adopt(ctx, conn, st, system, other); err != nil {
+			return nil, err
+		}
+	}
+	s.reach(st)
 	return st, nil
+}
+
+// reach remembers how much was signed.
+func (s *Sequencer) reach(st *state) {
+	s.reached.generation, s.reached.size = st.generation, st.root.head.Size
+}
+
+func newState(c cursor) *state {
+	return &state{cursor: c, stood: c, trees: map[string]*tree{}, writers: map[string]*writer{}, keys: map[string]key{}}
 }
 
 // open reads the key and the trees of the generation.
@@ -228,13 +275,29 @@ func (s *Sequencer) open(ctx context.Context, on pg.Querier, st *state) error {
 	return err
 }
 
-// begin makes the first generation.
+// begin makes the first generation, and the cursor. Where there is one already somebody took the cursor away: the new one is signed by nobody.
 func (s *Sequencer) begin(ctx context.Context, conn *pgxpool.Conn, system string) error {
 	return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
+		c := cursor{mac: []byte{}}
+		if err := lost(ctx, tx, &c); err != nil {
+			return err
+		}
+		c.system = system
+		if c.generation > 0 {
+			return firstCursor(ctx, tx, c)
+		}
+		st := newState(cursor{generation: 1, system: system})
 		if err := s.newGeneration(ctx, tx, 1, Restart{By: "system:sequencer"}); err != nil {
 			return err
 		}
-		return firstCursor(ctx, tx, 1, system)
+		if err := s.open(ctx, tx, st); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `SELECT signed FROM audit.began`).Scan(&st.signed); err != nil { // entries that were there before need no signature
+			return err
+		}
+		st.mac = s.mac(&st.cursor, &st.root.head)
+		return firstCursor(ctx, tx, st.cursor)
 	})
 }
 

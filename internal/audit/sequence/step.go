@@ -25,9 +25,18 @@ func (s *Sequencer) step(ctx context.Context, conn *pgxpool.Conn, st *state) (mo
 	if err := s.at("read"); err != nil {
 		return false, err
 	}
-	bound, err := horizon(ctx, conn)
+	if err := s.sweep(ctx, conn, st); err != nil {
+		return false, err
+	}
+	bound, noted, err := horizon(ctx, conn)
 	if err != nil {
 		return false, err
+	}
+	next := st.cursor
+	if noted > st.noted {
+		if st.others, next.noted, err = readNoted(ctx, conn, st); err != nil {
+			return false, err
+		}
 	}
 	rows, err := readEntries(ctx, conn, st.cursor, bound, batch)
 	if err != nil {
@@ -42,10 +51,9 @@ func (s *Sequencer) step(ctx context.Context, conn *pgxpool.Conn, st *state) (mo
 	}
 	now := s.Now()
 	overdue := now.Sub(st.told) >= quiet || now.Before(st.told)
-	if len(rows) == 0 && len(beats) == 0 && !overdue {
-		return false, s.sweep(ctx, conn, st)
+	if len(rows) == 0 && len(beats) == 0 && next.noted == st.noted && !overdue {
+		return false, nil
 	}
-	next := st.cursor
 	if len(rows) > 0 {
 		last := rows[len(rows)-1]
 		next.xid, next.entry = last.xid, last.ID
@@ -63,16 +71,21 @@ func (s *Sequencer) step(ctx context.Context, conn *pgxpool.Conn, st *state) (mo
 // put writes a batch: leaves, tiles, heads, what was noticed, the checkpoint and the cursor, in one transaction. When it fails the state
 // is not to be used any more.
 func (s *Sequencer) put(ctx context.Context, conn *pgxpool.Conn, st *state, next cursor, rows []row, beats []beat, tellTime bool) error {
-	return pg.InTx(ctx, conn, func(tx pgx.Tx) error {
+	err := pg.InTx(ctx, conn, func(tx pgx.Tx) error {
 		if err := s.putIn(ctx, tx, st, next, rows, beats, tellTime); err != nil {
 			return err
 		}
 		return s.at("commit")
 	})
+	if err == nil {
+		s.reach(st)
+	}
+	return err
 }
 
 func (s *Sequencer) putIn(ctx context.Context, tx pgx.Tx, st *state, next cursor, rows []row, beats []beat, tellTime bool) error {
-	n := &noticed{}
+	n := &noticed{list: st.also}
+	st.also = nil
 	if err := s.meet(ctx, tx, st, rows, beats, n); err != nil {
 		return err
 	}
@@ -99,9 +112,14 @@ func (s *Sequencer) putIn(ctx context.Context, tx pgx.Tx, st *state, next cursor
 	for _, t := range grown {
 		root.add(merkle.TreeLine(t.name, t.head.Size, t.head.Root()), &t.id)
 	}
-	for _, a := range n.list {
-		root.add(merkle.NoticedLine(a.kind, a.about), nil)
+	told := map[string]bool{} // another may have noticed the same
+	for _, a := range append(st.others, n.list...) {
+		if line := merkle.NoticedLine(a.kind, a.about); !told[line] {
+			told[line] = true
+			root.add(line, nil)
+		}
 	}
+	st.others = nil
 	if tellTime {
 		st.told = s.Now()
 		root.add(merkle.TimeLine(st.told), nil)
@@ -132,11 +150,12 @@ func (s *Sequencer) putIn(ctx context.Context, tx pgx.Tx, st *state, next cursor
 	}
 	n.write(&b)
 	s.writersTouched(st, &b)
-	moveCursor(&b, st.cursor, next)
+	next.mac = s.mac(&next, &st.root.head)
+	moveCursor(&b, st.stood, next)
 	if err := runBatch(ctx, tx, &b); err != nil {
 		return err
 	}
-	st.cursor = next
+	st.cursor, st.stood = next, next
 	return nil
 }
 
@@ -149,7 +168,7 @@ func (s *Sequencer) plant(ctx context.Context, tx pgx.Tx, st *state, next *curso
 		var said []byte
 		buf, said = e.AppendBoth(buf[:0])
 		if !st.again {
-			s.judge(st, e, said, n)
+			s.judge(st, e, said, next.seq+1, n)
 		}
 		name := "company"
 		if e.Said.Tenant != "" {
@@ -178,12 +197,21 @@ func (t *tree) write(b *pgx.Batch) {
 	t.tiles, t.stood = nil, t.head.Size
 }
 
-// sweep forgets heartbeats that were heard, heads that nobody needs, and writers that are long gone.
+// sweep forgets heartbeats that were heard, heads that nobody needs, and writers that are long gone, and looks whether what is said to have been dropped was.
 func (s *Sequencer) sweep(ctx context.Context, conn *pgxpool.Conn, st *state) error {
-	if now := time.Now(); now.Sub(st.swept) < sweep {
+	now := time.Now()
+	if now.Sub(st.swept) < sweep {
 		return nil
-	} else {
-		st.swept = now
+	}
+	st.swept = now
+	_, forged, err := Dropped(ctx, conn, s.Box)
+	if err != nil {
+		return err
+	}
+	for _, about := range forged {
+		if err := noteDown(ctx, conn, anomaly{ForgedDrop, about, nil}); err != nil {
+			return err
+		}
 	}
 	return forget(ctx, conn, st.cursor)
 }

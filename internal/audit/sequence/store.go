@@ -3,16 +3,16 @@ package sequence
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/garant-project/garant/internal/audit/leaf"
 	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
@@ -21,6 +21,12 @@ import (
 func errBroken(cause error) *errs.Error {
 	return errs.New(errs.Internal, "sequence.broken", "What the database holds of a tree of the record does not fit together, so nothing is added to it.").
 		WithFix("Run garant audit verify: it says what was changed. docs/audit.md.").Wrap(cause)
+}
+
+// errSetBack is what a leader finds that has signed more.
+func errSetBack() *errs.Error {
+	return errs.New(errs.Internal, "sequence.set_back", "There is less of the audit log than this server has signed itself: the database was set back, so nothing is put in order.").
+		WithFix("If it was restored from a backup, run garant audit recover where there is a second account, and start the servers anew. If nobody did that, somebody rewrites the log: look at what witnesses have signed. docs/audit.md.")
 }
 
 // errMoved is what a leader finds that is none any more.
@@ -32,48 +38,99 @@ func systemOf(ctx context.Context, on pg.Querier) (system string, err error) {
 	return system, pg.Wrap(err)
 }
 
-// horizon is the smallest transaction number that is still at work, or is to come.
-func horizon(ctx context.Context, on pg.Querier) (uint64, error) {
+// horizon is the smallest transaction number that is still at work, or is to come; noted is the newest anomaly.
+func horizon(ctx context.Context, on pg.Querier) (bound uint64, noted int64, err error) {
 	var text string
-	if err := on.QueryRow(ctx, `SELECT pg_snapshot_xmin(pg_current_snapshot())::text`).Scan(&text); err != nil {
-		return 0, pg.Wrap(err)
+	if err := on.QueryRow(ctx, `SELECT pg_snapshot_xmin(pg_current_snapshot())::text, (SELECT coalesce(max(a.id), 0) FROM audit.anomaly AS a)`).Scan(&text, &noted); err != nil {
+		return 0, 0, pg.Wrap(err)
 	}
-	return strconv.ParseUint(text, 10, 64)
+	bound, err = strconv.ParseUint(text, 10, 64)
+	return bound, noted, err
 }
 
 func xid(x uint64) string { return strconv.FormatUint(x, 10) }
 
-func readCursor(ctx context.Context, on pg.Querier) (c cursor, system string, err error) {
+func readCursor(ctx context.Context, on pg.Querier) (c cursor, err error) {
 	var at, heard string
-	err = on.QueryRow(ctx, `SELECT generation, xid::text, entry, heard::text, heartbeat, adopted, signed, seq, system FROM audit.cursor`).
-		Scan(&c.generation, &at, &c.entry, &heard, &c.heartbeat, &c.adopted, &c.signed, &c.seq, &system)
+	err = on.QueryRow(ctx, `SELECT generation, xid::text, entry, heard::text, heartbeat, adopted, signed, seq, noted, system, mac FROM audit.cursor`).
+		Scan(&c.generation, &at, &c.entry, &heard, &c.heartbeat, &c.adopted, &c.signed, &c.seq, &c.noted, &c.system, &c.mac)
 	if err != nil {
-		return c, "", pg.Wrap(err)
+		return c, pg.Wrap(err)
 	}
 	if c.xid, err = strconv.ParseUint(at, 10, 64); err != nil {
-		return c, "", err
+		return c, err
 	}
 	c.heard, err = strconv.ParseUint(heard, 10, 64)
-	return c, system, err
+	return c, err
 }
 
-// firstCursor begins before everything. Entries that were there before entries were signed need no signature.
-func firstCursor(ctx context.Context, tx pgx.Tx, generation int, system string) error {
-	_, err := tx.Exec(ctx, `INSERT INTO audit.cursor (generation, xid, entry, heard, heartbeat, adopted, signed, seq, system, at)
-VALUES ($1, '0', 0, '0', 0, 0, (SELECT b.signed FROM audit.began AS b), 0, $2, clock_timestamp())`, generation, system)
+// mac signs how far the order is, and of which trees, with a key from outside the database: who moves the cursor by hand, or puts back one of before,
+// has none that fits. The system is not in it: what it says is held against the cluster itself.
+func (s *Sequencer) mac(c *cursor, root *merkle.Head) []byte {
+	hash := root.Root()
+	return leaf.MAC(s.Box.Index("audit.cursor", nil), fmt.Appendf(nil, "garant cursor v1\n%d\n%d\n%d\n%d\n%d\n%d\n%d\n%d\n%d\n%d\n%x", c.generation, c.xid, c.entry, c.heard, c.heartbeat, c.adopted, c.signed, c.seq, c.noted, root.Size, hash[:]))
+}
+
+// firstCursor begins before everything. Where there is one nothing happens.
+func firstCursor(ctx context.Context, on pg.Execer, c cursor) error {
+	_, err := on.Exec(ctx, `INSERT INTO audit.cursor (generation, xid, entry, heard, heartbeat, adopted, signed, seq, noted, system, mac, at)
+VALUES ($1, '0', 0, '0', 0, 0, $2, 0, 0, $3, $4, clock_timestamp()) ON CONFLICT DO NOTHING`, c.generation, c.signed, c.system, c.mac)
 	return pg.Wrap(err)
 }
 
+// moveCursor moves it, when it is where it was.
 func moveCursor(b *pgx.Batch, was, next cursor) {
-	b.Queue(`UPDATE audit.cursor SET generation = $1, xid = $2::text::xid8, entry = $3, heard = $4::text::xid8, heartbeat = $5, seq = $6, at = clock_timestamp()
-WHERE generation = $7 AND xid = $8::text::xid8 AND entry = $9 AND heartbeat = $10 AND seq = $11`,
-		next.generation, xid(next.xid), next.entry, xid(next.heard), next.heartbeat, next.seq, was.generation, xid(was.xid), was.entry, was.heartbeat, was.seq)
+	b.Queue(`UPDATE audit.cursor SET generation = $1, xid = $2::text::xid8, entry = $3, heard = $4::text::xid8, heartbeat = $5, adopted = $6, signed = $7, seq = $8, noted = $9, system = $10, mac = $11, at = clock_timestamp()
+WHERE mac = $12 AND generation = $13 AND xid = $14::text::xid8 AND entry = $15 AND heard = $16::text::xid8 AND heartbeat = $17 AND adopted = $18 AND signed = $19 AND seq = $20 AND noted = $21`,
+		next.generation, xid(next.xid), next.entry, xid(next.heard), next.heartbeat, next.adopted, next.signed, next.seq, next.noted, next.system, next.mac,
+		was.mac, was.generation, xid(was.xid), was.entry, xid(was.heard), was.heartbeat, was.adopted, was.signed, was.seq, was.noted)
+}
+
+// outOfTime reports whether the database has transaction numbers that are still to come in this cluster: they are of another one, in which it was before.
+func outOfTime(ctx context.Context, on pg.Querier, c cursor) (other bool, err error) {
+	err = on.QueryRow(ctx, `SELECT greatest($1::text::xid8, $2::text::xid8) >= pg_snapshot_xmax(pg_current_snapshot()) OR EXISTS (SELECT FROM audit.entry AS e
+WHERE e.xid >= pg_snapshot_xmax(pg_current_snapshot()) AND (e.id > $3 OR NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id)))`, xid(c.xid), xid(c.heard), c.adopted).Scan(&other)
+	return other, pg.Wrap(err)
+}
+
+// lost is where the order is, as far as it can be told without a cursor: all that is in no tree is still to be put in order, and nothing goes unsigned.
+func lost(ctx context.Context, on pg.Querier, c *cursor) error {
+	*c = cursor{system: c.system, mac: c.mac}
+	return pg.Wrap(on.QueryRow(ctx, `SELECT coalesce((SELECT max(generation) FROM audit.generation), 0), greatest((SELECT max(seq) FROM audit.leaf), (SELECT max(seq) FROM audit.dropped), 0)`).Scan(&c.generation, &c.seq))
+}
+
+const noteSQL = `INSERT INTO audit.anomaly (kind, about, detail) VALUES ($1, $2, coalesce($3, '{}'::json)) ON CONFLICT DO NOTHING`
+
+// noteDown notes what does not fit; the root log tells of it with the next batch.
+func noteDown(ctx context.Context, on pg.Execer, a anomaly) error {
+	_, err := on.Exec(ctx, noteSQL, a.kind, a.about, a.detail)
+	return pg.Wrap(err)
+}
+
+// readNoted reads anomalies that came since, and gives those of which the root log does not tell yet: others noted them.
+func readNoted(ctx context.Context, on pg.Querier, st *state) (list []anomaly, last int64, err error) {
+	rows, err := on.Query(ctx, `SELECT id, kind, about FROM audit.anomaly WHERE id > $1 ORDER BY id LIMIT $2`, st.noted, telling)
+	if err != nil {
+		return nil, 0, pg.Wrap(err)
+	}
+	if list, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (a anomaly, err error) { return a, r.Scan(&last, &a.kind, &a.about) }); err != nil {
+		return nil, 0, pg.Wrap(err)
+	}
+	if rows, err = on.Query(ctx, `SELECT text FROM audit.root_leaf WHERE tree = $1 AND index >= $2`, st.root.id, st.root.head.Size-lookBack); err != nil {
+		return nil, 0, pg.Wrap(err)
+	}
+	var line string
+	_, err = pgx.ForEachRow(rows, []any{&line}, func() error {
+		list = slices.DeleteFunc(list, func(a anomaly) bool { return merkle.NoticedLine(a.kind, a.about) == line })
+		return nil
+	})
+	return list, last, pg.Wrap(err)
 }
 
 // runBatch sends what is queued. A statement that changes nothing was meant for what is not so any more.
 func runBatch(ctx context.Context, tx pgx.Tx, b *pgx.Batch) error {
 	r := tx.SendBatch(ctx, b)
-	for _, q := range b.QueuedQueries {
+	for range b.QueuedQueries {
 		tag, err := r.Exec()
 		if err == nil && tag.Update() && tag.RowsAffected() != 1 {
 			err = errMoved
@@ -82,7 +139,6 @@ func runBatch(ctx context.Context, tx pgx.Tx, b *pgx.Batch) error {
 			_ = r.Close()
 			return pg.Wrap(err)
 		}
-		_ = q
 	}
 	return pg.Wrap(r.Close())
 }
@@ -144,8 +200,11 @@ ORDER BY e.xid, e.id LIMIT $5`, xid(c.xid), c.entry, xid(bound), c.adopted, most
 
 func readHeartbeats(ctx context.Context, on pg.Querier, c cursor, bound uint64, most int) ([]beat, error) {
 	// Without h. the order would be that of the text, in which 1000 comes before 999.
-	rows, err := on.Query(ctx, `SELECT h.id, h.xid::text, h.at, h.writer, h.n, h.below, h.claimed::text, h.last, h.written, h.mac FROM audit.heartbeat AS h
-WHERE (h.xid, h.id) > ($1::text::xid8, $2) AND h.xid < $3::text::xid8 ORDER BY h.xid, h.id LIMIT $4`, xid(c.heard), c.heartbeat, xid(bound), most)
+	return heartbeats(ctx, on, `WHERE (h.xid, h.id) > ($1::text::xid8, $2) AND h.xid < $3::text::xid8 ORDER BY h.xid, h.id LIMIT $4`, xid(c.heard), c.heartbeat, xid(bound), most)
+}
+
+func heartbeats(ctx context.Context, on pg.Querier, which string, args ...any) ([]beat, error) {
+	rows, err := on.Query(ctx, `SELECT h.id, h.xid::text, h.at, h.writer, h.n, h.below, h.claimed::text, h.last, h.written, h.mac FROM audit.heartbeat AS h `+which, args...)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -158,28 +217,6 @@ WHERE (h.xid, h.id) > ($1::text::xid8, $2) AND h.xid < $3::text::xid8 ORDER BY h
 		return h, err
 	})
 	return list, pg.Wrap(err)
-}
-
-// readWriters reads what is known of writers.
-func readWriters(ctx context.Context, on pg.Querier, ids []uuid.UUID) (map[string]*writer, error) {
-	rows, err := on.Query(ctx, `SELECT writer::text, seen::text, spoke, below, first_at, last_at, ended, mac FROM audit.writer WHERE writer = ANY ($1)`, ids)
-	if err != nil {
-		return nil, pg.Wrap(err)
-	}
-	found := map[string]*writer{}
-	var id, seen string
-	var w writer
-	_, err = pgx.ForEachRow(rows, []any{&id, &seen, &w.spoke, &w.below, &w.first, &w.last, &w.ended, &w.mac}, func() error {
-		one := w
-		one.mac = slices.Clone(w.mac)
-		var ok bool
-		if one.seen, ok = parseSpans(seen); !ok {
-			return errBroken(errors.New("numbers of a writer"))
-		}
-		found[id] = &one
-		return nil
-	})
-	return found, pg.Wrap(err)
 }
 
 type leafRow struct {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/engine/auditlog/replica"
 	"github.com/garant-project/garant/internal/errs"
@@ -64,7 +65,8 @@ func (l *Log) Acknowledge(ctx context.Context, by actor.Actor, id int64, reason 
 		return errs.New(errs.Invalid, "auditlog.reason", "Nothing was said about what it was.").WithFix("Write what you found out, in up to 2,000 characters.")
 	}
 	return pg.InTx(ctx, l.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
-		added, err := answer(ctx, tx, id, string(by.Kind)+":"+by.ID, reason)
+		w := sequence.Word{Kind: a.Kind, About: a.About, By: string(by.Kind) + ":" + by.ID, Reason: reason}
+		added, err := answer(ctx, tx, id, w, w.MAC(l.Box))
 		if err != nil || !added {
 			return err
 		}

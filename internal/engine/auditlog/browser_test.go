@@ -14,6 +14,7 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/measure"
 	"github.com/garant-project/garant/internal/pg"
 	"github.com/garant-project/garant/internal/web/browsertest"
@@ -59,7 +60,18 @@ func (h *house) rich() map[string]string {
 	}
 	h.exec(`INSERT INTO audit.hour SELECT date_trunc('hour', now()) - n * interval '1 hour', 40 + (100 * (1 + sin(n / 4.0)))::int + n % 7, n % 5, 1, 1 FROM generate_series(1, 150) AS n ON CONFLICT DO NOTHING`)
 	h.exec(`INSERT INTO audit.anomaly (kind, about) VALUES ('missing', 'writer 019ac3d1-7c1b-7d2e-9f00-0123456789ab, numbers 12 to 14')`)
-	h.exec(`INSERT INTO audit.anomaly_word (anomaly, by, reason) SELECT id, 'person:` + lead.ID + `', 'La machine virtuelle a été arrêtée net pendant un essai de restauration ; les entrées sont dans le second compte.' FROM audit.anomaly WHERE kind = 'missing'`)
+	list, err := unanswered(h.t.Context(), h.db.Pool(pg.Staff), h.log.Box, 10)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, a := range list {
+		if a.Kind != sequence.Missing {
+			continue
+		}
+		if err := h.log.Acknowledge(h.t.Context(), lead, a.ID, "La machine virtuelle a été arrêtée net pendant un essai de restauration ; les entrées sont dans le second compte."); err != nil {
+			h.t.Fatal(err)
+		}
+	}
 	h.estate = declared()
 	h.exec(`INSERT INTO auditlog.stream (name, position, sent, sent_at, failed_since, problem, said) VALUES ('siem', 1, 128044, now(), now() - interval '3 minutes', 'auditlog.stream_no_answer', 'x'), ('archive', 1, 9, now(), NULL, '', '')`)
 	h.exec(`INSERT INTO auditlog.replica (place, put_at, compared_at, bytes, objects, segments) VALUES ('s3.eu-west-3/ardoise-log/garant', now(), now(), 123456789, 12044, 4)`)

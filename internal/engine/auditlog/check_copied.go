@@ -120,12 +120,12 @@ const day = 24 * time.Hour
 func (l *Log) lookAtIntact(ctx context.Context, k *look) error {
 	report, err := verify.Verify(ctx, verify.Options{Database: l.DB.Pool(pg.Worker), Box: l.Box, Witnesses: k.estate.CosignerKeys(), Now: l.Now, Alone: true})
 	if report.Outcome == verify.Broken {
-		said, err := answered(ctx, l.DB.Pool(pg.Worker))
+		said, err := answered(ctx, l.DB.Pool(pg.Worker), l.Box)
 		if err != nil {
 			return err
 		}
 		for _, f := range report.Findings {
-			if f.Kind == verify.Noticed || said.about(f) { // the check of the order tells of these, until a person has said what they were
+			if f.Kind == verify.Noticed && f.Tree == "" || said.about(f) { // the check of the order tells of these, until a person has said what they were; but not of those whose row is gone
 				continue
 			}
 			k.add(NotIntact, "the record as it was signed", string(f.Kind)+": "+f.Text)
@@ -149,9 +149,9 @@ func (e explained) about(f verify.Finding) bool {
 	return slices.ContainsFunc(e, func(a Anomaly) bool {
 		switch a.Kind {
 		case sequence.Forged:
-			return f.Kind == verify.WrongMAC && a.About == fmt.Sprintf("entry %d", f.Entry)
+			return f.Kind == verify.WrongMAC && strings.HasPrefix(a.About, fmt.Sprintf("entry %d,", f.Entry))
 		case sequence.Unsigned:
-			return f.Kind == verify.Inserted && a.About == fmt.Sprintf("entry %d", f.Entry)
+			return f.Kind == verify.Inserted && strings.HasPrefix(a.About, fmt.Sprintf("entry %d,", f.Entry))
 		case sequence.Missing:
 			process, _, _ := strings.Cut(strings.TrimPrefix(a.About, "writer "), ",")
 			return f.Kind == verify.Unclaimed && strings.Contains(f.Text, process)

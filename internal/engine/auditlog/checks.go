@@ -142,7 +142,7 @@ func (l *Log) lookAtWritten(ctx context.Context, k *look) error {
 // lookAtSequenced sees that entries come into their trees, and that what does so fits together.
 func (l *Log) lookAtSequenced(ctx context.Context, k *look) error {
 	pool := l.DB.Pool(pg.Worker)
-	h, err := sequence.Look(ctx, pool)
+	h, err := sequence.Look(ctx, pool, l.Box)
 	if errs.Is(err, errs.NotFound) {
 		k.add(NeverOrdered, "entries in order", "none ever was")
 		return nil
@@ -167,14 +167,14 @@ func (l *Log) lookAtSequenced(ctx context.Context, k *look) error {
 			k.add(Behind, "at most "+mayWait.String(), waits)
 		}
 	}
-	list, err := unanswered(ctx, pool, mostItems)
+	list, err := unanswered(ctx, pool, l.Box, mostItems)
 	if err != nil {
 		return err
 	}
 	for _, a := range list {
 		k.add(DoesNotFit, "every entry as its writer signed it, once", a.Kind+": "+a.About)
 	}
-	looked, changed, err := sequence.Recheck(ctx, pool, newest, others)
+	looked, changed, err := sequence.Recheck(ctx, pool, l.Box, newest, others)
 	if err != nil {
 		return err
 	}

@@ -173,6 +173,9 @@ func (w *world) faults() Set[[]measuretest.Fault] {
 			sql("everybody may read", Granted, `GRANT SELECT ON audit.entry TO PUBLIC`, `REVOKE SELECT ON audit.entry FROM PUBLIC`),
 			sql("a trigger swallows entries", Trigger, `CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER swallow BEFORE INSERT ON audit.entry FOR EACH ROW EXECUTE FUNCTION public.swallow()`,
 				`DROP TRIGGER swallow ON audit.entry; DROP FUNCTION public.swallow()`),
+			sql("a trigger goes with the cursor", Trigger, `CREATE FUNCTION public.along() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER along AFTER UPDATE ON audit.cursor FOR EACH ROW EXECUTE FUNCTION public.along()`,
+				`DROP TRIGGER along ON audit.cursor; DROP FUNCTION public.along()`),
+			sql("another moves the cursor", Granted, `GRANT UPDATE ON audit.cursor TO garant_worker`, `REVOKE UPDATE ON audit.cursor FROM garant_worker`),
 			sql("a rule swallows entries", Rule, `CREATE RULE swallow AS ON INSERT TO audit.leaf DO INSTEAD NOTHING`, `DROP RULE swallow ON audit.leaf`),
 			sql("a policy hides entries", Policy, `CREATE POLICY hidden ON audit.entry AS RESTRICTIVE USING (actor_id <> 'x')`, `DROP POLICY hidden ON audit.entry`),
 			sql("row-level security off", Policy, `ALTER TABLE audit.entry NO FORCE ROW LEVEL SECURITY`, `ALTER TABLE audit.entry FORCE ROW LEVEL SECURITY`),
@@ -197,7 +200,7 @@ func (w *world) faults() Set[[]measuretest.Fault] {
 				w.exec(`UPDATE audit.entry SET at = at - interval '9 seconds' WHERE action = 'thing.after'`)
 				deadline := time.Now().Add(40 * time.Second)
 				for time.Now().Before(deadline) {
-					if h, err := sequence.Look(context.Background(), w.db.Pool(pg.Worker)); err == nil && h.Oldest > mayWait && len(h.Horizon) > 0 {
+					if h, err := sequence.Look(context.Background(), w.db.Pool(pg.Worker), w.log.Box); err == nil && h.Oldest > mayWait && len(h.Horizon) > 0 {
 						return
 					}
 					time.Sleep(200 * time.Millisecond)
@@ -225,6 +228,36 @@ func (w *world) faults() Set[[]measuretest.Fault] {
 				w.exec(`DELETE FROM audit.entry WHERE action = 'thing.gone'`)
 				w.drain()
 			}, w.answer),
+			w.fault("an answer that nobody gave", DoesNotFit, func() {
+				w.exec(`INSERT INTO audit.anomaly (kind, about) VALUES ('object_in_bucket', 'x')`)
+				w.exec(`INSERT INTO audit.anomaly_word (anomaly, by, reason, mac) SELECT a.id, $1, 'A drill of ours.', coalesce((SELECT mac FROM audit.anomaly_word LIMIT 1), '') FROM audit.anomaly AS a WHERE a.about = 'x'`, "person:"+lead.ID)
+			}, w.answer),
+			w.fault("the cursor moved over entries", DoesNotFit, func() {
+				w.exec(`UPDATE audit.cursor SET xid = pg_current_xact_id(), entry = 0`)
+				w.drain()
+			}, w.answer),
+			w.fault("heartbeats taken away, and their process kept fresh", DoesNotFit, func() {
+				w.write("thing.unheard")
+				if err := w.pen.Speak(context.Background(), w.db.Pool(pg.Worker)); err != nil {
+					w.t.Fatal(err)
+				}
+				w.exec(`DELETE FROM audit.heartbeat WHERE n > (SELECT max(spoke) FROM audit.writer)`)
+				w.exec(`UPDATE audit.writer SET last_at = clock_timestamp()`)
+				if err := w.pen.Heard(context.Background(), w.db.Pool(pg.Worker)); err == nil {
+					w.t.Error("the process takes itself to be heard")
+				}
+			}, func() {
+				w.write("thing.heard") // the sequencer misses them with the next
+				w.drain()
+				w.answer()
+			}),
+			w.fault("entries said to have been dropped", DoesNotFit, func() {
+				w.exec(`INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT '2020-01', '2020-01-01', max(l.seq), 9, 1, 1 FROM audit.leaf AS l`)
+				w.drain()
+			}, func() {
+				w.exec(`DELETE FROM audit.dropped`)
+				w.answer()
+			}),
 			sql("the newest entry edited when it is in a tree", Changed, `UPDATE audit.entry SET session = 'other' WHERE action = 'thing.changed'`, `UPDATE audit.entry SET session = NULL WHERE action = 'thing.changed'`),
 			w.fault("never in order", NeverOrdered, func() {
 				w.exec(`ALTER TABLE audit.cursor RENAME TO cursor_; CREATE TABLE audit.cursor (LIKE audit.cursor_); GRANT SELECT ON audit.cursor TO garant_worker`)
@@ -235,6 +268,14 @@ func (w *world) faults() Set[[]measuretest.Fault] {
 			sql("an old entry edited", NotIntact, `UPDATE audit.entry SET object_id = 'other' WHERE action = 'thing.changed' AND object_id = '1'`, `UPDATE audit.entry SET object_id = '1' WHERE object_id = 'other'`),
 			sql("an entry deleted", NotIntact, `CREATE TABLE public.kept AS SELECT * FROM audit.entry WHERE action = 'thing.changed'; DELETE FROM audit.entry WHERE action = 'thing.changed'`,
 				`INSERT INTO audit.entry SELECT * FROM public.kept; DROP TABLE public.kept`),
+			w.fault("what was noticed taken away", NotIntact, func() {
+				w.exec(`INSERT INTO audit.anomaly (kind, about) VALUES ('object_in_bucket', 'y')`)
+				w.drain()
+				w.exec(`DELETE FROM audit.anomaly WHERE about = 'y'`)
+			}, func() {
+				w.exec(`INSERT INTO audit.anomaly (kind, about) VALUES ('object_in_bucket', 'y')`)
+				w.answer()
+			}),
 			sql("a leaf changed", NotIntact, `CREATE TABLE public.kept AS SELECT * FROM audit.leaf; UPDATE audit.leaf SET hash = sha256(hash) WHERE seq = 1`, `UPDATE audit.leaf AS l SET hash = k.hash FROM public.kept AS k WHERE k.seq = l.seq; DROP TABLE public.kept`),
 			sql("a head changed", NotIntact, `CREATE TABLE public.kept AS SELECT * FROM audit.tree; UPDATE audit.tree SET size = size - 1 WHERE name = 'company'`, `UPDATE audit.tree AS t SET size = k.size FROM public.kept AS k WHERE k.tree = t.tree; DROP TABLE public.kept`),
 			w.fault("entries wait", NotExamined, func() {
@@ -262,7 +303,7 @@ VALUES ($1::uuid, decode(md5($1::uuid::text) || md5($1::uuid::text), 'hex'), $1:
 // answer says of every anomaly what it was.
 func (w *world) answer() {
 	w.t.Helper()
-	list, err := unanswered(context.Background(), w.db.Pool(pg.Staff), 100)
+	list, err := unanswered(context.Background(), w.db.Pool(pg.Staff), w.log.Box, 100)
 	if err != nil || len(list) == 0 {
 		w.t.Fatalf("%d anomalies, %v", len(list), err)
 	}
@@ -280,7 +321,7 @@ func TestAcknowledge(t *testing.T) {
 	w.exec(`UPDATE audit.entry SET object_id = '2'`)
 	w.drain()
 	ctx := context.Background()
-	list, err := unanswered(ctx, w.db.Pool(pg.Staff), 10)
+	list, err := unanswered(ctx, w.db.Pool(pg.Staff), w.log.Box, 10)
 	if err != nil || len(list) != 2 { // one forged, one missing
 		t.Fatalf("%v, %v", list, err)
 	}
@@ -302,14 +343,14 @@ func TestAcknowledge(t *testing.T) {
 	if err := w.log.Acknowledge(ctx, lead, id, "Restored by hand after the drill."); err != nil {
 		t.Fatal(err)
 	}
-	if list, _ = unanswered(ctx, w.db.Pool(pg.Staff), 10); len(list) != 1 || list[0].ID == id {
+	if list, _ = unanswered(ctx, w.db.Pool(pg.Staff), w.log.Box, 10); len(list) != 1 || list[0].ID == id {
 		t.Errorf("still %v", list)
 	}
 	entries, err := audit.List(ctx, w.db.Pool(pg.Staff), audit.Filter{Action: "anomaly.answered"})
 	if err != nil || len(entries) != 2 || entries[0].Reason != "Restored by hand after the drill." || !entries[1].Refused {
 		t.Errorf("%+v, %v", entries, err)
 	}
-	all, err := Anomalies(ctx, w.db.Pool(pg.Staff), 0, 10)
+	all, err := Anomalies(ctx, w.db.Pool(pg.Staff), w.log.Box, 0, 10)
 	if err != nil || len(all) != 2 || len(all[1].Words) != 1 || len(all[0].Words) != 0 {
 		t.Errorf("%+v, %v", all, err)
 	}

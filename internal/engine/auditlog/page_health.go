@@ -82,7 +82,7 @@ func (h *pages) write(w http.ResponseWriter, r *web.Request, status int, refused
 	if view, err := h.l.View(ctx); err == nil {
 		e = view.Estate
 	}
-	health, err := sequence.Look(ctx, staff)
+	health, err := sequence.Look(ctx, staff, h.l.Box)
 	begun := err == nil
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return err
@@ -416,7 +416,7 @@ func (h *pages) anomalies(r *web.Request, p *ui.Printer, body *healthPage, refus
 		}
 		body.Pager.Newer = Path
 	}
-	list, err := Anomalies(r.Context(), h.l.DB.Pool(pg.Staff), before, anomaliesShown+1)
+	list, err := Anomalies(r.Context(), h.l.DB.Pool(pg.Staff), h.l.Box, before, anomaliesShown+1)
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,15 @@ package auditlog
 
 import (
 	"context"
+	"crypto/hmac"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garant-project/garant/internal/audit/sequence"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -26,9 +31,16 @@ type Word struct {
 }
 
 // unanswered lists anomalies of which nobody has said what they were, the oldest first.
-func unanswered(ctx context.Context, on pg.Querier, most int) ([]Anomaly, error) {
-	rows, err := on.Query(ctx, `SELECT a.id, a.at, a.kind, a.about FROM audit.anomaly AS a
-WHERE NOT EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id) ORDER BY a.id LIMIT $1`, most)
+func unanswered(ctx context.Context, on pg.Querier, box *crypt.Box, most int) ([]Anomaly, error) {
+	return anomalies(ctx, on, box, `a.id <> ALL ($1) ORDER BY a.id LIMIT $2`, most)
+}
+
+func anomalies(ctx context.Context, on pg.Querier, box *crypt.Box, which string, most int) ([]Anomaly, error) {
+	said, err := sequence.Answered(ctx, on, box)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := on.Query(ctx, `SELECT a.id, a.at, a.kind, a.about FROM audit.anomaly AS a WHERE `+which, slices.AppendSeq([]int64{}, maps.Keys(said)), most) //nolint:gosec // of this file
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -37,14 +49,8 @@ WHERE NOT EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id) OR
 }
 
 // answered lists the newest anomalies of which somebody has said what they were.
-func answered(ctx context.Context, on pg.Querier) (explained, error) {
-	rows, err := on.Query(ctx, `SELECT a.id, a.at, a.kind, a.about FROM audit.anomaly AS a
-WHERE EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id) ORDER BY a.id DESC LIMIT 10000`)
-	if err != nil {
-		return nil, pg.Wrap(err)
-	}
-	list, err := pgx.CollectRows(rows, scanAnomaly)
-	return list, pg.Wrap(err)
+func answered(ctx context.Context, on pg.Querier, box *crypt.Box) (explained, error) {
+	return anomalies(ctx, on, box, `a.id = ANY ($1) ORDER BY a.id DESC LIMIT $2`, 10_000)
 }
 
 func scanAnomaly(row pgx.CollectableRow) (a Anomaly, err error) {
@@ -56,8 +62,8 @@ func anomaly(ctx context.Context, on pg.Querier, id int64) (a Anomaly, err error
 	return a, pg.Wrap(err)
 }
 
-// Anomalies lists what does not fit together, the newest first, with what was said of it; before 0: from the newest.
-func Anomalies(ctx context.Context, on pg.Querier, before int64, most int) ([]Anomaly, error) {
+// Anomalies lists what does not fit together, the newest first, with what was said of it and signed; before 0: from the newest.
+func Anomalies(ctx context.Context, on pg.Querier, box *crypt.Box, before int64, most int) ([]Anomaly, error) {
 	rows, err := on.Query(ctx, `SELECT id, at, kind, about FROM audit.anomaly WHERE $1 = 0 OR id < $1 ORDER BY id DESC LIMIT $2`, before, most)
 	if err != nil {
 		return nil, pg.Wrap(err)
@@ -71,20 +77,24 @@ func Anomalies(ctx context.Context, on pg.Querier, before int64, most int) ([]An
 	for i := range list {
 		ids[i], at[list[i].ID] = list[i].ID, &list[i]
 	}
-	if rows, err = on.Query(ctx, `SELECT anomaly, at, by, reason FROM audit.anomaly_word WHERE anomaly = ANY ($1) ORDER BY at`, ids); err != nil {
+	if rows, err = on.Query(ctx, `SELECT anomaly, at, by, reason, mac FROM audit.anomaly_word WHERE anomaly = ANY ($1) ORDER BY at`, ids); err != nil {
 		return nil, pg.Wrap(err)
 	}
 	var id int64
 	var w Word
-	_, err = pgx.ForEachRow(rows, []any{&id, &w.At, &w.By, &w.Reason}, func() error {
-		at[id].Words = append(at[id].Words, w)
+	var mac []byte
+	_, err = pgx.ForEachRow(rows, []any{&id, &w.At, &w.By, &w.Reason, &mac}, func() error {
+		a := at[id]
+		if hmac.Equal(mac, sequence.Word{Kind: a.Kind, About: a.About, By: w.By, Reason: w.Reason}.MAC(box)) {
+			a.Words = append(a.Words, w)
+		}
 		return nil
 	})
 	return list, pg.Wrap(err)
 }
 
-func answer(ctx context.Context, tx pgx.Tx, id int64, by, reason string) (added bool, err error) {
-	tag, err := tx.Exec(ctx, `INSERT INTO audit.anomaly_word (anomaly, by, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, id, by, reason)
+func answer(ctx context.Context, tx pgx.Tx, id int64, w sequence.Word, mac []byte) (added bool, err error) {
+	tag, err := tx.Exec(ctx, `INSERT INTO audit.anomaly_word (anomaly, by, reason, mac) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, id, w.By, w.Reason, mac)
 	return tag.RowsAffected() == 1, pg.Wrap(err)
 }
 
@@ -99,14 +109,14 @@ const settledSQL = `
 WITH settled AS (
 	SELECT c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.relname IN ('leaf', 'root_leaf', 'tile', 'generation', 'checkpoint', 'dropped') AS ordered
 	FROM pg_class AS c WHERE c.relnamespace = 'audit'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-		AND (c.relname ~ '^entry' OR c.relname IN ('leaf', 'root_leaf', 'tile', 'generation', 'anomaly', 'anomaly_word', 'cosignature', 'checkpoint', 'dropped', 'began', 'heartbeat'))
+		AND (c.relname ~ '^entry' OR c.relname IN ('leaf', 'root_leaf', 'tile', 'generation', 'anomaly', 'anomaly_word', 'cosignature', 'checkpoint', 'dropped', 'began', 'heartbeat', 'cursor', 'writer', 'tree'))
 ), given AS (
 	SELECT s.relname, s.ordered, x.grantee, x.privilege_type FROM settled AS s CROSS JOIN aclexplode(coalesce(s.relacl, acldefault('r', s.relowner))) AS x WHERE x.grantee <> s.relowner
 	UNION SELECT s.relname, s.ordered, x.grantee, x.privilege_type FROM settled AS s JOIN pg_attribute AS a ON a.attrelid = s.oid AND a.attacl IS NOT NULL CROSS JOIN aclexplode(a.attacl) AS x WHERE x.grantee <> s.relowner
 )
 SELECT 'granted', coalesce(r.rolname, 'PUBLIC') || ': ' || string_agg(DISTINCT g.privilege_type, ', ' ORDER BY g.privilege_type) || ' on audit.' || g.relname
 FROM given AS g LEFT JOIN pg_roles AS r ON r.oid = g.grantee
-WHERE g.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES') AND NOT (r.rolname = 'garant_checkpoint' AND g.privilege_type = 'DELETE' AND g.relname IN ('heartbeat', 'checkpoint'))
+WHERE g.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES') AND NOT (r.rolname = 'garant_checkpoint' AND (g.privilege_type = 'DELETE' AND g.relname IN ('heartbeat', 'checkpoint', 'writer') OR g.privilege_type = 'UPDATE' AND g.relname IN ('cursor', 'writer', 'tree')))
 	OR g.privilege_type = 'INSERT' AND g.ordered AND r.rolname IS DISTINCT FROM 'garant_checkpoint'
 	OR g.grantee = 0
 GROUP BY r.rolname, g.relname

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,16 +34,35 @@ func (h *pages) addPopulations() {
 	}
 	h.c.AddPopulation(Population{
 		Key: entriesKey, Personal: true, List: listEntries, Records: h.entryRecords,
-		Title: func(p *ui.Printer, action string) string {
-			return p.T("console.population.record", "Action", actionWord(p, action))
+		Title: func(p *ui.Printer, name string) string {
+			if part := partOf(name); part.Customers {
+				return p.T("console.population.record_customers", "Action", actionWord(p, part.Action))
+			}
+			return p.T("console.population.record", "Action", actionWord(p, name))
 		},
 		Parts: func(r *web.Request, _ *ui.Printer) ([]string, error) {
-			return audit.Actions(r.Context(), h.DB.Pool(pg.Staff))
+			parts, err := audit.Parts(r.Context(), h.DB.Pool(pg.Staff))
+			names := make([]string, 0, len(parts))
+			for _, part := range parts {
+				if part.Customers {
+					part.Action = customersPrefix + part.Action
+				}
+				names = append(names, part.Action)
+			}
+			return names, err
 		},
 	})
 	h.c.AddPopulation(Population{Key: versionsKey, Personal: true, Title: whole(versionsKey), Records: h.versionRecords, List: numbered(estate.VersionIDs)})
 	h.c.AddPopulation(Population{Key: confirmationsKey, Personal: true, Title: whole(confirmationsKey), Records: h.confirmationRecords, List: numbered(estate.ConfirmationIDs)})
 	h.c.AddPopulation(Population{Key: personsKey, Personal: true, Title: whole(personsKey), Records: h.personRecords, List: listPersons})
+}
+
+// customersPrefix tells what customers and applications did from what the company did under the same name.
+const customersPrefix = "customers/"
+
+func partOf(name string) audit.Part {
+	action, customers := strings.CutPrefix(name, customersPrefix)
+	return audit.Part{Action: action, Customers: customers}
 }
 
 // number reads the id of a record that is numbered; 0 for the empty one.
@@ -82,7 +102,7 @@ func listEntries(ctx context.Context, on pg.Querier, s Span, after string, limit
 	if err != nil {
 		return nil, err
 	}
-	ids, err := audit.IDs(ctx, on, s.Part, s.From, s.Until, n, limit)
+	ids, err := audit.IDs(ctx, on, partOf(s.Part), s.From, s.Until, n, limit)
 	return texts(ids), err
 }
 

@@ -161,7 +161,7 @@ func (e *examiner) noticed(ctx context.Context) error {
 		switch {
 		case explained:
 			return nil
-		case slices.Contains([]string{"unsigned", "forged", "twice", "missing", "missing_heartbeat", "forged_heartbeat", "writer_changed", "altered", "entry_missing", "tile_changed"}, kind):
+		case slices.Contains([]string{"unsigned", "forged", "twice", "missing", "missing_heartbeat", "forged_heartbeat", "writer_changed", "cursor_changed", "set_back", "forged_drop", "altered", "entry_missing", "tile_changed"}, kind):
 			e.unsure = append(e.unsure, Finding{Kind: Noticed, Index: -1, Text: fmt.Sprintf("It was noticed at the time, and nobody has explained it: %s, %s.", about, kind)})
 		default:
 			open++

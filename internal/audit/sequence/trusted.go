@@ -1,0 +1,92 @@
+package sequence
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/leaf"
+	"github.com/garant-project/garant/internal/crypt"
+	"github.com/garant-project/garant/internal/pg"
+)
+
+// Word is what somebody says of an anomaly: that it was looked into, and what it was.
+type Word struct{ Kind, About, By, Reason string }
+
+// MAC signs a word with a key from outside the database: who puts a row there by hand has none.
+func (w Word) MAC(box *crypt.Box) []byte {
+	said, _ := json.Marshal(w) // texts
+	return leaf.MAC(box.Index("audit.anomaly.word", nil), said)
+}
+
+// Answered tells of which anomalies a person has said what they were.
+func Answered(ctx context.Context, on pg.Querier, box *crypt.Box) (map[int64]bool, error) {
+	rows, err := on.Query(ctx, `SELECT a.id, a.kind, a.about, w.by, w.reason, w.mac FROM audit.anomaly_word AS w JOIN audit.anomaly AS a ON a.id = w.anomaly`)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	answered := map[int64]bool{}
+	var id int64
+	var w Word
+	var mac []byte
+	_, err = pgx.ForEachRow(rows, []any{&id, &w.Kind, &w.About, &w.By, &w.Reason, &mac}, func() error {
+		if hmac.Equal(mac, w.MAC(box)) {
+			answered[id] = true
+		}
+		return nil
+	})
+	return answered, pg.Wrap(err)
+}
+
+// DroppedAction is that of the entry by which who drops entries at the end of their time tells of it: with a Drop.
+const DroppedAction = "record.dropped"
+
+// Drop is what was dropped, besides the month before which.
+type Drop struct {
+	Entries int64 `json:"entries"`
+	Size    int64 `json:"checkpoint"` // of the signed head of the root log that holds them
+	Leaf    int64 `json:"leaf"`       // the last of theirs (seq)
+}
+
+// Dropped tells up to which leaf entries were dropped at the end of their time: by the last row of audit.dropped of which a signed entry tells. forged are
+// the rows that say more.
+func Dropped(ctx context.Context, on pg.Querier, box *crypt.Box) (seq int64, forged []string, err error) {
+	rows, err := on.Query(ctx, `SELECT d.id, d.part, d.entries, d.size, d.seq, e.id IS NULL, `+entryOrNothing+` FROM audit.dropped AS d
+LEFT JOIN audit.entry AS e ON e.object_kind = 'record' AND e.object_id = d.part AND e.action = $1 AND e.outcome = 'permitted' AND e.writer IS NOT NULL ORDER BY d.seq DESC, d.id`, DroppedAction)
+	if err != nil {
+		return 0, nil, pg.Wrap(err)
+	}
+	defer rows.Close()
+	told := map[int64]string{}
+	for rows.Next() {
+		var id int64
+		var none bool
+		var part string
+		var d Drop
+		r, err := scanRow(prefixed{rows, []any{&id, &part, &d.Entries, &d.Size, &d.Leaf, &none}})
+		if err != nil {
+			return 0, nil, pg.Wrap(err)
+		}
+		if d.Leaf < seq {
+			break // it went with what was dropped later
+		}
+		var said Drop
+		if s := &r.Said; !none && s.ActorKind == "system" && s.Tenant == "" && leaf.NewSigner(audit.Key(box, s.Writer)).Signed(s.Append(nil), r.MAC) && json.Unmarshal(s.Detail, &said) == nil && said == d {
+			seq = d.Leaf
+			delete(told, id)
+			continue
+		}
+		if d.Leaf > seq {
+			told[id] = fmt.Sprintf("drop %d, of entries from before %s up to leaf %s", id, part, strconv.FormatInt(d.Leaf, 10))
+		}
+	}
+	for _, about := range told {
+		forged = append(forged, about)
+	}
+	return seq, forged, pg.Wrap(rows.Err())
+}
