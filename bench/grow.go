@@ -64,7 +64,7 @@ func (g *grown) close(ctx context.Context) {
 // grow opens the example in a directory and lets it grow: what people keep by the operations that
 // they use, what only time makes by SQL.
 func grow(ctx context.Context, o app.Options, s size, said func(format string, args ...any)) (*grown, error) {
-	example, err := app.OpenDemoAt(ctx, o, 10*time.Minute)
+	example, err := app.OpenDemo(ctx, o, 10*time.Minute, false)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/app"
@@ -26,9 +27,10 @@ type demoCmd struct {
 }
 
 type demoRunCmd struct {
-	Once  bool `help:"Run every check once, print what the annex says, and end."`
-	JSON  bool `help:"With --once: print JSON and nothing else." name:"json"`
-	Arena bool `help:"Also open the arena: the application's database password, a login of one customer, a prize of the other."`
+	Once  bool          `help:"Run every check once, print what the annex says, and end."`
+	JSON  bool          `help:"With --once: print JSON and nothing else." name:"json"`
+	Every time.Duration `default:"5s" help:"How often the example's systems are looked at: often, so that a sentence is seen to withdraw itself; seldom spares a small machine."`
+	Arena bool          `help:"Also open the arena: the application's database password, a login of one customer, a prize of the other."`
 }
 
 // Help is shown below the flags.
@@ -68,11 +70,7 @@ func (d *demoRunCmd) Run(ctx context.Context, c *cli, con console) error {
 	if d.Once {
 		o = c.quiet(con, o)
 	}
-	open := app.OpenDemo
-	if d.Arena {
-		open = app.OpenDemoForArena
-	}
-	example, err := open(ctx, o)
+	example, err := app.OpenDemo(ctx, o, d.Every, d.Arena)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func TestExampleCopies(t *testing.T) {
 	ctx := t.Context()
 	start := func() *Demo {
 		t.Helper()
-		d, err := openDemo(ctx, Options{DataDir: dir, Build: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}, time.Minute, false)
+		d, err := OpenDemo(ctx, Options{DataDir: dir, Build: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}, time.Minute, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,10 +14,6 @@ import (
 	"github.com/garant-project/garant/internal/pg"
 )
 
-// exampleCadence is how often the example's endpoints are looked at: often, so that a sentence
-// is seen to withdraw itself.
-const exampleCadence = 5 * time.Second
-
 // DemoDir is where the example lives in a data directory.
 func DemoDir(dataDir string) string { return filepath.Join(dataDir, "demo") }
 
@@ -34,22 +30,9 @@ type Demo struct {
 	later       *later // nil: everything is there
 }
 
-// OpenDemo starts the example's endpoints and opens Garant on them.
-func OpenDemo(ctx context.Context, o Options) (*Demo, error) {
-	return OpenDemoAt(ctx, o, exampleCadence)
-}
-
-// OpenDemoAt is OpenDemo with another cadence of the checks.
-func OpenDemoAt(ctx context.Context, o Options, every time.Duration) (*Demo, error) {
-	return openDemo(ctx, o, every, false)
-}
-
-// OpenDemoForArena is OpenDemo for who opens the arena next: the annex then shows what the arena counts.
-func OpenDemoForArena(ctx context.Context, o Options) (*Demo, error) {
-	return openDemo(ctx, o, exampleCadence, true)
-}
-
-func openDemo(ctx context.Context, o Options, every time.Duration, arena bool) (*Demo, error) {
+// OpenDemo starts the example's endpoints and opens Garant on them, which looks at them every so often. With arena the annex
+// shows what the arena counts, which the caller opens next.
+func OpenDemo(ctx context.Context, o Options, every time.Duration, arena bool) (*Demo, error) {
 	d := &Demo{arenaShown: arena}
 	if err := d.open(ctx, o, every); err != nil {
 		d.Close(context.WithoutCancel(ctx))

@@ -28,7 +28,7 @@ func TestExampleEvents(t *testing.T) {
 	}
 	dir := exampleDir(t)
 	ctx := context.Background()
-	d, err := openDemo(ctx, Options{DataDir: dir, Build: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}, time.Minute, true)
+	d, err := OpenDemo(ctx, Options{DataDir: dir, Build: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}, time.Minute, true)
 	if err != nil {
 		t.Fatal(err)
 	}

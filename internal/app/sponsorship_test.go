@@ -33,7 +33,7 @@ func TestExampleTokens(t *testing.T) {
 	dir := exampleDir(t)
 	ctx := context.Background()
 	for start := range 2 {
-		d, err := openDemo(ctx, Options{DataDir: dir, Build: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}, time.Minute, start == 0)
+		d, err := OpenDemo(ctx, Options{DataDir: dir, Build: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)}, time.Minute, start == 0)
 		if err != nil {
 			t.Fatal(err)
 		}

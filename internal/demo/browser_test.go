@@ -37,10 +37,19 @@ func TestInABrowser(t *testing.T) {
 		b.Do(chromedp.Navigate(address))
 	}
 	text := func() string { return browsertest.Eval[string](b, `document.body.innerText`) }
-	click := func(selector string) {
+	click := func(selector string) { // and wait for the page that answers
 		t.Helper()
+		browsertest.Eval[bool](b, `window.before = true`)
 		b.Do(chromedp.Click(selector))
-		time.Sleep(time.Second)
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			came, err := browsertest.Try[bool](b, `!window.before && document.readyState === "complete"`)
+			if err == nil && came {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("no page answers %s:\n%s", selector, text())
+			}
+		}
 	}
 	signIn := func(customer, role string) {
 		t.Helper()

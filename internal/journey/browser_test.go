@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -252,7 +253,11 @@ func (b *tab) glance(name, address string) {
 
 func (b *tab) both(name, address string, less bool) {
 	b.Helper()
-	for _, lang := range []string{"fr", "en"} {
+	order := []string{"fr", "en"}
+	if b.lang == "fr" { // leave the reader in the language of choice
+		slices.Reverse(order)
+	}
+	for _, lang := range order {
 		u, err := url.Parse(address)
 		if err != nil {
 			b.Fatal(err)
@@ -265,9 +270,6 @@ func (b *tab) both(name, address string, less bool) {
 		}
 		b.visit(u.String())
 		b.examineIn(name, less)
-	}
-	if b.lang == "fr" { // leave the reader in the language of choice
-		b.visit(address + map[bool]string{true: "&", false: "?"}[strings.Contains(address, "?")] + "lang=fr")
 	}
 }
 
@@ -312,7 +314,7 @@ func (b *tab) examineIn(name string, less bool) {
 	b.looks++
 	b.until("is loaded", func() bool { ok, err := try[bool](b, `document.readyState === "complete"`); return err == nil && ok })
 	lang := eval[string](b, "document.documentElement.lang")
-	if strings.Contains(eval[string](b, "document.documentElement.outerHTML"), "⟦") {
+	if eval[bool](b, `document.documentElement.outerHTML.includes("⟦")`) {
 		b.Errorf("%s %s: a text is missing", name, lang)
 	}
 	b.page().LoadAxe()

@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long the browser may take over one thing on a slow machine.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // Tab is one page before one reader.
 type Tab struct {
