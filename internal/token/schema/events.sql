@@ -17,13 +17,27 @@ RETURN CASE substr(pin, 84, 2) WHEN '75' THEN 'uuid' WHEN '69' THEN 'bigint' WHE
 CREATE OR REPLACE FUNCTION garant.mark_of(mark uuid, n integer) RETURNS uuid LANGUAGE sql IMMUTABLE
 RETURN overlay(mark::text PLACING lpad(to_hex(n), 3, '0') FROM 34)::uuid;
 
+-- readable makes a row so that its fields can be read. A column of type json may hold what is no character: \u0000, half of a pair, what the database's encoding
+-- lacks. There, all that is written with \u stays so written. NULL: it is no row.
+CREATE OR REPLACE FUNCTION garant.readable(of json) RETURNS json
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF json_typeof(of) = 'object' AND strpos(of::text, E'\\u') > 0 THEN
+		IF regexp_replace(of::text, E'\\\\u[dD][89abAB]..\\\\u[dD][c-fC-F]..', '', 'g') ~ E'\\\\u(0000|[dD][89a-fA-F])' OR getdatabaseencoding() <> 'UTF8' AND of::text ~ E'\\\\u(?!00[0-7])' THEN
+			RETURN regexp_replace(of::text, E'((^|[^\\\\])(\\\\\\\\)*)\\\\u', E'\\1\\\\\\\\u', 'g')::json;
+		END IF;
+	END IF;
+	RETURN CASE json_typeof(of) WHEN 'object' THEN of END;
+END
+$$;
+
 -- cut shortens what is long in the columns of a row, but for those to keep: it leaves the beginning, the length in bytes and the SHA-256 of the whole.
 CREATE OR REPLACE FUNCTION garant.cut(of json, keep text[]) RETURNS json
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN (SELECT json_object_agg(e.key, CASE WHEN octet_length(e.value::text) <= 2048 OR e.key = ANY (keep) THEN e.value ELSE (
 		SELECT CASE WHEN octet_length(l.v) <= 2048 THEN e.value ELSE json_build_object('begins', left(l.v, 200), 'bytes', octet_length(l.v), 'sha256', encode(sha256(convert_to(l.v, 'UTF8')), 'hex')) END
-		FROM (SELECT e.value #>> '{}' AS v) l) END) FROM json_each(of) e);
+		FROM (SELECT e.value #>> '{}' AS v) l) END) FROM json_each(garant.readable(of)) e);
 END
 $$;
 
@@ -125,9 +139,9 @@ BEGIN
 				CASE WHEN hidden IS NOT NULL THEN jsonb_agg(x.changed) END
 			FROM (SELECT row_number() OVER () AS i, coalesce(o.r, (o.b - hidden)::json) AS o, coalesce(n.r, (n.b - hidden)::json) AS n,
 					CASE WHEN hidden IS NOT NULL THEN ARRAY(SELECT k FROM unnest(hidden) k WHERE o.b -> k IS DISTINCT FROM n.b -> k) END AS changed
-				FROM (SELECT q.r, q.b, CASE WHEN gone = came THEN q.i ELSE 0 END AS i, CASE WHEN gone = came THEN '' ELSE garant.named(coalesce(q.r, q.b::json), TG_ARGV[2]::text[]) END AS k FROM (
+				FROM (SELECT q.r, q.b, CASE WHEN gone = came THEN q.i ELSE 0 END AS i, CASE WHEN gone = came THEN '' ELSE garant.named(garant.readable(coalesce(q.r, q.b::json)), TG_ARGV[2]::text[]) END AS k FROM (
 						SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) END AS r, CASE WHEN hidden IS NOT NULL THEN to_jsonb(t) END AS b FROM garant_old t OFFSET 0) q) o
-					FULL JOIN (SELECT q.r, q.b, CASE WHEN gone = came THEN q.i ELSE 0 END AS i, CASE WHEN gone = came THEN '' ELSE garant.named(coalesce(q.r, q.b::json), TG_ARGV[2]::text[]) END AS k FROM (
+					FULL JOIN (SELECT q.r, q.b, CASE WHEN gone = came THEN q.i ELSE 0 END AS i, CASE WHEN gone = came THEN '' ELSE garant.named(garant.readable(coalesce(q.r, q.b::json)), TG_ARGV[2]::text[]) END AS k FROM (
 						SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) END AS r, CASE WHEN hidden IS NOT NULL THEN to_jsonb(t) END AS b FROM garant_new t OFFSET 0) q) n ON n.i = o.i AND n.k = o.k
 				WHERE o.r::text IS DISTINCT FROM n.r::text OR o.b IS DISTINCT FROM n.b OFFSET 0) x
 			GROUP BY (x.i - 1) / 100;
@@ -141,7 +155,7 @@ $$;
 -- of which is told of its own side. An event is of the tenant whose row it is; the session is that of who entered, if somebody had. Whoever writes
 -- without having entered is named by the role that signed in. Numbers and marks are by the place of a row in what was put down.
 CREATE OR REPLACE FUNCTION garant.told(e garant.event) RETURNS TABLE (n integer, form text, tenant text, object_id text, before json, after json, detail jsonb)
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	owned  text := e.how[0];
 	keys   text[] := e.how[2];
@@ -158,8 +172,8 @@ BEGIN
 		CASE WHEN s.n_ THEN CASE WHEN octet_length(f.is_::text) > 2048 THEN garant.cut(f.is_, '{}') ELSE f.is_ END END,
 		nullif(jsonb_strip_nulls(jsonb_build_object('changed', CASE e.kind WHEN 'update' THEN f.names END, 'entered', CASE WHEN s.tenant <> e.tenant THEN 'elsewhere' END)), '{}')
 	FROM (
-		SELECT x.i::integer AS i, CASE json_typeof(x.o) WHEN 'object' THEN x.o END AS o, CASE json_typeof(x.n) WHEN 'object' THEN x.n END AS n, coalesce(e.detail -> (x.i::integer - 1), '[]') AS changed
-		FROM ROWS FROM (json_array_elements(e.old), json_array_elements(e.new)) WITH ORDINALITY AS x (o, n, i)) r
+		SELECT x.i::integer AS i, garant.readable(x.o) AS o, garant.readable(x.n) AS n, coalesce(e.detail -> (x.i::integer - 1), '[]') AS changed
+		FROM ROWS FROM (json_array_elements(e.old), json_array_elements(e.new)) WITH ORDINALITY AS x (o, n, i) OFFSET 0) r
 	CROSS JOIN LATERAL (
 		SELECT CASE WHEN r.o IS NOT NULL THEN json_object_agg(k.name, k.o ORDER BY k.name) FILTER (WHERE k.told) END AS was,
 			CASE WHEN r.n IS NOT NULL THEN json_object_agg(k.name, k.n ORDER BY k.name) FILTER (WHERE k.told) END AS is_, jsonb_agg(k.name ORDER BY k.name) FILTER (WHERE NOT k.told) AS names
@@ -193,13 +207,12 @@ CREATE OR REPLACE FUNCTION garant.take_events(most integer)
 RETURNS TABLE (xid bigint, id bigint, mark uuid, at timestamptz, form text, tenant text, session uuid, kind text, action text, object_kind text, object_id text, before json, after json, detail jsonb, actor text, login text, acting text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on AS $$
 BEGIN
-	RETURN QUERY SELECT (w.e).xid::text::bigint, (w.e).id * 1024 + t.n, garant.mark_of((w.e).mark, t.n), (w.e).at, t.form, t.tenant, (w.e).session, (w.e).kind, (w.e).action, (w.e).object_kind, t.object_id,
-		t.before, t.after, t.detail, (w.e).actor, (w.e).login, (w.e).acting
+	RETURN QUERY SELECT e.xid::text::bigint, e.id * 1024 + t.n, garant.mark_of(e.mark, t.n), e.at, t.form, t.tenant, e.session, e.kind, e.action, e.object_kind, t.object_id, t.before, t.after, t.detail, e.actor, e.login, e.acting
 	FROM (
-		SELECT i.e, sum((i.e).many) OVER (ORDER BY (i.e).xid, (i.e).id) - (i.e).many AS earlier
-		FROM (SELECT o AS e FROM garant.event o WHERE o.xid < pg_snapshot_xmin(pg_current_snapshot()) OR o.xid >= pg_snapshot_xmax(pg_current_snapshot()) ORDER BY o.xid, o.id LIMIT greatest(most, 0)) i) w
-	CROSS JOIN LATERAL garant.told(w.e) t
-	WHERE w.earlier < most ORDER BY (w.e).xid, (w.e).id, t.n;
+		SELECT i.xid, i.id, sum(i.many) OVER (ORDER BY i.xid, i.id) - i.many AS earlier
+		FROM (SELECT o.xid, o.id, o.many FROM garant.event o WHERE o.xid < pg_snapshot_xmin(pg_current_snapshot()) OR o.xid >= pg_snapshot_xmax(pg_current_snapshot()) ORDER BY o.xid, o.id LIMIT greatest(most, 0)) i) w
+	JOIN garant.event e ON e.xid = w.xid AND e.id = w.id CROSS JOIN LATERAL garant.told(e) t
+	WHERE w.earlier < most ORDER BY e.xid, e.id, t.n;
 END
 $$;
 
