@@ -117,12 +117,12 @@ BEGIN
 		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, many, how, new)
 		SELECT garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid, 'insert', 'row.inserted', TG_ARGV[5], count(*), TG_ARGV,
 			json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, kept) ELSE x.r END)
-		FROM (SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) ELSE (to_jsonb(t) - hidden)::json END AS r FROM garant_new t OFFSET 0) x GROUP BY (x.i - 1) / 100;
+		FROM (SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) ELSE (to_jsonb(t) - hidden)::json END AS r FROM garant_new t OFFSET 0) x GROUP BY (x.i - 1) / 100 ORDER BY (x.i - 1) / 100;
 	WHEN 'DELETE' THEN
 		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, many, how, old)
 		SELECT garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid, 'delete', 'row.deleted', TG_ARGV[5], count(*), TG_ARGV,
 			json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, kept) ELSE x.r END)
-		FROM (SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) ELSE (to_jsonb(t) - hidden)::json END AS r FROM garant_old t OFFSET 0) x GROUP BY (x.i - 1) / 100;
+		FROM (SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) ELSE (to_jsonb(t) - hidden)::json END AS r FROM garant_old t OFFSET 0) x GROUP BY (x.i - 1) / 100 ORDER BY (x.i - 1) / 100;
 	ELSE
 		SELECT (SELECT count(*) FROM garant_old), (SELECT count(*) FROM garant_new) INTO gone, came;
 		IF gone = came AND came <= 100 AND hidden IS NULL THEN -- old and new rows stand in the same order
@@ -144,7 +144,7 @@ BEGIN
 					FULL JOIN (SELECT q.r, q.b, CASE WHEN gone = came THEN q.i ELSE 0 END AS i, CASE WHEN gone = came THEN '' ELSE garant.named(garant.readable(coalesce(q.r, q.b::json)), TG_ARGV[2]::text[]) END AS k FROM (
 						SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) END AS r, CASE WHEN hidden IS NOT NULL THEN to_jsonb(t) END AS b FROM garant_new t OFFSET 0) q) n ON n.i = o.i AND n.k = o.k
 				WHERE o.r::text IS DISTINCT FROM n.r::text OR o.b IS DISTINCT FROM n.b OFFSET 0) x
-			GROUP BY (x.i - 1) / 100;
+			GROUP BY (x.i - 1) / 100 ORDER BY (x.i - 1) / 100;
 		END IF;
 	END CASE;
 	RETURN NULL;
