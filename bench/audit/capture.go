@@ -156,7 +156,7 @@ func (s *stand) pair(ctx context.Context, super *pgx.Conn, pool *pgxpool.Pool, s
 		}
 	}
 	var events int
-	if err := super.QueryRow(ctx, "SELECT count(*) FROM garant.event").Scan(&events); err != nil {
+	if err := super.QueryRow(ctx, "SELECT coalesce(sum(many), 0) FROM garant.event").Scan(&events); err != nil {
 		return err
 	}
 	if events != (pairs+warm)*st.rows {

@@ -62,7 +62,7 @@ type event struct {
 func taken(t testing.TB, keeper *pgx.Conn) []event {
 	t.Helper()
 	rows, err := keeper.Query(context.Background(), `SELECT xid, id, mark, coalesce(form, ''), coalesce(tenant, ''), coalesce(session::text, ''), kind, action, coalesce(object_kind, ''), coalesce(object_id, ''),
-	coalesce(before::text, ''), coalesce(after::text, ''), coalesce(detail::text, ''), coalesce(actor, ''), login, coalesce(acting, '') FROM garant.take_events(100000)`)
+	coalesce(before::jsonb::text, ''), coalesce(after::jsonb::text, ''), coalesce(detail::text, ''), coalesce(actor, ''), login, coalesce(acting, '') FROM garant.take_events(100000)`)
 	if err != nil {
 		t.Fatal(err)
 	}

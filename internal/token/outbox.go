@@ -41,11 +41,12 @@ const (
 	EventCanary   = "canary" // made by TryEvent
 )
 
-// TakeEvents tells the oldest events that no open transaction can put one before, in the order of their transactions. They stay until
+// TakeEvents tells the oldest events that no open transaction can put one before, in the order of their transactions, until there are so many; what a
+// statement wrote comes in pieces of up to a hundred rows, which are told whole. They stay until
 // [ForgetEvents]. q is of a member of [Keeper].
-func TakeEvents(ctx context.Context, q pg.Querier, most int) ([]Event, error) {
+func TakeEvents(ctx context.Context, q pg.Querier, about int) ([]Event, error) {
 	rows, err := q.Query(ctx, `SELECT xid, id, mark, at, coalesce(form, ''), coalesce(tenant, ''), session, kind, action, coalesce(object_kind, ''), coalesce(object_id, ''), before, after, detail, coalesce(actor, ''), login, coalesce(acting, '')
-FROM garant.take_events($1)`, most)
+FROM garant.take_events($1)`, about)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
@@ -53,7 +54,8 @@ FROM garant.take_events($1)`, most)
 	return list, pg.Wrap(err)
 }
 
-// ForgetEvents takes events that [TakeEvents] told out of the outbox, and returns how many were there still.
+// ForgetEvents takes events that [TakeEvents] told out of the outbox, and returns how many were there still: of a piece
+// once all of it is named.
 func ForgetEvents(ctx context.Context, q pg.Querier, events []Event) (gone int, err error) {
 	if len(events) == 0 {
 		return 0, nil

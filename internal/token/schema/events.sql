@@ -3,28 +3,49 @@
 -- Who it was stands in the pin that enter left (enter.sql): session 8–39, type of the tenant's key 84–85, its length 86–87, the key from 88 on.
 -- No event is of a tenant or a session that a caller chose.
 
--- tenant_of tells the tenant of a pin, as PostgreSQL prints its key. The planner puts it in place of the call.
-CREATE OR REPLACE FUNCTION garant.tenant_of(pin text) RETURNS text LANGUAGE sql IMMUTABLE
+-- tenant_of and form_of tell the tenant of a pin, as PostgreSQL prints its key, and the type of the key. The planner puts them in place of the call.
+CREATE OR REPLACE FUNCTION garant.tenant_of(pin text) RETURNS text LANGUAGE sql STABLE
 RETURN CASE substr(pin, 84, 2)
 	WHEN '75' THEN substr(pin, 88, 32)::uuid::text
 	WHEN '69' THEN ('x' || substr(pin, 88, 16))::bit(64)::bigint::text
 	WHEN '74' THEN convert_from(decode(substr(pin, 88), 'hex'), 'UTF8') END;
 
--- cut shortens what is long in the columns of a row: it keeps the beginning, the length in bytes and the SHA-256 of the whole.
-CREATE OR REPLACE FUNCTION garant.cut(of jsonb) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION garant.form_of(pin text) RETURNS text LANGUAGE sql IMMUTABLE
+RETURN CASE substr(pin, 84, 2) WHEN '75' THEN 'uuid' WHEN '69' THEN 'bigint' WHEN '74' THEN 'text' END;
+
+-- mark_of tells the mark of the n-th event that is told of a row of the outbox; of 0 the row's own.
+CREATE OR REPLACE FUNCTION garant.mark_of(mark uuid, n integer) RETURNS uuid LANGUAGE sql IMMUTABLE
+RETURN overlay(mark::text PLACING lpad(to_hex(n), 3, '0') FROM 34)::uuid;
+
+-- readable makes a row so that its fields can be read. A column of type json may hold what is no character: \u0000, half of a pair, what the database's encoding
+-- lacks. There, all that is written with \u stays so written. NULL: it is no row.
+CREATE OR REPLACE FUNCTION garant.readable(of json) RETURNS json
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	RETURN (SELECT jsonb_object_agg(e.key, CASE WHEN octet_length(e.value #>> '{}') > 2048 THEN jsonb_build_object(
-		'begins', left(e.value #>> '{}', 200), 'bytes', octet_length(e.value #>> '{}'), 'sha256', encode(sha256(convert_to(e.value #>> '{}', 'UTF8')), 'hex'))
-		ELSE e.value END) FROM jsonb_each(of) e);
+	IF json_typeof(of) = 'object' AND strpos(of::text, E'\\u') > 0 THEN
+		IF regexp_replace(of::text, E'\\\\u[dD][89abAB]..\\\\u[dD][c-fC-F]..', '', 'g') ~ E'\\\\u(0000|[dD][89a-fA-F])' OR getdatabaseencoding() <> 'UTF8' AND of::text ~ E'\\\\u(?!00[0-7])' THEN
+			RETURN regexp_replace(of::text, E'((^|[^\\\\])(\\\\\\\\)*)\\\\u', E'\\1\\\\\\\\u', 'g')::json;
+		END IF;
+	END IF;
+	RETURN CASE json_typeof(of) WHEN 'object' THEN of END;
+END
+$$;
+
+-- cut shortens what is long in the columns of a row, but for those to keep: it leaves the beginning, the length in bytes and the SHA-256 of the whole.
+CREATE OR REPLACE FUNCTION garant.cut(of json, keep text[]) RETURNS json
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (SELECT json_object_agg(e.key, CASE WHEN octet_length(e.value::text) <= 2048 OR e.key = ANY (keep) THEN e.value ELSE (
+		SELECT CASE WHEN octet_length(l.v) <= 2048 THEN e.value ELSE json_build_object('begins', left(l.v, 200), 'bytes', octet_length(l.v), 'sha256', encode(sha256(convert_to(l.v, 'UTF8')), 'hex')) END
+		FROM (SELECT e.value #>> '{}' AS v) l) END) FROM json_each(garant.readable(of)) e);
 END
 $$;
 
 -- named makes one text of a row's primary key: of one column its value, of several a JSON array.
-CREATE OR REPLACE FUNCTION garant.named(of jsonb, keys text[]) RETURNS text
+CREATE OR REPLACE FUNCTION garant.named(of json, keys text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	name text := CASE cardinality(keys) WHEN 0 THEN NULL WHEN 1 THEN of ->> keys[1] ELSE (SELECT jsonb_agg(of -> k ORDER BY n)::text FROM unnest(keys) WITH ORDINALITY AS u (k, n)) END;
+	name text := CASE cardinality(keys) WHEN 0 THEN NULL WHEN 1 THEN of ->> keys[1] ELSE (SELECT jsonb_agg((of -> k)::jsonb ORDER BY n)::text FROM unnest(keys) WITH ORDINALITY AS u (k, n)) END;
 BEGIN
 	RETURN CASE WHEN octet_length(name) > 400 THEN left(name, 80) || '…' || encode(sha256(convert_to(name, 'UTF8')), 'hex') ELSE name END;
 END
@@ -54,7 +75,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'GT009', MESSAGE = 'garant: this is no event: ' || wrong, HINT = 'See docs/events.md.';
 	END IF;
 	INSERT INTO garant.event AS e (form, tenant, session, kind, action, object_kind, object_id, before, after, detail, actor)
-	VALUES (CASE substr(pin, 84, 2) WHEN '75' THEN 'uuid' WHEN '69' THEN 'bigint' ELSE 'text' END, garant.tenant_of(pin), substr(pin, 8, 32)::uuid,
+	VALUES (garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid,
 		CASE WHEN action ~ '\.read$' THEN 'read' ELSE 'said' END, record.action, record.object_kind, record.object_id, record.before, record.after, record.detail, record.actor);
 END
 $$;
@@ -63,81 +84,109 @@ $$;
 -- the table's column of tenants or '', the type of their keys, the columns that name a row within its tenant as an array, which columns' values are recorded
 -- (all, only these, all but these), these columns as an array, and the name that the table is recorded under.
 --
--- An event is of the tenant whose row it is; the session is that of who entered, if somebody had. Whoever writes without having
--- entered is named by the role that signed in. Rows are turned into JSON as garant_sec: a cast to json by a function of
--- somebody's own would run with its rights, and is refused.
+-- The application waits for it. So it only puts the rows down, a hundred to a row of the outbox, and told makes events of them when they are taken.
+-- A value that is not to be recorded is not put down, but for that of a tenant or of a primary key, by which the row is named.
+-- No value is longer than 2 KiB: none is nested so deep that it could not be read again.
+-- Rows are turned into JSON as garant_sec: a cast to json by a function of somebody's own would run with its rights, and is refused.
 CREATE OR REPLACE FUNCTION garant.capture() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on SET enable_nestloop = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
-	pin     text := garant.pin();
-	who     uuid := substr(pin, 8, 32)::uuid;
-	theirs  text := garant.tenant_of(pin); -- the tenant of who entered
-	typed   text := CASE substr(pin, 84, 2) WHEN '75' THEN 'uuid' WHEN '69' THEN 'bigint' WHEN '74' THEN 'text' END;
-	owned   text := TG_ARGV[0];
-	keys    text[] := TG_ARGV[2];
-	mode    text := TG_ARGV[3];
-	listed  text[] := TG_ARGV[4];
-	printed text := coalesce(TG_ARGV[5], format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME));
-	aligned boolean;
+	pin    text := garant.pin();
+	kept   text[] := TG_ARGV[2]::text[] || TG_ARGV[0];
+	hidden text[]; -- columns whose values are not put down; NULL: there are none
+	gone   bigint;
+	came   bigint;
 BEGIN
 	IF TG_OP = 'TRUNCATE' THEN
-		INSERT INTO garant.event (session, kind, action, object_kind) VALUES (who, 'truncate', 'table.truncated', printed); -- of every tenant
+		INSERT INTO garant.event (session, kind, action, object_kind) VALUES (substr(pin, 8, 32)::uuid, 'truncate', 'table.truncated', TG_ARGV[5]); -- of every tenant
 		RETURN NULL;
 	END IF;
-	IF EXISTS (SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc JOIN pg_language l ON l.oid = p.prolang
-		WHERE c.oid >= 16384 AND c.casttarget IN ('json'::regtype, 'jsonb'::regtype) AND l.lanname NOT IN ('c', 'internal')) THEN
-		RAISE EXCEPTION USING ERRCODE = 'GT010', MESSAGE = 'garant: a cast to json by a function of this database would run with the rights of garant_sec',
-			HINT = 'Drop the cast, or capture no table: garant isolation verify names it.';
+	IF (SELECT c.oid FROM pg_cast c ORDER BY c.oid DESC LIMIT 1) >= 16384 THEN -- which most databases are done with
+		IF EXISTS (SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc JOIN pg_language l ON l.oid = p.prolang
+			WHERE c.oid >= 16384 AND c.casttarget IN ('json'::regtype, 'jsonb'::regtype) AND l.lanname NOT IN ('c', 'internal')) THEN
+			RAISE EXCEPTION USING ERRCODE = 'GT010', MESSAGE = 'garant: a cast to json by a function of this database would run with the rights of garant_sec',
+				HINT = 'Drop the cast, or capture no table: garant isolation verify names it.';
+		END IF;
 	END IF;
-	IF owned <> '' THEN
-		typed := TG_ARGV[1];
+	IF TG_ARGV[3] <> 'all' THEN
+		hidden := ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped
+			AND (a.attname = ANY (TG_ARGV[4]::text[])) = (TG_ARGV[3] = 'but') AND a.attname <> ALL (kept));
 	END IF;
 	CASE TG_OP
 	WHEN 'INSERT' THEN
-		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, object_id, after, detail)
-		SELECT typed, x.tenant, who, 'insert', 'row.inserted', printed, CASE WHEN cardinality(keys) = 1 AND octet_length(x.r ->> keys[1]) <= 400 THEN x.r ->> keys[1] ELSE garant.named(x.r, keys) END,
-			CASE WHEN pg_column_size(x.told) > 2048 THEN garant.cut(x.told) ELSE x.told END, CASE WHEN x.tenant <> theirs THEN '{"entered": "elsewhere"}'::jsonb END
-		FROM (SELECT y.r, CASE WHEN owned = '' THEN theirs ELSE y.r ->> owned END AS tenant,
-				CASE mode WHEN 'all' THEN y.r WHEN 'but' THEN y.r - listed ELSE (SELECT jsonb_object_agg(k, y.r -> k) FROM unnest(listed) k WHERE y.r ? k) END AS told
-			FROM (SELECT to_jsonb(t) AS r FROM garant_new t OFFSET 0) y OFFSET 0) x;
+		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, many, how, new)
+		SELECT garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid, 'insert', 'row.inserted', TG_ARGV[5], count(*), TG_ARGV,
+			json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, kept) ELSE x.r END)
+		FROM (SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) ELSE (to_jsonb(t) - hidden)::json END AS r FROM garant_new t OFFSET 0) x GROUP BY (x.i - 1) / 100 ORDER BY (x.i - 1) / 100;
 	WHEN 'DELETE' THEN
-		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, object_id, before, detail)
-		SELECT typed, x.tenant, who, 'delete', 'row.deleted', printed, CASE WHEN cardinality(keys) = 1 AND octet_length(x.r ->> keys[1]) <= 400 THEN x.r ->> keys[1] ELSE garant.named(x.r, keys) END,
-			CASE WHEN pg_column_size(x.told) > 2048 THEN garant.cut(x.told) ELSE x.told END, CASE WHEN x.tenant <> theirs THEN '{"entered": "elsewhere"}'::jsonb END
-		FROM (SELECT y.r, CASE WHEN owned = '' THEN theirs ELSE y.r ->> owned END AS tenant,
-				CASE mode WHEN 'all' THEN y.r WHEN 'but' THEN y.r - listed ELSE (SELECT jsonb_object_agg(k, y.r -> k) FROM unnest(listed) k WHERE y.r ? k) END AS told
-			FROM (SELECT to_jsonb(t) AS r FROM garant_old t OFFSET 0) y OFFSET 0) x;
+		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, many, how, old)
+		SELECT garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid, 'delete', 'row.deleted', TG_ARGV[5], count(*), TG_ARGV,
+			json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, kept) ELSE x.r END)
+		FROM (SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) ELSE (to_jsonb(t) - hidden)::json END AS r FROM garant_old t OFFSET 0) x GROUP BY (x.i - 1) / 100 ORDER BY (x.i - 1) / 100;
 	ELSE
-		-- Old and new rows stand in the same order. Only where a partition's own trigger threw away what was to move into it an old one has
-		-- no new one: then they are told by their keys.
-		aligned := (SELECT count(*) FROM garant_old) = (SELECT count(*) FROM garant_new);
-		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, object_id, before, after, detail)
-		SELECT typed, s.tenant, who, 'update', 'row.updated', printed, garant.named(coalesce(x.n, x.o), keys),
-			CASE WHEN s.side <> 'new' THEN CASE WHEN pg_column_size(x.was) > 2048 THEN garant.cut(x.was) ELSE x.was END END,
-			CASE WHEN s.side <> 'old' THEN CASE WHEN pg_column_size(x.became) > 2048 THEN garant.cut(x.became) ELSE x.became END END,
-			nullif(jsonb_strip_nulls(jsonb_build_object('changed', x.names, 'entered', CASE WHEN s.tenant <> theirs THEN 'elsewhere' END)), '{}')
-		FROM (
-			SELECT c.o, c.n, (SELECT jsonb_object_agg(k, c.o -> k) FROM unnest(c.told) k) AS was, (SELECT jsonb_object_agg(k, c.n -> k) FROM unnest(c.told) k) AS became,
-				(SELECT jsonb_agg(k ORDER BY k) FROM unnest(c.changed) k WHERE k <> ALL (c.told)) AS names
-			FROM (
-				SELECT d.o, d.n, d.changed, ARRAY(SELECT k FROM unnest(d.changed) k WHERE CASE mode WHEN 'all' THEN true WHEN 'but' THEN k <> ALL (listed) ELSE k = ANY (listed) END) AS told
-				FROM (
-					SELECT p.o, p.n, ARRAY(SELECT k FROM jsonb_object_keys(coalesce(p.n, p.o)) k WHERE p.o -> k IS DISTINCT FROM p.n -> k) AS changed
-					FROM (
-						SELECT o.r AS o, n.r AS n
-						FROM (SELECT r, CASE WHEN aligned THEN i::text ELSE garant.named(r, keys) END AS i FROM (SELECT row_number() OVER () AS i, to_jsonb(t) AS r FROM garant_old t OFFSET 0) q) o
-						FULL JOIN (SELECT r, CASE WHEN aligned THEN i::text ELSE garant.named(r, keys) END AS i FROM (SELECT row_number() OVER () AS i, to_jsonb(t) AS r FROM garant_new t OFFSET 0) q) n
-							ON n.i = o.i OFFSET 0) p
-					WHERE p.o IS DISTINCT FROM p.n OFFSET 0) d OFFSET 0) c OFFSET 0) x
-		-- A row that goes from one tenant to another: each is told of its own side.
-		CROSS JOIN LATERAL (
-			SELECT CASE WHEN owned = '' THEN theirs ELSE coalesce(x.n, x.o) ->> owned END AS tenant, CASE WHEN x.n IS NULL THEN 'old' WHEN x.o IS NULL THEN 'new' ELSE 'both' END AS side
-			WHERE owned = '' OR x.n IS NULL OR x.o IS NULL OR x.o ->> owned IS NOT DISTINCT FROM x.n ->> owned
-			UNION ALL
-			SELECT CASE e.side WHEN 'old' THEN x.o ->> owned ELSE x.n ->> owned END, e.side FROM unnest('{old,new}'::text[]) AS e (side)
-			WHERE owned <> '' AND x.n IS NOT NULL AND x.o IS NOT NULL AND x.o ->> owned IS DISTINCT FROM x.n ->> owned) s;
+		SELECT (SELECT count(*) FROM garant_old), (SELECT count(*) FROM garant_new) INTO gone, came;
+		IF gone = came AND came <= 100 AND hidden IS NULL THEN -- old and new rows stand in the same order
+			INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, many, how, old, new)
+			SELECT garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid, 'update', 'row.updated', TG_ARGV[5], came, TG_ARGV, o.r, n.r
+			FROM (SELECT json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, kept) ELSE x.r END) AS r FROM (SELECT to_json(t) AS r FROM garant_old t OFFSET 0) x) o,
+				(SELECT json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, kept) ELSE x.r END) AS r FROM (SELECT to_json(t) AS r FROM garant_new t OFFSET 0) x) n
+			WHERE o.r::text <> n.r::text;
+		ELSE
+			-- Only where a partition's own trigger threw away what was to move into it an old row has no new one: then they are matched by their keys.
+			INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, many, how, old, new, detail)
+			SELECT garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid, 'update', 'row.updated', TG_ARGV[5], count(*), TG_ARGV,
+				json_agg(CASE WHEN octet_length(x.o::text) > 2048 THEN garant.cut(x.o, kept) ELSE x.o END), json_agg(CASE WHEN octet_length(x.n::text) > 2048 THEN garant.cut(x.n, kept) ELSE x.n END),
+				CASE WHEN hidden IS NOT NULL THEN jsonb_agg(x.changed) END
+			FROM (SELECT row_number() OVER () AS i, coalesce(o.r, (o.b - hidden)::json) AS o, coalesce(n.r, (n.b - hidden)::json) AS n,
+					CASE WHEN hidden IS NOT NULL THEN ARRAY(SELECT k FROM unnest(hidden) k WHERE o.b -> k IS DISTINCT FROM n.b -> k) END AS changed
+				FROM (SELECT q.r, q.b, CASE WHEN gone = came THEN q.i ELSE 0 END AS i, CASE WHEN gone = came THEN '' ELSE garant.named(garant.readable(coalesce(q.r, q.b::json)), TG_ARGV[2]::text[]) END AS k FROM (
+						SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) END AS r, CASE WHEN hidden IS NOT NULL THEN to_jsonb(t) END AS b FROM garant_old t OFFSET 0) q) o
+					FULL JOIN (SELECT q.r, q.b, CASE WHEN gone = came THEN q.i ELSE 0 END AS i, CASE WHEN gone = came THEN '' ELSE garant.named(garant.readable(coalesce(q.r, q.b::json)), TG_ARGV[2]::text[]) END AS k FROM (
+						SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) END AS r, CASE WHEN hidden IS NOT NULL THEN to_jsonb(t) END AS b FROM garant_new t OFFSET 0) q) n ON n.i = o.i AND n.k = o.k
+				WHERE o.r::text IS DISTINCT FROM n.r::text OR o.b IS DISTINCT FROM n.b OFFSET 0) x
+			GROUP BY (x.i - 1) / 100 ORDER BY (x.i - 1) / 100;
+		END IF;
 	END CASE;
 	RETURN NULL;
+END
+$$;
+
+-- told makes events of a row of the outbox: of what capture put down one for each row that was written, and two for one that went from one tenant to another, each
+-- of which is told of its own side. An event is of the tenant whose row it is; the session is that of who entered, if somebody had. Whoever writes
+-- without having entered is named by the role that signed in. Numbers and marks are by the place of a row in what was put down.
+CREATE OR REPLACE FUNCTION garant.told(e garant.event) RETURNS TABLE (n integer, form text, tenant text, object_id text, before json, after json, detail jsonb)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	owned  text := e.how[0];
+	keys   text[] := e.how[2];
+	mode   text := e.how[3];
+	listed text[] := e.how[4];
+BEGIN
+	IF e.how IS NULL THEN
+		RETURN QUERY SELECT 0, e.form, e.tenant, e.object_id, e.before::json, e.after::json, e.detail;
+		RETURN;
+	END IF;
+	RETURN QUERY
+	SELECT s.n, CASE owned WHEN '' THEN e.form ELSE e.how[1] END, s.tenant, garant.named(coalesce(r.n, r.o), keys),
+		CASE WHEN s.o THEN CASE WHEN octet_length(f.was::text) > 2048 THEN garant.cut(f.was, '{}') ELSE f.was END END,
+		CASE WHEN s.n_ THEN CASE WHEN octet_length(f.is_::text) > 2048 THEN garant.cut(f.is_, '{}') ELSE f.is_ END END,
+		nullif(jsonb_strip_nulls(jsonb_build_object('changed', CASE e.kind WHEN 'update' THEN f.names END, 'entered', CASE WHEN s.tenant <> e.tenant THEN 'elsewhere' END)), '{}')
+	FROM (
+		SELECT x.i::integer AS i, garant.readable(x.o) AS o, garant.readable(x.n) AS n, coalesce(e.detail -> (x.i::integer - 1), '[]') AS changed
+		FROM ROWS FROM (json_array_elements(e.old), json_array_elements(e.new)) WITH ORDINALITY AS x (o, n, i) OFFSET 0) r
+	CROSS JOIN LATERAL (
+		SELECT CASE WHEN r.o IS NOT NULL THEN json_object_agg(k.name, k.o ORDER BY k.name) FILTER (WHERE k.told) END AS was,
+			CASE WHEN r.n IS NOT NULL THEN json_object_agg(k.name, k.n ORDER BY k.name) FILTER (WHERE k.told) END AS is_, jsonb_agg(k.name ORDER BY k.name) FILTER (WHERE NOT k.told) AS names
+		FROM (
+			SELECT coalesce(o.key, n.key) AS name, o.value AS o, n.value AS n, CASE mode WHEN 'all' THEN true ELSE (coalesce(o.key, n.key) = ANY (listed)) = (mode = 'only') END AS told
+			FROM json_each(r.o) o FULL JOIN json_each(r.n) n ON n.key = o.key WHERE o.value::text IS DISTINCT FROM n.value::text
+			UNION ALL SELECT h.name, NULL, NULL, false FROM jsonb_array_elements_text(r.changed) h (name)) k) f
+	CROSS JOIN LATERAL (
+		SELECT 2 * r.i - 2, CASE owned WHEN '' THEN e.tenant ELSE coalesce(r.n, r.o) ->> owned END, true, true
+		WHERE owned = '' OR r.n IS NULL OR r.o IS NULL OR r.o ->> owned IS NOT DISTINCT FROM r.n ->> owned
+		UNION ALL SELECT 2 * r.i - 2, r.o ->> owned, true, false WHERE owned <> '' AND r.n IS NOT NULL AND r.o IS NOT NULL AND r.o ->> owned IS DISTINCT FROM r.n ->> owned
+		UNION ALL SELECT 2 * r.i - 1, r.n ->> owned, false, true WHERE owned <> '' AND r.n IS NOT NULL AND r.o IS NOT NULL AND r.o ->> owned IS DISTINCT FROM r.n ->> owned) AS s (n, tenant, o, n_)
+	WHERE r.o::text IS DISTINCT FROM r.n::text OR r.changed <> '[]';
 END
 $$;
 
@@ -152,35 +201,40 @@ BEGIN
 END
 $$;
 
--- take_events tells the oldest events, in the order of their transactions. Only of transactions before which none is open any more: so that
--- none comes in behind those that were taken. What has the number of a transaction that is to come was brought here by a restore.
+-- take_events tells the oldest events, in the order of their transactions, until they are so many; what was put down together is told together. Only of
+-- transactions before which none is open any more: so that none comes in behind those that were taken. What has the number of a transaction that is to come was brought here by a restore.
 CREATE OR REPLACE FUNCTION garant.take_events(most integer)
-RETURNS TABLE (xid bigint, id bigint, mark uuid, at timestamptz, form text, tenant text, session uuid, kind text, action text, object_kind text, object_id text, before jsonb, after jsonb, detail jsonb, actor text, login text, acting text)
+RETURNS TABLE (xid bigint, id bigint, mark uuid, at timestamptz, form text, tenant text, session uuid, kind text, action text, object_kind text, object_id text, before json, after json, detail jsonb, actor text, login text, acting text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on AS $$
 BEGIN
-	RETURN QUERY SELECT e.xid::text::bigint, e.id, e.mark, e.at, e.form, e.tenant, e.session, e.kind, e.action, e.object_kind, e.object_id, e.before, e.after, e.detail, e.actor, e.login, e.acting
-	FROM garant.event e
-	WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot()) OR e.xid >= pg_snapshot_xmax(pg_current_snapshot())
-	ORDER BY e.xid, e.id LIMIT greatest(most, 0);
+	RETURN QUERY SELECT e.xid::text::bigint, e.id * 1024 + t.n, garant.mark_of(e.mark, t.n), e.at, t.form, t.tenant, e.session, e.kind, e.action, e.object_kind, t.object_id, t.before, t.after, t.detail, e.actor, e.login, e.acting
+	FROM (
+		SELECT i.xid, i.id, sum(i.many) OVER (ORDER BY i.xid, i.id) - i.many AS earlier
+		FROM (SELECT o.xid, o.id, o.many FROM garant.event o WHERE o.xid < pg_snapshot_xmin(pg_current_snapshot()) OR o.xid >= pg_snapshot_xmax(pg_current_snapshot()) ORDER BY o.xid, o.id LIMIT greatest(most, 0)) i) w
+	JOIN garant.event e ON e.xid = w.xid AND e.id = w.id CROSS JOIN LATERAL garant.told(e) t
+	WHERE w.earlier < most ORDER BY e.xid, e.id, t.n;
 END
 $$;
 
--- forget_events deletes events by their marks, and returns how many there were.
+-- forget_events deletes events by their marks, and returns how many there were. What was put down together goes once all of it is named.
 CREATE OR REPLACE FUNCTION garant.forget_events(marks uuid[], upto_xid bigint, upto_id bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on AS $$
 DECLARE
 	gone bigint;
 BEGIN
-	DELETE FROM garant.event e WHERE (e.xid, e.id) <= (upto_xid::text::xid8, upto_id) AND e.mark = ANY (marks);
-	GET DIAGNOSTICS gone = ROW_COUNT;
+	WITH named AS (SELECT garant.mark_of(m, 0) AS mark, count(DISTINCT m) AS events FROM unnest(marks) m GROUP BY 1),
+	forgotten AS (
+		DELETE FROM garant.event e USING named n WHERE (e.xid, e.id) <= (upto_xid::text::xid8, upto_id / 1024) AND e.mark = n.mark AND n.events = (SELECT count(*) FROM garant.told(e))
+		RETURNING n.events)
+	SELECT coalesce(sum(f.events), 0) INTO gone FROM forgotten f;
 	RETURN gone;
 END
 $$;
 
--- events_waiting tells how many events wait to be taken, a million at most, and since when.
+-- events_waiting tells how many events wait to be taken, of a million rows of the outbox at most, and since when.
 CREATE OR REPLACE FUNCTION garant.events_waiting() RETURNS TABLE (waiting bigint, oldest timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on AS $$
 BEGIN
-	RETURN QUERY SELECT count(*), min(e.at) FROM (SELECT i.at FROM garant.event i LIMIT 1000000) e;
+	RETURN QUERY SELECT coalesce(sum(e.many), 0)::bigint, min(e.at) FROM (SELECT i.many, i.at FROM garant.event i LIMIT 1000000) e;
 END
 $$;

@@ -70,7 +70,7 @@ func (c *Collector) Engine() measure.Engine {
 const (
 	collectEvery = 2 * time.Second
 	roundTimeout = time.Minute
-	batch        = 200 // events of one transaction, of at most 150 KB each
+	batch        = 200 // events of one transaction, of at most 150 KB each, and those of the piece that is begun
 	keepMarks    = 400 * 24 * time.Hour
 	forgetEvery  = time.Hour
 )
@@ -158,15 +158,17 @@ func (c *Collector) Collect(ctx context.Context, database string) (written int, 
 			}
 			c.at("forgotten")
 		}
-		if len(events) < batch {
-			break
+		if len(events) >= batch {
+			continue
+		}
+		waiting, oldest, err := k.waiting(ctx)
+		if err != nil {
+			return written, c.note(ctx, d.Name, err)
+		}
+		if len(events) == 0 || waiting < batch { // few events come of many rows that were written and did not change
+			return written, c.saw(ctx, d.Name, waiting, oldest)
 		}
 	}
-	waiting, oldest, err := k.waiting(ctx)
-	if err != nil {
-		return written, c.note(ctx, d.Name, err)
-	}
-	return written, c.saw(ctx, d.Name, waiting, oldest)
 }
 
 // keep writes events into the record, in one transaction with their marks. ours is false while another process is at this database.

@@ -113,7 +113,7 @@ func (b *builder) captured(r *schema.Relation, t *manifest.Table) {
 	}
 	name := r.QualifiedName()
 	b.add(Step{ID: "record:" + name, Table: name, Title: "Have every change of " + name + " recorded as an event, with " + what, SQL: sql,
-		Lock: lockWrites + ", for a moment", Cost: "a change of the catalogue; from then on each written row writes one row more", Undo: [][]string{undo}, Back: "takes the triggers away"})
+		Lock: lockWrites + ", for a moment", Cost: "a change of the catalogue; from then on each statement writes its rows down once more", Undo: [][]string{undo}, Back: "takes the triggers away"})
 }
 
 // at finds a relation of the family by its printed name.
