@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -280,7 +281,24 @@ func TilePath(generation int, tree string, level int, n int64) string {
 	for n /= 1000; n > 0; n /= 1000 {
 		groups = append([]string{fmt.Sprintf("x%03d", n%1000)}, groups...)
 	}
-	return fmt.Sprintf("g%d/%s/tile/%s/%s", generation, tree, l, strings.Join(groups, "/"))
+	return TilePrefix(generation, tree) + l + "/" + strings.Join(groups, "/")
+}
+
+// TilePrefix is what the paths of a tree's tiles begin with.
+func TilePrefix(generation int, tree string) string {
+	return fmt.Sprintf("g%d/%s/tile/", generation, tree)
+}
+
+// ParseTilePath reads level and number out of the path of a full tile; false: it is none.
+func ParseTilePath(generation int, tree, path string) (level int, n int64, ok bool) {
+	l, rest, _ := strings.Cut(strings.TrimPrefix(path, TilePrefix(generation, tree)), "/")
+	level, err := strconv.Atoi(l)
+	if l == "entries" {
+		level, err = -1, nil
+	}
+	digits := strings.NewReplacer("x", "", "/", "").Replace(rest)
+	n, err2 := strconv.ParseInt(digits, 10, 64)
+	return level, n, err == nil && err2 == nil && n >= 0 && TilePath(generation, tree, level, n) == path
 }
 
 // leafOf is how an entry stands in a segment.

@@ -3,11 +3,15 @@ package verify
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -30,6 +34,10 @@ type row struct {
 	index int64
 	entry int64
 	hash  merkle.Hash
+
+	numbered bool // its entry is there, and has a number of its writer
+	writer   uuid.UUID
+	n        int64
 }
 
 // chunk is a stretch of leaves, with what is wrong with their entries.
@@ -64,22 +72,28 @@ func (r *reader) read(ctx context.Context, g *generation, from, until int64) *ch
 	return c
 }
 
-func (r *reader) leaves(ctx context.Context, c *chunk, from, until int64) error {
-	rows, err := r.tx.Query(ctx, `SELECT seq, tree, index, entry, hash FROM audit.leaf WHERE seq > $1 AND seq <= $2 ORDER BY seq`, entries.Binary, from, until)
+func (r *reader) leaves(ctx context.Context, c *chunk, from, until int64) (err error) {
+	c.rows, err = leafRows(ctx, r.tx, from, until)
+	return err
+}
+
+// leafRows reads the leaves after one and until another.
+func leafRows(ctx context.Context, on pg.Querier, from, until int64) ([]row, error) {
+	rows, err := on.Query(ctx, `SELECT seq, tree, index, entry, hash FROM audit.leaf WHERE seq > $1 AND seq <= $2 ORDER BY seq`, entries.Binary, from, until)
 	if err != nil {
-		return pg.Wrap(err)
+		return nil, pg.Wrap(err)
 	}
 	defer rows.Close()
-	c.rows = make([]row, 0, until-from)
+	list := make([]row, 0, min(until-from, chunkSize))
 	for rows.Next() {
 		raw := rows.RawValues()
-		one := row{seq: entries.Int(raw[0]), tree: int32(uint32(raw[1][0])<<24 | uint32(raw[1][1])<<16 | uint32(raw[1][2])<<8 | uint32(raw[1][3])), index: entries.Int(raw[2]), entry: entries.Int(raw[3])} //nolint:gosec // as PostgreSQL writes it
+		one := row{seq: entries.Int(raw[0]), tree: int32(binary.BigEndian.Uint32(raw[1])), index: entries.Int(raw[2]), entry: entries.Int(raw[3])} //nolint:gosec // as PostgreSQL writes it
 		if len(raw[4]) == tlog.HashSize {
 			copy(one.hash[:], raw[4])
 		}
-		c.rows = append(c.rows, one)
+		list = append(list, one)
 	}
-	return pg.Wrap(rows.Err())
+	return list, pg.Wrap(rows.Err())
 }
 
 // near is how far apart numbers may be that are asked for in one range.
@@ -124,7 +138,8 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 	var promises []*Finding // of what is sealed, and what is found when it is not what was promised
 	var promised [][]byte
 	for rows.Next() {
-		if err := one.Decode(rows.RawValues(), false); err != nil {
+		raw := rows.RawValues()
+		if err := one.Decode(raw, false); err != nil {
 			return err
 		}
 		i, ours := r.of[one.ID]
@@ -136,8 +151,8 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 			return Finding{Kind: kind, Generation: g.number, Tree: g.treeName(at.tree), Index: at.index, Entry: at.entry, Text: fmt.Sprintf(format, args...), seq: at.seq}
 		}
 		var said []byte
-		r.buf, said = one.AppendBoth(r.buf[:0])
-		same := tlog.RecordHash(r.buf) == at.hash
+		r.buf, said = one.AppendBoth(append(r.buf[:0], 0)) // RFC 6962: the hash of a leaf is that of a zero and the leaf
+		same := sha256.Sum256(r.buf) == at.hash
 		if there[i] {
 			// A second row of that number: the one that is the leaf's counts.
 			c.found = append(c.found, finding(Inserted, "There are two rows of entry %d.", at.entry))
@@ -159,8 +174,15 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 			} else {
 				c.unsigned = append(c.unsigned, f)
 			}
-		} else if c.signing == 0 || at.seq < c.signing {
-			c.signing = at.seq
+		} else {
+			at.numbered, at.writer, at.n = true, uuid.UUID(raw[18]), one.Said.N
+			if c.signing == 0 || at.seq < c.signing {
+				c.signing = at.seq
+			}
+		}
+		if (one.Changes == nil) != (len(one.Said.Promise) == 0) {
+			c.found = append(c.found, finding(Sealed, "Personal data before and after was taken away from beside entry %d, or put there: its leaf says otherwise.", at.entry))
+			one.Changes = nil
 		}
 		if r.e.Box == nil {
 			continue
@@ -197,7 +219,7 @@ func (r *reader) signed(e *leaf.Entry, said []byte) bool {
 			clear(r.keys)
 		}
 		key = leaf.NewSigner(audit.Key(r.e.Box, e.Said.Writer))
-		r.keys[e.Said.Writer] = key
+		r.keys[strings.Clone(e.Said.Writer)] = key
 	}
 	return key.Signed(said, e.MAC)
 }
