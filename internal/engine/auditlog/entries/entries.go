@@ -6,7 +6,6 @@ package entries
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"time"
 
@@ -136,9 +135,12 @@ func appendUUID(text, b []byte) ([]byte, error) {
 	if len(b) != 16 {
 		return nil, errFormat
 	}
-	text = hex.AppendEncode(text, b[:4])
-	text = hex.AppendEncode(append(text, '-'), b[4:6])
-	text = hex.AppendEncode(append(text, '-'), b[6:8])
-	text = hex.AppendEncode(append(text, '-'), b[8:10])
-	return hex.AppendEncode(append(text, '-'), b[10:]), nil
+	for i, c := range b {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			text = append(text, '-')
+		}
+		const digits = "0123456789abcdef"
+		text = append(text, digits[c>>4], digits[c&15])
+	}
+	return text, nil
 }

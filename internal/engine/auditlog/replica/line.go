@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -72,32 +73,35 @@ func (s *lineScan) text() string {
 		return ""
 	}
 	s.rest = s.rest[1:]
-	var out []byte
-	from := 0
-	for i := 0; i < len(s.rest); i++ {
-		switch c := s.rest[i]; {
-		case c == '"':
-			text := s.rest[from:i]
-			s.rest = s.rest[i+1:]
-			if out == nil {
-				return string(text)
-			}
-			return string(append(out, text...))
-		case c == '\\':
-			if i++; i == len(s.rest) || s.rest[i] != '"' && s.rest[i] != '\\' {
+	end, escapes := 0, 0
+	for ; end < len(s.rest) && s.rest[end] != '"'; end++ {
+		c := s.rest[end]
+		if c == '\\' {
+			if end, escapes = end+1, escapes+1; end == len(s.rest) || s.rest[end] != '"' && s.rest[end] != '\\' {
 				s.ok = false
 				return ""
 			}
-			if out == nil {
-				out = make([]byte, 0, len(s.rest))
-			}
-			out = append(out, s.rest[from:i-1]...)
-			from = i
-		case c < 0x20:
+		} else if c < 0x20 {
 			s.ok = false
 			return ""
 		}
 	}
-	s.ok = false
-	return ""
+	if end == len(s.rest) {
+		s.ok = false
+		return ""
+	}
+	text := s.rest[:end]
+	s.rest = s.rest[end+1:]
+	if escapes == 0 {
+		return string(text)
+	}
+	var out strings.Builder
+	out.Grow(end - escapes)
+	for i := bytes.IndexByte(text, '\\'); i >= 0; i = bytes.IndexByte(text, '\\') {
+		out.Write(text[:i])
+		out.WriteByte(text[i+1])
+		text = text[i+2:]
+	}
+	out.Write(text)
+	return out.String()
 }

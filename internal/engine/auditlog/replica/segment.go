@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -150,10 +151,13 @@ func Decode(object []byte) (*Segment, error) {
 	if err != nil {
 		return nil, errSegment("not packed")
 	}
-	text, err := io.ReadAll(io.LimitReader(z, most+1))
-	if err != nil || len(text) > most {
+	// The last four bytes say how long it is unpacked (RFC 1952), and are believed as far as packing can go.
+	said := int(binary.LittleEndian.Uint32(object[len(object)-4:]))
+	unpacked := bytes.NewBuffer(make([]byte, 0, min(said, most, 1032*len(object))+bytes.MinRead))
+	if _, err = unpacked.ReadFrom(io.LimitReader(z, most+1)); err != nil || unpacked.Len() > most {
 		return nil, errSegment("damaged")
 	}
+	text := unpacked.Bytes()
 	if len(text) == 0 || text[len(text)-1] != '\n' {
 		return nil, errSegment("cut off")
 	}
@@ -180,6 +184,7 @@ func Decode(object []byte) (*Segment, error) {
 	if s.From < 0 || s.To < s.From || s.FromSeq < 0 || s.ToSeq < s.FromSeq || s.Origin == "" || s.Generation < 1 {
 		return nil, errSegment("of no range")
 	}
+	s.Leaves = make([]Leaf, 0, min(s.ToSeq-s.FromSeq, int64(len(text)/128))) // no line of a leaf is shorter, and of one with parts these are the last
 	for one := line(); one != nil; one = line() {
 		switch {
 		case bytes.HasPrefix(one, []byte(`{"root":`)):

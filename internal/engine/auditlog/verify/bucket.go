@@ -159,8 +159,14 @@ func (s *side) fetch(ctx context.Context, h worm.History, err error) object {
 	}
 	if o.err == nil {
 		o.hashes = make([]merkle.Hash, len(o.segment.Leaves))
+		var text []byte
 		for i := range o.segment.Leaves {
-			o.hashes[i] = o.segment.Leaves[i].LeafHash()
+			if l := &o.segment.Leaves[i]; l.Gone != "" {
+				o.hashes[i] = l.LeafHash()
+			} else {
+				text = append(append(text[:0], 0), l.Bytes...) // as LeafHash does, without a copy of each
+				o.hashes[i] = sha256.Sum256(text)
+			}
 		}
 	}
 	return o

@@ -149,6 +149,9 @@ func (e *examiner) snapshot(ctx context.Context) (tx pgx.Tx, release func(), err
 	if err == nil && e.name != "" {
 		_, err = tx.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+e.name+"'")
 	}
+	if err == nil { // what it guesses of ranges of numbers is far too much, and it would compile each question
+		_, err = tx.Exec(ctx, "SET LOCAL jit = off")
+	}
 	if err != nil {
 		conn.Release()
 		return nil, nil, pg.Wrap(err)
