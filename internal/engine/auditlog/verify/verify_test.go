@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/audit/retain"
 	"github.com/garant-project/garant/internal/engine/auditlog/verify"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -131,5 +132,28 @@ func TestGenerations(t *testing.T) {
 	w.drain()
 	if r = w.verify(o); !slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.Inserted && f.Generation == 2 && f.Entry > 0 }) {
 		t.Errorf("copied into the second generation: %+v", r.Findings)
+	}
+}
+
+// What was dropped at the end of its time, and is told of by an entry, is no sign of anything.
+func TestDropped(t *testing.T) {
+	w := newWorld(t)
+	w.write(900)
+	w.exec("UPDATE audit.entry SET at = at - interval '100 days' WHERE id <= 600")
+	w.write(300)
+	w.drain()
+	w.copy()
+	if gone, err := retain.Drop(t.Context(), w.db, time.Now(), 60*24*time.Hour, nil); err != nil || gone != 600 {
+		t.Fatalf("%d dropped: %v", gone, err)
+	}
+	w.drain()
+	w.copy()
+	r := w.verify(w.options())
+	if r.Outcome != verify.Intact || r.Entries != 601 || !slices.ContainsFunc(r.Notes, func(s string) bool { return strings.HasPrefix(s, "600 entries from before") }) {
+		t.Errorf("%+v, %+v", r.First, r)
+	}
+	w.exec("UPDATE audit.dropped SET entries = 599")
+	if r = w.verify(w.options()); r.Outcome != verify.Broken || r.First.Kind != verify.Excused {
+		t.Errorf("another number than the entry tells: %+v, %+v", r.First, r)
 	}
 }
