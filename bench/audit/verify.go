@@ -63,7 +63,7 @@ func (s *stand) verify(ctx context.Context) error {
 		if bucket {
 			name, what = "verify-bucket", "the database against the second account verified"
 		}
-		var rates, reads, ours, postgres, account []float64
+		var rates, reads, ours, postgres, account, copies []float64
 		rounds := max(1, s.rounds/2)
 		done, err := s.profiled(name)
 		if err != nil {
@@ -93,6 +93,11 @@ func (s *stand) verify(ctx context.Context) error {
 				done()
 				return err
 			}
+			if before, err = l.processor(ctx); err != nil {
+				done()
+				return err
+			}
+			copies = append(copies, (before[1]-after[1]).Seconds()*1e6/float64(r.Entries))
 			rates, reads = append(rates, float64(r.Entries)/r.Took.Seconds()), append(reads, rate)
 			s.say("  round %d: %d entries in %.1f s; load %s", round+1, r.Entries, r.Took.Seconds(), load1())
 		}
@@ -100,7 +105,8 @@ func (s *stand) verify(ctx context.Context) error {
 		rate := middle(rates)
 		s.add(figure{
 			What: what, Value: rate, Unit: "/s", Reference: "binary COPY of the rows to nowhere", Of: middle(reads), Ratio: middle(ratios(rates, reads)),
-			Note: fmt.Sprintf("%s entries; µs of processor an entry: %s of Garant, %s of PostgreSQL, %s of the second account", number(float64(s.entries)), number(middle(ours)), number(middle(postgres)), number(middle(account))),
+			Note: fmt.Sprintf("%s entries; µs of processor an entry: %s of Garant, %s of PostgreSQL (COPY %s), %s of the second account",
+				number(float64(s.entries)), number(middle(ours)), number(middle(postgres)), number(middle(copies)), number(middle(account))),
 		}.atLeast(rate, 200_000, "200,000/s"))
 	}
 	return s.bundle(ctx, l)

@@ -185,6 +185,7 @@ func Decode(object []byte) (*Segment, error) {
 		return nil, errSegment("of no range")
 	}
 	s.Leaves = make([]Leaf, 0, min(s.ToSeq-s.FromSeq, int64(len(text)/128))) // no line of a leaf is shorter, and of one with parts these are the last
+	var scan lineScan
 	for one := line(); one != nil; one = line() {
 		switch {
 		case bytes.HasPrefix(one, []byte(`{"root":`)):
@@ -194,7 +195,7 @@ func Decode(object []byte) (*Segment, error) {
 			}
 			s.Roots = append(s.Roots, r)
 		case bytes.HasPrefix(one, []byte(`{"seq":`)):
-			l, err := parseLeaf(one)
+			l, err := scan.leaf(one)
 			if err != nil || s.Checkpoint != "" || (l.Gone == "") != (l.Bytes != "") || l.Gone != "" && len(l.Hash) != tlog.HashSize && (l.Tree != "" || l.Gone != Dropped) {
 				return nil, errSegment("a leaf")
 			}
