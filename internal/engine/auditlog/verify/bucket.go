@@ -39,12 +39,13 @@ type side struct {
 	lostN  int64
 
 	leafRows window[row]  // of the database
-	lineRows window[line] //
+	lineRows window[line] // the same
 	names    map[int32]string
-	sampled  []worm.History // whose retention is read back: each so-and-so-manieth segment
-	every    int            // and how many
-	seen     int
-	newest   worm.History
+
+	sampled []worm.History // segments whose retention is read back: one of every so many that were seen
+	every   int
+	seen    int
+	newest  worm.History
 }
 
 // bucket verifies what stands in the second account, and holds the database against it.
