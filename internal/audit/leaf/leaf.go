@@ -237,22 +237,19 @@ func AppendTime(b []byte, t time.Time) []byte {
 		return t.AppendFormat(b, "2006-01-02T15:04:05.000000Z")
 	}
 	hour, minute, second := t.Clock()
-	b = digits(b, year, 1000)
-	b = digits(append(b, '-'), int(month), 10)
-	b = digits(append(b, '-'), day, 10)
-	b = digits(append(b, 'T'), hour, 10)
-	b = digits(append(b, ':'), minute, 10)
-	b = digits(append(b, ':'), second, 10)
-	b = digits(append(b, '.'), t.Nanosecond()/1000, 100_000)
-	return append(b, 'Z')
+	b = two(two(b, year/100), year%100)
+	b = two(append(b, '-'), int(month))
+	b = two(append(b, '-'), day)
+	b = two(append(b, 'T'), hour)
+	b = two(append(b, ':'), minute)
+	b = two(append(b, ':'), second)
+	micro := t.Nanosecond() / 1000
+	return append(two(two(two(append(b, '.'), micro/10_000), micro/100%100), micro%100), 'Z')
 }
 
-// digits writes a number with as many as the unit of the first has.
-func digits(b []byte, n, unit int) []byte {
-	for ; unit > 0; unit /= 10 {
-		b = append(b, byte('0'+n/unit%10)) //nolint:gosec // a digit
-	}
-	return b
+// two writes a number below a hundred.
+func two(b []byte, n int) []byte {
+	return append(b, byte('0'+n/10), byte('0'+n%10)) //nolint:gosec // digits
 }
 
 func appendBytes(b, value []byte) []byte {
@@ -263,6 +260,12 @@ func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	from := 0
 	for i := 0; i < len(s); i++ {
+		for i+8 <= len(s) && plain(s[i:i+8]) {
+			i += 8
+		}
+		if i == len(s) {
+			break
+		}
 		c := s[i]
 		if c >= 0x20 && c != '"' && c != '\\' {
 			continue
@@ -277,4 +280,14 @@ func appendString(b []byte, s string) []byte {
 		b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 	}
 	return append(append(b, s[from:]...), '"')
+}
+
+// plain reports whether none of eight bytes has to be escaped, in a few steps for all of them: where a byte is less than n, below 129, the highest bit of that byte
+// is set in (w - n) &^ w, n in each byte; a byte that is a sign is 0, which is less than 1, when the sign is taken from it by XOR.
+func plain(s string) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	_ = s[7]
+	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	quote, back := w^('"'*ones), w^('\\'*ones)
+	return ((w-0x20*ones)&^w|(quote-ones)&^quote|(back-ones)&^back)&high == 0
 }

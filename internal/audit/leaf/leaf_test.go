@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -63,6 +64,32 @@ func TestSigner(t *testing.T) {
 		want := h.Sum(nil)
 		if !bytes.Equal(s.MAC(nil, []byte(said)), want) || !bytes.Equal(MAC(key, []byte(said)), want) || !s.Signed([]byte(said), want) || s.Signed([]byte(said+"x"), want) || s.Signed([]byte(said), nil) {
 			t.Errorf("the MAC of %q is another", said)
+		}
+	}
+}
+
+// Strings of all lengths are escaped byte by byte where they have to be, wherever that is in them.
+func TestEscapes(t *testing.T) {
+	dice := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same draws each time
+	signs := []byte("\"\\\x00\x1f\x20\x21\x7f\x80\xa2\xdc\xffabc\u00e9")
+	for range 100_000 {
+		s := make([]byte, dice.IntN(40))
+		var want []byte
+		for i := range s {
+			if s[i] = 'a'; dice.IntN(8) == 0 {
+				s[i] = signs[dice.IntN(len(signs))]
+			}
+			switch c := s[i]; {
+			case c == '"' || c == '\\':
+				want = append(want, '\\', c)
+			case c < 0x20:
+				want = fmt.Appendf(want, `\u%04x`, c)
+			default:
+				want = append(want, c)
+			}
+		}
+		if got := appendString(nil, string(s)); string(got) != `"`+string(want)+`"` {
+			t.Fatalf("%q is %q, want %q", s, got, want)
 		}
 	}
 }

@@ -125,6 +125,13 @@ func TimeLine(at time.Time) string {
 	return "garant/time v1\n" + at.UTC().Format(time.RFC3339) + "\n"
 }
 
+// ParseTimeLine reads such a leaf; false: it is another.
+func ParseTimeLine(line string) (at time.Time, ok bool) {
+	rest, is := strings.CutPrefix(line, "garant/time v1\n")
+	at, err := time.Parse(time.RFC3339+"\n", rest)
+	return at, is && err == nil
+}
+
 // NoticedLine is the leaf of the root log that says what did not fit together: whoever deletes the row that tells of it does not delete this.
 func NoticedLine(kind, about string) string {
 	return "garant/noticed v1\n" + kind + "\n" + about + "\n"

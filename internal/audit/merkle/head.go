@@ -20,13 +20,21 @@ type Head struct {
 }
 
 // Append adds the hash of a leaf.
-func (h *Head) Append(leaf Hash) {
+func (h *Head) Append(leaf Hash) { h.Grow(leaf) }
+
+// Grow is Append, and gives the hashes over the tiles that became full, from the lowest level on.
+func (h *Head) Grow(leaf Hash) (over []Hash) {
+	level := 0
 	for n := h.Size; n&1 == 1; n >>= 1 {
 		leaf = tlog.NodeHash(h.edge[len(h.edge)-1], leaf)
 		h.edge = h.edge[:len(h.edge)-1]
+		if level++; level%8 == 0 {
+			over = append(over, leaf)
+		}
 	}
 	h.edge = append(h.edge, leaf)
 	h.Size++
+	return over
 }
 
 // Root is the hash of the whole tree.

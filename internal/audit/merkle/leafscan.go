@@ -161,26 +161,25 @@ func (s *leafScan) time() time.Time {
 // parseTime reads a time as leaf.AppendTime writes it; false: it is written otherwise, or there is no such time.
 func parseTime(b []byte) (time.Time, bool) {
 	const form = "0000-00-00T00:00:00.000000Z"
-	if len(b) != len(form) {
+	if len(b) != len(form) || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' || b[19] != '.' || b[26] != 'Z' {
 		return time.Time{}, false
 	}
-	var parts [7]int
-	at := 0
-	for i, c := range []byte(form) {
-		switch {
-		case c != '0' && b[i] == c:
-			at++
-		case c == '0' && b[i] >= '0' && b[i] <= '9':
-			parts[at] = parts[at]*10 + int(b[i]-'0')
-		default:
-			return time.Time{}, false
+	ok := true
+	number := func(from, until int) (n int) {
+		for _, c := range b[from:until] {
+			ok = ok && c >= '0' && c <= '9'
+			n = n*10 + int(c-'0')
 		}
+		return n
 	}
-	t := time.Date(parts[0], time.Month(parts[1]), parts[2], parts[3], parts[4], parts[5], parts[6]*1000, time.UTC)
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	// What there is not, time.Date takes for another.
-	return t, [6]int{year, int(month), day, hour, minute, second} == [6]int(parts[:6])
+	year, month, day := number(0, 4), time.Month(number(5, 7)), number(8, 10)
+	hour, minute, second, micro := number(11, 13), number(14, 16), number(17, 19), number(20, 26)
+	if !ok || hour > 23 || minute > 59 || second > 59 {
+		return time.Time{}, false
+	}
+	t := time.Date(year, month, day, hour, minute, second, micro*1000, time.UTC)
+	y, m, d := t.Date() // a day that there is not is taken for another
+	return t, y == year && m == month && d == day
 }
 
 func (s *leafScan) bytes() []byte {

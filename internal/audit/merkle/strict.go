@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -96,6 +97,11 @@ func (s *strict) peek() byte {
 
 // delim takes one of the signs of JSON.
 func (s *strict) delim(want byte) {
+	if s.failed == nil && s.ahead < len(s.window) && s.window[s.ahead] == want { // nearly always
+		s.ahead++
+		s.at++
+		return
+	}
 	if c := s.peek(); c != want {
 		s.unexpected(c, strconv.QuoteRune(rune(want)))
 		return
@@ -112,7 +118,7 @@ func (s *strict) name(want string, first bool) {
 }
 
 func (s *strict) called(want string) {
-	if got := s.str(100); s.failed == nil && got != want {
+	if got := s.bytes(100); s.failed == nil && string(got) != want {
 		s.fail(formf("a member %q ends at byte %d where %q should be", got, s.at, want))
 		return
 	}
@@ -127,13 +133,26 @@ func (s *strict) another() (name string, ok bool) {
 		return "", false
 	case ',':
 		s.next()
-		name = s.str(100)
+		name = memberName(s.bytes(100))
 		s.delim(':')
 		return name, s.failed == nil
 	default:
 		s.unexpected(c, "a comma or the end of an object")
 		return "", false
 	}
+}
+
+// memberName is a name, without a copy of those that each leaf has.
+func memberName(b []byte) string {
+	switch string(b) {
+	case "leaf":
+		return "leaf"
+	case "sealed":
+		return "sealed"
+	case "proof":
+		return "proof"
+	}
+	return string(b)
 }
 
 func (s *strict) unknown(name string) {
@@ -249,14 +268,29 @@ func (s *strict) bytes(most int) []byte {
 	return nil
 }
 
-// run takes what is in the window of a string up to its end or an escape.
+// run takes what is in the window of a string, with the escapes that are one sign, up to its end or something else.
 func (s *strict) run() {
 	ahead := s.window[s.ahead:]
-	n := 0
-	for n < len(ahead) && ahead[n] != '"' && ahead[n] != '\\' && ahead[n] >= 0x20 {
+	buf := slices.Grow(s.buf, len(ahead))
+	to, n := buf[len(buf):cap(buf)], 0
+	taken := 0
+	for n < len(ahead) {
+		c := ahead[n]
+		if c == '"' || c < 0x20 {
+			break
+		}
+		if c == '\\' {
+			if n++; n == len(ahead) || ahead[n] != '"' && ahead[n] != '\\' {
+				n--
+				break
+			}
+			c = ahead[n]
+		}
+		to[taken] = c // most runs between escapes are a few bytes long: to copy each would cost more
+		taken++
 		n++
 	}
-	s.buf = append(s.buf, ahead[:n]...)
+	s.buf = buf[:len(buf)+taken]
 	s.ahead += n
 	s.at += int64(n)
 }

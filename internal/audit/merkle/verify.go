@@ -50,6 +50,8 @@ type verification struct {
 	roots      []Hash
 
 	count int64
+	text  []byte  // of a leaf, after a zero
+	given []given // of a block
 }
 
 // broken is what the reader found wrong with the form.

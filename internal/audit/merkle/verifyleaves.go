@@ -233,7 +233,8 @@ func (v *verification) block(from int64, root Hash) error {
 		want[i] = Hash(raw[i*len(root):])
 	}
 	s.name("leaves", false)
-	got := make([]given, 0, many)
+	got := v.given[:0]
+	defer func() { v.given = got[:0] }()
 	s.list(func(int) {
 		if len(got) > 2*TileWidth {
 			s.fail(formf("a block has more leaves than any"))
@@ -321,7 +322,8 @@ func (v *verification) read(proof bool) (l given) {
 		before := rank
 		switch name {
 		case "leaf":
-			rank, text = content, bytes.Clone(s.bytes(longestLeaf))
+			v.text = append(append(v.text[:0], 0), s.bytes(longestLeaf)...) // RFC 6962: the hash of a leaf is that of a zero and the leaf
+			rank, text = content, v.text[1:]
 		case "dropped":
 			rank, l.dropped, l.hash = content, true, v.hash()
 		case "detail":
@@ -349,7 +351,7 @@ func (v *verification) read(proof bool) (l given) {
 	if s.failed != nil || l.dropped {
 		return l
 	}
-	l.hash = tlog.RecordHash(text)
+	l.hash = sha256.Sum256(v.text)
 	l.wrong = v.judge(&l, text, full, opened)
 	return l
 }

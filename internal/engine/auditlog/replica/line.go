@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// parseLeaf reads the line of a leaf as encoding/json does. Lines as Encode writes them, which are nearly all, it reads by itself, which takes a third of the time;
+// leaf reads the line of a leaf as encoding/json does. Lines as Encode writes them, which are nearly all, it reads by itself, which takes a third of the time;
 // whatever else it leaves to encoding/json.
-func parseLeaf(line []byte) (Leaf, error) {
-	if l, ok := plainLeaf(line); ok {
+func (s *lineScan) leaf(line []byte) (Leaf, error) {
+	if l, ok := s.plain(line); ok {
 		return l, nil
 	}
 	var l Leaf
@@ -18,12 +18,12 @@ func parseLeaf(line []byte) (Leaf, error) {
 	return l, err
 }
 
-// plainLeaf reads seq, tree, index, entry and leaf in that order and form, and nothing else.
-func plainLeaf(line []byte) (l Leaf, ok bool) {
+// plain reads seq, tree, index, entry and leaf in that order and form, and nothing else.
+func (s *lineScan) plain(line []byte) (l Leaf, ok bool) {
 	if !utf8.Valid(line) {
 		return l, false
 	}
-	s := lineScan{rest: line, ok: true}
+	s.rest, s.ok = line, true
 	s.word(`{"seq":`)
 	l.Seq = s.number()
 	s.word(`,"tree":`)
@@ -38,10 +38,11 @@ func plainLeaf(line []byte) (l Leaf, ok bool) {
 	return l, s.ok && len(s.rest) == 0
 }
 
-// lineScan takes a line from its beginning on, for as long as it is ok.
+// lineScan takes a line from its beginning on, for as long as it is ok, and then another.
 type lineScan struct {
 	rest []byte
 	ok   bool
+	out  []byte // of the string that is read
 }
 
 func (s *lineScan) word(want string) {
@@ -71,32 +72,27 @@ func (s *lineScan) text() string {
 		s.ok = false
 		return ""
 	}
-	s.rest = s.rest[1:]
-	var out []byte
-	from := 0
-	for i := 0; i < len(s.rest); i++ {
-		switch c := s.rest[i]; {
-		case c == '"':
-			text := s.rest[from:i]
-			s.rest = s.rest[i+1:]
-			if out == nil {
-				return string(text)
-			}
-			return string(append(out, text...))
-		case c == '\\':
-			if i++; i == len(s.rest) || s.rest[i] != '"' && s.rest[i] != '\\' {
-				s.ok = false
-				return ""
-			}
-			if out == nil {
-				out = make([]byte, 0, len(s.rest))
-			}
-			out = append(out, s.rest[from:i-1]...)
-			from = i
-		case c < 0x20:
-			s.ok = false
-			return ""
+	rest := s.rest[1:]
+	if cap(s.out) < len(rest) {
+		s.out = make([]byte, len(rest))
+	}
+	out, to := s.out[:cap(s.out)], 0
+	for i := 0; i < len(rest); i++ {
+		c := rest[i]
+		if c == '"' {
+			s.rest = rest[i+1:]
+			return string(out[:to])
 		}
+		if c == '\\' {
+			if i++; i == len(rest) || rest[i] != '"' && rest[i] != '\\' {
+				break
+			}
+			c = rest[i]
+		} else if c < 0x20 {
+			break
+		}
+		out[to] = c // what is between two escapes is a few bytes: to copy each stretch would cost more
+		to++
 	}
 	s.ok = false
 	return ""

@@ -33,7 +33,7 @@ func same(t *testing.T, line []byte) {
 	t.Helper()
 	var want Leaf
 	wantErr := json.Unmarshal(line, &want)
-	got, err := parseLeaf(line)
+	got, err := new(lineScan).leaf(line)
 	if (err == nil) != (wantErr == nil) || err == nil && !reflect.DeepEqual(got, want) {
 		t.Errorf("%q\nis %+v, %v\nwant %+v, %v", line, got, err, want, wantErr)
 	}
@@ -44,7 +44,7 @@ func TestParseLeafIsUnmarshal(t *testing.T) {
 	plain := 0
 	for _, l := range lines {
 		same(t, []byte(l))
-		if _, ok := plainLeaf([]byte(l)); ok {
+		if _, ok := new(lineScan).plain([]byte(l)); ok {
 			plain++
 		}
 	}
@@ -57,7 +57,7 @@ func TestParseLeafIsUnmarshal(t *testing.T) {
 	if err := e.Encode(&Leaf{Seq: 3, Tree: "company", Index: 2, Entry: 5, Bytes: `{"said":"<é>&\\ "}`}); err != nil {
 		t.Fatal(err)
 	}
-	if l, ok := plainLeaf(bytes.TrimSuffix(b.Bytes(), []byte("\n"))); !ok || l.Seq != 3 || !strings.Contains(l.Bytes, "<é>") {
+	if l, ok := new(lineScan).plain(bytes.TrimSuffix(b.Bytes(), []byte("\n"))); !ok || l.Seq != 3 || !strings.Contains(l.Bytes, "<é>") {
 		t.Errorf("what Encode writes is not plain: %s", b.String())
 	}
 }
@@ -73,7 +73,7 @@ func BenchmarkParseLeaf(b *testing.B) {
 	line := []byte(`{"seq":1,"tree":"company","index":0,"entry":7,"leaf":"` + strings.Repeat(`\"member\":\"value\",`, 20) + `"}`)
 	b.Run("by itself", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := parseLeaf(line); err != nil {
+			if _, err := new(lineScan).leaf(line); err != nil {
 				b.Fatal(err)
 			}
 		}

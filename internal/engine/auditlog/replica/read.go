@@ -11,17 +11,17 @@ import (
 	"github.com/garant-project/garant/internal/errs"
 )
 
-// ReadSegment reads a segment with its parts, as one, and opens its checkpoint. Error IDSegment: what stands there is none, or its parts are not
+// ReadSegment reads a segment that was listed, with its parts, as one, and opens its checkpoint. Error IDSegment: what stands there is none, or its parts are not
 // those that it names.
-func ReadSegment(ctx context.Context, bucket *worm.Store, key string, by note.Verifier) (*Segment, error) {
-	o, err := bucket.GetFirst(ctx, key, worm.MaxPut)
+func ReadSegment(ctx context.Context, bucket *worm.Store, h worm.History, by note.Verifier) (*Segment, error) {
+	o, err := bucket.GetListed(ctx, h, worm.MaxPut)
 	if err != nil {
 		if isID(err, worm.IDTooLarge) {
 			return nil, errSegment("too large")
 		}
 		return nil, err
 	}
-	s, _, ok := check(key, o.Data, by)
+	s, _, ok := check(h.Key, o.Data, by)
 	if !ok {
 		return nil, errSegment("not signed by its log")
 	}

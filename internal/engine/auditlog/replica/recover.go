@@ -260,7 +260,7 @@ func (r *Replica) Lost(ctx context.Context, most int) (list []LostEntry, many in
 			if err != nil {
 				return nil, 0, err
 			}
-			all, err := ReadSegment(ctx, r.Reader, h.Key, verifier)
+			all, err := ReadSegment(ctx, r.Reader, h, verifier)
 			if isID(err, IDSegment) {
 				continue
 			}

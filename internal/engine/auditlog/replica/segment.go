@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -149,10 +151,13 @@ func Decode(object []byte) (*Segment, error) {
 	if err != nil {
 		return nil, errSegment("not packed")
 	}
-	text, err := io.ReadAll(io.LimitReader(z, most+1))
-	if err != nil || len(text) > most {
+	// The last four bytes say how long it is unpacked (RFC 1952), and are believed as far as packing can go.
+	said := int(binary.LittleEndian.Uint32(object[len(object)-4:]))
+	unpacked := bytes.NewBuffer(make([]byte, 0, min(said, most, 1032*len(object))+bytes.MinRead))
+	if _, err = unpacked.ReadFrom(io.LimitReader(z, most+1)); err != nil || unpacked.Len() > most {
 		return nil, errSegment("damaged")
 	}
+	text := unpacked.Bytes()
 	if len(text) == 0 || text[len(text)-1] != '\n' {
 		return nil, errSegment("cut off")
 	}
@@ -179,6 +184,8 @@ func Decode(object []byte) (*Segment, error) {
 	if s.From < 0 || s.To < s.From || s.FromSeq < 0 || s.ToSeq < s.FromSeq || s.Origin == "" || s.Generation < 1 {
 		return nil, errSegment("of no range")
 	}
+	s.Leaves = make([]Leaf, 0, min(s.ToSeq-s.FromSeq, int64(len(text)/128))) // no line of a leaf is shorter, and of one with parts these are the last
+	var scan lineScan
 	for one := line(); one != nil; one = line() {
 		switch {
 		case bytes.HasPrefix(one, []byte(`{"root":`)):
@@ -188,7 +195,7 @@ func Decode(object []byte) (*Segment, error) {
 			}
 			s.Roots = append(s.Roots, r)
 		case bytes.HasPrefix(one, []byte(`{"seq":`)):
-			l, err := parseLeaf(one)
+			l, err := scan.leaf(one)
 			if err != nil || s.Checkpoint != "" || (l.Gone == "") != (l.Bytes != "") || l.Gone != "" && len(l.Hash) != tlog.HashSize && (l.Tree != "" || l.Gone != Dropped) {
 				return nil, errSegment("a leaf")
 			}
@@ -280,7 +287,24 @@ func TilePath(generation int, tree string, level int, n int64) string {
 	for n /= 1000; n > 0; n /= 1000 {
 		groups = append([]string{fmt.Sprintf("x%03d", n%1000)}, groups...)
 	}
-	return fmt.Sprintf("g%d/%s/tile/%s/%s", generation, tree, l, strings.Join(groups, "/"))
+	return TilePrefix(generation, tree) + l + "/" + strings.Join(groups, "/")
+}
+
+// TilePrefix is what the paths of a tree's tiles begin with.
+func TilePrefix(generation int, tree string) string {
+	return fmt.Sprintf("g%d/%s/tile/", generation, tree)
+}
+
+// ParseTilePath reads level and number out of the path of a full tile; false: it is none.
+func ParseTilePath(generation int, tree, path string) (level int, n int64, ok bool) {
+	l, rest, _ := strings.Cut(strings.TrimPrefix(path, TilePrefix(generation, tree)), "/")
+	level, err := strconv.Atoi(l)
+	if l == "entries" {
+		level, err = -1, nil
+	}
+	digits := strings.NewReplacer("x", "", "/", "").Replace(rest)
+	n, err2 := strconv.ParseInt(digits, 10, 64)
+	return level, n, err == nil && err2 == nil && n >= 0 && TilePath(generation, tree, level, n) == path
 }
 
 // leafOf is how an entry stands in a segment.

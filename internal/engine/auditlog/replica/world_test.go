@@ -159,7 +159,7 @@ func (w *world) inBucket(generation int, gone tolerant) (size int64, leaves map[
 		if h.Overwritten() || h.Marked() {
 			w.t.Fatalf("%s was put twice", h.Key)
 		}
-		s, err := replica.ReadSegment(w.t.Context(), reader, h.Key, verifier)
+		s, err := replica.ReadSegment(w.t.Context(), reader, h, verifier)
 		if err != nil {
 			w.t.Fatalf("%s: %v", h.Key, err)
 		}

@@ -2,15 +2,21 @@ package verify
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/audit/leaf"
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/engine/auditlog/entries"
+	"github.com/garant-project/garant/internal/engine/auditlog/replica"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -63,7 +69,10 @@ func (e *examiner) outside(ctx context.Context, matched int64) error {
 	if many == matched && len(e.generations) == 1 {
 		return nil
 	}
-	rows, err := e.main.Query(ctx, `SELECT CASE WHEN coalesce((e.xid, e.id) > (c.xid, c.entry), true) THEN 1::bigint ELSE 0::bigint END, `+entries.Columns+` FROM audit.entry AS e LEFT JOIN audit.cursor AS c ON true
+	// A number of a transaction that is still to come is none that PostgreSQL gave. In another cluster than the cursor's the numbers say nothing.
+	rows, err := e.main.Query(ctx, `SELECT CASE WHEN coalesce((e.xid, e.id) > (c.xid, c.entry), true) THEN 1::bigint ELSE 0::bigint END,
+	CASE WHEN e.xid >= pg_snapshot_xmax(pg_current_snapshot()) AND c.system = (SELECT s.system_identifier::text || '/' || d.oid FROM pg_control_system() AS s, pg_database AS d WHERE d.datname = current_database()) THEN 1::bigint ELSE 0::bigint END,
+	`+entries.Columns+` FROM audit.entry AS e LEFT JOIN audit.cursor AS c ON true
 WHERE NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id) ORDER BY e.id LIMIT $1`, entries.Binary, mostOutside)
 	if err != nil {
 		return pg.Wrap(err)
@@ -76,19 +85,36 @@ WHERE NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id) ORDER BY e.i
 	for rows.Next() {
 		looked++
 		raw := rows.RawValues()
-		if err := one.Decode(raw[1:], false); err != nil {
+		if err := one.Decode(raw[2:], false); err != nil {
 			return err
 		}
-		if entries.Int(raw[0]) == 1 {
+		f := Finding{Kind: Inserted, Index: -1, Entry: one.ID}
+		signed := e.Box != nil && one.Said.Writer != "" && r.signed(&one.Entry, one.Said.Append(nil))
+		switch writer := one.Said.Writer; {
+		case writer != "" && e.numbered(uuid.UUID(raw[2+18]), one.Said.N, math.MaxInt):
+			f.Text = fmt.Sprintf("Entry %d is in no tree, and has the number of another of its process: it was copied, and put in.", one.ID)
+		case entries.Int(raw[0]) == 0 && signed:
+			f.Kind, f.Text = LeftOut, fmt.Sprintf("Entry %d is in no tree, though its writer signed it and what came after it is: somebody made the sequencer pass it over.", one.ID)
+		case entries.Int(raw[0]) == 0:
+			f.Text = fmt.Sprintf("Entry %d is in no tree, though what came after it is: it was put in.", one.ID)
+		case entries.Int(raw[1]) == 1 && signed:
+			f.Kind, f.Text = LeftOut, fmt.Sprintf("Entry %d carries the number of a transaction that was not yet: somebody has the sequencer pass it over.", one.ID)
+		case entries.Int(raw[1]) == 1:
+			f.Text = fmt.Sprintf("Entry %d carries the number of a transaction that was not yet: it was put in.", one.ID)
+		case writer == "" && (e.signing || one.ID > e.began || one.ID <= 0):
+			f.Kind, f.Text = WrongMAC, fmt.Sprintf("Entry %d is signed by no process: it was not written by Garant.", one.ID)
+		case writer != "" && e.Box != nil && !signed:
+			f.Kind, f.Text = WrongMAC, fmt.Sprintf("Entry %d, which waits to be put in order, is not signed by the process that it names.", one.ID)
+		default:
 			waiting++
-			if oldest.IsZero() || one.At.Before(oldest) {
-				oldest = one.At
+			at := one.At // which nobody signs before it is in order
+			if w := one.Said.Written; !w.IsZero() && w.Before(at) {
+				at = w
+			}
+			if oldest.IsZero() || at.Before(oldest) {
+				oldest = at
 			}
 			continue
-		}
-		f := Finding{Kind: Inserted, Index: -1, Entry: one.ID, Text: fmt.Sprintf("Entry %d is in no tree, though what came after it is: it was put in.", one.ID)}
-		if e.Box != nil && one.Said.Writer != "" && r.signed(&one.Entry, one.Said.Append(nil)) {
-			f.Kind, f.Text = LeftOut, fmt.Sprintf("Entry %d is in no tree, though its writer signed it and what came after it is: somebody made the sequencer pass it over.", one.ID)
 		}
 		e.find(f)
 	}
@@ -106,60 +132,38 @@ WHERE NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = e.id) ORDER BY e.i
 	return nil
 }
 
-// claims holds what writers said that they wrote, as far as it is kept, against the record.
-func (e *examiner) claims(ctx context.Context) error {
-	if e.Box == nil {
-		return nil
-	}
-	// Not younger than what is in trees: what was claimed since may be in the making.
-	rows, err := e.main.Query(ctx, `WITH claimed AS (SELECT h.writer, k AS n FROM audit.heartbeat AS h, unnest(h.claimed) AS r, generate_series(lower(r), upper(r) - 1) AS k, audit.cursor AS c WHERE (h.xid, h.id) <= (c.heard, c.heartbeat)),
-there AS (SELECT writer, n FROM audit.entry WHERE writer IS NOT NULL AND at > (SELECT coalesce(min(at), now()) FROM audit.heartbeat) - interval '1 day')
-SELECT c.writer::text, count(*), min(c.n) FROM claimed AS c LEFT JOIN there AS t USING (writer, n) WHERE t.n IS NULL GROUP BY c.writer ORDER BY c.writer`)
-	if err != nil {
-		return pg.Wrap(err)
-	}
-	var writer string
-	var many, first int64
-	if _, err = pgx.ForEachRow(rows, []any{&writer, &many, &first}, func() error {
-		// What was put in order and deleted afterwards is named as such.
-		e.unsure = append(e.unsure, Finding{Kind: Unclaimed, Index: -1, Text: fmt.Sprintf("Process %s says that it wrote %d entries which are not there, from its number %d on: they were deleted.", writer, many, first)})
-		return nil
-	}); err != nil {
-		return pg.Wrap(err)
-	}
-	var beats int64
-	if err := e.main.QueryRow(ctx, `SELECT count(*) FROM audit.heartbeat`).Scan(&beats); err != nil {
-		return pg.Wrap(err)
-	}
-	e.r.examined("heartbeats of writers", beats)
-	return nil
-}
-
 // told is what the root log says that was noticed.
 type told struct {
 	generation  int
 	line        int64
 	kind, about string
+	after       time.Time // it was noticed
 }
 
 // noticed lists what the sequencer and the replicator noticed and nobody has explained.
 func (e *examiner) noticed(ctx context.Context) error {
 	// Somebody's word counts when the record has it: who puts a row there by hand signs no entry. What was dropped since may have told of it.
-	rows, err := e.main.Query(ctx, `SELECT a.kind, a.about, EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id) AND (
-	EXISTS (SELECT FROM audit.entry AS e WHERE e.action = 'anomaly.answered' AND e.actor_kind = 'person' AND e.tenant IS NULL AND e.object_kind = 'anomaly' AND e.object_id = a.kind || ': ' || a.about AND e.outcome = 'permitted' AND e.writer IS NOT NULL)
-	OR EXISTS (SELECT FROM audit.anomaly_word AS w, audit.dropped AS d WHERE w.anomaly = a.id AND w.at < d.before)) FROM audit.anomaly AS a ORDER BY a.id`)
+	rows, err := e.main.Query(ctx, `SELECT a.kind, a.about, EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id)
+	AND EXISTS (SELECT FROM audit.entry AS e WHERE e.action = 'anomaly.answered' AND e.actor_kind = 'person' AND e.tenant IS NULL AND e.object_kind = 'anomaly' AND e.object_id = a.kind || ': ' || a.about AND e.outcome = 'permitted' AND e.writer IS NOT NULL),
+	(SELECT max(d.before) FROM audit.anomaly_word AS w, audit.dropped AS d WHERE w.anomaly = a.id AND w.at >= a.at AND w.at < d.before) FROM audit.anomaly AS a ORDER BY a.id`)
 	if err != nil {
 		return pg.Wrap(err)
 	}
+	after := map[string]time.Time{} // when it was noticed, as the root log says
+	for _, t := range e.told {
+		after[t.kind+"\n"+t.about] = t.after
+	}
 	var kind, about string
 	var explained bool
+	var before *time.Time
 	all, open := int64(0), 0
 	there := map[string]bool{}
-	if _, err = pgx.ForEachRow(rows, []any{&kind, &about, &explained}, func() error {
+	if _, err = pgx.ForEachRow(rows, []any{&kind, &about, &explained, &before}, func() error {
 		all++
-		there[kind+"\n"+about] = true
+		key := kind + "\n" + about
+		there[key] = true
 		switch {
-		case explained:
+		case explained || before != nil && after[key].Before(*before):
 			return nil
 		case slices.Contains([]string{"unsigned", "forged", "twice", "missing", "missing_heartbeat", "forged_heartbeat", "writer_changed", "cursor_changed", "set_back", "forged_drop", "altered", "entry_missing", "tile_changed"}, kind):
 			e.unsure = append(e.unsure, Finding{Kind: Noticed, Index: -1, Text: fmt.Sprintf("It was noticed at the time, and nobody has explained it: %s, %s.", about, kind)})
@@ -240,7 +244,9 @@ const leastKept = 30 * 24 * time.Hour
 
 // drops holds what is said to have been dropped at the end of its time against the heads that hold it.
 func (e *examiner) drops(ctx context.Context) error {
-	rows, err := e.main.Query(ctx, `SELECT d.id, d.at, d.before, d.seq, d.entries, coalesce(c.seq, -1), coalesce(c.note, ''), coalesce(t.generation, 0) FROM audit.dropped AS d
+	rows, err := e.main.Query(ctx, `SELECT d.id, d.at, d.before, d.seq, d.entries, coalesce(c.seq, -1), coalesce(c.note, ''), coalesce(t.generation, 0),
+	EXISTS (SELECT FROM audit.dropped AS later WHERE later.before > d.at) OR EXISTS (SELECT FROM audit.entry AS e WHERE e.action = 'record.dropped' AND e.actor_kind = 'system' AND e.tenant IS NULL AND e.object_kind = 'record' AND e.object_id = d.part
+		AND e.outcome = 'permitted' AND e.writer IS NOT NULL AND e.detail ->> 'entries' = d.entries::text) FROM audit.dropped AS d
 LEFT JOIN audit.checkpoint AS c ON c.tree = d.tree AND c.size = d.size LEFT JOIN audit.tree AS t ON t.tree = d.tree ORDER BY d.id`)
 	if err != nil {
 		return pg.Wrap(err)
@@ -249,12 +255,18 @@ LEFT JOIN audit.checkpoint AS c ON c.tree = d.tree AND c.size = d.size LEFT JOIN
 	var at, before time.Time
 	var signed string
 	var number int
-	if _, err = pgx.ForEachRow(rows, []any{&id, &at, &before, &seq, &many, &covered, &signed, &number}, func() error {
+	var recorded bool
+	if _, err = pgx.ForEachRow(rows, []any{&id, &at, &before, &seq, &many, &covered, &signed, &number, &recorded}, func() error {
 		wrong := ""
+		if now := e.Now(); at.After(now) {
+			at = now
+		}
 		i := slices.IndexFunc(e.generations, func(g *generation) bool { return g.number == number })
 		switch {
 		case before.After(at.Add(-leastKept + time.Hour)):
 			wrong = "they were too young to be dropped"
+		case !recorded:
+			wrong = "no entry of the record tells of it"
 		case covered < seq:
 			wrong = "the head that should hold them is gone, or older than they are"
 		case i < 0 || e.generations[i].verifier == nil:
@@ -274,6 +286,38 @@ LEFT JOIN audit.checkpoint AS c ON c.tree = d.tree AND c.size = d.size LEFT JOIN
 	}
 	if e.dropped > 0 && e.Bucket == nil {
 		e.r.remains("What was dropped cannot be read here any more: that each of those entries was at the end of its time is shown by the second account only.")
+	}
+	return nil
+}
+
+// restored reads what is kept of generations that ended with a restore, whose last leaves only the second account has. It counts where the log that came after says the same
+// in its first line, and has all that the database still had.
+func (e *examiner) restored(ctx context.Context) error {
+	for i, g := range e.generations {
+		if g.before == nil {
+			continue
+		}
+		var b replica.Before
+		err := json.Unmarshal(g.before, &b)
+		at := slices.IndexFunc(e.generations[:i], func(old *generation) bool { return old.number == b.Generation })
+		if err != nil || at < 0 || g.begins != sequence.RestoredLine(e.generations[at].origin, b.There.Size, base64.StdEncoding.EncodeToString(b.There.Root), g.reason) {
+			e.r.find(Finding{Kind: Head, Generation: g.number, Tree: "root", Index: 0, Text: fmt.Sprintf("What is kept of the restore that generation %d of the log began with is not what its first line says.", g.number)})
+			continue
+		}
+		e.left[b.Generation] = b.Common.Seq
+		rows, err := e.main.Query(ctx, `SELECT l.seq, t.name, l.index, l.entry FROM audit.leaf AS l JOIN audit.tree AS t ON t.tree = l.tree WHERE t.generation = $1 AND l.seq > $2 AND l.seq > $3
+	AND NOT EXISTS (SELECT FROM audit.leaf AS m JOIN audit.tree AS u ON u.tree = m.tree WHERE m.entry = l.entry AND u.generation > $1) ORDER BY l.seq LIMIT $4`, b.Generation, b.Common.Seq, e.dropped, MostFindings)
+		if err != nil {
+			return pg.Wrap(err)
+		}
+		f := Finding{Kind: Excused, Generation: b.Generation}
+		if _, err := pgx.ForEachRow(rows, []any{&f.seq, &f.Tree, &f.Index, &f.Entry}, func() error {
+			f.Text = fmt.Sprintf("Entry %d is said to be of what a restore left behind, and was not put in order again after it.", f.Entry)
+			e.find(f)
+			return nil
+		}); err != nil {
+			return pg.Wrap(err)
+		}
 	}
 	return nil
 }

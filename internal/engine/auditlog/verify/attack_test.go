@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/engine/auditlog/verify"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -46,6 +50,7 @@ func attacks() []attack {
 			want: verify.Inserted, entry: 77},
 		{name: "sealed changes of another", sql: "UPDATE audit.entry SET changes = (SELECT changes FROM audit.entry WHERE id = 41) WHERE id = 1", want: verify.Sealed, entry: 1},
 		{name: "sealed changes damaged", sql: "UPDATE audit.entry SET changes = changes || 'x' WHERE id = 1", want: verify.Sealed, entry: 1},
+		{name: "sealed changes taken away", sql: "ALTER TABLE audit.entry DROP CONSTRAINT entry_sealed; UPDATE audit.entry SET changes = NULL WHERE id = 1", want: verify.Sealed, entry: 1},
 		// Entries before they are in order.
 		{name: "edited before it was in order", do: func(w *world) {
 			w.write(3)
@@ -56,11 +61,41 @@ func attacks() []attack {
 			w.exec(`INSERT INTO audit.entry (actor_kind, actor_id, action, outcome, object_kind, object_id) VALUES ('person', 'p1', 'thing.changed', 'permitted', 'thing', '1')`)
 			w.drain()
 		}, want: verify.WrongMAC, entry: 1501},
-		{name: "a signed one again", do: func(w *world) {
-			w.exec(`INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac)
-SELECT actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac FROM audit.entry WHERE id = 9`)
+		{name: "a signed one again", do: func(w *world) { w.again(""); w.drain() }, want: verify.Inserted, entry: 1501},
+		{name: "a signed one again, and what was noticed of it deleted", do: func(w *world) {
+			w.again("")
 			w.drain()
-		}, want: verify.Noticed},
+			w.exec("DELETE FROM audit.anomaly")
+		}, want: verify.Inserted, entry: 1501},
+		{name: "a signed one again, and its writer forgotten", do: func(w *world) {
+			w.exec("DELETE FROM audit.writer")
+			w.again("")
+			w.drain()
+			if w.count("SELECT count(*) FROM audit.anomaly WHERE kind = 'twice'") != 0 {
+				w.t.Error("it was noticed: the sequencer remembers more than it did")
+			}
+		}, want: verify.Inserted, entry: 1501},
+		{name: "a signed one again, in another part of the record", do: func(w *world) {
+			w.exec("SELECT audit.add_month((now() + interval '1 month')::date)")
+			w.again("date_trunc('month', now(), 'UTC') + interval '1 month 1 day'")
+			w.drain()
+			if w.count("SELECT count(DISTINCT tableoid) FROM audit.entry") != 2 {
+				w.t.Error("it is in the part that the first is in")
+			}
+		}, want: verify.Inserted, entry: 1501},
+		{name: "a signed one again, that waits", do: func(w *world) { w.again("") }, want: verify.Inserted, entry: 1501},
+		{name: "a signed one that waits edited", do: func(w *world) {
+			w.write(3)
+			w.exec("UPDATE audit.entry SET object_id = 'x' WHERE id = 1502")
+		}, want: verify.WrongMAC, entry: 1502},
+		{name: "put in to wait for ever", sql: `INSERT INTO audit.entry (xid, at, actor_kind, actor_id, action, outcome, object_kind, object_id) VALUES ('9000000000000000000', now() + interval '1 year', 'person', 'p1', 'thing.changed', 'permitted', 'thing', '1')`,
+			want: verify.Inserted, entry: 1501},
+		{name: "a signed one made to wait for ever", do: func(w *world) {
+			w.write(3)
+			w.exec("UPDATE audit.entry SET xid = '9000000000000000000' WHERE id = 1502")
+			w.drain()
+		}, want: verify.LeftOut, entry: 1502},
+		{name: "what a process said that it wrote edited", sql: "UPDATE audit.heartbeat SET below = below + 1 WHERE id = (SELECT min(id) FROM audit.heartbeat)", want: verify.WrongMAC},
 		{name: "deleted before it was in order", do: func(w *world) {
 			w.write(3)
 			w.exec("DELETE FROM audit.entry WHERE id = 1502")
@@ -87,11 +122,17 @@ SELECT actor_kind, actor_id, session, origin, action, outcome, object_kind, obje
 			w.exec(`INSERT INTO audit.entry (actor_kind, actor_id, action, outcome, object_kind, object_id) VALUES ('person', 'p1', 'thing.changed', 'permitted', 'thing', '1')`)
 			w.drain()
 		}, want: verify.WrongMAC, entry: 1501},
-		{name: "a signed one again, and what was noticed of it deleted", do: func(w *world) {
-			w.exec(`INSERT INTO audit.entry (actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac)
-SELECT actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac FROM audit.entry WHERE id = 9`)
+		{name: "what was noticed explained as if before a time that was dropped", do: func(w *world) {
+			w.write(3)
+			w.exec("DELETE FROM audit.entry WHERE id = 1502")
+			w.must(w.pen.Speak(w.t.Context(), w.db.Pool(pg.Worker)))
 			w.drain()
-			w.exec("DELETE FROM audit.anomaly")
+			w.must(pg.InTx(w.t.Context(), w.db.Pool(pg.Staff), func(tx pgx.Tx) error {
+				return audit.Record(w.t.Context(), tx, actor.NewSystem("retention"), "record.dropped", audit.Object{Kind: "record", ID: "2020-01"}, map[string]any{"entries": 5})
+			}))
+			w.drain()
+			w.run(`INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT '2020-01', now() - interval '60 days', 0, 5, tree, size FROM audit.checkpoint ORDER BY size LIMIT 1;
+UPDATE audit.anomaly SET at = now() - interval '91 days'; INSERT INTO audit.anomaly_word (anomaly, at, by, reason) SELECT id, now() - interval '90 days', 'person:p1', 'a test' FROM audit.anomaly; DELETE FROM audit.heartbeat`)
 		}, want: verify.Noticed},
 		{name: "what was noticed explained by nobody", do: func(w *world) {
 			w.write(3)
@@ -164,9 +205,16 @@ SELECT actor_kind, actor_id, session, origin, action, outcome, object_kind, obje
 		{name: "as if dropped at the end of its time", sql: `DELETE FROM audit.entry WHERE id <= 20;
 INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT 'entry_2020_01', now() - interval '1 day', 20, 20, tree, size FROM audit.checkpoint ORDER BY size LIMIT 1`, want: verify.Excused, entry: 1, alone: verify.Excused},
 		{name: "as if dropped long ago", sql: `DELETE FROM audit.entry WHERE id <= 20;
-INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT 'entry_2020_01', now() - interval '90 days', 20, 20, tree, size FROM audit.checkpoint ORDER BY size LIMIT 1; TRUNCATE audit.heartbeat`, want: verify.Excused, entry: 1, alone: none},
+INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT 'entry_2020_01', now() - interval '90 days', 20, 20, tree, size FROM audit.checkpoint ORDER BY size LIMIT 1; TRUNCATE audit.heartbeat`, want: verify.Excused, entry: 1, alone: verify.Excused},
+		{name: "as if dropped at a time to come", sql: `DELETE FROM audit.entry WHERE id <= 20;
+INSERT INTO audit.dropped (at, part, before, seq, entries, tree, size) SELECT now() + interval '1 year', 'entry_2020_01', now() - interval '1 day', 20, 20, tree, size FROM audit.checkpoint ORDER BY size LIMIT 1; TRUNCATE audit.heartbeat`, want: verify.Excused, entry: 1, alone: verify.Excused},
 		// Everything at once, with all keys.
 		{name: "all rewritten with stolen keys", do: func(w *world) { w.exec("UPDATE audit.entry SET object_id = 'x' WHERE id = 701"); w.forge() }, want: verify.Edited, entry: 701, alone: none},
+		{name: "and said to be left behind by a restore", do: func(w *world) {
+			w.exec("UPDATE audit.entry SET object_id = 'x' WHERE id = 701")
+			w.exec(`UPDATE audit.generation SET before = '{"generation":1,"common":{"seq":0}}'`)
+			w.forge()
+		}, want: verify.Edited, entry: 701, alone: verify.Head},
 		{name: "one taken out and all rewritten", do: func(w *world) {
 			w.takeOut(700)
 			w.forge()
@@ -185,6 +233,16 @@ INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT 'entry
 			w.forge()
 		}, want: verify.Truncated, entry: 1201, alone: none},
 	}
+}
+
+// again writes what is signed of entry 9 a second time; at is when, empty: now.
+func (w *world) again(at string) {
+	w.t.Helper()
+	if at == "" {
+		at = "clock_timestamp()"
+	}
+	const signed = "actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail, tenant, reason, request, subject, promise, changes, occurred, writer, n, written, mac"
+	w.exec("INSERT INTO audit.entry (at, " + signed + ") SELECT " + at + ", " + signed + " FROM audit.entry WHERE id = 9")
 }
 
 // leafAgain makes the leaf of an entry anew, as somebody does who has no key.

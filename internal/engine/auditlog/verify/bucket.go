@@ -2,15 +2,16 @@ package verify
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -32,12 +33,19 @@ type side struct {
 	root   *tree
 	size   int64
 	seq    int64 // the last leaf in it
-	first  bool
 	until  int64 // leaves after this one were left behind by a restore; negative: none were
 	holes  bool  // leaves there are not even by their hashes: they were dropped before they were copied
 	odd    int   // findings of this comparison
 	lostN  int64
-	keys   []string
+
+	leafRows window[row]  // of the database
+	lineRows window[line] // the same
+	names    map[int32]string
+
+	sampled []worm.History // segments whose retention is read back: one of every so many that were seen
+	every   int
+	seen    int
+	newest  worm.History
 }
 
 // bucket verifies what stands in the second account, and holds the database against it.
@@ -47,20 +55,13 @@ func (e *examiner) bucket(ctx context.Context) error {
 	} else if !on {
 		e.r.find(Finding{Kind: Unlocked, Index: -1, Text: "The bucket in the second account has no object lock."})
 	}
-	left := map[int]int64{}
-	if e.main != nil && len(e.generations) > 0 {
-		var err error
-		if left, err = e.leftBehind(ctx); err != nil {
-			return err
-		}
-	}
 	seen := 0
 	for number := 1; ; number++ {
-		s := &side{e: e, number: number, trees: map[string]*tree{}, first: true, until: -1}
+		s := &side{e: e, number: number, trees: map[string]*tree{}, names: map[int32]string{}, until: -1}
 		if i := slices.IndexFunc(e.generations, func(g *generation) bool { return g.number == number }); i >= 0 {
 			s.g = e.generations[i]
 		}
-		if until, ok := left[number]; ok {
+		if until, ok := e.left[number]; ok {
 			s.until = until
 		}
 		found, err := s.run(ctx)
@@ -84,41 +85,46 @@ func (e *examiner) bucket(ctx context.Context) error {
 	return nil
 }
 
-// leftBehind says of generations that ended with a restore which leaf is the last that counts.
-func (e *examiner) leftBehind(ctx context.Context) (map[int]int64, error) {
-	rows, err := e.snapshotRows(ctx, `SELECT before FROM audit.generation WHERE before IS NOT NULL`)
-	if err != nil {
-		return nil, err
-	}
-	left := map[int]int64{}
-	var said []byte
-	_, err = pgx.ForEachRow(rows, []any{&said}, func() error {
-		var b replica.Before
-		if err := json.Unmarshal(said, &b); err != nil {
-			return err
-		}
-		left[b.Generation] = b.Common.Seq
-		return nil
-	})
-	return left, pg.Wrap(err)
-}
-
-// snapshotRows asks the database as it was when it was verified, or as it is now when that transaction has ended.
-func (e *examiner) snapshotRows(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	rows, err := e.Database.Query(ctx, sql, args...)
-	return rows, pg.Wrap(err)
-}
-
 // object is a segment on its way from the bucket.
 type object struct {
-	key     string
 	history worm.History
 	segment *replica.Segment
+	hashes  []merkle.Hash // of its leaves
 	err     error
 }
 
-// ahead is how many segments are fetched before they are looked at.
+// ahead is how many objects are fetched before they are looked at: a request waits longer than it works.
 const ahead = 8
+
+// several does jobs, some at the same time, and takes what came of them in their order, until one cannot be taken.
+func several[T any](ctx context.Context, jobs iter.Seq[func(context.Context) T], take func(T) error) (first error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	queue := make(chan chan T, ahead)
+	go func() {
+		defer close(queue)
+		for job := range jobs {
+			to := make(chan T, 1)
+			select {
+			case queue <- to:
+			case <-ctx.Done():
+				return
+			}
+			go func() { to <- job(ctx) }()
+		}
+	}()
+	for to := range queue {
+		if got := <-to; first == nil {
+			if first = take(got); first != nil {
+				cancel()
+			}
+		}
+	}
+	if first == nil {
+		first = ctx.Err() // jobs may have ended with it
+	}
+	return first
+}
 
 // run looks at a generation; false: there is nothing of it in the bucket.
 func (s *side) run(ctx context.Context) (bool, error) {
@@ -132,40 +138,39 @@ func (s *side) run(ctx context.Context) (bool, error) {
 		}
 		return false, nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	queue := make(chan chan object, ahead)
-	go func() {
-		defer close(queue)
+	if err := several(ctx, func(yield func(func(context.Context) object) bool) {
 		for h, err := range e.Bucket.Histories(ctx, replica.SegmentPrefix(s.number), "") {
-			to := make(chan object, 1)
-			go func() {
-				o := object{key: h.Key, history: h, err: err}
-				if err == nil {
-					o.segment, o.err = replica.ReadSegment(ctx, e.Bucket, h.Key, s.by)
-				}
-				to <- o
-			}()
-			select {
-			case queue <- to:
-			case <-ctx.Done():
+			if !yield(func(ctx context.Context) object { return s.fetch(ctx, h, err) }) {
 				return
 			}
 		}
-	}()
-	for to := range queue {
-		o := <-to
-		if err := s.object(ctx, o); err != nil {
-			cancel()
-			for range queue { //nolint:revive // until its writer has ended
-			}
-			return true, err
-		}
+	}, func(o object) error { return s.object(ctx, o) }); err != nil {
+		return true, err
 	}
 	if err := s.ends(ctx); err != nil {
 		return true, err
 	}
 	return true, s.stored(ctx)
+}
+
+func (s *side) fetch(ctx context.Context, h worm.History, err error) object {
+	o := object{history: h, err: err}
+	if o.err == nil {
+		o.segment, o.err = replica.ReadSegment(ctx, s.e.Bucket, h, s.by)
+	}
+	if o.err == nil {
+		o.hashes = make([]merkle.Hash, len(o.segment.Leaves))
+		var text []byte
+		for i := range o.segment.Leaves {
+			if l := &o.segment.Leaves[i]; l.Gone != "" {
+				o.hashes[i] = l.LeafHash()
+			} else {
+				text = append(append(text[:0], 0), l.Bytes...) // as LeafHash does, without a copy of each
+				o.hashes[i] = sha256.Sum256(text)
+			}
+		}
+	}
+	return o
 }
 
 // key finds by which key the segments of the generation are signed.
@@ -178,7 +183,7 @@ func (s *side) key(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		o, err := e.Bucket.GetFirst(ctx, h.Key, worm.MaxPut)
+		o, err := e.Bucket.GetListed(ctx, h, worm.MaxPut)
 		if err != nil {
 			return err
 		}
@@ -218,11 +223,11 @@ func (s *side) object(ctx context.Context, o object) error {
 		if !isSegmentError(o.err) {
 			return o.err
 		}
-		e.r.note("%s in the second account is not a segment of this log: somebody else put it there.", o.key)
+		e.r.note("%s in the second account is not a segment of this log: somebody else put it there.", o.history.Key)
 		return nil
 	}
 	if o.history.Overwritten() || o.history.Marked() {
-		e.r.note("Somebody put something over %s in the second account; the first version is there and counts.", o.key)
+		e.r.note("Somebody put something over %s in the second account; the first version is there and counts.", o.history.Key)
 	}
 	seg := o.segment
 	if s.root == nil {
@@ -231,7 +236,7 @@ func (s *side) object(ctx context.Context, o object) error {
 	}
 	switch {
 	case seg.From < s.size:
-		e.r.note("%s in the second account is of a range that another segment has.", o.key)
+		e.r.note("%s in the second account is of a range that another segment has.", o.history.Key)
 		return nil
 	case seg.From > s.size || seg.FromSeq != s.seq:
 		s.find(Finding{Kind: Segment, Tree: "root", Index: s.size, Text: fmt.Sprintf("In the second account lines %d to %d of the root log are missing.", s.size, seg.From-1)})
@@ -239,9 +244,9 @@ func (s *side) object(ctx context.Context, o object) error {
 		s.holes = true
 		return nil
 	}
-	s.keys = append(s.keys, o.key)
+	s.sample(o.history)
 	if s.e.main != nil && s.g != nil {
-		if err := s.compare(ctx, seg); err != nil {
+		if err := s.compare(ctx, &o); err != nil {
 			return err
 		}
 	}
@@ -265,7 +270,7 @@ func (s *side) object(ctx context.Context, o object) error {
 			}
 			continue
 		}
-		t.grow(l.LeafHash(), s.find)
+		t.grow(o.hashes[i], s.find)
 	}
 	if c, err := seg.Signed(s.by); !s.holes && (err != nil || c.Root != s.root.head.Root()) {
 		s.find(Finding{Kind: Segment, Tree: "root", Index: s.size, Text: fmt.Sprintf("The segment of lines %d to %d in the second account does not have the root that was signed.", seg.From, seg.To-1)})
@@ -344,134 +349,162 @@ func (s *side) ends(ctx context.Context) error {
 	return nil
 }
 
-// stored reads tiles back, and the retention of a sample of all objects.
+// sample keeps at least so many segments, evenly spread over all, and the newest.
+func (s *side) sample(h worm.History) {
+	s.every = max(1, s.every)
+	if s.seen%s.every == 0 {
+		s.sampled = append(s.sampled, h)
+	}
+	s.seen++
+	s.newest = h
+	if len(s.sampled) == 2*samples {
+		for i := range samples {
+			s.sampled[i] = s.sampled[2*i]
+		}
+		s.sampled, s.every = s.sampled[:samples], 2*s.every
+	}
+}
+
+// looked is what came of looking at an object.
+type looked struct {
+	finding *Finding
+	note    string
+	err     error
+}
+
+func (s *side) take(l looked) error {
+	if l.finding != nil {
+		s.find(*l.finding)
+	}
+	if l.note != "" {
+		s.e.r.note("%s", l.note)
+	}
+	return l.err
+}
+
+// stored reads tiles back, and the retention of a sample of segments.
 func (s *side) stored(ctx context.Context) error {
-	e := s.e
-	every := max(1, len(s.keys)/samples)
-	for i := 0; i < len(s.keys); i += every {
-		if err := s.locked(ctx, s.keys[i]); err != nil {
-			return err
-		}
+	if s.seen > 0 && s.sampled[len(s.sampled)-1].Key != s.newest.Key {
+		s.sampled = append(s.sampled, s.newest)
 	}
-	if n := len(s.keys); n > 0 && (n-1)%every != 0 {
-		if err := s.locked(ctx, s.keys[n-1]); err != nil {
-			return err
+	if err := several(ctx, func(yield func(func(context.Context) looked) bool) {
+		for _, h := range s.sampled {
+			if !yield(func(ctx context.Context) looked { return s.locked(ctx, h) }) {
+				return
+			}
 		}
+	}, s.take); err != nil {
+		return err
 	}
+	s.e.r.examined("retentions read back", int64(len(s.sampled)))
 	if s.holes {
 		return nil
 	}
-	if err := s.storedTiles(ctx); err != nil {
-		return err
+	full := int64(0)
+	for _, name := range slices.Sorted(maps.Keys(s.trees)) {
+		if err := s.storedTiles(ctx, name, s.trees[name]); err != nil {
+			return err
+		}
+		full += s.trees[name].full()
 	}
-	e.r.examined("tiles in the second account", s.tilesOf())
+	s.e.r.examined("tiles in the second account", full)
 	return nil
 }
 
-func (s *side) tilesOf() (n int64) {
-	for _, t := range s.trees {
-		n += t.full()
+// storedTiles lists what there is of a tree's tiles, and reads all of it that is of the tree.
+func (s *side) storedTiles(ctx context.Context, name string, t *tree) error {
+	there := make([][]bool, len(t.levels))
+	for l := range t.levels {
+		there[l] = make([]bool, len(t.levels[l].tiles))
 	}
-	return n
-}
-
-// storedTiles reads all tiles back, some at once: a request waits longer than it works.
-func (s *side) storedTiles(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type looked struct {
-		finding *Finding
-		err     error
+	if t.full() == 0 {
+		return nil
 	}
-	queue := make(chan chan looked, ahead)
-	go func() {
-		defer close(queue)
-		for _, name := range slices.Sorted(maps.Keys(s.trees)) {
-			for l, lv := range s.trees[name].levels {
-				for n, root := range lv.roots {
-					to := make(chan looked, 1)
-					select {
-					case queue <- to:
-					case <-ctx.Done():
-						return
-					}
-					go func() {
-						f, err := s.storedTile(ctx, name, l, int64(n), root)
-						to <- looked{f, err}
-					}()
-				}
+	if err := several(ctx, func(yield func(func(context.Context) looked) bool) {
+		for h, err := range s.e.Bucket.Histories(ctx, replica.TilePrefix(s.number, name), "") {
+			if err != nil {
+				yield(func(context.Context) looked { return looked{err: err} })
+				return
+			}
+			l, n, ok := replica.ParseTilePath(s.number, name, h.Key)
+			of := max(l, 0)
+			if _, first := h.First(); !ok || !first || of >= len(there) || n >= int64(len(there[of])) {
+				continue // of a tile that was not full, or of somebody else
+			}
+			if l >= 0 {
+				there[l][n] = true
+			}
+			if !yield(func(ctx context.Context) looked { return s.storedTile(ctx, name, h, l, n, t.levels[of].tiles[n]) }) {
+				return
 			}
 		}
-	}()
-	var first error
-	for to := range queue {
-		switch got := <-to; {
-		case first != nil:
-		case got.err != nil:
-			first = got.err
-			cancel()
-		case got.finding != nil:
-			s.find(*got.finding)
+	}, s.take); err != nil {
+		return err
+	}
+	for l := range there {
+		for n := range there[l] {
+			if !there[l][n] {
+				s.find(Finding{Kind: Segment, Tree: name, Index: -1, Text: fmt.Sprintf("The tile %s is missing in the second account.", replica.TilePath(s.number, name, l, int64(n)))})
+			}
 		}
 	}
-	return first
+	return nil
 }
 
-// storedTile reads a tile and, of level 0, the leaves below it; nil: they are as they should be.
-func (s *side) storedTile(ctx context.Context, name string, l int, n int64, root merkle.Hash) (*Finding, error) {
-	key := replica.TilePath(s.number, name, l, n)
-	o, err := s.e.Bucket.GetFirst(ctx, key, merkle.TileWidth*tlog.HashSize)
+// storedTile reads a tile, or the leaves of one of level 0, and compares them with the hashes that the tile should have.
+func (s *side) storedTile(ctx context.Context, name string, h worm.History, l int, n int64, want merkle.Hash) looked {
+	most := int64(merkle.TileWidth * tlog.HashSize)
+	if l < 0 {
+		most = worm.MaxPut
+	}
+	o, err := s.e.Bucket.GetListed(ctx, h, most)
+	if err != nil && !errs.Is(err, errs.Invalid) && !errs.Is(err, errs.NotFound) {
+		return looked{err: err}
+	}
+	hashes := o.Data
+	if l < 0 {
+		hashes = leafHashes(o.Data)
+	}
 	switch {
-	case errs.Is(err, errs.NotFound):
-		return &Finding{Kind: Segment, Tree: name, Index: -1, Text: fmt.Sprintf("The tile %s is missing in the second account.", key)}, nil
-	case errs.Is(err, errs.Invalid), err == nil && (len(o.Data) != merkle.TileWidth*tlog.HashSize || merkle.TileRoot(o.Data) != root):
-		return &Finding{Kind: Segment, Tree: name, Index: -1, Text: fmt.Sprintf("The tile %s in the second account is not that of its leaves.", key)}, nil
-	case err != nil:
-		return nil, err
+	case err == nil && sha256.Sum256(hashes) == want:
+		return looked{}
+	case l < 0:
+		return looked{finding: &Finding{Kind: Segment, Tree: name, Index: n * merkle.TileWidth, Text: fmt.Sprintf("The leaves %s in the second account are not those of their tile.", h.Key)}}
 	}
-	if l > 0 {
-		return nil, nil //nolint:nilnil // nothing is wrong
-	}
-	key = replica.TilePath(s.number, name, -1, n)
-	bundle, err := s.e.Bucket.GetFirst(ctx, key, worm.MaxPut)
-	if errs.Is(err, errs.NotFound) { // of leaves that were there by their hashes only there is none
-		return nil, nil //nolint:nilnil // nothing is wrong
-	}
-	if err != nil {
-		return nil, err
-	}
-	rest := bundle.Data
-	for i := range merkle.TileWidth {
-		if len(rest) < 2 || len(rest) < 2+int(binary.BigEndian.Uint16(rest)) {
-			rest = []byte{0}
-			break
+	return looked{finding: &Finding{Kind: Segment, Tree: name, Index: -1, Text: fmt.Sprintf("The tile %s in the second account is not that of its leaves.", h.Key)}}
+}
+
+// leafHashes makes the tile of leaves, each of which stands after its length; nil: they are not written like that.
+func leafHashes(leaves []byte) []byte {
+	hashes := make([]byte, 0, merkle.TileWidth*tlog.HashSize)
+	var text []byte
+	for len(leaves) >= 2 {
+		end := 2 + int(binary.BigEndian.Uint16(leaves))
+		if len(leaves) < end {
+			return nil
 		}
-		end := 2 + int(binary.BigEndian.Uint16(rest))
-		if hash := tlog.RecordHash(rest[2:end]); string(hash[:]) != string(o.Data[i*tlog.HashSize:(i+1)*tlog.HashSize]) {
-			rest = []byte{0}
-			break
-		}
-		rest = rest[end:]
+		text = append(append(text[:0], 0), leaves[2:end]...)
+		hash := sha256.Sum256(text)
+		hashes, leaves = append(hashes, hash[:]...), leaves[end:]
 	}
-	if len(rest) != 0 {
-		return &Finding{Kind: Segment, Tree: name, Index: n * merkle.TileWidth, Text: fmt.Sprintf("The leaves %s in the second account are not those of their tile.", key)}, nil
+	if len(leaves) > 0 {
+		return nil
 	}
-	return nil, nil //nolint:nilnil // nothing is wrong
+	return hashes
 }
 
 // locked reads back how long an object is kept.
-func (s *side) locked(ctx context.Context, key string) error {
-	mode, until, err := s.e.Bucket.Retention(ctx, key)
-	if err != nil {
-		return err
+func (s *side) locked(ctx context.Context, h worm.History) looked {
+	mode, until, err := s.e.Bucket.RetentionListed(ctx, h)
+	switch {
+	case err != nil:
+		return looked{err: err}
+	case mode != worm.Compliance:
+		return looked{finding: &Finding{Kind: Unlocked, Index: -1, Text: fmt.Sprintf("%s in the second account is not under lock.", h.Key)}}
+	case until.Before(s.e.Now()):
+		return looked{note: fmt.Sprintf("The retention of %s in the second account has ended on %s.", h.Key, until.Format(time.DateOnly))}
 	}
-	s.e.r.examined("retentions read back", 1)
-	if mode != worm.Compliance {
-		s.find(Finding{Kind: Unlocked, Index: -1, Text: fmt.Sprintf("%s in the second account is not under lock.", key)})
-	} else if until.Before(s.e.Now()) {
-		s.e.r.note("The retention of %s in the second account has ended on %s.", key, until.Format(time.DateOnly))
-	}
-	return nil
+	return looked{}
 }
 
 // ageOf is when an entry was written, as its leaf says.

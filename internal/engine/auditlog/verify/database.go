@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -21,10 +23,15 @@ type examining struct {
 	g     *generation
 	next  int64 // the leaf that comes
 	gone  []Finding
-	lost  map[int32]bool  // trees whose leaves are in no order that can be followed
-	last  map[int32]int64 // the last leaf that each tree was given
-	heads []signedHead    // of the root log, by size
-	vague []Finding       // not said when something more exact is found
+	heads []signedHead // of the root log, by size
+	vague []Finding    // not said when something more exact is found
+	at    time.Time    // the last that the root log says
+
+	unknown  map[int32]bool // trees that leaves are of and that are not there
+	writer   *spans         // the numbers of the writer that wrote last
+	writerID uuid.UUID
+	twice    []row // whose writer gave their number to another entry
+	again    []row // the same, of a generation before
 }
 
 // signedHead is a row of audit.checkpoint that its key signed.
@@ -36,7 +43,7 @@ type signedHead struct {
 // generation verifies one generation: leaves and entries, trees, the root log, its heads, tiles. It returns how many rows of the record
 // are leaves of it.
 func (e *examiner) generation(ctx context.Context, g *generation) (matched int64, err error) {
-	x := &examining{e: e, g: g, next: g.first + 1, lost: map[int32]bool{}, last: map[int32]int64{}}
+	x := &examining{e: e, g: g, next: g.first + 1, unknown: map[int32]bool{}}
 	if err := x.checkpoints(ctx); err != nil {
 		return 0, err
 	}
@@ -45,10 +52,14 @@ func (e *examiner) generation(ctx context.Context, g *generation) (matched int64
 		if err := x.lines(ctx, c.until-g.first); err != nil {
 			return err
 		}
-		for _, l := range c.rows {
-			if err := x.leaf(ctx, l); err != nil {
+		for i := range c.rows {
+			if err := x.leaf(ctx, &c.rows[i]); err != nil {
 				return err
 			}
+			x.number(&c.rows[i])
+		}
+		if err := x.replanted(ctx); err != nil {
+			return err
 		}
 		matched += c.entries
 		x.gone = append(x.gone, c.found...)
@@ -69,6 +80,7 @@ func (e *examiner) generation(ctx context.Context, g *generation) (matched int64
 	if err != nil {
 		return matched, err
 	}
+	e.signing = e.signing || signing
 	e.r.Entries += matched
 	if err := x.lines(ctx, -1); err != nil {
 		return matched, err
@@ -77,6 +89,9 @@ func (e *examiner) generation(ctx context.Context, g *generation) (matched int64
 		return matched, err
 	}
 	if err := x.tiles(ctx); err != nil {
+		return matched, err
+	}
+	if err := x.doubles(ctx); err != nil {
 		return matched, err
 	}
 	x.doubts()
@@ -101,7 +116,7 @@ func (x *examining) find(f Finding) {
 }
 
 // leaf gives a leaf to its tree.
-func (x *examining) leaf(ctx context.Context, l row) error {
+func (x *examining) leaf(ctx context.Context, l *row) error {
 	if l.seq > x.next && l.seq-1 > x.e.dropped {
 		first := max(x.next, x.e.dropped+1)
 		x.vague = append(x.vague, Finding{Kind: Deleted, Generation: x.g.number, Index: -1, Text: fmt.Sprintf("%d leaves are gone, from number %d of all on.", l.seq-first, first), seq: first})
@@ -110,29 +125,29 @@ func (x *examining) leaf(ctx context.Context, l row) error {
 	t := x.g.trees[l.tree]
 	switch {
 	case t == nil || t == x.g.root:
-		if !x.lost[l.tree] {
-			x.lost[l.tree] = true
+		if !x.unknown[l.tree] {
+			x.unknown[l.tree] = true
 			x.find(Finding{Kind: Deleted, Tree: x.g.treeName(l.tree), Index: l.index, Entry: l.entry, Text: fmt.Sprintf("The tree that entry %d is a leaf of is gone.", l.entry), seq: l.seq})
 		}
 		return nil
-	case x.lost[t.id]:
+	case t.lost:
 		return nil
 	case l.index < t.head.Size:
-		x.lost[t.id] = true
+		t.lost = true
 		x.find(Finding{Kind: Reordered, Tree: t.name, Index: l.index, Entry: l.entry, Text: fmt.Sprintf("Entry %d stands at place %d of its tree, which comes before those that were put in order before it.", l.entry, l.index), seq: l.seq})
 		return nil
 	case l.index > t.head.Size:
-		if before := x.last[t.id]; before >= x.e.dropped {
+		if before := t.last; before >= x.e.dropped {
 			x.vague = append(x.vague, Finding{Kind: Deleted, Generation: x.g.number, Tree: t.name, Index: t.head.Size, Text: fmt.Sprintf("%d leaves of the tree %s are gone, from place %d on.", l.index-t.head.Size, t.name, t.head.Size), seq: before + 1})
 		}
 		if err := x.fill(ctx, t, l.index); err != nil {
 			return err
 		}
-		if x.lost[t.id] {
+		if t.lost {
 			return nil
 		}
 	}
-	x.last[t.id] = l.seq
+	t.last = l.seq
 	t.grow(l.hash, x.find)
 	return nil
 }
@@ -154,7 +169,7 @@ func (x *examining) fill(ctx context.Context, t *tree, until int64) error {
 			hashes = list[0]
 		}
 		if len(hashes) != merkle.TileWidth*tlog.HashSize {
-			x.lost[t.id] = true
+			t.lost = true
 			return nil
 		}
 		for t.head.Size < until && t.head.Size/merkle.TileWidth == n {
@@ -196,9 +211,9 @@ func (x *examining) lines(ctx context.Context, leaves int64) error {
 
 func (x *examining) line(index int64, text string, kept []byte) {
 	g, t := x.g, x.g.root
-	if index != g.line && !x.lost[t.id] {
+	if index != g.line && !t.lost {
 		x.find(Finding{Kind: RootLine, Tree: "root", Index: g.line, Text: fmt.Sprintf("Line %d of the root log is gone.", g.line)})
-		x.lost[t.id] = true
+		t.lost = true
 	}
 	g.line = index + 1
 	hash := tlog.RecordHash([]byte(text))
@@ -207,7 +222,7 @@ func (x *examining) line(index int64, text string, kept []byte) {
 		t.changed = true
 		x.find(Finding{Kind: RootLine, Tree: "root", Index: index, Text: fmt.Sprintf("Line %d of the root log was changed.", index)})
 	}
-	if !x.lost[t.id] {
+	if !t.lost {
 		if changed && len(kept) == tlog.HashSize { // go on with what it was
 			hash = merkle.Hash(kept)
 		}
@@ -215,7 +230,13 @@ func (x *examining) line(index int64, text string, kept []byte) {
 		x.signedHeads()
 	}
 	if kind, about, ok := merkle.ParseNoticedLine(text); ok && !changed {
-		x.e.told = append(x.e.told, told{g.number, index, kind, about})
+		x.e.told = append(x.e.told, told{g.number, index, kind, about, x.at})
+	}
+	if index == 0 && !changed {
+		g.begins = text
+	}
+	if at, ok := merkle.ParseTimeLine(text); ok && !changed {
+		x.at = at
 	}
 	name, size, root, ok := merkle.ParseTreeLine(text)
 	if !ok || changed {
@@ -286,10 +307,10 @@ func (x *examining) ends(ctx context.Context) error {
 	}
 	cut := false // the end of the root log is gone
 	for _, t := range g.sorted() {
-		if x.lost[t.id] {
+		if t.lost {
 			continue
 		}
-		if t != g.root && t.head.Size < t.size && x.last[t.id] <= x.e.dropped && x.e.dropped > 0 { // nothing came after what was dropped
+		if t != g.root && t.head.Size < t.size && t.last <= x.e.dropped && x.e.dropped > 0 { // nothing came after what was dropped
 			if err := x.fill(ctx, t, t.size/merkle.TileWidth*merkle.TileWidth); err != nil {
 				return err
 			}
@@ -330,7 +351,7 @@ func (x *examining) lastOr(t *tree) int64 {
 	if t == x.g.root {
 		return 0
 	}
-	return x.last[t.id] + 1
+	return t.last + 1
 }
 
 func (g *generation) sorted() []*tree {
@@ -371,7 +392,7 @@ func (x *examining) tiles(ctx context.Context) error {
 		t := g.trees[tree]
 		count[tree]++
 		many++
-		if x.lost[tree] {
+		if t.lost {
 			return nil
 		}
 		digest, over, ok := t.tileHash(lvl, n)
@@ -385,7 +406,7 @@ func (x *examining) tiles(ctx context.Context) error {
 	}
 	x.e.r.examined("full tiles", many)
 	for id, t := range g.trees {
-		if !x.lost[id] && count[id] < t.full() {
+		if !t.lost && count[id] < t.full() {
 			x.find(Finding{Kind: Tile, Tree: t.name, Index: -1, Text: fmt.Sprintf("The tree %s has %d full tiles, and %d are there.", t.name, t.full(), count[id])})
 		}
 	}
@@ -461,10 +482,10 @@ func (x *examining) otherTile(ctx context.Context, o otherTile) error {
 // doubts says of what is in doubt still only that it is.
 func (x *examining) doubts() {
 	for _, t := range x.g.sorted() {
-		if t.doubt == nil || x.lost[t.id] {
+		if t.doubt == nil || t.lost {
 			continue
 		}
-		f := Finding{Kind: Edited, Generation: x.g.number, Tree: t.name, Index: t.right, Text: fmt.Sprintf("Among leaves %d to %d of the tree %s something was changed, put in, taken out or moved: their root is not the one that the root log says.", t.right, t.doubt.size-1, t.name), seq: x.last[t.id]}
+		f := Finding{Kind: Edited, Generation: x.g.number, Tree: t.name, Index: t.right, Text: fmt.Sprintf("Among leaves %d to %d of the tree %s something was changed, put in, taken out or moved: their root is not the one that the root log says.", t.right, t.doubt.size-1, t.name), seq: t.last}
 		if t == x.g.root {
 			f.Kind, f.seq = RootLine, 0
 			f.Text = fmt.Sprintf("Among lines %d to %d of the root log one was changed: their root is not the one that was signed.", t.right, t.doubt.size-1)

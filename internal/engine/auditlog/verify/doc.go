@@ -5,6 +5,7 @@
 //   - What was left out is said, and then the log is never called intact (TestNotExamined).
 //   - Whatever somebody with all rights on the database does to any of its tables is found, and the first entry that is wrong is named with what was done to it
 //     (TestAttacks). With the second account that holds even when everything was rewritten to fit and signed with stolen keys.
+//   - What is signed counts once: who has no keys and writes a signed entry a second time is found, whatever the sequencer remembers of its writer (TestAttacks).
 //   - Entries that a restore lost, and those that were dropped at the end of their time, are told apart from those that somebody took away (TestGenerations, TestAttacks).
 //   - The database is read in one snapshot, by several connections; nothing is written, and nobody waits for it.
 //

@@ -3,11 +3,15 @@ package verify
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -30,6 +34,10 @@ type row struct {
 	index int64
 	entry int64
 	hash  merkle.Hash
+
+	numbered bool // its entry is there, and has a number of its writer
+	writer   uuid.UUID
+	n        int64
 }
 
 // chunk is a stretch of leaves, with what is wrong with their entries.
@@ -51,8 +59,10 @@ type reader struct {
 	e    *examiner
 	tx   pgx.Tx
 	keys map[string]*leaf.Signer
+	last string // the writer whose key was taken last
+	key  *leaf.Signer
 	buf  []byte
-	of   map[int64]int
+	of   places
 }
 
 func (r *reader) read(ctx context.Context, g *generation, from, until int64) *chunk {
@@ -64,57 +74,93 @@ func (r *reader) read(ctx context.Context, g *generation, from, until int64) *ch
 	return c
 }
 
-func (r *reader) leaves(ctx context.Context, c *chunk, from, until int64) error {
-	rows, err := r.tx.Query(ctx, `SELECT seq, tree, index, entry, hash FROM audit.leaf WHERE seq > $1 AND seq <= $2 ORDER BY seq`, entries.Binary, from, until)
+func (r *reader) leaves(ctx context.Context, c *chunk, from, until int64) (err error) {
+	c.rows, err = leafRows(ctx, r.tx, from, until)
+	return err
+}
+
+// leafRows reads the leaves after one and until another.
+func leafRows(ctx context.Context, on pg.Querier, from, until int64) ([]row, error) {
+	rows, err := on.Query(ctx, `SELECT seq, tree, index, entry, hash FROM audit.leaf WHERE seq > $1 AND seq <= $2 ORDER BY seq`, entries.Binary, from, until)
 	if err != nil {
-		return pg.Wrap(err)
+		return nil, pg.Wrap(err)
 	}
 	defer rows.Close()
-	c.rows = make([]row, 0, until-from)
+	list := make([]row, 0, min(until-from, chunkSize))
 	for rows.Next() {
 		raw := rows.RawValues()
-		one := row{seq: entries.Int(raw[0]), tree: int32(uint32(raw[1][0])<<24 | uint32(raw[1][1])<<16 | uint32(raw[1][2])<<8 | uint32(raw[1][3])), index: entries.Int(raw[2]), entry: entries.Int(raw[3])} //nolint:gosec // as PostgreSQL writes it
+		one := row{seq: entries.Int(raw[0]), tree: int32(binary.BigEndian.Uint32(raw[1])), index: entries.Int(raw[2]), entry: entries.Int(raw[3])} //nolint:gosec // as PostgreSQL writes it
 		if len(raw[4]) == tlog.HashSize {
 			copy(one.hash[:], raw[4])
 		}
-		c.rows = append(c.rows, one)
+		list = append(list, one)
 	}
-	return pg.Wrap(rows.Err())
+	return list, pg.Wrap(rows.Err())
 }
 
 // near is how far apart numbers may be that are asked for in one range.
 const near = 64
 
-// ranges gives the ranges in which numbers lie.
-func ranges(ids []int64) (from, until []int64) {
+// places tells in which row of a chunk the leaf of an entry is. Numbers of entries that are put in order together are near each other, so that
+// a table for each range of them takes the place of a map.
+type places struct {
+	from, until []int64 // ranges of numbers
+	begin       []int   // where the table of each begins
+	rows        []int32 // one more than the row; 0: none
+	at          int     // the range that was looked at last
+}
+
+// lay makes the tables for numbers, which are in order.
+func (p *places) lay(ids []int64) {
+	p.from, p.until, p.begin, p.at = p.from[:0], p.until[:0], p.begin[:0], 0
+	size := 0
 	for i, id := range ids {
-		if i == 0 || id-ids[i-1] > near {
-			from, until = append(from, id), append(until, id)
+		if last := len(p.until) - 1; i > 0 && uint64(id)-uint64(ids[i-1]) <= near { //nolint:gosec // numbers that somebody made up may be farther apart than an int64 says
+			size += int(id - p.until[last])
+			p.until[last] = id
 			continue
 		}
-		until[len(until)-1] = id
+		p.from, p.until, p.begin = append(p.from, id), append(p.until, id), append(p.begin, size)
+		size++
 	}
-	return from, until
+	if cap(p.rows) < size {
+		p.rows = make([]int32, size)
+	}
+	p.rows = p.rows[:size]
+	clear(p.rows)
+}
+
+// of is where the row of a number is kept; nil: the number is in no range.
+func (p *places) of(id int64) *int32 {
+	if p.at >= len(p.from) || id < p.from[p.at] || id > p.until[p.at] {
+		p.at = sort.Search(len(p.until), func(i int) bool { return p.until[i] >= id })
+		if p.at == len(p.from) || id < p.from[p.at] {
+			return nil
+		}
+	}
+	return &p.rows[p.begin[p.at]+int(id-p.from[p.at])]
 }
 
 // entries reads the rows of the record that leaves are of, makes their leaves again, and compares.
 func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
-	clear(r.of)
 	ids := make([]int64, len(c.rows))
 	there := make([]bool, len(c.rows))
 	for i := range c.rows {
+		ids[i] = c.rows[i].entry
+	}
+	slices.Sort(ids)
+	r.of.lay(ids)
+	for i := range c.rows {
 		at := &c.rows[i]
-		ids[i] = at.entry
-		if _, twice := r.of[at.entry]; twice {
+		of := r.of.of(at.entry)
+		if *of != 0 {
 			there[i] = true
 			c.found = append(c.found, Finding{Kind: Inserted, Generation: g.number, Tree: g.treeName(at.tree), Index: at.index, Entry: at.entry, Text: fmt.Sprintf("Entry %d is a leaf twice: one was put in.", at.entry), seq: at.seq})
 			continue
 		}
-		r.of[at.entry] = i
+		*of = int32(i + 1) //nolint:gosec // a row of a chunk
 	}
-	slices.Sort(ids)
-	from, until := ranges(ids)
-	rows, err := r.tx.Query(ctx, `SELECT `+entries.Columns+` FROM unnest($1::bigint[], $2::bigint[]) AS r(low, high) JOIN audit.entry AS e ON e.id BETWEEN r.low AND r.high`, entries.Binary, from, until)
+	rows, err := r.tx.Query(ctx, `SELECT `+entries.Columns+` FROM unnest($1::bigint[], $2::bigint[]) AS r(low, high) JOIN audit.entry AS e ON e.id BETWEEN r.low AND r.high`, entries.Binary, r.of.from, r.of.until)
 	if err != nil {
 		return pg.Wrap(err)
 	}
@@ -124,20 +170,22 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 	var promises []*Finding // of what is sealed, and what is found when it is not what was promised
 	var promised [][]byte
 	for rows.Next() {
-		if err := one.Decode(rows.RawValues(), false); err != nil {
+		raw := rows.RawValues()
+		if err := one.Decode(raw, false); err != nil {
 			return err
 		}
-		i, ours := r.of[one.ID]
-		if !ours {
+		of := r.of.of(one.ID)
+		if of == nil || *of == 0 {
 			continue
 		}
+		i := *of - 1
 		at := &c.rows[i]
 		finding := func(kind Kind, format string, args ...any) Finding {
 			return Finding{Kind: kind, Generation: g.number, Tree: g.treeName(at.tree), Index: at.index, Entry: at.entry, Text: fmt.Sprintf(format, args...), seq: at.seq}
 		}
 		var said []byte
-		r.buf, said = one.AppendBoth(r.buf[:0])
-		same := tlog.RecordHash(r.buf) == at.hash
+		r.buf, said = one.AppendBoth(append(r.buf[:0], 0)) // RFC 6962: the hash of a leaf is that of a zero and the leaf
+		same := sha256.Sum256(r.buf) == at.hash
 		if there[i] {
 			// A second row of that number: the one that is the leaf's counts.
 			c.found = append(c.found, finding(Inserted, "There are two rows of entry %d.", at.entry))
@@ -159,8 +207,15 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 			} else {
 				c.unsigned = append(c.unsigned, f)
 			}
-		} else if c.signing == 0 || at.seq < c.signing {
-			c.signing = at.seq
+		} else {
+			at.numbered, at.writer, at.n = true, uuid.UUID(raw[18]), one.Said.N
+			if c.signing == 0 || at.seq < c.signing {
+				c.signing = at.seq
+			}
+		}
+		if (one.Changes == nil) != (len(one.Said.Promise) == 0) {
+			c.found = append(c.found, finding(Sealed, "Personal data before and after was taken away from beside entry %d, or put there: its leaf says otherwise.", at.entry))
+			one.Changes = nil
 		}
 		if r.e.Box == nil {
 			continue
@@ -191,15 +246,19 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 
 // signed verifies what the writer says. What is signed stands in the leaf as it is.
 func (r *reader) signed(e *leaf.Entry, said []byte) bool {
-	key, ok := r.keys[e.Said.Writer]
-	if !ok {
-		if len(r.keys) > 10_000 {
-			clear(r.keys)
+	if r.key == nil || r.last != e.Said.Writer {
+		writer := strings.Clone(e.Said.Writer)
+		key, ok := r.keys[writer]
+		if !ok {
+			if len(r.keys) > 10_000 {
+				clear(r.keys)
+			}
+			key = leaf.NewSigner(audit.Key(r.e.Box, writer))
+			r.keys[writer] = key
 		}
-		key = leaf.NewSigner(audit.Key(r.e.Box, e.Said.Writer))
-		r.keys[e.Said.Writer] = key
+		r.last, r.key = writer, key
 	}
-	return key.Signed(said, e.MAC)
+	return r.key.Signed(said, e.MAC)
 }
 
 // open opens what is sealed and holds it against what was promised.
@@ -250,7 +309,7 @@ func (e *examiner) stretch(ctx context.Context, g *generation, each func(*chunk)
 		}
 		go func() {
 			defer func() { release(); ended <- struct{}{} }()
-			r := &reader{e: e, tx: tx, keys: map[string]*leaf.Signer{}, of: make(map[int64]int, chunkSize)}
+			r := &reader{e: e, tx: tx, keys: map[string]*leaf.Signer{}}
 			for o := range orders {
 				o.to <- r.read(ctx, g, o.from, o.until)
 			}

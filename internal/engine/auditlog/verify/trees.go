@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"github.com/garant-project/garant/internal/audit/merkle"
 )
 
@@ -24,6 +22,8 @@ type tree struct {
 	right   int64   // up to where its root was confirmed
 	doubt   *claim  // a head that is another; nil: none
 	changed bool    // a line of the root log does not have the hash that is kept of it
+	lost    bool    // its leaves are in no order that can be followed
+	last    int64   // the last leaf that it was given, of all
 }
 
 // level is a level of tiles.
@@ -48,21 +48,22 @@ func (t *tree) claimed(c claim) {
 
 // grow adds a leaf, and holds the root against what was claimed of that size.
 func (t *tree) grow(hash merkle.Hash, report func(Finding)) {
-	t.head.Append(hash)
-	for l := 0; ; l++ {
-		if l == len(t.levels) {
+	if len(t.levels) == 0 {
+		t.levels = make([]level, 1)
+	}
+	over := t.head.Grow(hash)
+	t.levels[0].part = append(t.levels[0].part, hash[:]...)
+	for l, root := range over {
+		if l+1 == len(t.levels) {
 			t.levels = append(t.levels, level{})
 		}
-		at := &t.levels[l]
-		at.part = append(at.part, hash[:]...)
-		if len(at.part) < merkle.TileWidth*tlog.HashSize {
-			break
-		}
-		hash = merkle.TileRoot(at.part)
-		at.tiles, at.roots = append(at.tiles, sha256.Sum256(at.part)), append(at.roots, hash)
-		at.part = at.part[:0]
+		at, next := &t.levels[l], &t.levels[l+1]
+		at.tiles, at.roots = append(at.tiles, sha256.Sum256(at.part)), append(at.roots, root)
+		at.part, next.part = at.part[:0], append(next.part, root[:]...)
 	}
-	t.judge(report)
+	if len(t.claims) > 0 {
+		t.judge(report)
+	}
 }
 
 // judge holds the root against what was claimed of the present size.

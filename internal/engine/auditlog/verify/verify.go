@@ -50,6 +50,8 @@ type examiner struct {
 	pinned      map[string][]note.Verifier
 	bad         map[int64]bool // entries of which something was found already
 	told        []told         // what the root log says that was noticed
+	signing     bool           // an entry in a tree is signed
+	left        map[int]int64  // of generations that ended with a restore, the last leaf that counts
 	unsure      []Finding      // said only when nothing more exact is found of the same tree
 }
 
@@ -67,13 +69,17 @@ type generation struct {
 	lastRow  int64 // the last that is there
 	sizes    int64 // of all trees as their newest lines say
 	line     int64 // the next line of the root log that is read
+	written  written
+	reason   string // why it began, where another was before it
+	before   []byte // and what was known of that: JSON
+	begins   string // the first line of its root log
 }
 
 // Verify looks at everything there is, and says what it found. An error says that it could not go on; what was examined is in the report
 // all the same, which is then Incomplete at best.
 func Verify(ctx context.Context, o Options) (Report, error) {
 	began := time.Now()
-	e := &examiner{Options: o, r: &Report{Findings: []Finding{}, NotExamined: []string{}, Notes: []string{}, Remains: []string{}}, bad: map[int64]bool{}, pinned: map[string][]note.Verifier{}}
+	e := &examiner{Options: o, r: &Report{Findings: []Finding{}, NotExamined: []string{}, Notes: []string{}, Remains: []string{}}, left: map[int]int64{}, bad: map[int64]bool{}, pinned: map[string][]note.Verifier{}}
 	if e.Now == nil {
 		e.Now = time.Now
 	}
@@ -143,6 +149,9 @@ func (e *examiner) snapshot(ctx context.Context) (tx pgx.Tx, release func(), err
 	if err == nil && e.name != "" {
 		_, err = tx.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+e.name+"'")
 	}
+	if err == nil { // what it guesses of ranges of numbers is far too much, and it would compile each question
+		_, err = tx.Exec(ctx, "SET LOCAL jit = off")
+	}
 	if err != nil {
 		conn.Release()
 		return nil, nil, pg.Wrap(err)
@@ -181,7 +190,7 @@ func (e *examiner) database(ctx context.Context) error {
 		}
 	}
 	for _, step := range []func(context.Context) error{
-		func(ctx context.Context) error { return e.outside(ctx, matched) }, e.claims, e.noticed, e.cosigned, e.drops,
+		func(ctx context.Context) error { return e.outside(ctx, matched) }, e.restored, e.claims, e.noticed, e.cosigned, e.drops,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -195,13 +204,13 @@ func (e *examiner) database(ctx context.Context) error {
 
 // outline reads what there is to verify; true: nothing.
 func (e *examiner) outline(ctx context.Context) (empty bool, err error) {
-	rows, err := e.main.Query(ctx, `SELECT generation, origin, key FROM audit.generation ORDER BY generation`)
+	rows, err := e.main.Query(ctx, `SELECT generation, origin, key, reason, before FROM audit.generation ORDER BY generation`)
 	if err != nil {
 		return false, pg.Wrap(err)
 	}
 	e.generations, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*generation, error) {
-		g := &generation{trees: map[int32]*tree{}, names: map[string]*tree{}}
-		return g, row.Scan(&g.number, &g.origin, &g.key)
+		g := &generation{trees: map[int32]*tree{}, names: map[string]*tree{}, written: written{}}
+		return g, row.Scan(&g.number, &g.origin, &g.key, &g.reason, &g.before)
 	})
 	if err != nil {
 		return false, pg.Wrap(err)

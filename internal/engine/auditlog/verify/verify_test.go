@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/audit/retain"
 	"github.com/garant-project/garant/internal/engine/auditlog/verify"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -120,5 +121,39 @@ func TestGenerations(t *testing.T) {
 	o.Keys = append(o.Keys, second)
 	if r = w.verify(o); r.Outcome != verify.Intact || !slices.ContainsFunc(r.Notes, func(s string) bool { return strings.Contains(s, "50 entries of generation 1 were lost") }) {
 		t.Errorf("%+v, %+v", r.First, r)
+	}
+	// Who says that the restore left more behind than it did has what is still there compared with nothing.
+	w.exec(`UPDATE audit.generation SET before = jsonb_set(before::jsonb, '{common,seq}', '90') WHERE generation = 2`)
+	if r = w.verify(o); r.Outcome != verify.Broken || r.First.Kind != verify.Excused || r.First.Entry != 91 {
+		t.Errorf("more said to be left behind: %+v, %+v", r.First, r)
+	}
+	// An entry of the first generation that is signed once and put in again is found among those of the second.
+	w.again("")
+	w.drain()
+	if r = w.verify(o); !slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.Inserted && f.Generation == 2 && f.Entry > 0 }) {
+		t.Errorf("copied into the second generation: %+v", r.Findings)
+	}
+}
+
+// What was dropped at the end of its time, and is told of by an entry, is no sign of anything.
+func TestDropped(t *testing.T) {
+	w := newWorld(t)
+	w.write(900)
+	w.exec("UPDATE audit.entry SET at = at - interval '100 days' WHERE id <= 600")
+	w.write(300)
+	w.drain()
+	w.copy()
+	if gone, err := retain.Drop(t.Context(), w.db, time.Now(), 60*24*time.Hour, nil); err != nil || gone != 600 {
+		t.Fatalf("%d dropped: %v", gone, err)
+	}
+	w.drain()
+	w.copy()
+	r := w.verify(w.options())
+	if r.Outcome != verify.Intact || r.Entries != 601 || !slices.ContainsFunc(r.Notes, func(s string) bool { return strings.HasPrefix(s, "600 entries from before") }) {
+		t.Errorf("%+v, %+v", r.First, r)
+	}
+	w.exec("UPDATE audit.dropped SET entries = 599")
+	if r = w.verify(w.options()); r.Outcome != verify.Broken || r.First.Kind != verify.Excused {
+		t.Errorf("another number than the entry tells: %+v, %+v", r.First, r)
 	}
 }

@@ -1,6 +1,7 @@
 package worm
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"time"
@@ -41,16 +42,29 @@ func (s *Store) GetFirst(ctx context.Context, key string, limit int64) (Object, 
 	if err != nil {
 		return Object{}, err
 	}
-	first, ok := h.First()
-	if !ok {
-		return Object{}, errs.New(errs.NotFound, IDObject, "There is no such object in the second account.").WithFix("Look whether the prefix is the right one.")
+	return s.GetListed(ctx, h, limit)
+}
+
+// GetListed is GetFirst of an object of which all versions were listed.
+func (s *Store) GetListed(ctx context.Context, h History, limit int64) (Object, error) {
+	first, err := h.first()
+	if err != nil {
+		return Object{}, err
 	}
 	if first.Size > limit {
 		return Object{}, tooLarge()
 	}
-	o, err := s.get(ctx, key, first.ID, limit)
+	o, err := s.get(ctx, h.Key, first.ID, limit)
 	o.History = h
 	return o, err
+}
+
+func (h History) first() (Version, error) {
+	first, ok := h.First()
+	if !ok {
+		return first, errs.New(errs.NotFound, IDObject, "There is no such object in the second account.").WithFix("Look whether the prefix is the right one.")
+	}
+	return first, nil
 }
 
 func (s *Store) get(ctx context.Context, key, version string, limit int64) (Object, error) {
@@ -84,14 +98,14 @@ func (s *Store) getOnce(ctx context.Context, key string, name *string, version s
 	if aws.ToInt64(out.ContentLength) > limit {
 		return Object{}, tooLarge()
 	}
-	data, err := io.ReadAll(io.LimitReader(out.Body, limit+1))
-	if err != nil {
+	data := bytes.NewBuffer(make([]byte, 0, max(0, aws.ToInt64(out.ContentLength))+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(out.Body, limit+1)); err != nil {
 		return Object{}, explain(ctx, "GetObject", err)
 	}
-	if int64(len(data)) > limit {
+	if int64(data.Len()) > limit {
 		return Object{}, tooLarge()
 	}
-	return Object{Key: key, Version: aws.ToString(out.VersionId), Data: data, Modified: aws.ToTime(out.LastModified)}, nil
+	return Object{Key: key, Version: aws.ToString(out.VersionId), Data: data.Bytes(), Modified: aws.ToTime(out.LastModified)}, nil
 }
 
 func tooLarge() error {
@@ -106,11 +120,16 @@ func (s *Store) Retention(ctx context.Context, key string) (mode string, until t
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	first, ok := h.First()
-	if !ok {
-		return "", time.Time{}, errs.New(errs.NotFound, IDObject, "There is no such object in the second account.").WithFix("Look whether the prefix is the right one.")
+	return s.RetentionListed(ctx, h)
+}
+
+// RetentionListed is Retention of an object of which all versions were listed.
+func (s *Store) RetentionListed(ctx context.Context, h History) (mode string, until time.Time, err error) {
+	first, err := h.first()
+	if err != nil {
+		return "", time.Time{}, err
 	}
-	return s.retention(ctx, key, first.ID)
+	return s.retention(ctx, h.Key, first.ID)
 }
 
 func (s *Store) retention(ctx context.Context, key, version string) (mode string, until time.Time, err error) {

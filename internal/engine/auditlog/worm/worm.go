@@ -203,7 +203,7 @@ func (c *Config) transport() (*http.Transport, error) {
 		ResponseHeaderTimeout:  timeout / 3, // one that hangs is tried again within the call's time
 		ExpectContinueTimeout:  time.Second,
 		IdleConnTimeout:        time.Minute,
-		MaxIdleConnsPerHost:    8,
+		MaxIdleConnsPerHost:    16, // a verifier has eight on their way, and one more at either end of them
 		MaxConnsPerHost:        32,
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      true,
