@@ -51,8 +51,8 @@ func Parts(ctx context.Context, on pg.Querier) ([]Part, error) {
 	UNION ALL
 	SELECT (SELECT e.action FROM audit.entry e WHERE e.action > a.action ORDER BY e.action LIMIT 1) FROM a WHERE a.action IS NOT NULL
 ) SELECT a.action, c.customers FROM a CROSS JOIN (VALUES (false), (true)) AS c (customers) WHERE a.action IS NOT NULL AND (NOT c.customers
-	OR EXISTS (SELECT FROM (SELECT * FROM audit.entry AS e WHERE e.action = a.action ORDER BY e.id DESC LIMIT $1) AS e WHERE `+ofCustomers+`)
-	OR EXISTS (SELECT FROM (SELECT * FROM audit.entry AS e WHERE e.action = a.action ORDER BY e.id LIMIT $1) AS e WHERE `+ofCustomers+`))
+	OR EXISTS (SELECT FROM (SELECT e.actor_kind, e.actor_id FROM audit.entry AS e WHERE e.action = a.action ORDER BY e.id DESC LIMIT $1) AS e WHERE `+ofCustomers+`)
+	OR EXISTS (SELECT FROM (SELECT e.actor_kind, e.actor_id FROM audit.entry AS e WHERE e.action = a.action ORDER BY e.id LIMIT $1) AS e WHERE `+ofCustomers+`))
 ORDER BY a.action, c.customers`, probed)
 	if err != nil {
 		return nil, pg.Wrap(err)

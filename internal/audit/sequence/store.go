@@ -26,7 +26,7 @@ func errBroken(cause error) *errs.Error {
 // errSetBack is what a leader finds that has signed more.
 func errSetBack() *errs.Error {
 	return errs.New(errs.Internal, "sequence.set_back", "There is less of the audit log than this server has signed itself: the database was set back, so nothing is put in order.").
-		WithFix("If it was restored from a backup, run garant audit recover where there is a second account, and start the servers anew. If nobody did that, somebody rewrites the log: look at what witnesses have signed. docs/audit.md.")
+		WithFix("If it was restored from a backup, run garant audit recover, or start the servers anew where there is no second account. If nobody did that, somebody rewrites the log: look at what witnesses have signed. docs/audit.md.")
 }
 
 // errMoved is what a leader finds that is none any more.

@@ -10,13 +10,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/demo/servers/secondaccount"
 	"github.com/garant-project/garant/internal/engine/auditlog/replica"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm/wormtest"
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
 )
 
 func TestCopies(t *testing.T) {
@@ -430,6 +435,10 @@ func TestDroppedBeforeTheCopy(t *testing.T) {
 	w.write(200)
 	w.drain()
 	w.exec(`INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT '2020-01', now() - interval '31 days', 1200, 1200, tree, max(size) FROM audit.checkpoint GROUP BY tree`)
+	w.must(pg.InTx(t.Context(), w.db.Pool(pg.Retention), func(tx pgx.Tx) error {
+		return audit.Record(t.Context(), tx, actor.NewSystem("retention"), sequence.DroppedAction, audit.Object{Kind: "record", ID: "2020-01"},
+			map[string]any{"entries": 1200, "leaf": 1200, "checkpoint": w.count("SELECT size FROM audit.dropped")})
+	}))
 	w.exec(`DELETE FROM audit.leaf AS l USING audit.tree AS t WHERE t.tree = l.tree AND l.index < t.size / 256 * 256 AND l.seq <= 1200`)
 	w.exec(`DELETE FROM audit.entry WHERE id <= 1200`)
 	w.copy()
