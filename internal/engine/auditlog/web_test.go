@@ -203,7 +203,7 @@ func TestAnomaliesAreAnswered(t *testing.T) {
 		t.Error(w.Code)
 	}
 	page = h.get(Path + "?done=anomaly_answered")
-	consoletest.Wants(t, page, "A restore drill on the wrong machine.", "answered", "is an entry of the record")
+	consoletest.Wants(t, page, "A restore drill on the wrong machine.", "answered", "is an entry of the audit log")
 	consoletest.Lacks(t, page, "to be answered", "Say what it was")
 	if w, _ := h.ask(http.MethodPost, Path+"/anomalies/99999", url.Values{"reason": {"x"}}); w.Code != http.StatusNotFound {
 		t.Errorf("of none: %d", w.Code)

@@ -38,6 +38,7 @@ type storyEntry struct {
 	Entry   string // address
 	When    string
 	What    string
+	Code    string // of an action that has no words
 	Refused string
 	Who     ui.Link
 	Details []ui.Detail
@@ -93,7 +94,7 @@ func (h *pages) showStory(w http.ResponseWriter, r *web.Request, get func(string
 	}
 	if len(entries) > storySize {
 		entries = entries[:storySize]
-		body.Pager.Older = at(RecordPath+"/object", nil, "kind", object.Kind, "id", object.ID, "before", strconv.FormatInt(entries[storySize-1].ID, 10))
+		body.Pager.Older = ui.At(RecordPath+"/object", nil, "kind", object.Kind, "id", object.ID, "before", strconv.FormatInt(entries[storySize-1].ID, 10))
 	}
 	var sealed []audit.Entry
 	for _, e := range entries {
@@ -172,9 +173,9 @@ func (h *pages) open(ctx context.Context, by actor.Actor, object audit.Object, s
 
 // storyOf is one entry as a story tells it.
 func storyOf(ctx context.Context, p *ui.Printer, names *Names, e *audit.Entry, opened bool) storyEntry {
-	s := storyEntry{ID: "entry-" + strconv.FormatInt(e.ID, 10), Entry: entryPath(e.ID), When: p.Instant(e.At), What: actionWord(p, e.Action), Sealed: e.Sealed, Erased: e.Erased,
-		Who: ui.Link{Label: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Href: at(RecordPath, nil, "actor", e.Actor.ID)}}
-	if e.Refused {
+	s := storyEntry{ID: "entry-" + strconv.FormatInt(e.ID, 10), Entry: entryPath(e.ID), When: p.Instant(e.At), Sealed: e.Sealed, Erased: e.Erased,
+		Who: ui.Link{Label: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Href: ui.At(RecordPath, nil, "actor", e.Actor.ID)}}
+	if s.What, s.Code = done(p, e.Action); e.Refused {
 		s.Refused = p.T("console.record.refused")
 	}
 	if e.Reason != "" {
@@ -186,7 +187,7 @@ func storyOf(ctx context.Context, p *ui.Printer, names *Names, e *audit.Entry, o
 	if !e.Occurred.IsZero() {
 		s.Details = append(s.Details, ui.Detail{Term: p.T("console.record.occurred"), Text: p.Instant(e.Occurred)})
 	}
-	if d := detail(p, e.Detail); d != "" {
+	if d := p.Values(e.Detail, "console"); d != "" {
 		s.Details = append(s.Details, ui.Detail{Term: p.T("console.record.detail"), Text: d})
 	}
 	if opened && e.Sealed && !e.Erased {

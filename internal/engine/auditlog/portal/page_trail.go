@@ -45,13 +45,13 @@ func (p *Portal) trail(w http.ResponseWriter, r *web.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	own := &trailPage{Filters: fields(pr, query, actions), Filtered: len(query) > 0, Export: at(exportPath, query), All: trailPath}
+	own := &trailPage{Filters: fields(pr, query, actions), Filtered: len(query) > 0, Export: ui.At(exportPath, query), All: trailPath}
 	if search.Before > 0 {
-		own.Pager.Newer = at(trailPath, query)
+		own.Pager.Newer = ui.At(trailPath, query)
 	}
 	if len(entries) > pageSize {
 		entries = entries[:pageSize]
-		own.Pager.Older = at(trailPath, query, "before", strconv.FormatInt(entries[pageSize-1].ID, 10))
+		own.Pager.Older = ui.At(trailPath, query, "before", strconv.FormatInt(entries[pageSize-1].ID, 10))
 	}
 	own.Table = table(pr, v, entries)
 	if own.Filtered {
@@ -68,21 +68,21 @@ func table(p *ui.Printer, v *visit, entries []audit.Entry) ui.Table {
 		Empty:   &ui.Empty{Icon: "record", Title: p.T("portal.trail.empty"), Text: p.T("portal.trail.empty.text")},
 	}
 	for _, e := range entries {
-		what := ui.Cell{Text: actionWord(p, e.Action)}
-		if e.Refused {
+		var what ui.Cell
+		if what.Text, what.Code = done(p, e.Action); e.Refused {
 			what.Chip = p.T("portal.refused.word")
 		}
 		when := ui.Cell{Text: p.Instant(e.At)}
 		if !e.Occurred.IsZero() {
 			when.Note = p.T("portal.occurred", "At", p.Instant(e.Occurred))
 		}
-		more := ui.Cell{Text: e.Reason, Note: detail(p, e.Detail)}
+		more := ui.Cell{Text: e.Reason, Note: p.Values(e.Detail, "portal", "console")}
 		if e.Sealed {
 			more.Chip = p.T("portal.sealed")
 		}
 		t.Rows = append(t.Rows, []ui.Cell{
 			when,
-			{Link: &ui.Link{Label: who(p, v, e.Actor), Href: at(trailPath, nil, "person", e.Actor.ID)}},
+			{Link: &ui.Link{Label: who(p, v, e.Actor), Href: ui.At(trailPath, nil, "person", e.Actor.ID)}},
 			what,
 			{Link: &ui.Link{Label: objectWord(p, e.Object), Href: storyOf(e.Object)}},
 			more,
@@ -93,7 +93,7 @@ func table(p *ui.Printer, v *visit, entries []audit.Entry) ui.Table {
 
 // storyOf is the page of an object.
 func storyOf(o audit.Object) string {
-	return at(storyPath, url.Values{"kind": {o.Kind}, "id": {o.ID}})
+	return ui.At(storyPath, url.Values{"kind": {o.Kind}, "id": {o.ID}})
 }
 
 // open opens what is sealed beside entries.
