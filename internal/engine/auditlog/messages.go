@@ -10,7 +10,9 @@ import (
 var messageFiles embed.FS
 
 // Messages are the words of this engine's checks, problems and pages, by language, for ui.NewMessages.
-func Messages() map[string][]byte { return ui.Words(messageFiles, "checks", "record", "pages", "reasons") }
+func Messages() map[string][]byte {
+	return ui.Words(messageFiles, "checks", "record", "pages", "reasons")
+}
 
 // CheckMessages are those of the checks and problems alone.
 func CheckMessages() map[string][]byte { return ui.Words(messageFiles, "checks") }

@@ -241,8 +241,8 @@ func (h *pages) second(ctx context.Context, r *web.Request, p *ui.Printer, e *es
 	case !s.Failing.IsZero():
 		one.Pill = pill(p, ui.NotMet, "failing")
 		why, lang := p.Reason(s.Problem, s.Why)
-		fix, fixLang := p.Reason(s.Problem+".fix", s.Fix)
-		one.Items = []line{{Title: p.T("record_log.failing", "Since", p.Ago(s.Failing, r.Now)), Text: why, Lang: lang}, {Text: fix, Lang: fixLang}}
+		fix, _ := p.Reason(s.Problem+".fix", s.Fix) // has words where the problem has
+		one.Items = []line{{Title: p.T("record_log.failing", "Since", p.Elapsed(s.Failing, r.Now)), Text: strings.TrimSpace(why + " " + fix), Lang: lang}}
 	case s.LastPut.IsZero():
 		one.Pill = pill(p, ui.Unproven, "never")
 	case s.Lag > most:
@@ -257,7 +257,7 @@ func (h *pages) second(ctx context.Context, r *web.Request, p *ui.Printer, e *es
 		lag = short(p, s.Lag)
 	}
 	one.Details = []ui.Detail{
-		{Term: p.T("record_log.place"), Code: c.Place()}, last,
+		{Term: p.T("record_log.place"), Code: strings.TrimSuffix(c.Bucket+"/"+c.Prefix, "/"), Note: cmp.Or(c.Endpoint, c.Region)}, last,
 		{Term: p.T("record_log.lag"), Text: lag, Note: p.T("record_log.lag.most", "Most", short(p, most))},
 		{Term: p.T("record_log.backlog"), Text: p.Number(s.Backlog)},
 		{Term: p.T("record_log.objects"), Text: p.Number(s.Objects), Note: p.Bytes(s.Bytes)},
@@ -295,7 +295,7 @@ func (h *pages) streams(ctx context.Context, r *web.Request, p *ui.Printer, e *e
 		}
 		if s.FailedSince != nil {
 			one.Pill = pill(p, ui.NotMet, "failing")
-			state = ui.Cell{Pill: pill(p, ui.NotMet, "failing"), Note: p.T("record_log.failing", "Since", p.Ago(*s.FailedSince, r.Now))}
+			state = ui.Cell{Pill: pill(p, ui.NotMet, "failing"), Note: p.T("record_log.failing", "Since", p.Elapsed(*s.FailedSince, r.Now))}
 			one.Items = append(one.Items, h.wrong(p, d.Name, string(s.Problem), s.Said)...)
 		}
 		t.Rows = append(t.Rows, []ui.Cell{{Strong: d.Name, Note: d.Kind}, {Text: p.Number(s.Sent)}, at, state})

@@ -175,10 +175,14 @@ func proved(p *ui.Printer, body *entryPage, x *trees.Proof) {
 	code("head", x.Head.Line)
 	code("root", hashes(x.RootProof))
 	code("checkpoint", x.Signed.Note)
+	cosigned := p.T("console.proof.uncosigned")
+	if x.Signed.Cosigned > 0 {
+		cosigned = p.T("console.proof.cosigned", "Count", x.Signed.Cosigned)
+	}
 	if x.Signed.Note != "" {
 		body.Place = append(body.Place,
 			ui.Detail{Term: p.T("console.proof.size"), Text: p.Number(x.Head.Size)},
-			ui.Detail{Term: p.T("console.proof.signed"), Time: x.Signed.At, Note: p.T("console.proof.cosigned", "Count", x.Signed.Cosigned)},
+			ui.Detail{Term: p.T("console.proof.signed"), Time: x.Signed.At, Note: cosigned},
 			ui.Detail{Term: p.T("console.proof.key"), Code: x.Key, Note: p.T("console.proof.key.note")})
 	}
 }

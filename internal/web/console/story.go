@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
@@ -119,7 +120,7 @@ func (h *pages) showStory(w http.ResponseWriter, r *web.Request, get func(string
 	names := h.c.Names(r, p)
 	names.learnOf(ctx, entries, true)
 	label, href := names.object(ctx, object)
-	body.Object = []ui.Detail{{Term: p.T("console.story.kind"), Text: object.Kind}, {Term: p.T("console.story.id"), Code: object.ID}}
+	body.Object = []ui.Detail{{Term: p.T("console.story.kind"), Code: object.Kind}, {Term: p.T("console.story.id"), Code: object.ID}}
 	if href != "" {
 		body.Object = append(body.Object, ui.Detail{Term: p.T("console.story.page"), Link: &ui.Link{Label: label, Href: href}})
 	}
@@ -184,7 +185,7 @@ func storyOf(ctx context.Context, p *ui.Printer, names *Names, e *audit.Entry, o
 	if t := tenantLink(p, e.Tenant); t != nil {
 		s.Details = append(s.Details, ui.Detail{Term: p.T("console.record.tenant.label"), Link: t})
 	}
-	if !e.Occurred.IsZero() {
+	if tells(e) {
 		s.Details = append(s.Details, ui.Detail{Term: p.T("console.record.occurred"), Text: p.Instant(e.Occurred)})
 	}
 	if d := p.Values(e.Detail, "console"); d != "" {
@@ -194,6 +195,11 @@ func storyOf(ctx context.Context, p *ui.Printer, names *Names, e *audit.Entry, o
 		s.Changes = changesTable(p, e.Changes)
 	}
 	return s
+}
+
+// tells reports whether an entry was written notably later than what it tells of happened.
+func tells(e *audit.Entry) bool {
+	return !e.Occurred.IsZero() && e.At.Sub(e.Occurred).Abs() >= time.Minute
 }
 
 // changesTable is personal data before and after, field by field.

@@ -95,7 +95,7 @@ func (p *Printer) inShort(v any, scope string) string {
 			return word
 		}
 		if _, err := uuid.Parse(v); err == nil {
-			return "…" + v[len(v)-8:]
+			return "…\u2060" + v[len(v)-8:] // the line does not break between
 		}
 		if len(v) == 64 && strings.Trim(v, "0123456789abcdef") == "" {
 			return v[:12] + "…"

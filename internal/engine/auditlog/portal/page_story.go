@@ -103,7 +103,10 @@ func (p *Portal) story(w http.ResponseWriter, r *web.Request, v *visit) error {
 }
 
 func stepOf(p *ui.Printer, v *visit, e audit.Entry) step {
-	s := step{At: e.At, Occurred: e.Occurred, Who: who(p, v, e.Actor), Refused: e.Refused, Reason: e.Reason, Detail: p.Values(e.Detail, "portal", "console"), Erased: e.Erased, Number: e.ID}
+	s := step{At: e.At, Who: who(p, v, e.Actor), Refused: e.Refused, Reason: e.Reason, Detail: detail(p, &e), Erased: e.Erased, Number: e.ID}
+	if tells(&e) {
+		s.Occurred = e.Occurred
+	}
 	s.What, s.Code = done(p, e.Action)
 	for _, c := range e.Changes {
 		one := change{Field: c.Field, NoBefore: c.Before == nil, NoAfter: c.After == nil}

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -73,10 +74,10 @@ func table(p *ui.Printer, v *visit, entries []audit.Entry) ui.Table {
 			what.Chip = p.T("portal.refused.word")
 		}
 		when := ui.Cell{Text: p.Instant(e.At)}
-		if !e.Occurred.IsZero() {
+		if tells(&e) {
 			when.Note = p.T("portal.occurred", "At", p.Instant(e.Occurred))
 		}
-		more := ui.Cell{Text: e.Reason, Note: p.Values(e.Detail, "portal", "console")}
+		more := ui.Cell{Text: e.Reason, Note: detail(p, &e)}
 		if e.Sealed {
 			more.Chip = p.T("portal.sealed")
 		}
@@ -89,6 +90,18 @@ func table(p *ui.Printer, v *visit, entries []audit.Entry) ui.Table {
 		})
 	}
 	return t
+}
+
+// tells reports whether an entry was written notably later than what it tells of happened.
+func tells(e *audit.Entry) bool {
+	return !e.Occurred.IsZero() && e.At.Sub(e.Occurred).Abs() >= time.Minute
+}
+
+// detail is the detail of an entry on one line, without how the event came to be: its action says that.
+func detail(p *ui.Printer, e *audit.Entry) string {
+	shown := maps.Clone(e.Detail)
+	delete(shown, "kind")
+	return p.Values(shown, "portal", "console")
 }
 
 // storyOf is the page of an object.
