@@ -71,7 +71,7 @@ func TestPortalInABrowser(t *testing.T) {
 		t.Fatalf("the application does not lead to the log: %s\n%.800s", b.Where(), got)
 	}
 	look("trail")
-	b.Do(chromedp.Navigate(origin+"/?lang=en"), chromedp.SetValue("#action", "applicant.changed"), chromedp.Click(`.filters button[type="submit"]`))
+	b.Do(chromedp.Navigate(origin+"/?lang=en"), chromedp.Click(".filters-fold > summary"), chromedp.SetValue("#action", "applicant.changed"), chromedp.Click(`.filters button[type="submit"]`))
 	time.Sleep(time.Second)
 	if got := text(); strings.Contains(got, "decided by ours") || !strings.Contains(got, "ours-person") {
 		t.Fatalf("the filter: %.600s", got)

@@ -250,7 +250,7 @@ func TestPortal(t *testing.T) {
 			t.Errorf("the story does not say %q", want)
 		}
 	}
-	if !strings.Contains(b.sees("/"), "opened personal data of the log") {
+	if !strings.Contains(b.sees("/"), "opened personal data of the activity log") {
 		t.Error("reading personal data is not recorded")
 	}
 	c.must(pg.InTx(context.Background(), c.g.DB.Pool(pg.Staff), func(tx pgx.Tx) error {

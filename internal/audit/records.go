@@ -43,14 +43,26 @@ func Load(ctx context.Context, on pg.Querier, ids []int64) ([]Entry, error) {
 // probed is how many entries of an action are looked at from each end for one of customers.
 const probed = 1000
 
-// Parts lists the actions of which there are entries, sorted, each as the company's own, and as customers' where some of the oldest or the newest are theirs.
-func Parts(ctx context.Context, on pg.Querier) ([]Part, error) {
-	// One step of the index for each action, however many entries there are.
-	rows, err := on.Query(ctx, `WITH RECURSIVE a AS (
+// actionsSQL is one step of the index for each action, however many entries there are.
+const actionsSQL = `WITH RECURSIVE a AS (
 	(SELECT e.action FROM audit.entry e ORDER BY e.action LIMIT 1)
 	UNION ALL
 	SELECT (SELECT e.action FROM audit.entry e WHERE e.action > a.action ORDER BY e.action LIMIT 1) FROM a WHERE a.action IS NOT NULL
-) SELECT a.action, c.customers FROM a CROSS JOIN (VALUES (false), (true)) AS c (customers) WHERE a.action IS NOT NULL AND (NOT c.customers
+)`
+
+// Actions lists the actions of which there are entries, sorted.
+func Actions(ctx context.Context, on pg.Querier) ([]string, error) {
+	rows, err := on.Query(ctx, actionsSQL+` SELECT a.action FROM a WHERE a.action IS NOT NULL ORDER BY a.action`)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return list, pg.Wrap(err)
+}
+
+// Parts lists the actions of which there are entries, sorted, each as the company's own, and as customers' where some of the oldest or the newest are theirs.
+func Parts(ctx context.Context, on pg.Querier) ([]Part, error) {
+	rows, err := on.Query(ctx, actionsSQL+` SELECT a.action, c.customers FROM a CROSS JOIN (VALUES (false), (true)) AS c (customers) WHERE a.action IS NOT NULL AND (NOT c.customers
 	OR EXISTS (SELECT FROM (SELECT e.actor_kind, e.actor_id FROM audit.entry AS e WHERE e.action = a.action ORDER BY e.id DESC LIMIT $1) AS e WHERE `+ofCustomers+`)
 	OR EXISTS (SELECT FROM (SELECT e.actor_kind, e.actor_id FROM audit.entry AS e WHERE e.action = a.action ORDER BY e.id LIMIT $1) AS e WHERE `+ofCustomers+`))
 ORDER BY a.action, c.customers`, probed)

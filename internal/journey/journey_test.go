@@ -364,7 +364,7 @@ func scriptless(reader, lead *tab) {
 	b := lead.withoutScripts("security lead without scripts")
 	for path, says := range map[string]string{
 		"/?lang=en": "Coverage of the annex", "/checks": "What Garant itself looks at", "/checks/endpoint.tls": "Evidence holds", "/estate": "Ardoise", "/people": "Colleague (example)",
-		"/record": "Record", "/account": "Where you are signed in",
+		"/record": "Audit log", "/account": "Where you are signed in",
 	} {
 		b.visit(path)
 		b.sees(says)

@@ -71,6 +71,7 @@ type Item struct {
 	Problem  string `json:"problem"`  // message id; its next step is Problem + ".fix"
 	Expected string `json:"expected"` // short, as an engineer would write it: "TLS 1.2, TLS 1.3"
 	Actual   string `json:"actual"`
+	Said     string `json:"said,omitempty"` // message id of what was seen, where that is a sentence
 }
 
 // FactKind is the type of a fact.

@@ -1068,7 +1068,8 @@ CREATE TABLE auditlog.replica (
     fix text,
     bytes bigint DEFAULT 0 NOT NULL,
     objects bigint DEFAULT 0 NOT NULL,
-    segments bigint DEFAULT 0 NOT NULL
+    segments bigint DEFAULT 0 NOT NULL,
+    problem text
 );
 
 ALTER TABLE auditlog.replica OWNER TO garant_owner;

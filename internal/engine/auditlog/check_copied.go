@@ -48,7 +48,7 @@ func (l *Log) lookAtCopied(ctx context.Context, k *look) error {
 	}
 	r, err := l.Replica(ctx)
 	if err != nil {
-		k.add(CopyUnseen, "the second account that is declared", sentence(err))
+		k.addError(CopyUnseen, "the second account that is declared", err)
 		return nil
 	}
 	s, err := r.Status(ctx)
@@ -56,7 +56,7 @@ func (l *Log) lookAtCopied(ctx context.Context, k *look) error {
 		return err
 	}
 	if !s.Failing.IsZero() {
-		k.add(CopyFails, "copies that succeed", s.Why)
+		k.addError(CopyFails, "copies that succeed", &errs.Error{ID: s.Problem, Text: s.Why})
 	}
 	if s.LastPut.IsZero() {
 		k.add(CopyEmpty, "the record", "nothing was ever put there")
@@ -69,10 +69,10 @@ func (l *Log) lookAtCopied(ctx context.Context, k *look) error {
 	switch id := errID(err); {
 	case err == nil:
 	case id == replica.IDChanged, id == replica.IDSetBack, id == replica.IDForked, id == replica.IDOtherLog, id == replica.IDLost:
-		k.add(CopyDiffers, "the same log as here", sentence(err))
+		k.addError(CopyDiffers, "the same log as here", err)
 		return nil
 	default:
-		k.add(CopyUnseen, "an answer of the second account", sentence(err))
+		k.addError(CopyUnseen, "an answer of the second account", err)
 		return nil
 	}
 	l.lookAtLock(ctx, k, r, stands, copied)
@@ -89,7 +89,7 @@ func (l *Log) lookAtLock(ctx context.Context, k *look, r *replica.Replica, stand
 	mode, until, err := r.Reader.Retention(ctx, stands.Key)
 	switch {
 	case err != nil:
-		k.add(CopyUnseen, "the lock of the newest object", sentence(err))
+		k.addError(CopyUnseen, "the lock of the newest object", err)
 	case mode != "COMPLIANCE":
 		k.add(CopyUnlocked, "COMPLIANCE", "the newest object has "+strings.TrimSpace(mode+" no lock"))
 	case until.Before(k.now.Add(copied.Keep - day)):
@@ -100,11 +100,11 @@ func (l *Log) lookAtLock(ctx context.Context, k *look, r *replica.Replica, stand
 	if l.tried.with != r || k.now.Sub(l.tried.at) > tryEvery || len(l.tried.is.Broken) > 0 {
 		limits, err := r.Writer.TryWriterLimits(ctx, "limits/"+k.now.UTC().Format("20060102T150405.000000000"), k.now)
 		if errID(err) == worm.IDNoLock {
-			k.add(CopyUnlocked, "a bucket under object lock", sentence(err))
+			k.addError(CopyUnlocked, "a bucket under object lock", err)
 			return
 		}
 		if err != nil {
-			k.add(CopyUnseen, "what the writer’s credentials may", sentence(err))
+			k.addError(CopyUnseen, "what the writer’s credentials may", err)
 			return
 		}
 		l.tried.at, l.tried.with, l.tried.is = k.now, r, limits
@@ -132,7 +132,7 @@ func (l *Log) lookAtIntact(ctx context.Context, k *look) error {
 		}
 	}
 	if err != nil && len(k.items) == 0 {
-		k.add(NotExamined, "all of it examined", sentence(err))
+		k.addError(NotExamined, "all of it examined", err)
 	}
 	for _, skipped := range report.NotExamined {
 		k.add(NotExamined, "all of it examined", skipped)

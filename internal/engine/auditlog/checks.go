@@ -104,6 +104,14 @@ func (l *look) add(p Problem, expected, actual string) {
 	}
 }
 
+// addError adds a problem of which an error tells more.
+func (l *look) addError(p Problem, expected string, err error) {
+	before := len(l.items)
+	if l.add(p, expected, sentence(err)); len(l.items) > before {
+		l.items[before].Said = errID(err)
+	}
+}
+
 func run(ctx context.Context, in measure.In, id string, targets []string, judge func(context.Context, *look) error) measure.Finding {
 	if len(targets) == 0 {
 		return measure.Finding{Outcome: measure.NotApplicable}

@@ -2,6 +2,7 @@ package auditlog
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -56,9 +57,13 @@ func volume(p *ui.Printer, list []search.Hour, now time.Time) *drawing {
 			bar(&no, x, h.Refused, most)
 		}
 	}
+	about := ""
+	if refused > 0 {
+		about = p.T("record_log.volume.about", "Count", refused)
+	}
 	return &drawing{
 		Bars: bars.String(), Refused: no.String(), Width: hours*(drawnBar+1) - 1, Height: drawnHeight, From: p.Instant(first), To: p.T("record_log.now"), Top: p.T("record_log.volume.top", "Count", most),
-		Label: p.T("record_log.volume.label", "Count", all, "Refused", refused, "Most", most, "When", p.Instant(busiest)), About: p.T("record_log.volume.about"),
+		Label: p.T("record_log.volume.label", "Count", all, "Most", most, "When", p.Instant(busiest)), About: about,
 	}
 }
 
@@ -95,7 +100,7 @@ func short(p *ui.Printer, d time.Duration) string {
 		return p.Number(d.Milliseconds()) + "\u00a0ms"
 	}
 	if d < time.Minute {
-		return p.Decimal(d.Seconds(), 1) + "\u00a0s"
+		return p.Decimal(math.Round(d.Seconds()*10)/10, -1) + "\u00a0s"
 	}
 	return p.Duration(d.Round(time.Second))
 }

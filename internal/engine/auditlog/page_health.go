@@ -1,6 +1,7 @@
 package auditlog
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -58,8 +59,8 @@ type part struct {
 // Wide reports that it needs the whole width.
 func (p part) Wide() bool { return p.Table != nil && len(p.Table.Columns) > 3 }
 
-// line is something that has to be known.
-type line struct{ Title, Text string }
+// line is something that has to be known. Lang is of Text, where it is not the page's.
+type line struct{ Title, Text, Lang string }
 
 // anomalyView is something that does not fit, with what was said of it.
 type anomalyView struct {
@@ -137,7 +138,7 @@ func (h *pages) order(ctx context.Context, r *web.Request, p *ui.Printer, health
 	one := newPart(p, "order", ui.Met, "well")
 	if !begun {
 		one.Pill = pill(p, ui.Unproven, "never")
-		one.Items = []line{{p.T("record_log.order.never"), p.T("record_log.order.never.text")}}
+		one.Items = []line{{Title: p.T("record_log.order.never"), Text: p.T("record_log.order.never.text")}}
 		return []part{one}, nil
 	}
 	if r.Now.Sub(health.At) > mayRest {
@@ -167,7 +168,7 @@ func (h *pages) order(ctx context.Context, r *web.Request, p *ui.Printer, health
 			who = p.T("record_log.prepared", "Role", b.Role, "Database", b.Database, "Name", b.Prepared)
 		}
 		if health.Oldest > mayWait {
-			one.Items = append(one.Items, line{who, p.T("record_log.blocker.fix")})
+			one.Items = append(one.Items, line{Title: who, Text: p.T("record_log.blocker.fix")})
 		}
 	}
 	found, err := search.Look(ctx, staff)
@@ -217,7 +218,7 @@ func (h *pages) order(ctx context.Context, r *web.Request, p *ui.Printer, health
 func (h *pages) second(ctx context.Context, r *web.Request, p *ui.Printer, e *estate.Estate) ([]part, error) {
 	if e == nil || len(e.AuditCopies) == 0 {
 		one := newPart(p, "second", ui.Unproven, "undeclared")
-		one.Items = []line{{p.T("record_log.second.none"), p.T("record_log.second.none.text")}}
+		one.Items = []line{{Title: p.T("record_log.second.none"), Text: p.T("record_log.second.none.text")}}
 		return []part{one}, nil
 	}
 	c := e.AuditCopies[0]
@@ -239,7 +240,9 @@ func (h *pages) second(ctx context.Context, r *web.Request, p *ui.Printer, e *es
 	switch {
 	case !s.Failing.IsZero():
 		one.Pill = pill(p, ui.NotMet, "failing")
-		one.Items = []line{{p.T("record_log.failing", "Since", p.Ago(s.Failing, r.Now)), strings.TrimSpace(s.Why + " " + s.Fix)}}
+		why, lang := p.Reason(s.Problem, s.Why)
+		fix, _ := p.Reason(s.Problem+".fix", s.Fix) // has words where the problem has
+		one.Items = []line{{Title: p.T("record_log.failing", "Since", p.Elapsed(s.Failing, r.Now)), Text: strings.TrimSpace(why + " " + fix), Lang: lang}}
 	case s.LastPut.IsZero():
 		one.Pill = pill(p, ui.Unproven, "never")
 	case s.Lag > most:
@@ -254,7 +257,7 @@ func (h *pages) second(ctx context.Context, r *web.Request, p *ui.Printer, e *es
 		lag = short(p, s.Lag)
 	}
 	one.Details = []ui.Detail{
-		{Term: p.T("record_log.place"), Code: c.Place()}, last,
+		{Term: p.T("record_log.place"), Code: strings.TrimSuffix(c.Bucket+"/"+c.Prefix, "/"), Note: cmp.Or(c.Endpoint, c.Region)}, last,
 		{Term: p.T("record_log.lag"), Text: lag, Note: p.T("record_log.lag.most", "Most", short(p, most))},
 		{Term: p.T("record_log.backlog"), Text: p.Number(s.Backlog)},
 		{Term: p.T("record_log.objects"), Text: p.Number(s.Objects), Note: p.Bytes(s.Bytes)},
@@ -269,7 +272,7 @@ func (h *pages) second(ctx context.Context, r *web.Request, p *ui.Printer, e *es
 func (h *pages) streams(ctx context.Context, r *web.Request, p *ui.Printer, e *estate.Estate) ([]part, error) {
 	if e == nil || len(e.Streams) == 0 {
 		one := newPart(p, "streams", ui.Excluded, "undeclared")
-		one.Items = []line{{p.T("record_log.streams.none"), p.T("record_log.streams.none.text")}}
+		one.Items = []line{{Title: p.T("record_log.streams.none"), Text: p.T("record_log.streams.none.text")}}
 		return []part{one}, nil
 	}
 	states, err := stream.States(ctx, h.l.DB.Pool(pg.Staff))
@@ -292,7 +295,8 @@ func (h *pages) streams(ctx context.Context, r *web.Request, p *ui.Printer, e *e
 		}
 		if s.FailedSince != nil {
 			one.Pill = pill(p, ui.NotMet, "failing")
-			state = ui.Cell{Pill: pill(p, ui.NotMet, "failing"), Text: worded(p, string(s.Problem)), Note: p.T("record_log.failing", "Since", p.Ago(*s.FailedSince, r.Now))}
+			state = ui.Cell{Pill: pill(p, ui.NotMet, "failing"), Note: p.T("record_log.failing", "Since", p.Elapsed(*s.FailedSince, r.Now))}
+			one.Items = append(one.Items, h.wrong(p, d.Name, string(s.Problem), s.Said)...)
 		}
 		t.Rows = append(t.Rows, []ui.Cell{{Strong: d.Name, Note: d.Kind}, {Text: p.Number(s.Sent)}, at, state})
 	}
@@ -300,12 +304,14 @@ func (h *pages) streams(ctx context.Context, r *web.Request, p *ui.Printer, e *e
 	return []part{one}, nil
 }
 
-// worded is a message, or its id where this console has no words for it.
-func worded(p *ui.Printer, id string) string {
-	if p.Has(id) {
-		return p.T(id)
+// wrong is what a problem says, and the next step. A problem without words, of another build, stands as it was written.
+func (*pages) wrong(p *ui.Printer, title, problem, english string) []line {
+	if word, ok := p.Word(problem); ok {
+		fix, _ := p.Word(problem + ".fix")
+		return []line{{Title: title, Text: strings.TrimSpace(word + " " + fix)}}
 	}
-	return id
+	text, lang := p.Reason("", cmp.Or(english, problem))
+	return []line{{Title: title, Text: text, Lang: lang}}
 }
 
 // canaries are what the checks of system and application logs last saw.
@@ -336,14 +342,14 @@ func (h *pages) canaries(ctx context.Context, r *web.Request, p *ui.Printer, e *
 			}
 			row[3] = ui.Cell{Time: s.Current.ObservedAt}
 			for _, item := range s.Current.Finding.Failed {
-				one.Items = append(one.Items, line{item.Target, worded(p, item.Problem)})
+				one.Items = append(one.Items, h.wrong(p, item.Target, item.Problem, item.Actual)...)
 			}
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	if len(t.Rows) == 0 {
 		one.Pill = pill(p, ui.Excluded, "undeclared")
-		one.Items = []line{{p.T("record_log.canaries.none"), p.T("record_log.canaries.none.text")}}
+		one.Items = []line{{Title: p.T("record_log.canaries.none"), Text: p.T("record_log.canaries.none.text")}}
 		return []part{one}, nil
 	}
 	one.Pill, one.Table = p.Pill(worst), &t
@@ -359,7 +365,7 @@ func (h *pages) collected(ctx context.Context, r *web.Request, p *ui.Printer, e 
 	one := newPart(p, "collected", ui.Met, "well")
 	if len(list) == 0 {
 		one.Pill = pill(p, ui.Excluded, "undeclared")
-		one.Items = []line{{p.T("record_log.collected.none"), p.T("record_log.collected.none.text")}}
+		one.Items = []line{{Title: p.T("record_log.collected.none"), Text: p.T("record_log.collected.none.text")}}
 		return []part{one}, nil
 	}
 	t := ui.Table{Caption: p.T("record_log.collected"), Columns: []ui.Column{{Label: p.T("record_log.database")}, {Label: p.T("record_log.events"), Numeric: true}, {Label: p.T("record_log.outbox"), Numeric: true}, {Label: p.T("record_log.emptied")}}}
@@ -370,7 +376,7 @@ func (h *pages) collected(ctx context.Context, r *web.Request, p *ui.Printer, e 
 		}
 		if s.Trouble != "" {
 			one.Pill = pill(p, ui.NotMet, "failing")
-			one.Items = append(one.Items, line{s.Database, worded(p, string(s.Trouble))})
+			one.Items = append(one.Items, h.wrong(p, s.Database, string(s.Trouble), "")...)
 		}
 		waits := ui.Cell{Text: p.Number(s.Waiting)}
 		if s.Waiting > 0 {
@@ -427,9 +433,9 @@ func (h *pages) anomalies(r *web.Request, p *ui.Printer, body *healthPage, refus
 	names := h.c.Names(r, p)
 	for _, a := range list {
 		number := strconv.FormatInt(a.ID, 10)
-		v := anomalyView{ID: "anomaly-" + number, Pill: pill(p, ui.NotMet, "unanswered"), Kind: worded(p, "record_log.anomaly."+a.Kind), About: a.About, When: p.Instant(a.At), Action: Path + "/anomalies/" + number}
-		if strings.HasPrefix(v.Kind, "record_log.anomaly.") {
-			v.Kind = a.Kind
+		v := anomalyView{ID: "anomaly-" + number, Pill: pill(p, ui.NotMet, "unanswered"), Kind: a.Kind, About: a.About, When: p.Instant(a.At), Action: Path + "/anomalies/" + number}
+		if word, ok := p.Word("record_log.anomaly." + a.Kind); ok {
+			v.Kind = word
 		}
 		said := false
 		for _, w := range a.Words {

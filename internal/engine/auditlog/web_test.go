@@ -156,7 +156,7 @@ func TestHealthPage(t *testing.T) {
 		Outcome: measure.Fail, Failed: []measure.Item{{Target: "logs:hosts", Problem: "auditlog.logs.not_found"}},
 		Facts: map[string]measure.Fact{"auditlog.system_logs.slowest": measure.Span(2 * time.Second), "auditlog.system_logs.agreed": measure.Span(time.Minute)}}}}}
 	page = h.get(Path)
-	consoletest.Wants(t, page, "The bucket refuses. Ask why.", "failing since 1 h ago", "The receiver does not answer.", "siem", "archive", "not begun", "shop", "1,234", "the oldest for 4.0 s", "fiduciary", "witnessed", "2023-11", "48,211", "3 years", "logs:hosts", "2.0 s", "not met")
+	consoletest.Wants(t, page, "The bucket refuses. Ask why.", "failing for 1 h", "The receiver does not answer.", "siem", "archive", "not begun", "shop", "1,234", "the oldest for 4 s", "fiduciary", "witnessed", "2023-11", "48,211", "3 years", "logs:hosts", "2 s", "not met")
 
 	w.ahead = 10 * time.Minute
 	consoletest.Wants(t, h.get(Path), "stopped")
@@ -203,7 +203,7 @@ func TestAnomaliesAreAnswered(t *testing.T) {
 		t.Error(w.Code)
 	}
 	page = h.get(Path + "?done=anomaly_answered")
-	consoletest.Wants(t, page, "A restore drill on the wrong machine.", "answered", "is an entry of the record")
+	consoletest.Wants(t, page, "A restore drill on the wrong machine.", "answered", "is an entry of the audit log")
 	consoletest.Lacks(t, page, "to be answered", "Say what it was")
 	if w, _ := h.ask(http.MethodPost, Path+"/anomalies/99999", url.Values{"reason": {"x"}}); w.Code != http.StatusNotFound {
 		t.Errorf("of none: %d", w.Code)

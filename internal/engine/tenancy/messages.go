@@ -1,29 +1,16 @@
 package tenancy
 
 import (
-	"bytes"
 	"embed"
+
+	"github.com/garant-project/garant/internal/web/ui"
 )
 
 //go:embed messages/*.yaml
 var messageFiles embed.FS
 
 // CheckMessages are the words of this engine's checks and problems, by language.
-func CheckMessages() map[string][]byte { return messagesOf("checks") }
+func CheckMessages() map[string][]byte { return ui.Words(messageFiles, "checks") }
 
 // Messages are all the words of this engine, by language, for ui.NewMessages.
-func Messages() map[string][]byte { return messagesOf("checks", "pages", "moves") }
-
-func messagesOf(parts ...string) map[string][]byte {
-	out := map[string][]byte{}
-	for _, lang := range []string{"fr", "en"} {
-		for _, part := range parts {
-			text, err := messageFiles.ReadFile("messages/" + part + "." + lang + ".yaml")
-			if err != nil {
-				panic("tenancy: words are missing from the program: " + err.Error())
-			}
-			out[lang] = bytes.Join([][]byte{out[lang], text}, []byte("\n"))
-		}
-	}
-	return out
-}
+func Messages() map[string][]byte { return ui.Words(messageFiles, "checks", "pages", "moves") }

@@ -146,16 +146,17 @@ func (h *pages) itemTable(p *ui.Printer, items []measure.Item) ui.Table {
 		} else if item.Target == "" {
 			target = ui.Cell{Text: p.T("console.item.all")}
 		}
-		t.Rows = append(t.Rows, []ui.Cell{target, {Strong: text, Note: fix}, orDash(item.Expected), orDash(item.Actual)})
+		t.Rows = append(t.Rows, []ui.Cell{target, {Strong: text, Note: fix}, seen(p, "", item.Expected), seen(p, item.Said, item.Actual)})
 	}
 	return t
 }
 
-func orDash(s string) ui.Cell {
-	if s == "" {
+// seen is what was expected or observed. It is kept as an engineer would write it, in English; sentences have words by their id.
+func seen(p *ui.Printer, id, english string) (c ui.Cell) {
+	if c.Text, c.Lang = p.Reason(id, english); c.Text == "" {
 		return ui.Cell{Text: "–"}
 	}
-	return ui.Cell{Text: s}
+	return c
 }
 
 func factDetails(p *ui.Printer, facts map[string]measure.Fact) []ui.Detail {

@@ -197,7 +197,8 @@ func (h *pages) dueCheck(r *web.Request, p *ui.Printer, view measure.View, s mea
 			target = ""
 		}
 		if tells(item.Actual) && (named || alike(s.Current.Finding.Failed, item)) {
-			text = p.T("console.due.which", "Text", strings.TrimSuffix(text, "."), "Actual", item.Actual)
+			actual, _ := p.Reason(item.Said, item.Actual)
+			text = p.T("console.due.which", "Text", strings.TrimSuffix(text, "."), "Actual", actual)
 		}
 		due.Lines = append(due.Lines, console.DueLine{Target: target, Text: text})
 	}

@@ -212,7 +212,7 @@ func (c *Chrome) Page(r *web.Request, titleID, current string, body any) *ui.Pag
 			p.Notice = &ui.Notice{Tone: ui.Success, Text: p.Printer.T(id), Live: true}
 		}
 		q.Del("done") // said once, not again in another language
-		p.Path = at(r.URL.EscapedPath(), q)
+		p.Path = ui.At(r.URL.EscapedPath(), q)
 	}
 	return p
 }

@@ -29,6 +29,7 @@ type entryPage struct {
 	Steps   []proofStep
 	Place   []ui.Detail
 	Codes   []ui.Code
+	Own     []ui.Code // how to check it by oneself
 	Detail  *ui.Code
 }
 
@@ -88,10 +89,11 @@ func (h *pages) entryDetails(r *web.Request, p *ui.Printer, e *audit.Entry) []ui
 		outcome = p.T("console.record.refused")
 	}
 	label, _ := names.object(ctx, e.Object)
+	action, _ := done(p, e.Action)
 	list := []ui.Detail{
 		{Term: p.T("console.record.when"), Text: p.Instant(e.At), Note: Stamp(e.At)},
-		{Term: p.T("console.record.who"), Link: &ui.Link{Label: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Href: at(RecordPath, nil, "actor", e.Actor.ID)}, Note: string(e.Actor.Kind) + " " + e.Actor.ID},
-		{Term: p.T("console.record.what"), Text: actionWord(p, e.Action), Note: e.Action},
+		{Term: p.T("console.record.who"), Link: &ui.Link{Label: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Href: ui.At(RecordPath, nil, "actor", e.Actor.ID)}, Note: string(e.Actor.Kind) + " " + e.Actor.ID},
+		{Term: p.T("console.record.what"), Text: action, Code: e.Action},
 		{Term: p.T("console.entry.outcome"), Text: outcome},
 		{Term: p.T("console.record.object"), Link: &ui.Link{Label: label, Href: storyPath(e.Object)}, Note: e.Object.Kind + ":" + e.Object.ID},
 	}
@@ -164,15 +166,23 @@ func proved(p *ui.Printer, body *entryPage, x *trees.Proof) {
 			body.Codes = append(body.Codes, ui.Code{Label: p.T("console.proof." + id), Text: text})
 		}
 	}
+	if len(x.Leaf) > 0 {
+		body.Own = append(body.Own, ui.Code{Label: p.T("console.proof.own.leaf"), Text: "printf '\\0%s' '" + strings.ReplaceAll(string(x.Leaf), "'", `'\''`) + "' | sha256sum"})
+	}
+	body.Own = append(body.Own, ui.Code{Label: p.T("console.proof.own.bundle"), Text: "garant audit verify --bundle FILE --key 'KEY'"}, ui.Code{Label: p.T("console.proof.own.log"), Text: "garant audit verify --key 'KEY'"})
 	code("leaf", string(x.Leaf))
 	code("inclusion", hashes(x.Inclusion))
 	code("head", x.Head.Line)
 	code("root", hashes(x.RootProof))
 	code("checkpoint", x.Signed.Note)
+	cosigned := p.T("console.proof.uncosigned")
+	if x.Signed.Cosigned > 0 {
+		cosigned = p.T("console.proof.cosigned", "Count", x.Signed.Cosigned)
+	}
 	if x.Signed.Note != "" {
 		body.Place = append(body.Place,
 			ui.Detail{Term: p.T("console.proof.size"), Text: p.Number(x.Head.Size)},
-			ui.Detail{Term: p.T("console.proof.signed"), Time: x.Signed.At, Note: p.T("console.proof.cosigned", "Count", x.Signed.Cosigned)},
+			ui.Detail{Term: p.T("console.proof.signed"), Time: x.Signed.At, Note: cosigned},
 			ui.Detail{Term: p.T("console.proof.key"), Code: x.Key, Note: p.T("console.proof.key.note")})
 	}
 }

@@ -137,7 +137,7 @@ func policyDetails(p *ui.Printer, policy estate.Policy) []ui.Detail {
 	return []ui.Detail{
 		{Term: key("tls_versions"), Text: strings.Join(policy.TLSVersions, ", ")},
 		{Term: key("hsts_max_age"), Text: p.Duration(policy.HSTSMaxAge)},
-		{Term: key("hsts_subdomains"), Text: p.T("console." + strconv.FormatBool(policy.HSTSSubdomains))},
+		{Term: key("hsts_subdomains"), Text: p.T("ui.value." + strconv.FormatBool(policy.HSTSSubdomains))},
 		{Term: key("certificate_remaining"), Text: p.Duration(policy.CertRemaining)},
 		{Term: key("certificate_lifetime_max"), Text: p.Duration(policy.CertLifetimeMax)},
 		{Term: key("customer_data_teams"), Text: p.List(policy.CustomerDataTeams)},

@@ -121,12 +121,13 @@ func (h *pages) entryRecords(r *web.Request, p *ui.Printer, on pg.Querier, ids [
 	for _, e := range entries {
 		who := names.Of(r.Context(), e.Actor.Kind, e.Actor.ID)
 		object, href := names.object(r.Context(), e.Object)
+		action, _ := done(p, e.Action)
 		one := Record{
 			ID: strconv.FormatInt(e.ID, 10), At: e.At, Href: href, Title: p.T("console.population.entry", "Who", who, "Action", actionWord(p, e.Action)), Note: object,
 			Digest: sample.DigestOf("audit entry", e.ID, e.At, e.Actor.Kind, e.Actor.ID, e.Actor.Session, e.Actor.Origin, e.Action, e.Refused, e.Object.Kind, e.Object.ID, e.Detail),
 			Detail: []ui.Detail{
 				{Term: p.T("console.record.who"), Text: who},
-				{Term: p.T("console.record.what"), Text: actionWord(p, e.Action), Code: e.Action},
+				{Term: p.T("console.record.what"), Text: action, Code: e.Action},
 				{Term: p.T("console.record.object"), Text: object},
 			},
 		}
@@ -134,11 +135,11 @@ func (h *pages) entryRecords(r *web.Request, p *ui.Printer, on pg.Querier, ids [
 			one.Note += " · " + p.T("console.record.refused")
 			one.Detail[1].Note = p.T("console.record.refused")
 		}
-		if d := detail(p, e.Detail); d != "" {
+		if d := p.Values(e.Detail, "console"); d != "" {
 			one.Detail = append(one.Detail, ui.Detail{Term: p.T("console.record.detail"), Text: d})
 		}
 		if one.Href == "" {
-			one.Href = at(RecordPath, nil, "object", e.Object.Kind+":"+e.Object.ID, "action", e.Action)
+			one.Href = ui.At(RecordPath, nil, "object", e.Object.Kind+":"+e.Object.ID, "action", e.Action)
 		}
 		out = append(out, one)
 	}
@@ -251,7 +252,7 @@ func (h *pages) personRecords(r *web.Request, p *ui.Printer, on pg.Querier, ids 
 		by := names.Of(r.Context(), kind, a.By)
 		one := Record{
 			ID: a.ID.String(), Title: names.person(r.Context(), a.ID.String()), At: a.At, Note: p.T("console.population.added_by", "Who", by),
-			Href:   at(RecordPath, nil, "object", "person:"+a.ID.String(), "action", everything),
+			Href:   ui.At(RecordPath, nil, "object", "person:"+a.ID.String(), "action", everything),
 			Digest: sample.DigestOf("person added", a.ID, a.At, a.By),
 			Detail: []ui.Detail{{Term: p.T("console.estate.by"), Text: by}},
 		}

@@ -16,19 +16,6 @@ import (
 // pageSize is how many rows a list shows at a time.
 const pageSize = 50
 
-// actions are what the record can tell of, for the filter. Others are found by writing the
-// filter into the address.
-func actions() []string {
-	return []string{
-		"anomaly.answered", "check.run_asked", "estate.applied", "estate.reduction_confirmed", "evidence.stored",
-		"link.created", "link.redeemed", "notice.dismissed", "passkey.added", "passkey.deleted",
-		"person.added", "person.disabled", "person.enabled", "person.exported", "person.listed", "person.read", "person.role_changed", "person.seat_ended", "person.seat_set",
-		"record.changes_read", "record.dropped",
-		"recovery.renewed", "recovery.used", "request.refused", "sample.drawn", "sample.exported", "sample.noted", "sample.population_exported", "sample.read", "session.ended", "session.others_ended", "sign_in.passkey", "sign_in.throttled",
-		"tenant_token.minted", "tenant_token.refused", "token.created", "token.revoked",
-	}
-}
-
 // hidden are the actions that programs leave behind all day: they would hide what people do. The page says how many
 // there are, and leads to them. What was refused of them is shown.
 func hidden() []string { return []string{"evidence.stored", "tenant_token.minted"} }
@@ -97,22 +84,26 @@ func (h *pages) record(w http.ResponseWriter, r *web.Request) error {
 		w.WriteHeader(http.StatusNoContent) // nothing is new: htmx leaves what is there
 		return nil
 	}
-	body := &recordPage{Tabs: h.c.RecordTabs(p, RecordPath), Filtered: len(query) > 0, Nobody: nobody, Newest: RecordPath, CSV: at(RecordPath+".csv", query)}
+	body := &recordPage{Tabs: h.c.RecordTabs(p, RecordPath), Filtered: len(query) > 0, Nobody: nobody, Newest: RecordPath, CSV: ui.At(RecordPath+".csv", query)}
 	if filter.Before > 0 {
-		body.Pager.Newer = at(RecordPath, query)
+		body.Pager.Newer = ui.At(RecordPath, query)
 	} else {
 		body.Live = followed(r, p, query, newest, since, follows)
 	}
 	if len(entries) > pageSize {
 		entries = entries[:pageSize]
-		body.Pager.Older = at(RecordPath, query, "before", strconv.FormatInt(entries[pageSize-1].ID, 10))
+		body.Pager.Older = ui.At(RecordPath, query, "before", strconv.FormatInt(entries[pageSize-1].ID, 10))
 	}
 	body.Entries = h.c.entries(r, p, entries)
 	if body.Filtered {
 		body.Entries.Empty = ui.Empty{Icon: "record", Title: p.T("console.record.none"), Text: p.T("console.record.none.text"),
 			Action: &ui.Button{Label: p.T("console.record.all"), Href: RecordPath}}
 	}
-	body.Filters = recordFields(p, query)
+	there, err := audit.Actions(r.Context(), h.DB.Pool(pg.Staff))
+	if err != nil {
+		return err
+	}
+	body.Filters = recordFields(p, query, there)
 	if len(filter.Without) > 0 && filter.Before == 0 {
 		if body.Hidden, err = h.hidden(r, p); err != nil {
 			return err
@@ -134,11 +125,11 @@ func following(r *web.Request) (since time.Time, follows bool) {
 
 func followed(r *web.Request, p *ui.Printer, query url.Values, newest int64, since time.Time, follows bool) *live {
 	if !follows {
-		return &live{Text: p.T("console.record.live.off"), Toggle: ui.Link{Label: p.T("console.record.live.start"), Href: at(RecordPath, query)}}
+		return &live{Text: p.T("console.record.live.off"), Toggle: ui.Link{Label: p.T("console.record.live.start"), Href: ui.At(RecordPath, query)}}
 	}
 	return &live{
-		Href: at(RecordPath, query, "live", strconv.FormatInt(since.Unix(), 10), "seen", strconv.FormatInt(newest, 10), "lang", r.Lang),
-		Text: p.T("console.record.live.on"), Toggle: ui.Link{Label: p.T("console.record.live.stop"), Href: at(RecordPath, query, "live", "0")},
+		Href: ui.At(RecordPath, query, "live", strconv.FormatInt(since.Unix(), 10), "seen", strconv.FormatInt(newest, 10), "lang", r.Lang),
+		Text: p.T("console.record.live.on"), Toggle: ui.Link{Label: p.T("console.record.live.stop"), Href: ui.At(RecordPath, query, "live", "0")},
 	}
 }
 
@@ -154,7 +145,7 @@ func (h *pages) hidden(r *web.Request, p *ui.Printer) (out []ui.Link, err error)
 			id += "_many"
 		}
 		if n > 0 {
-			out = append(out, ui.Link{Label: p.T(id, "Count", n), Href: at(RecordPath, nil, "action", action)})
+			out = append(out, ui.Link{Label: p.T(id, "Count", n), Href: ui.At(RecordPath, nil, "action", action)})
 		}
 	}
 	return out, nil
@@ -173,7 +164,7 @@ type entryRow struct {
 	Entry, Story             string // addresses
 	Who                      ui.Link
 	Origin                   string
-	What, Refused            string
+	What, Code, Refused      string // Code: of an action that has no words
 	Object                   string
 	Page                     string // of the object itself
 	Tenant                   *ui.Link
@@ -189,11 +180,11 @@ func (c *Chrome) entries(r *web.Request, p *ui.Printer, list []audit.Entry) entr
 	for i := range list {
 		e := &list[i]
 		row := entryRow{
-			When: p.Instant(e.At), Entry: entryPath(e.ID), Story: storyPath(e.Object), Origin: e.Actor.Origin, What: actionWord(p, e.Action),
-			Who:    ui.Link{Label: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Href: at(RecordPath, nil, "actor", e.Actor.ID)},
-			Reason: e.Reason, Details: detail(p, e.Detail), Request: e.Request, Tenant: tenantLink(p, e.Tenant),
+			When: p.Instant(e.At), Entry: entryPath(e.ID), Story: storyPath(e.Object), Origin: e.Actor.Origin,
+			Who:    ui.Link{Label: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Href: ui.At(RecordPath, nil, "actor", e.Actor.ID)},
+			Reason: e.Reason, Details: p.Values(e.Detail, "console"), Request: e.Request, Tenant: tenantLink(p, e.Tenant),
 		}
-		if e.Refused {
+		if row.What, row.Code = done(p, e.Action); e.Refused {
 			row.Refused = p.T("console.record.refused")
 		}
 		if e.Sealed {
@@ -210,7 +201,7 @@ func tenantLink(p *ui.Printer, tenant string) *ui.Link {
 	if tenant == "" {
 		return nil
 	}
-	return &ui.Link{Label: p.T("console.record.customer", "ID", ShortID(tenant)), Href: at(RecordPath, nil, "tenant", tenant)}
+	return &ui.Link{Label: p.T("console.record.customer", "ID", ShortID(tenant)), Href: ui.At(RecordPath, nil, "tenant", tenant)}
 }
 
 // entryPath is where one entry is, for good.
@@ -218,22 +209,7 @@ func entryPath(id int64) string { return RecordPath + "/entry/" + strconv.Format
 
 // storyPath is where everything about an object is.
 func storyPath(o audit.Object) string {
-	return at(RecordPath+"/object", nil, "kind", o.Kind, "id", o.ID)
-}
-
-// at is an address with a query, to which names and values in turn are added.
-func at(path string, query url.Values, add ...string) string {
-	q := url.Values{}
-	for name, values := range query {
-		q[name] = values
-	}
-	for i := 0; i+1 < len(add); i += 2 {
-		q.Set(add[i], add[i+1])
-	}
-	if len(q) == 0 {
-		return path
-	}
-	return path + "?" + q.Encode()
+	return ui.At(RecordPath+"/object", nil, "kind", o.Kind, "id", o.ID)
 }
 
 func (h *pages) recordCSV(w http.ResponseWriter, r *web.Request) error {

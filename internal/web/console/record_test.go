@@ -100,6 +100,16 @@ func TestRecordIsSearched(t *testing.T) {
 	if _, csv := h.ask(http.MethodGet, "/record.csv?text=demenagement", nil); !strings.Contains(csv, "req-8842") || !strings.Contains(csv, tenant) || strings.Contains(csv, "Quai") {
 		t.Errorf("as CSV: %s", csv)
 	}
+	// The choice of actions is what there is, in parts; what an application named stands as code.
+	_, page = h.ask(http.MethodGet, "/record?lang=en", nil)
+	for _, want := range []string{`<optgroup label="People and sign-ins"><option value="`, `<option value="person.added">added a person</option>`, `<optgroup label="Applications and their data"><option value="record.updated">record.updated</option></optgroup>`, "<code>record.updated</code>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+	if strings.Contains(page, `value="sample.drawn"`) {
+		t.Error("an action that nobody did is offered")
+	}
 	// Who may not read names searches by the ids that are shown to them.
 	h.as(karim)
 	consoletest.Lacks(t, h.get("/record?object=camille"), "[/record/object?id="+h.lead.ID.String())
@@ -164,7 +174,7 @@ func TestStory(t *testing.T) {
 	if w.Code != http.StatusOK {
 		t.Fatal(w.Code, page)
 	}
-	consoletest.Wants(t, page, "street", "Rue Longue 1", "Quai Neuf 2", "no value", "0470 11 22 33", "empty", "The record says that you looked")
+	consoletest.Wants(t, page, "street", "Rue Longue 1", "Quai Neuf 2", "no value", "0470 11 22 33", "empty", "The audit log says that you looked")
 	looks, err := audit.List(t.Context(), h.db.Pool(pg.Staff), audit.Filter{Action: "record.changes_read"})
 	if err != nil || len(looks) != 1 || looks[0].Actor.ID != h.lead.ID.String() || looks[0].Tenant != tenant || looks[0].Object != on || looks[0].Refused {
 		t.Fatalf("%+v, %v", looks, err)
@@ -172,7 +182,7 @@ func TestStory(t *testing.T) {
 
 	reader := h.person("reader@ardoise.example", "Rita Exemple", actor.Reader)
 	h.as(reader)
-	consoletest.Wants(t, h.get(path), "stay sealed")
+	consoletest.Wants(t, h.get(path), "stays sealed")
 	if w, page := h.post("/record/object", form); w.Code != http.StatusForbidden || strings.Contains(page, "Quai Neuf") {
 		t.Errorf("a reader: %d %s", w.Code, page)
 	}
@@ -185,7 +195,7 @@ func TestStory(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, page = h.post("/record/object", form)
-	consoletest.Wants(t, page, "The personal data are erased")
+	consoletest.Wants(t, page, "The personal data is erased")
 	consoletest.Lacks(t, page, "Quai Neuf")
 	for _, q := range []string{"", "?kind=x", "?kind=x&id=%00", "?kind=x&id=y&before=z"} {
 		if w, _ := h.ask(http.MethodGet, "/record/object"+q, nil); w.Code != http.StatusUnprocessableEntity {

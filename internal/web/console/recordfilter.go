@@ -24,16 +24,47 @@ func recordNames() []string {
 	return []string{"action", "actor", "object", "from", "until", "tenant", "request", "text"}
 }
 
-func recordFields(p *ui.Printer, query url.Values) []ui.Field {
+// actionGroups are the parts of the choice of actions, in their order, with what the actions of each begin with. What an application names, which has
+// no words here, is in the last.
+func actionGroups() [][]string {
+	return [][]string{
+		{"people", "sign_in", "session", "passkey", "link", "recovery", "token", "notice", "request", "person", "credential"},
+		{"evidence", "check", "evidence", "measure", "sample", "witness"},
+		{"annex", "annex", "estate", "register", "document", "mail"},
+		{"customers", "tenant", "tenancy", "tenant_token", "tenant_session", "service_job", "trail"},
+		{"copies", "copies", "copy"},
+		{"log", "record", "anomaly", "audit_log"},
+		{"applications", "row", "table"},
+	}
+}
+
+// actionOptions are the actions that there are, in the words that lists have for them.
+func actionOptions(p *ui.Printer, there []string, chosen string) []ui.Option {
+	if chosen != "" && chosen != everything && !slices.Contains(there, chosen) {
+		there = append(there, chosen)
+	}
+	groups := actionGroups()
+	grouped := make([][]ui.Option, len(groups))
+	for _, action := range there {
+		kind, _, _ := strings.Cut(action, ".")
+		at := slices.IndexFunc(groups, func(g []string) bool { return slices.Contains(g[1:], kind) })
+		if _, code := done(p, action); code != "" || at < 0 {
+			at = len(groups) - 1
+		}
+		grouped[at] = append(grouped[at], ui.Option{Value: action, Label: actionWord(p, action), Selected: action == chosen, Group: p.T("console.record.group." + groups[at][0])})
+	}
+	var list []ui.Option
+	for _, g := range grouped {
+		slices.SortFunc(g, func(a, b ui.Option) int { return strings.Compare(a.Label, b.Label) })
+		list = append(list, g...)
+	}
+	return list
+}
+
+func recordFields(p *ui.Printer, query url.Values, there []string) []ui.Field {
 	chosen := query.Get("action")
 	options := []ui.Option{{Label: p.T("console.record.any")}, {Value: everything, Label: p.T("console.record.everything"), Selected: chosen == everything}}
-	for _, a := range actions() {
-		options = append(options, ui.Option{Value: a, Label: actionWord(p, a), Selected: a == chosen})
-	}
-	if chosen != "" && chosen != everything && !slices.Contains(actions(), chosen) {
-		options = append(options, ui.Option{Value: chosen, Label: actionWord(p, chosen), Selected: true})
-	}
-	fields := []ui.Field{{Name: "action", Type: "select", Label: p.T("console.record.what"), Options: options}}
+	fields := []ui.Field{{Name: "action", Type: "select", Label: p.T("console.record.what"), Options: append(options, actionOptions(p, there, chosen)...)}}
 	for _, name := range recordNames()[1:] {
 		f := ui.Field{Name: name, Label: p.T("console.record." + name + ".label"), Value: query.Get(name), Autocomplete: "off"}
 		if name == "from" || name == "until" {

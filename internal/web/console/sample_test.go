@@ -82,7 +82,7 @@ func TestSampleOfTheRecord(t *testing.T) {
 		h.person(fmt.Sprintf("p%02d@ardoise.example", i), hostile[:20], actor.Reader)
 	}
 	h.auditing()
-	consoletest.Wants(t, h.get("/audit"), "No sample has been drawn yet", "Record: added a person", "Persons added", "Versions of the estate")
+	consoletest.Wants(t, h.get("/audit"), "No sample has been drawn yet", "Audit log: added a person", "Persons added", "Versions of the estate")
 	path := h.drawn(h.drawForm("record:person.added", 8))
 	page := h.get(path)
 	consoletest.Wants(t, page, "2026-Q4", "8 of 32", "not looked at yet", "as when it was drawn", "The population is as it was", "openssl dgst -sha256 -hmac 2026-Q4", "<script>alert(1)</script>", "drew a sample")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
@@ -38,6 +39,7 @@ type storyEntry struct {
 	Entry   string // address
 	When    string
 	What    string
+	Code    string // of an action that has no words
 	Refused string
 	Who     ui.Link
 	Details []ui.Detail
@@ -93,7 +95,7 @@ func (h *pages) showStory(w http.ResponseWriter, r *web.Request, get func(string
 	}
 	if len(entries) > storySize {
 		entries = entries[:storySize]
-		body.Pager.Older = at(RecordPath+"/object", nil, "kind", object.Kind, "id", object.ID, "before", strconv.FormatInt(entries[storySize-1].ID, 10))
+		body.Pager.Older = ui.At(RecordPath+"/object", nil, "kind", object.Kind, "id", object.ID, "before", strconv.FormatInt(entries[storySize-1].ID, 10))
 	}
 	var sealed []audit.Entry
 	for _, e := range entries {
@@ -118,7 +120,7 @@ func (h *pages) showStory(w http.ResponseWriter, r *web.Request, get func(string
 	names := h.c.Names(r, p)
 	names.learnOf(ctx, entries, true)
 	label, href := names.object(ctx, object)
-	body.Object = []ui.Detail{{Term: p.T("console.story.kind"), Text: object.Kind}, {Term: p.T("console.story.id"), Code: object.ID}}
+	body.Object = []ui.Detail{{Term: p.T("console.story.kind"), Code: object.Kind}, {Term: p.T("console.story.id"), Code: object.ID}}
 	if href != "" {
 		body.Object = append(body.Object, ui.Detail{Term: p.T("console.story.page"), Link: &ui.Link{Label: label, Href: href}})
 	}
@@ -172,9 +174,9 @@ func (h *pages) open(ctx context.Context, by actor.Actor, object audit.Object, s
 
 // storyOf is one entry as a story tells it.
 func storyOf(ctx context.Context, p *ui.Printer, names *Names, e *audit.Entry, opened bool) storyEntry {
-	s := storyEntry{ID: "entry-" + strconv.FormatInt(e.ID, 10), Entry: entryPath(e.ID), When: p.Instant(e.At), What: actionWord(p, e.Action), Sealed: e.Sealed, Erased: e.Erased,
-		Who: ui.Link{Label: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Href: at(RecordPath, nil, "actor", e.Actor.ID)}}
-	if e.Refused {
+	s := storyEntry{ID: "entry-" + strconv.FormatInt(e.ID, 10), Entry: entryPath(e.ID), When: p.Instant(e.At), Sealed: e.Sealed, Erased: e.Erased,
+		Who: ui.Link{Label: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Href: ui.At(RecordPath, nil, "actor", e.Actor.ID)}}
+	if s.What, s.Code = done(p, e.Action); e.Refused {
 		s.Refused = p.T("console.record.refused")
 	}
 	if e.Reason != "" {
@@ -183,16 +185,21 @@ func storyOf(ctx context.Context, p *ui.Printer, names *Names, e *audit.Entry, o
 	if t := tenantLink(p, e.Tenant); t != nil {
 		s.Details = append(s.Details, ui.Detail{Term: p.T("console.record.tenant.label"), Link: t})
 	}
-	if !e.Occurred.IsZero() {
+	if tells(e) {
 		s.Details = append(s.Details, ui.Detail{Term: p.T("console.record.occurred"), Text: p.Instant(e.Occurred)})
 	}
-	if d := detail(p, e.Detail); d != "" {
+	if d := p.Values(e.Detail, "console"); d != "" {
 		s.Details = append(s.Details, ui.Detail{Term: p.T("console.record.detail"), Text: d})
 	}
 	if opened && e.Sealed && !e.Erased {
 		s.Changes = changesTable(p, e.Changes)
 	}
 	return s
+}
+
+// tells reports whether an entry was written notably later than what it tells of happened.
+func tells(e *audit.Entry) bool {
+	return !e.Occurred.IsZero() && e.At.Sub(e.Occurred).Abs() >= time.Minute
 }
 
 // changesTable is personal data before and after, field by field.

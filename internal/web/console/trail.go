@@ -3,10 +3,7 @@ package console
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -53,6 +50,8 @@ func (n *Names) Of(ctx context.Context, kind actor.Kind, id string) string {
 		return part
 	case actor.Public:
 		return n.p.T("console.actor.public")
+	case actor.User:
+		return n.p.T("console.user", "ID", ShortID(id))
 	}
 	return id
 }
@@ -161,10 +160,16 @@ func (n *Names) object(ctx context.Context, o audit.Object) (label, href string)
 
 // actionWord is what was done, in words; the code of an action that has none.
 func actionWord(p *ui.Printer, action string) string {
-	if id := "console.action." + action; p.Has(id) {
-		return p.T(id)
+	text, code := done(p, action)
+	return text + code
+}
+
+// done is what was done: in words, or the code of an action that has none, as of what an application names.
+func done(p *ui.Printer, action string) (text, code string) {
+	if word, ok := p.Word("console.action." + action); ok {
+		return word, ""
 	}
-	return action
+	return "", action
 }
 
 // Trail makes the table of entries of the record. all adds the object, for lists of more than
@@ -182,13 +187,13 @@ func (c *Chrome) Trail(r *web.Request, p *ui.Printer, entries []audit.Entry, all
 	t.Columns = append(t.Columns, ui.Column{Label: p.T("console.record.detail")})
 	names.learnOf(ctx, entries, all)
 	for _, e := range entries {
-		what := ui.Cell{Text: actionWord(p, e.Action)}
-		if e.Refused {
+		var what ui.Cell
+		if what.Text, what.Code = done(p, e.Action); e.Refused {
 			what.Chip = p.T("console.record.refused")
 		}
 		who := ui.Cell{Text: names.Of(ctx, e.Actor.Kind, e.Actor.ID), Note: e.Actor.Origin}
 		if all {
-			who.Link, who.Text = &ui.Link{Label: who.Text, Href: RecordPath + "?actor=" + url.QueryEscape(e.Actor.ID)}, ""
+			who.Link, who.Text = &ui.Link{Label: who.Text, Href: ui.At(RecordPath, nil, "actor", e.Actor.ID)}, ""
 		}
 		row := []ui.Cell{{Text: p.Instant(e.At)}, who, what}
 		if all {
@@ -199,55 +204,9 @@ func (c *Chrome) Trail(r *web.Request, p *ui.Printer, entries []audit.Entry, all
 				row = append(row, ui.Cell{Link: &ui.Link{Label: label, Href: href}})
 			}
 		}
-		t.Rows = append(t.Rows, append(row, ui.Cell{Note: detail(p, e.Detail)}))
+		t.Rows = append(t.Rows, append(row, ui.Cell{Note: p.Values(e.Detail, "console")}))
 	}
 	return t
-}
-
-// detail writes the detail of an entry on one line: ids by their end, digests by their beginning.
-func detail(p *ui.Printer, values map[string]any) string {
-	var parts []string
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if values[key] == "" {
-			continue
-		}
-		name := key
-		if id := "console.detail." + key; p.Has(id) {
-			name = p.T(id)
-		}
-		parts = append(parts, name+"\u00a0"+brief(p, values[key]))
-	}
-	return strings.Join(parts, " · ")
-}
-
-func brief(p *ui.Printer, v any) string {
-	switch v := v.(type) {
-	case bool:
-		return p.T("console." + strconv.FormatBool(v))
-	case string:
-		if id := "console.value." + v; p.Has(id) {
-			return p.T(id)
-		}
-		if _, err := uuid.Parse(v); err == nil {
-			return ShortID(v)
-		}
-		if len(v) == 64 && !strings.Contains(v, " ") {
-			return v[:12] + "…"
-		}
-		return v
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	case []any:
-		var items []string
-		for _, item := range v {
-			items = append(items, brief(p, item))
-		}
-		if len(items) == 0 {
-			return p.T("console.none")
-		}
-		return strings.Join(items, ", ")
-	}
-	return fmt.Sprint(v)
 }
 
 // History returns the latest entries on an object, for who may read the record.

@@ -108,10 +108,11 @@ type Field struct {
 	Focus        bool
 }
 
-// Option is a choice of a select field.
+// Option is a choice of a select field. Neighbours of one group stand together under its name.
 type Option struct {
 	Value, Label string
 	Selected     bool
+	Group        string
 }
 
 // InputType is the type attribute.
@@ -212,6 +213,7 @@ type Cell struct {
 	Pill   Pill // a state in words of the page's own
 	Strong string
 	Text   string
+	Lang   string // of Text, where it is not the page's
 	Code   string
 	Link   *Link
 	Kind   Kind

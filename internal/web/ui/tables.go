@@ -10,6 +10,7 @@ import (
 type cellView struct {
 	Pill                       *Pill
 	Strong, Text, Code, Digest string
+	Lang                       string
 	Link                       *Link
 	Chip                       string
 	Time                       *timeText
@@ -32,7 +33,7 @@ type tableView struct {
 
 func (p *Page) cell(c Cell) cellView {
 	v := cellView{
-		Strong: c.Strong, Text: c.Text, Code: c.Code, Link: c.Link, Chip: c.Chip,
+		Strong: c.Strong, Text: c.Text, Lang: c.Lang, Code: c.Code, Link: c.Link, Chip: c.Chip,
 		Button: c.Button, Action: c.Action, Note: c.Note,
 	}
 	if c.State != "" {

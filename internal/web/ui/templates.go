@@ -92,7 +92,16 @@ func plainFunctions() template.FuncMap {
 // page of its own each.
 func options(list []Option) template.HTML {
 	var b strings.Builder
+	group := ""
 	for _, o := range list {
+		if o.Group != group {
+			if group != "" {
+				b.WriteString("</optgroup>")
+			}
+			if group = o.Group; group != "" {
+				b.WriteString(`<optgroup label="` + template.HTMLEscapeString(group) + `">`)
+			}
+		}
 		b.WriteString(`<option value="`)
 		b.WriteString(template.HTMLEscapeString(o.Value))
 		b.WriteByte('"')
@@ -102,6 +111,9 @@ func options(list []Option) template.HTML {
 		b.WriteByte('>')
 		b.WriteString(template.HTMLEscapeString(o.Label))
 		b.WriteString("</option>")
+	}
+	if group != "" {
+		b.WriteString("</optgroup>")
 	}
 	return template.HTML(b.String()) //nolint:gosec // escaped above
 }

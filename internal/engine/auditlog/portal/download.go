@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/trees"
 	"github.com/garant-project/garant/internal/engine/auditlog/export"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
@@ -36,6 +37,7 @@ type exportForm struct {
 	Format  ui.Field
 	Values  ui.Field
 	Back    string
+	Log     []ui.Detail // what is held against what the reader has from elsewhere
 }
 
 // exportPage asks for the format of what the filter shows.
@@ -46,7 +48,7 @@ func (p *Portal) exportPage(w http.ResponseWriter, r *web.Request, v *visit) err
 		return err
 	}
 	own := &exportForm{
-		Back:   at(trailPath, query),
+		Back:   ui.At(trailPath, query),
 		Format: ui.Field{Name: "format", Type: "select", Label: pr.T("portal.export.format"), Help: pr.T("portal.export.format.help")},
 		Values: ui.Field{Name: "values", Type: "checkbox", Label: pr.T("portal.export.values"), Help: pr.T("portal.export.values.help")},
 	}
@@ -61,6 +63,14 @@ func (p *Portal) exportPage(w http.ResponseWriter, r *web.Request, v *visit) err
 			}
 			own.Filters = append(own.Filters, ui.Detail{Term: pr.T("portal.filter." + name), Text: said})
 		}
+	}
+	own.Log = []ui.Detail{{Term: pr.T("portal.export.tree"), Code: trees.TenantTree(v.who.Customer.String())}}
+	generations, err := trees.Generations(r.Context(), p.DB.Pool(pg.Staff))
+	if err != nil {
+		return err
+	}
+	for _, g := range generations {
+		own.Log = append(own.Log, ui.Detail{Term: pr.T("portal.export.key"), Code: g.Key, Note: pr.T("portal.export.key.since", "Day", pr.Day(g.BeganAt))})
 	}
 	return p.write(w, http.StatusOK, "export", p.page(r, pr, v, trailPath, "portal.export.title", own))
 }

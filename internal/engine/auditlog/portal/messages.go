@@ -1,6 +1,10 @@
 package portal
 
-import "embed"
+import (
+	"embed"
+
+	"github.com/garant-project/garant/internal/web/ui"
+)
 
 //go:embed messages/*.yaml
 var messageFiles embed.FS
@@ -9,14 +13,4 @@ var messageFiles embed.FS
 var templateFiles embed.FS
 
 // Messages are the words of the portal, by language, for ui.NewMessages.
-func Messages() map[string][]byte {
-	out := map[string][]byte{}
-	for _, lang := range []string{"fr", "en"} {
-		text, err := messageFiles.ReadFile("messages/pages." + lang + ".yaml")
-		if err != nil {
-			panic("portal: words are missing from the program: " + err.Error())
-		}
-		out[lang] = text
-	}
-	return out
-}
+func Messages() map[string][]byte { return ui.Words(messageFiles, "pages") }

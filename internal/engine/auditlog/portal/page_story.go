@@ -32,7 +32,8 @@ type storyPage struct {
 // step is one entry of an object's story.
 type step struct {
 	At, Occurred time.Time
-	Who, What    string
+	Who          string
+	What, Code   string // Code: of an action that has no words
 	Refused      bool
 	Reason       string
 	Detail       string
@@ -66,16 +67,16 @@ func (p *Portal) story(w http.ResponseWriter, r *web.Request, v *visit) error {
 	}
 	this := url.Values{"kind": {object.Kind}, "id": {object.ID}}
 	own := &storyPage{Object: objectWord(pr, object), Kind: object.Kind, ID: object.ID, Empty: ui.Empty{Icon: "record", Title: pr.T("portal.story.empty"), Text: pr.T("portal.story.empty.text"), Action: &ui.Button{Label: pr.T("portal.story.back"), Href: trailPath}}}
-	own.Export = at(exportPath, url.Values{"object": {object.Kind + ":" + object.ID}})
+	own.Export = ui.At(exportPath, url.Values{"object": {object.Kind + ":" + object.ID}})
 	if strings.Contains(object.Kind, ":") {
 		own.Export = ""
 	}
 	if search.Before > 0 {
-		own.Pager.Newer = at(storyPath, this)
+		own.Pager.Newer = ui.At(storyPath, this)
 	}
 	if len(entries) > pageSize {
 		entries = entries[:pageSize]
-		own.Pager.Older = at(storyPath, this, "before", strconv.FormatInt(entries[pageSize-1].ID, 10))
+		own.Pager.Older = ui.At(storyPath, this, "before", strconv.FormatInt(entries[pageSize-1].ID, 10))
 	}
 	sealed := 0
 	for _, e := range entries {
@@ -102,7 +103,11 @@ func (p *Portal) story(w http.ResponseWriter, r *web.Request, v *visit) error {
 }
 
 func stepOf(p *ui.Printer, v *visit, e audit.Entry) step {
-	s := step{At: e.At, Occurred: e.Occurred, Who: who(p, v, e.Actor), What: actionWord(p, e.Action), Refused: e.Refused, Reason: e.Reason, Detail: detail(p, e.Detail), Erased: e.Erased, Number: e.ID}
+	s := step{At: e.At, Who: who(p, v, e.Actor), Refused: e.Refused, Reason: e.Reason, Detail: detail(p, &e), Erased: e.Erased, Number: e.ID}
+	if tells(&e) {
+		s.Occurred = e.Occurred
+	}
+	s.What, s.Code = done(p, e.Action)
 	for _, c := range e.Changes {
 		one := change{Field: c.Field, NoBefore: c.Before == nil, NoAfter: c.After == nil}
 		if c.Before != nil {

@@ -49,7 +49,7 @@ func (p *Portal) signIns(w http.ResponseWriter, r *web.Request, v *visit) error 
 		own.Pager.Newer = signInPath
 	}
 	if next != "" {
-		own.Pager.Older = at(signInPath, nil, "before", next)
+		own.Pager.Older = ui.At(signInPath, nil, "before", next)
 	}
 	return p.write(w, http.StatusOK, "signins", p.page(r, pr, v, signInPath, "portal.signins.title", own))
 }
@@ -85,7 +85,7 @@ func (p *Portal) jobs(w http.ResponseWriter, r *web.Request, v *visit) error {
 		own.Pager.Newer = jobsPath
 	}
 	if next != "" {
-		own.Pager.Older = at(jobsPath, nil, "before", next)
+		own.Pager.Older = ui.At(jobsPath, nil, "before", next)
 	}
 	return p.write(w, http.StatusOK, "jobs", p.page(r, pr, v, jobsPath, "portal.jobs.title", own))
 }

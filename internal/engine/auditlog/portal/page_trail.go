@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -45,13 +46,13 @@ func (p *Portal) trail(w http.ResponseWriter, r *web.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
-	own := &trailPage{Filters: fields(pr, query, actions), Filtered: len(query) > 0, Export: at(exportPath, query), All: trailPath}
+	own := &trailPage{Filters: fields(pr, query, actions), Filtered: len(query) > 0, Export: ui.At(exportPath, query), All: trailPath}
 	if search.Before > 0 {
-		own.Pager.Newer = at(trailPath, query)
+		own.Pager.Newer = ui.At(trailPath, query)
 	}
 	if len(entries) > pageSize {
 		entries = entries[:pageSize]
-		own.Pager.Older = at(trailPath, query, "before", strconv.FormatInt(entries[pageSize-1].ID, 10))
+		own.Pager.Older = ui.At(trailPath, query, "before", strconv.FormatInt(entries[pageSize-1].ID, 10))
 	}
 	own.Table = table(pr, v, entries)
 	if own.Filtered {
@@ -68,21 +69,21 @@ func table(p *ui.Printer, v *visit, entries []audit.Entry) ui.Table {
 		Empty:   &ui.Empty{Icon: "record", Title: p.T("portal.trail.empty"), Text: p.T("portal.trail.empty.text")},
 	}
 	for _, e := range entries {
-		what := ui.Cell{Text: actionWord(p, e.Action)}
-		if e.Refused {
+		var what ui.Cell
+		if what.Text, what.Code = done(p, e.Action); e.Refused {
 			what.Chip = p.T("portal.refused.word")
 		}
 		when := ui.Cell{Text: p.Instant(e.At)}
-		if !e.Occurred.IsZero() {
+		if tells(&e) {
 			when.Note = p.T("portal.occurred", "At", p.Instant(e.Occurred))
 		}
-		more := ui.Cell{Text: e.Reason, Note: detail(p, e.Detail)}
+		more := ui.Cell{Text: e.Reason, Note: detail(p, &e)}
 		if e.Sealed {
 			more.Chip = p.T("portal.sealed")
 		}
 		t.Rows = append(t.Rows, []ui.Cell{
 			when,
-			{Link: &ui.Link{Label: who(p, v, e.Actor), Href: at(trailPath, nil, "person", e.Actor.ID)}},
+			{Link: &ui.Link{Label: who(p, v, e.Actor), Href: ui.At(trailPath, nil, "person", e.Actor.ID)}},
 			what,
 			{Link: &ui.Link{Label: objectWord(p, e.Object), Href: storyOf(e.Object)}},
 			more,
@@ -91,9 +92,21 @@ func table(p *ui.Printer, v *visit, entries []audit.Entry) ui.Table {
 	return t
 }
 
+// tells reports whether an entry was written notably later than what it tells of happened.
+func tells(e *audit.Entry) bool {
+	return !e.Occurred.IsZero() && e.At.Sub(e.Occurred).Abs() >= time.Minute
+}
+
+// detail is the detail of an entry on one line, without how the event came to be: its action says that.
+func detail(p *ui.Printer, e *audit.Entry) string {
+	shown := maps.Clone(e.Detail)
+	delete(shown, "kind")
+	return p.Values(shown, "portal", "console")
+}
+
 // storyOf is the page of an object.
 func storyOf(o audit.Object) string {
-	return at(storyPath, url.Values{"kind": {o.Kind}, "id": {o.ID}})
+	return ui.At(storyPath, url.Values{"kind": {o.Kind}, "id": {o.ID}})
 }
 
 // open opens what is sealed beside entries.

@@ -80,18 +80,3 @@ func fields(p *ui.Printer, query url.Values, actions []string) []ui.Field {
 	from.Type, until.Type, from.MaxLength, until.MaxLength = "date", "date", 0, 0
 	return []ui.Field{text("text"), {Name: "action", Type: "select", Label: p.T("portal.filter.action"), Options: options}, text("person"), text("object"), from, until}
 }
-
-// at is an address with a query, to which names and values in turn are added.
-func at(path string, query url.Values, add ...string) string {
-	q := url.Values{}
-	for name, values := range query {
-		q[name] = values
-	}
-	for i := 0; i+1 < len(add); i += 2 {
-		q.Set(add[i], add[i+1])
-	}
-	if len(q) == 0 {
-		return path
-	}
-	return path + "?" + q.Encode()
-}

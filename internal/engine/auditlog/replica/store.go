@@ -113,7 +113,7 @@ func noted(ctx context.Context, on pg.Beginner, place string, generation int, s 
 		if err == nil {
 			_, err = tx.Exec(ctx, `INSERT INTO auditlog.replica (place, put_at, bytes, objects, segments) VALUES ($1, clock_timestamp(), $2, $3, 1)
 ON CONFLICT (place) DO UPDATE SET put_at = clock_timestamp(), bytes = replica.bytes + excluded.bytes, objects = replica.objects + excluded.objects, segments = replica.segments + 1,
-	failing = NULL, why = NULL, fix = NULL`, place, bytes, objects)
+	failing = NULL, why = NULL, fix = NULL, problem = NULL`, place, bytes, objects)
 		}
 		return err
 	})
@@ -132,13 +132,11 @@ func prune(ctx context.Context, on pg.Execer, place string) error {
 }
 
 func failed(ctx context.Context, on pg.Execer, place string, why error) error {
-	text, fix := "The copy in the second account does not go on.", ""
-	var e *errs.Error
-	if errors.As(why, &e) {
-		text, fix = e.Text, e.Fix
-	}
-	_, err := on.Exec(ctx, `INSERT INTO auditlog.replica (place, failing, why, fix) VALUES ($1, clock_timestamp(), $2, $3)
-ON CONFLICT (place) DO UPDATE SET failing = coalesce(replica.failing, clock_timestamp()), why = excluded.why, fix = excluded.fix`, place, text, fix)
+	e := errs.New(errs.Internal, "replica.stopped", "The copy in the second account does not go on.").WithFix("Read the server's log.")
+	_ = errors.As(why, &e)
+	_, err := on.Exec(ctx, `INSERT INTO auditlog.replica (place, failing, why, fix, problem) VALUES ($1, clock_timestamp(), $2, $3, $4)
+ON CONFLICT (place) DO UPDATE SET failing = coalesce(replica.failing, clock_timestamp()), why = excluded.why, fix = excluded.fix, problem = excluded.problem`,
+		place, e.Text, e.Fix, e.ID)
 	return pg.Wrap(err)
 }
 
@@ -351,6 +349,7 @@ type Status struct {
 	Failing    time.Time     // since; zero: it goes on
 	Why        string        // a sentence
 	Fix        string
+	Problem    string // message id of these; may be empty
 	Bytes      int64
 	Objects    int64
 	Segments   int64
@@ -359,8 +358,8 @@ type Status struct {
 func status(ctx context.Context, on pg.Querier, place string, now time.Time) (s Status, err error) {
 	s.Place = place
 	var failing, put, compared *time.Time
-	err = on.QueryRow(ctx, `SELECT put_at, compared_at, failing, coalesce(why, ''), coalesce(fix, ''), bytes, objects, segments FROM auditlog.replica WHERE place = $1`, place).
-		Scan(&put, &compared, &failing, &s.Why, &s.Fix, &s.Bytes, &s.Objects, &s.Segments)
+	err = on.QueryRow(ctx, `SELECT put_at, compared_at, failing, coalesce(why, ''), coalesce(fix, ''), coalesce(problem, ''), bytes, objects, segments FROM auditlog.replica WHERE place = $1`, place).
+		Scan(&put, &compared, &failing, &s.Why, &s.Fix, &s.Problem, &s.Bytes, &s.Objects, &s.Segments)
 	if err = pg.Wrap(err); err != nil && !errs.Is(err, errs.NotFound) {
 		return s, err
 	}

@@ -1,19 +1,13 @@
 package stream
 
-import "embed"
+import (
+	"embed"
+
+	"github.com/garant-project/garant/internal/web/ui"
+)
 
 //go:embed messages/*.yaml
 var messageFiles embed.FS
 
 // Messages are the words of the check of streams and its problems, by language.
-func Messages() map[string][]byte {
-	out := map[string][]byte{}
-	for _, lang := range []string{"fr", "en"} {
-		text, err := messageFiles.ReadFile("messages/checks." + lang + ".yaml")
-		if err != nil {
-			panic("stream: words are missing from the program: " + err.Error())
-		}
-		out[lang] = text
-	}
-	return out
-}
+func Messages() map[string][]byte { return ui.Words(messageFiles, "checks") }
