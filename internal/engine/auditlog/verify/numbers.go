@@ -210,9 +210,8 @@ func (e *examiner) claims(ctx context.Context) error {
 				}
 			}
 			for _, one := range left { // it may have been told twice
-				now := append(missing[h.Writer], missing[h.Writer].lacks(one)...)
-				slices.SortFunc(now, func(a, b span) int { return cmp.Compare(a.from, b.from) })
-				missing[h.Writer] = now
+				missing[h.Writer] = append(missing[h.Writer], missing[h.Writer].lacks(one)...)
+				slices.SortFunc(missing[h.Writer], func(a, b span) int { return cmp.Compare(a.from, b.from) })
 			}
 		}
 		return nil
