@@ -9,9 +9,9 @@
 //     the differences and publishes; an owner follows a reminder's link, confirms, takes it back
 //     and confirms again, while a customer reads what becomes of the sentence
 //   - the example: a reader with a feed, the security lead from the first sign-in to the end of a
-//     session elsewhere, operations who import a list as Windows writes it, a member of staff with
-//     a policy to read, an auditor until the seat ends, what can be done without JavaScript; and,
-//     at its usual pace again, a real endpoint broken and mended
+//     session elsewhere, a real endpoint broken and mended, operations who import a list as
+//     Windows writes it, a member of staff with a policy to read, an auditor until the seat ends;
+//     and what can be done without JavaScript
 //
 // Every page on the way is held to what every page promises: nothing that axe-core objects to,
 // nothing wider than the window, nothing refused by the content security policy, no error in the

@@ -1,7 +1,6 @@
 package journey
 
 import (
-	"bytes"
 	"fmt"
 	"net/url"
 	"os"
@@ -54,16 +53,13 @@ func walk(j *journey) {
 	var codes []string
 	j.step("first sign-in", func() { codes = enrol(lead) })
 	j.step("run a check", func() { run(lead) })
+	j.step("withdrawn and back", func() { withdraw(reader, lead) })
 	j.step("the other pages of the console", func() { console(lead) })
 	j.step("a list from the reception", func() { reception(j) })
 	j.step("a policy to acknowledge", func() { acknowledge(lead) })
 	j.step("without scripts", func() { scriptless(reader, lead) })
 	j.step("in and out", func() { inAndOut(lead, codes) })
 	j.step("the auditor's seat", func() { audit(lead) })
-	j.step("withdrawn and back", func() {
-		hasten(lead)
-		withdraw(reader, lead)
-	})
 	j.Logf("%d pages looked at, in %v of axe-core and %v of pictures", j.looks, j.spent.axe.Round(time.Second), j.spent.shots.Round(time.Second))
 }
 
@@ -221,24 +217,6 @@ func sentence(b *tab, kind string) string {
 		const e = document.querySelector("article#ENC-1 .annex-sentence%s"); if (!e) return ""
 		const c = e.cloneNode(true); c.querySelectorAll("[role=tooltip]").forEach(t => t.remove())
 		return c.textContent.replace(/\s+/g, " ").trim() })()`, kind))
-}
-
-// hasten puts the example's usual pace in force, in the place of the slower one at which it was started: looking at it costs
-// more of the processor than the browser does.
-func hasten(b *tab) {
-	var text []byte
-	b.until("has all that the example declares", func() (all bool) {
-		var err error
-		text, err = os.ReadFile(b.config)
-		return err == nil && bytes.Contains(text, []byte("\n    anonymised:"))
-	})
-	text = bytes.Replace(text, []byte("\npolicy:\n  every: "+slowly+"\n"), []byte("\npolicy:\n  every: 5s\n"), 1)
-	if err := os.WriteFile(b.config, text, 0o600); err != nil {
-		b.Fatal(err)
-	}
-	b.garant(b.T, "estate", "apply")
-	b.visit("/checks/endpoint.tls?lang=en")
-	b.says("5 seconds")
 }
 
 // withdraw breaks a real endpoint, sees what readers and staff see, and mends it.

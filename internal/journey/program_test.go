@@ -83,9 +83,6 @@ func scratch(t *testing.T) string {
 	return dir
 }
 
-// slowly is how often the example is looked at until hasten.
-const slowly = "1m"
-
 // example starts garant demo on a new data directory, on ports of its own: other tests start
 // examples at the same moment, and the usual ports are the first comer's.
 func example(t *testing.T, binary string) *program {
@@ -93,7 +90,7 @@ func example(t *testing.T, binary string) *program {
 	p := &program{binary: binary, dir: filepath.Join(scratch(t), "data")}
 	p.config = filepath.Join(p.dir, "demo", "garant.yaml")
 	p.reserve(t)
-	p.launch(t, []string{"demo", "--every", slowly}, map[*string]string{&p.annex: `Public annex +(\S+)`, &p.console: `Console +(\S+)`, &p.signIn: `Sign in once +(\S+)`})
+	p.launch(t, []string{"demo"}, map[*string]string{&p.annex: `Public annex +(\S+)`, &p.console: `Console +(\S+)`, &p.signIn: `Sign in once +(\S+)`})
 	return p
 }
 
