@@ -17,7 +17,7 @@ build: ## build bin/garant
 	@scripts/need modules
 	@scripts/build
 
-test: ## everything that gates: vet and all tests, on real PostgreSQL and in a real browser (15 min)
+test: ## everything that gates: vet and all tests, on real PostgreSQL and in a real browser (35 min on two cores)
 	@scripts/test
 
 check: ## the quick subset while working: format, vet, lint, short tests (5 min)
