@@ -5,7 +5,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -166,11 +165,11 @@ func (t *transaction) Exec(ctx context.Context, sql string, args ...any) (pgconn
 // Query sends a query.
 func (t *transaction) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if t.err != nil {
-		return failedRows{err: t.err}, t.err
+		return noRows(t.err)
 	}
 	if t.alone() || !goesAlong(args) {
 		if err := t.flush(ctx); err != nil {
-			return failedRows{err: err}, err
+			return noRows(err)
 		}
 		return t.tx.Query(ctx, sql, args...)
 	}
@@ -178,12 +177,11 @@ func (t *transaction) Query(ctx context.Context, sql string, args ...any) (pgx.R
 	b.Queue(sql, args...)
 	results, err := t.send(ctx, b, before)
 	if err != nil {
-		return failedRows{err: err}, err
+		return noRows(err)
 	}
 	found, err := results.Query()
 	if err != nil {
-		err = t.ended(results, err)
-		return failedRows{err: err}, err
+		return noRows(t.ended(results, err))
 	}
 	return &rows{Rows: found, results: results, of: t}, nil
 }
@@ -338,16 +336,7 @@ func (r row) Scan(dest ...any) error {
 	return r.Err()
 }
 
-// failedRows are none.
-type failedRows struct{ err error }
-
-func (r failedRows) Close()                                       {}
-func (r failedRows) Err() error                                   { return r.err }
-func (r failedRows) CommandTag() pgconn.CommandTag                { return pgconn.CommandTag{} }
-func (r failedRows) FieldDescriptions() []pgconn.FieldDescription { return nil }
-func (r failedRows) Next() bool                                   { return false }
-func (r failedRows) Scan(...any) error                            { return r.err }
-func (r failedRows) Values() ([]any, error)                       { return nil, r.err }
-func (r failedRows) RawValues() [][]byte                          { return nil }
-func (r failedRows) Conn() *pgx.Conn                              { return nil }
-func (r failedRows) TypeMap() *pgtype.Map                         { return pgtype.NewMap() }
+// noRows are what pgx gives for a query that failed.
+func noRows(err error) (pgx.Rows, error) {
+	return pgx.FailedBatchResults(&pgx.Batch{}, err).Query()
+}

@@ -3,6 +3,7 @@ package spans
 
 import (
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -13,20 +14,29 @@ type Span struct{ From, Until int64 }
 // Set is a set of numbers, in order and apart from each other.
 type Set []Span
 
+// after is the place of the first span that ends after a number.
+func (s Set) after(n int64) int {
+	return sort.Search(len(s), func(i int) bool { return s[i].Until > n })
+}
+
+// Has reports whether a number is in.
+func (s Set) Has(n int64) bool {
+	i := s.after(n)
+	return i < len(s) && s[i].From <= n
+}
+
 // Add puts a number in and reports whether it was not there before.
 func (s *Set) Add(n int64) bool {
 	list := *s
-	i, _ := slices.BinarySearchFunc(list, n, func(a Span, n int64) int {
-		if a.Until <= n {
-			return -1
-		}
-		return 1
-	}) // the first that ends after n
+	if last := len(list) - 1; last >= 0 && list[last].Until == n { // nearly always
+		list[last].Until++
+		return true
+	}
+	i := list.after(n)
 	if i < len(list) && list[i].From <= n {
 		return false
 	}
-	before := i > 0 && list[i-1].Until == n
-	after := i < len(list) && list[i].From == n+1
+	before, after := i > 0 && list[i-1].Until == n, i < len(list) && list[i].From == n+1
 	switch {
 	case before && after:
 		list[i-1].Until = list[i].Until
@@ -54,25 +64,24 @@ func (s *Set) Cut(below int64) {
 	*s = list
 }
 
+// Lacks lists what of a span is not in the set.
+func (s Set) Lacks(one Span) (out Set) {
+	for i := s.after(one.From); i < len(s) && s[i].From < one.Until; i++ {
+		if s[i].From > one.From {
+			out = append(out, Span{one.From, s[i].From})
+		}
+		one.From = s[i].Until
+	}
+	if one.From < one.Until {
+		out = append(out, one)
+	}
+	return out
+}
+
 // Without lists what of s is not in other.
 func (s Set) Without(other Set) (out Set) {
 	for _, one := range s {
-		from := one.From
-		for _, o := range other {
-			if o.Until <= from || o.From >= one.Until {
-				continue
-			}
-			if o.From > from {
-				out = append(out, Span{from, o.From})
-			}
-			from = o.Until
-			if from >= one.Until {
-				break
-			}
-		}
-		if from < one.Until {
-			out = append(out, Span{from, one.Until})
-		}
+		out = append(out, other.Lacks(one)...)
 	}
 	return out
 }

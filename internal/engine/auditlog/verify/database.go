@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/audit/spans"
 	"github.com/garant-project/garant/internal/engine/auditlog/entries"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -28,7 +29,7 @@ type examining struct {
 	at    time.Time    // the last that the root log says
 
 	unknown  map[int32]bool // trees that leaves are of and that are not there
-	writer   *spans         // the numbers of the writer that wrote last
+	writer   *spans.Set     // the numbers of the writer that wrote last
 	writerID uuid.UUID
 	twice    []row // whose writer gave their number to another entry
 	again    []row // the same, of a generation before

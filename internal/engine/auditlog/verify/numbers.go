@@ -5,75 +5,18 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sort"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/spans"
 	"github.com/garant-project/garant/internal/pg"
 )
 
-// span is [from, until).
-type span struct{ from, until int64 }
-
-// spans is a set of numbers, in order and apart from each other.
-type spans []span
-
-// after is the place of the first span that ends after a number.
-func (s spans) after(n int64) int {
-	return sort.Search(len(s), func(i int) bool { return s[i].until > n })
-}
-
-func (s spans) has(n int64) bool {
-	i := s.after(n)
-	return i < len(s) && s[i].from <= n
-}
-
-// add puts a number in; false: it was there.
-func (s *spans) add(n int64) bool {
-	list := *s
-	if last := len(list) - 1; last >= 0 && list[last].until == n { // nearly always
-		list[last].until++
-		return true
-	}
-	i := list.after(n)
-	if i < len(list) && list[i].from <= n {
-		return false
-	}
-	before, after := i > 0 && list[i-1].until == n, i < len(list) && list[i].from == n+1
-	switch {
-	case before && after:
-		list[i-1].until = list[i].until
-		list = slices.Delete(list, i, i+1)
-	case before:
-		list[i-1].until++
-	case after:
-		list[i].from--
-	default:
-		list = slices.Insert(list, i, span{n, n + 1})
-	}
-	*s = list
-	return true
-}
-
-// lacks lists what of a span is not in the set.
-func (s spans) lacks(one span) (out spans) {
-	for i := s.after(one.from); i < len(s) && s[i].from < one.until; i++ {
-		if s[i].from > one.from {
-			out = append(out, span{one.from, s[i].from})
-		}
-		one.from = s[i].until
-	}
-	if one.from < one.until {
-		out = append(out, one)
-	}
-	return out
-}
-
 // written are the numbers that writers gave to entries of one generation.
-type written map[uuid.UUID]*spans
+type written map[uuid.UUID]*spans.Set
 
 // number takes the number of an entry: a writer gives each once, so that who has none of its keys can only copy what it signed.
 func (x *examining) number(l *row) {
@@ -82,13 +25,13 @@ func (x *examining) number(l *row) {
 	}
 	if x.writer == nil || x.writerID != l.writer {
 		if x.writer = x.g.written[l.writer]; x.writer == nil {
-			x.writer = &spans{}
+			x.writer = &spans.Set{}
 			x.g.written[l.writer] = x.writer
 		}
 		x.writerID = l.writer
 	}
 	switch {
-	case !x.writer.add(l.n):
+	case !x.writer.Add(l.n):
 		x.twice = append(x.twice, *l)
 	case x.g.number > 1 && x.e.numbered(l.writer, l.n, x.g.number):
 		x.again = append(x.again, *l)
@@ -99,7 +42,7 @@ func (x *examining) number(l *row) {
 func (e *examiner) numbered(writer uuid.UUID, n int64, before int) bool {
 	return slices.ContainsFunc(e.generations, func(g *generation) bool {
 		s := g.written[writer]
-		return g.number < before && s != nil && s.has(n)
+		return g.number < before && s != nil && s.Has(n)
 	})
 }
 
@@ -185,7 +128,7 @@ func (e *examiner) claims(ctx context.Context) error {
 	var heard bool
 	var key []byte
 	of := uuid.Nil
-	missing := map[uuid.UUID]spans{}
+	missing := map[uuid.UUID]spans.Set{}
 	if _, err = pgx.ForEachRow(rows, []any{&id, &h.Writer, &h.N, &h.Below, &h.Claimed, &h.Last, &h.Written, &h.MAC, &ranges, &heard}, func() error {
 		beats++
 		if key == nil || of != h.Writer {
@@ -199,19 +142,15 @@ func (e *examiner) claims(ctx context.Context) error {
 			return nil
 		}
 		for _, r := range ranges {
-			left := spans{{r.Lower, r.Upper}}
+			left := spans.Set{{From: r.Lower, Until: r.Upper}}
 			for _, g := range e.generations {
 				if s := g.written[h.Writer]; s != nil {
-					now := left[:0:0]
-					for _, one := range left {
-						now = append(now, s.lacks(one)...)
-					}
-					left = now
+					left = left.Without(*s)
 				}
 			}
 			for _, one := range left { // it may have been told twice
-				missing[h.Writer] = append(missing[h.Writer], missing[h.Writer].lacks(one)...)
-				slices.SortFunc(missing[h.Writer], func(a, b span) int { return cmp.Compare(a.from, b.from) })
+				missing[h.Writer] = append(missing[h.Writer], missing[h.Writer].Lacks(one)...)
+				slices.SortFunc(missing[h.Writer], func(a, b spans.Span) int { return cmp.Compare(a.From, b.From) })
 			}
 		}
 		return nil
@@ -223,7 +162,7 @@ func (e *examiner) claims(ctx context.Context) error {
 }
 
 // unclaimed says which writers claim entries that are in no tree and not beside them either.
-func (e *examiner) unclaimed(ctx context.Context, missing map[uuid.UUID]spans) error {
+func (e *examiner) unclaimed(ctx context.Context, missing map[uuid.UUID]spans.Set) error {
 	if len(missing) == 0 {
 		return nil
 	}
@@ -241,26 +180,24 @@ func (e *examiner) unclaimed(ctx context.Context, missing map[uuid.UUID]spans) e
 	var n int64
 	if _, err := pgx.ForEachRow(rows, []any{&id, &n}, func() error {
 		if there[id] == nil {
-			there[id] = &spans{}
+			there[id] = &spans.Set{}
 		}
-		there[id].add(n)
+		there[id].Add(n)
 		return nil
 	}); err != nil {
 		return pg.Wrap(err)
 	}
 	for _, id := range ids {
 		many, first := int64(0), int64(0)
-		for _, one := range missing[id] {
-			lost := spans{one}
-			if s := there[id]; s != nil {
-				lost = s.lacks(one)
+		lost := missing[id]
+		if s := there[id]; s != nil {
+			lost = lost.Without(*s)
+		}
+		for _, l := range lost {
+			if many == 0 || l.From < first {
+				first = l.From
 			}
-			for _, l := range lost {
-				if many == 0 || l.from < first {
-					first = l.from
-				}
-				many += l.until - l.from
-			}
+			many += l.Until - l.From
 		}
 		if many > 0 { // what was put in order and deleted afterwards is named as such
 			e.unsure = append(e.unsure, Finding{Kind: Unclaimed, Index: -1, Text: fmt.Sprintf("Process %s says that it wrote %d entries which are not there, from its number %d on: they were deleted.", id, many, first)})
