@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
 )
 
 // The parts of a run that package subset makes a developer's database with.
@@ -66,8 +67,10 @@ func (s *Snapshot) Release() { s.s.release() }
 
 // Join begins a transaction that sees the snapshot, until its connection ends.
 func (s *Snapshot) Join(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '`+s.s.name+`'`)
-	return err
+	if _, err := conn.Exec(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`); err != nil {
+		return err
+	}
+	return pg.JoinSnapshot(ctx, conn, s.s.name)
 }
 
 // Programs are pg_dump and pg_restore.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/errs"
+	"github.com/garant-project/garant/internal/pg"
 )
 
 // application is how the servers know the connections of a run.
@@ -129,7 +130,7 @@ func (s *snapshot) release() {
 // under runs fn on a connection in a transaction that sees the snapshot. The transaction is short, so that the locks are.
 func (s *snapshot) under(ctx context.Context, conn *pgx.Conn, fn func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SET TRANSACTION SNAPSHOT '`+s.name+`'`); err != nil { // hexadecimal digits and hyphens
+		if err := pg.JoinSnapshot(ctx, tx.Conn(), s.name); err != nil {
 			return err
 		}
 		return fn(tx)

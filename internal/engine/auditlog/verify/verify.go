@@ -147,7 +147,7 @@ func (e *examiner) snapshot(ctx context.Context) (tx pgx.Tx, release func(), err
 	}
 	tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err == nil && e.name != "" {
-		_, err = tx.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+e.name+"'")
+		err = pg.JoinSnapshot(ctx, tx.Conn(), e.name)
 	}
 	if err == nil { // what it guesses of ranges of numbers is far too much, and it would compile each question
 		_, err = tx.Exec(ctx, "SET LOCAL jit = off")

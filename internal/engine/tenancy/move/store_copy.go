@@ -126,8 +126,7 @@ func atSnapshot(ctx context.Context, conn *pgx.Conn, name string) error {
 	if _, err := conn.Exec(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`); err != nil {
 		return err
 	}
-	_, err := conn.Exec(ctx, `SET TRANSACTION SNAPSHOT `+sqlname.Literal(name))
-	return err
+	return pg.JoinSnapshot(ctx, conn, name)
 }
 
 // parallel runs fn several times at once, each with a connection to either end; the first error stops all.

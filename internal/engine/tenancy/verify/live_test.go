@@ -313,6 +313,9 @@ func TestCannotLook(t *testing.T) {
 	try("no table of tenants", errs.Invalid, "tenancy.verify.no_tenant_table", func(o *Options) {
 		o.Manifest = &manifest.Manifest{Version: 1, Database: "shop", Design: manifest.Pinned, App: []string{"app"}}
 	})
+	for _, short := range []time.Duration{time.Nanosecond, time.Millisecond, 3 * time.Millisecond, 20 * time.Millisecond} {
+		try("out of time after "+short.String(), errs.Unavailable, "tenancy.verify.timeout", func(o *Options) { o.Timeout = short })
+	}
 	try("out of time", errs.Unavailable, "tenancy.verify.timeout", func(o *Options) { o.Scratch, o.Timeout, o.clusters = true, 900*time.Millisecond, nil })
 
 	t.Run("a table that is locked", func(t *testing.T) {
