@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,22 @@ func TestPortalInABrowser(t *testing.T) {
 	defer application.Close()
 
 	b := browsertest.Start(t)
-	text := func() string { return browsertest.Eval[string](b, `document.body ? document.body.innerText : ""`) }
+	text := func() string { // of a page that has loaded
+		got, _ := browsertest.Try[string](b, `document.readyState === "complete" ? document.body.innerText : ""`)
+		return got
+	}
+	waits := func(what string, words ...string) (got string) {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			got = text()
+			if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(got, word) }) {
+				return got
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s: %s\n%.800s", what, b.Where(), got)
+			}
+		}
+	}
 	look := func(name string) {
 		t.Helper()
 		for _, l := range []browsertest.Look{{Theme: "light", Lang: "fr", Width: 1280}, {Theme: "dark", Lang: "en", Width: 360}} {
@@ -66,21 +82,16 @@ func TestPortalInABrowser(t *testing.T) {
 	b.Do(chromedp.Navigate(origin + "/"))
 	look("welcome")
 	b.Do(chromedp.Navigate(strings.Replace(application.URL, "127.0.0.1", "ardoise.localhost", 1)), chromedp.Click("button"))
-	time.Sleep(time.Second)
-	if got := text(); !strings.Contains(got, "customer 1") || !strings.Contains(got, "payment.made") {
-		t.Fatalf("the application does not lead to the log: %s\n%.800s", b.Where(), got)
-	}
+	waits("the application does not lead to the log", "customer 1", "payment.made")
 	look("trail")
 	b.Do(chromedp.Navigate(origin+"/?lang=en"), chromedp.Click(".filters-fold > summary"), chromedp.SetValue("#action", "applicant.changed"), chromedp.Click(`.filters button[type="submit"]`))
-	time.Sleep(time.Second)
-	if got := text(); strings.Contains(got, "decided by ours") || !strings.Contains(got, "ours-person") {
-		t.Fatalf("the filter: %.600s", got)
+	for end := time.Now().Add(30 * time.Second); strings.Contains(waits("the filter", "ours-person"), "decided by ours"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the filter: %.600s", text())
+		}
 	}
 	b.Do(chromedp.Click(`a[href^="/object?"]`))
-	time.Sleep(time.Second)
-	if got := text(); !strings.Contains(got, "before@ours.example") || !strings.Contains(got, "after@ours.example") {
-		t.Fatalf("the story: %.600s", got)
-	}
+	waits("the story", "before@ours.example", "after@ours.example")
 	look("story")
 	for name, path := range map[string]string{"signins": "/sign-ins", "jobs": "/jobs", "export": "/export?object=application:ours-1", "none": "/?text=zzz"} {
 		b.Do(chromedp.Navigate(origin + path))
@@ -101,9 +112,13 @@ func TestPortalInABrowser(t *testing.T) {
 		t.Errorf("%+v %v", r, err)
 	}
 	b.Do(chromedp.Navigate(origin+"/"), chromedp.Click(`form[action="/leave"] button`))
-	time.Sleep(500 * time.Millisecond)
+	for end := time.Now().Add(30 * time.Second); strings.Contains(waits("leaving", "Ardoise Mécénat"), "payment.made"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("leaving does not lead away from the log")
+		}
+	}
 	b.Do(chromedp.Navigate(origin + "/"))
-	if got := text(); strings.Contains(got, "payment.made") {
+	if got := waits("after leaving", "Ardoise Mécénat"); strings.Contains(got, "payment.made") {
 		t.Error("after leaving the log is open")
 	}
 }

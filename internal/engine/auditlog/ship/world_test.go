@@ -236,9 +236,10 @@ func (w *world) follow() {
 				lines = bufio.NewReader(f)
 			}
 			line, err := lines.ReadBytes('\n')
-			if errors.Is(err, io.EOF) && len(line) == 0 {
+			if err != nil && len(line) == 0 {
 				is, _ := f.Stat()
-				if now, gone := os.Stat(w.path("container.log")); gone != nil || !os.SameFile(is, now) {
+				now, gone := os.Stat(w.path("container.log"))
+				if !errors.Is(err, io.EOF) || gone != nil || !os.SameFile(is, now) { // or a directory
 					_ = f.Close()
 					f = nil
 				}

@@ -69,14 +69,14 @@ func (g syslog) send(ctx context.Context, b batch) error {
 			return err
 		}
 		if _, err := fmt.Fprintf(out, "%d %s", len(message), message); err != nil {
-			return unspoken(err)
+			return unspoken(lastWord(conn, err))
 		}
 	}
 	if err := out.Flush(); err != nil {
-		return unspoken(err)
+		return unspoken(lastWord(conn, err))
 	}
 	if err := conn.(*tls.Conn).CloseWrite(); err != nil {
-		return unspoken(err)
+		return unspoken(lastWord(conn, err))
 	}
 	// Some receivers close without the alert that TLS has for it: io.ErrUnexpectedEOF. A reset is neither.
 	switch _, err := io.Copy(io.Discard, io.LimitReader(conn, 64<<10)); {
@@ -157,6 +157,17 @@ func word(s string, most int) string {
 		return "-"
 	}
 	return s[:min(len(s), most)]
+}
+
+// lastWord is what a receiver said before it cut off what was written to it, if it said why: in TLS 1.3 it refuses a certificate only after we have
+// begun to write (RFC 8446, section 4.4.2.4), and what it said of that is there to be read.
+func lastWord(conn net.Conn, err error) error {
+	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	var said *net.OpError
+	if _, heard := io.Copy(io.Discard, io.LimitReader(conn, 64<<10)); errors.As(heard, &said) && said.Op == "remote error" {
+		return heard
+	}
+	return err
 }
 
 // unspoken says why a receiver of syslog took nothing.
