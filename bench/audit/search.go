@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/search"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -40,6 +42,9 @@ SELECT now() - interval '1 year' + (n::float8 / $3) * interval '364 days', 'pers
 	CASE WHEN h % 20 = 0 THEN 'asked for by the owner in matter ' || h % 5000 END, 'request-' || h
 FROM (SELECT n, (n * 2654435761) % 4294967296 AS h FROM generate_series($1::bigint, $2::bigint) AS n) AS g`
 
+// hashed is what past makes of a number.
+func hashed(n int64) int64 { return n * 2654435761 % 4294967296 }
+
 // search measures lists of a year's record.
 func (s *stand) search(ctx context.Context) error {
 	l, err := s.newLog(ctx, "searched")
@@ -51,10 +56,23 @@ func (s *stand) search(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
+	keeper := search.Keeper{DB: l.dbs[0], Log: slog.New(slog.DiscardHandler)}
 	const step = 250_000
+	var writing, ordering, keeping time.Duration
 	for from := 1; from <= s.rows; from += step {
-		if err := l.exec(ctx, past, from, min(from+step-1, s.rows), float64(s.rows)); err != nil {
-			return err
+		for _, do := range []struct {
+			took *time.Duration
+			what func() error
+		}{
+			{&writing, func() error { return l.exec(ctx, past, from, min(from+step-1, s.rows), float64(s.rows)) }},
+			{&ordering, func() error { return l.seq.Drain(ctx) }},
+			{&keeping, func() error { return keeper.Drain(ctx) }},
+		} {
+			since := time.Now()
+			if err := do.what(); err != nil {
+				return err
+			}
+			*do.took += time.Since(since)
 		}
 	}
 	if err := l.exec(ctx, "VACUUM ANALYZE"); err != nil {
@@ -64,7 +82,13 @@ func (s *stand) search(ctx context.Context) error {
 	if err := l.super.QueryRow(ctx, `SELECT pg_size_pretty(pg_database_size(current_database()))`).Scan(&size); err != nil {
 		return err
 	}
-	s.say("  %d entries of a year, %s, ready after %s", s.rows, size, time.Since(began).Round(time.Second))
+	if unknown, err := l.count(ctx, `SELECT count(*) FROM audit.entry AS e WHERE NOT EXISTS (SELECT FROM audit.words AS w WHERE w.entry = e.id)`); err != nil {
+		return err
+	} else if unknown > 0 {
+		return fmt.Errorf("%d entries are found by none of their words", unknown)
+	}
+	s.say("  %d entries of a year, %s, ready after %s: written in %s, put in order in %s, their words kept in %s", s.rows, size,
+		time.Since(began).Round(time.Second), writing.Round(time.Second), ordering.Round(time.Second), keeping.Round(time.Second))
 	on := l.dbs[0].Pool(pg.Staff)
 	nothing, err := asking(ctx, on, s.searches)
 	if err != nil {
@@ -78,6 +102,7 @@ func (s *stand) search(ctx context.Context) error {
 	}
 	before := func() int64 { return first + dice.Int64N(int64(s.rows)) }
 	customer := func() string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", dice.IntN(clients)) }
+	hour := func() time.Time { return time.Now().Add(-time.Duration(10+dice.IntN(8700)) * time.Hour) }
 	action := func() string {
 		return "thing." + []string{"opened", "changed", "closed", "read", "sent", "moved", "copied", "signed"}[dice.IntN(8)] + []string{"", "_again", "_late", "_twice", "_early"}[dice.IntN(5)]
 	}
@@ -95,6 +120,30 @@ func (s *stand) search(ctx context.Context) error {
 		{"by customer and action", func() audit.Filter { return audit.Filter{Tenant: customer(), Action: action()} }, false},
 		{"from a place in the past on, 200", func() audit.Filter { return audit.Filter{Before: before(), Limit: 200} }, false},
 		{"the newest, without the commonest action", func() audit.Filter { return audit.Filter{Without: []string{"thing.opened"}} }, false},
+		{"by a word that one in 20 has", func() audit.Filter { return audit.Filter{Text: "owner"} }, false},
+		{"by the number of a matter in its reason", func() audit.Filter { return audit.Filter{Text: fmt.Sprintf("matter %d", 20*dice.IntN(250))} }, false},
+		{"by a common word and a person who did much", func() audit.Filter { return audit.Filter{Text: "owner", ActorID: "person-10"} }, false},
+		{"by a common word and a person who did much, and never with it", func() audit.Filter { return audit.Filter{Text: "owner", ActorID: "person-3"} }, true},
+		{"by a common word, of a day", func() audit.Filter {
+			from := hour()
+			return audit.Filter{Text: "owner", From: from, Until: from.Add(24 * time.Hour)}
+		}, false},
+		{"by a word that nothing has", func() audit.Filter { return audit.Filter{Text: draw("nothing", objects)} }, true},
+		{"by request", func() audit.Filter {
+			return audit.Filter{Request: fmt.Sprintf("request-%d", hashed(1+dice.Int64N(int64(s.rows))))}
+		}, false},
+		{"of an hour", func() audit.Filter {
+			from := hour()
+			return audit.Filter{From: from, Until: from.Add(time.Hour)}
+		}, false},
+		{"of a day, refused or not the commonest action", func() audit.Filter {
+			from := hour()
+			return audit.Filter{From: from, Until: from.Add(24 * time.Hour), Without: []string{"thing.opened"}}
+		}, false},
+		{"of a person who did much, in a week", func() audit.Filter {
+			from := hour()
+			return audit.Filter{ActorID: draw("person-", 20), From: from, Until: from.Add(7 * 24 * time.Hour)}
+		}, false},
 		{"of a person who did nothing", func() audit.Filter { return audit.Filter{ActorID: draw("nobody-", persons)} }, true},
 	} {
 		var took []time.Duration

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/garant-project/garant/internal/audit/leaf"
@@ -216,13 +217,15 @@ func ReadWriters(ctx context.Context, on pg.Querier, box *crypt.Box, ids ...uuid
 	var id, seen string
 	for rows.Next() {
 		var w Written
+		var first, last pgtype.Timestamptz // infinity is a time there, and was not signed
 		var mac []byte
-		if err := rows.Scan(&id, &seen, &w.Spoke, &w.Below, &w.First, &w.Last, &w.Ended, &mac); err != nil {
+		if err := rows.Scan(&id, &seen, &w.Spoke, &w.Below, &first, &last, &w.Ended, &mac); err != nil {
 			rows.Close()
 			return nil, pg.Wrap(err)
 		}
+		w.First, w.Last = first.Time, last.Time
 		w.Seen, _ = spans.Parse(seen) // what is none was not signed
-		w.Signed, w.Row = hmac.Equal(mac, w.MAC(box, id)), []any{seen, w.Spoke, w.Below, w.First, w.Last, w.Ended, mac}
+		w.Signed, w.Row = hmac.Equal(mac, w.MAC(box, id)), []any{seen, w.Spoke, w.Below, first, last, w.Ended, mac}
 		found[id] = &w
 	}
 	return found, pg.Wrap(rows.Err())

@@ -191,6 +191,7 @@ func TestCursorChanged(t *testing.T) {
 func TestChangedWhileLeading(t *testing.T) {
 	attacks := map[string][2]string{
 		"writer kept fresh":   {sequence.WriterChanged, `UPDATE audit.writer SET last_at = clock_timestamp()`},
+		"writer for ever":     {sequence.WriterChanged, `UPDATE audit.writer SET last_at = 'infinity'`},
 		"writer's numbers":    {sequence.WriterChanged, `UPDATE audit.writer SET seen = '{[1,100)}'`},
 		"writer taken away":   {sequence.MissingHeartbeat, `DELETE FROM audit.writer`},
 		"writer of before":    {sequence.MissingHeartbeat, `DELETE FROM audit.writer; INSERT INTO audit.writer SELECT * FROM public.saved_writer`},

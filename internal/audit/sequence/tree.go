@@ -26,17 +26,16 @@ type tile struct {
 
 // grow adds a leaf.
 func (t *tree) grow(hash merkle.Hash) {
-	t.head.Append(hash)
+	over := t.head.Grow(hash)
 	for level := 0; ; level++ {
 		if level == len(t.part) {
 			t.part = append(t.part, nil)
 		}
 		t.part[level] = append(t.part[level], hash[:]...)
-		full := len(t.part[level]) == merkle.TileWidth*len(hash)
-		if !full {
+		if level == len(over) {
 			return
 		}
-		hash = merkle.TileRoot(t.part[level])
+		hash = over[level]
 		t.tiles = append(t.tiles, tile{int16(level), t.head.Size>>(8*(level+1)) - 1, t.part[level], hash}) //nolint:gosec // a tree has eight levels
 		t.part[level] = nil
 	}
