@@ -474,7 +474,7 @@ func TestEventAttacks(t *testing.T) {
 		for _, role := range []string{"app", "snoop", "app_owner", "keeper"} {
 			conn := w.connect(role, "shop")
 			for _, sql := range []string{
-				`DELETE FROM garant.event`, `UPDATE garant.event SET tenant = 'x'`, `TRUNCATE garant.event`, `INSERT INTO garant.event (kind, action) VALUES ('said', 'a.b')`,
+				`DELETE FROM garant.event`, `UPDATE garant.event SET entered = 'x'`, `TRUNCATE garant.event`, `INSERT INTO garant.event (kind, action) VALUES ('said', 'a.b')`,
 				`LOCK TABLE garant.event`, `ALTER TABLE garant.event DISABLE ROW LEVEL SECURITY`, `DROP TABLE garant.event`, `SELECT setval('garant.event_id_seq', 1)`, `SELECT nextval('garant.event_id_seq')`,
 				`CREATE OR REPLACE FUNCTION garant.capture() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`, `ALTER FUNCTION garant.capture() SECURITY INVOKER`, `DROP FUNCTION garant.capture() CASCADE`,
 				`ALTER FUNCTION garant.record(text, text, text, jsonb, jsonb, jsonb, text) SET search_path = public`, `SELECT garant.capture()`, `SELECT garant.pin()`, `SELECT garant.tenant_of('x')`,

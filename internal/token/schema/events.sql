@@ -74,9 +74,8 @@ BEGIN
 	IF wrong IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'GT009', MESSAGE = 'garant: this is no event: ' || wrong, HINT = 'See docs/events.md.';
 	END IF;
-	INSERT INTO garant.event AS e (form, tenant, session, kind, action, object_kind, object_id, before, after, detail, actor)
-	VALUES (garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid,
-		CASE WHEN action ~ '\.read$' THEN 'read' ELSE 'said' END, record.action, record.object_kind, record.object_id, record.before, record.after, record.detail, record.actor);
+	INSERT INTO garant.event AS e (entered, kind, action, object_kind, object_id, before, after, detail, actor)
+	VALUES (pin, CASE WHEN action ~ '\.read$' THEN 'read' ELSE 'said' END, record.action, record.object_kind, record.object_id, record.before, record.after, record.detail, record.actor);
 END
 $$;
 
@@ -92,15 +91,44 @@ CREATE OR REPLACE FUNCTION garant.capture() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
 	pin    text := garant.pin();
-	kept   text[] := TG_ARGV[2]::text[] || TG_ARGV[0];
+	kept   text[];
 	hidden text[]; -- columns whose values are not put down; NULL: there are none
 	gone   bigint;
 	came   bigint;
 BEGIN
 	IF TG_OP = 'TRUNCATE' THEN
-		INSERT INTO garant.event (session, kind, action, object_kind) VALUES (substr(pin, 8, 32)::uuid, 'truncate', 'table.truncated', TG_ARGV[5]); -- of every tenant
+		INSERT INTO garant.event (entered, kind, action, object_kind) VALUES (pin, 'truncate', 'table.truncated', TG_ARGV[5]); -- of every tenant
 		RETURN NULL;
 	END IF;
+	IF TG_ARGV[3] = 'all' THEN
+		-- Most statements write few rows, which are one row of the outbox: this plan takes least to begin. Where there is a cast of somebody's own it finds no row to put down.
+		CASE TG_OP
+		WHEN 'INSERT' THEN
+			INSERT INTO garant.event (entered, kind, action, object_kind, many, how, new)
+			SELECT pin, 'insert', 'row.inserted', TG_ARGV[5], n.many, TG_ARGV, n.r
+			FROM (SELECT count(x.r) AS many, json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, TG_ARGV[2]::text[] || TG_ARGV[0]) ELSE x.r END) AS r
+				FROM (SELECT CASE WHEN (SELECT c.oid FROM pg_cast c ORDER BY c.oid DESC LIMIT 1) < 16384 THEN to_json(t) END AS r FROM garant_new t LIMIT 101) x) n
+			WHERE n.many BETWEEN 1 AND 100;
+		WHEN 'DELETE' THEN
+			INSERT INTO garant.event (entered, kind, action, object_kind, many, how, old)
+			SELECT pin, 'delete', 'row.deleted', TG_ARGV[5], o.many, TG_ARGV, o.r
+			FROM (SELECT count(x.r) AS many, json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, TG_ARGV[2]::text[] || TG_ARGV[0]) ELSE x.r END) AS r
+				FROM (SELECT CASE WHEN (SELECT c.oid FROM pg_cast c ORDER BY c.oid DESC LIMIT 1) < 16384 THEN to_json(t) END AS r FROM garant_old t LIMIT 101) x) o
+			WHERE o.many BETWEEN 1 AND 100;
+		ELSE -- old and new rows stand in the same order
+			INSERT INTO garant.event (entered, kind, action, object_kind, many, how, old, new)
+			SELECT pin, 'update', 'row.updated', TG_ARGV[5], n.many, TG_ARGV, o.r, n.r
+			FROM (SELECT count(x.r) AS many, json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, TG_ARGV[2]::text[] || TG_ARGV[0]) ELSE x.r END) AS r
+				FROM (SELECT CASE WHEN (SELECT c.oid FROM pg_cast c ORDER BY c.oid DESC LIMIT 1) < 16384 THEN to_json(t) END AS r FROM garant_old t LIMIT 101) x) o
+			CROSS JOIN LATERAL (SELECT count(x.r) AS many, json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, TG_ARGV[2]::text[] || TG_ARGV[0]) ELSE x.r END) AS r
+				FROM (SELECT CASE WHEN o.many > 0 THEN to_json(t) END AS r FROM garant_new t LIMIT 101) x) n
+			WHERE o.many = n.many AND n.many BETWEEN 1 AND 100 AND o.r::text <> n.r::text;
+		END CASE;
+		IF FOUND THEN
+			RETURN NULL;
+		END IF;
+	END IF;
+	kept := TG_ARGV[2]::text[] || TG_ARGV[0];
 	IF (SELECT c.oid FROM pg_cast c ORDER BY c.oid DESC LIMIT 1) >= 16384 THEN -- which most databases are done with
 		IF EXISTS (SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc JOIN pg_language l ON l.oid = p.prolang
 			WHERE c.oid >= 16384 AND c.casttarget IN ('json'::regtype, 'jsonb'::regtype) AND l.lanname NOT IN ('c', 'internal')) THEN
@@ -114,27 +142,27 @@ BEGIN
 	END IF;
 	CASE TG_OP
 	WHEN 'INSERT' THEN
-		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, many, how, new)
-		SELECT garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid, 'insert', 'row.inserted', TG_ARGV[5], count(*), TG_ARGV,
+		INSERT INTO garant.event (entered, kind, action, object_kind, many, how, new)
+		SELECT pin, 'insert', 'row.inserted', TG_ARGV[5], count(*), TG_ARGV,
 			json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, kept) ELSE x.r END)
 		FROM (SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) ELSE (to_jsonb(t) - hidden)::json END AS r FROM garant_new t OFFSET 0) x GROUP BY (x.i - 1) / 100 ORDER BY (x.i - 1) / 100;
 	WHEN 'DELETE' THEN
-		INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, many, how, old)
-		SELECT garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid, 'delete', 'row.deleted', TG_ARGV[5], count(*), TG_ARGV,
+		INSERT INTO garant.event (entered, kind, action, object_kind, many, how, old)
+		SELECT pin, 'delete', 'row.deleted', TG_ARGV[5], count(*), TG_ARGV,
 			json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, kept) ELSE x.r END)
 		FROM (SELECT row_number() OVER () AS i, CASE WHEN hidden IS NULL THEN to_json(t) ELSE (to_jsonb(t) - hidden)::json END AS r FROM garant_old t OFFSET 0) x GROUP BY (x.i - 1) / 100 ORDER BY (x.i - 1) / 100;
 	ELSE
 		SELECT (SELECT count(*) FROM garant_old), (SELECT count(*) FROM garant_new) INTO gone, came;
 		IF gone = came AND came <= 100 AND hidden IS NULL THEN -- old and new rows stand in the same order
-			INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, many, how, old, new)
-			SELECT garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid, 'update', 'row.updated', TG_ARGV[5], came, TG_ARGV, o.r, n.r
+			INSERT INTO garant.event (entered, kind, action, object_kind, many, how, old, new)
+			SELECT pin, 'update', 'row.updated', TG_ARGV[5], came, TG_ARGV, o.r, n.r
 			FROM (SELECT json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, kept) ELSE x.r END) AS r FROM (SELECT to_json(t) AS r FROM garant_old t OFFSET 0) x) o,
 				(SELECT json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, kept) ELSE x.r END) AS r FROM (SELECT to_json(t) AS r FROM garant_new t OFFSET 0) x) n
 			WHERE o.r::text <> n.r::text;
 		ELSE
 			-- Only where a partition's own trigger threw away what was to move into it an old row has no new one: then they are matched by their keys.
-			INSERT INTO garant.event (form, tenant, session, kind, action, object_kind, many, how, old, new, detail)
-			SELECT garant.form_of(pin), garant.tenant_of(pin), substr(pin, 8, 32)::uuid, 'update', 'row.updated', TG_ARGV[5], count(*), TG_ARGV,
+			INSERT INTO garant.event (entered, kind, action, object_kind, many, how, old, new, detail)
+			SELECT pin, 'update', 'row.updated', TG_ARGV[5], count(*), TG_ARGV,
 				json_agg(CASE WHEN octet_length(x.o::text) > 2048 THEN garant.cut(x.o, kept) ELSE x.o END), json_agg(CASE WHEN octet_length(x.n::text) > 2048 THEN garant.cut(x.n, kept) ELSE x.n END),
 				CASE WHEN hidden IS NOT NULL THEN jsonb_agg(x.changed) END
 			FROM (SELECT row_number() OVER () AS i, coalesce(o.r, (o.b - hidden)::json) AS o, coalesce(n.r, (n.b - hidden)::json) AS n,
@@ -157,20 +185,22 @@ $$;
 CREATE OR REPLACE FUNCTION garant.told(e garant.event) RETURNS TABLE (n integer, form text, tenant text, object_id text, before json, after json, detail jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+	theirs text := garant.form_of(e.entered); -- of the key of
+	whose  text := garant.tenant_of(e.entered); -- the tenant for which somebody had entered
 	owned  text := e.how[0];
 	keys   text[] := e.how[2];
 	mode   text := e.how[3];
 	listed text[] := e.how[4];
 BEGIN
 	IF e.how IS NULL THEN
-		RETURN QUERY SELECT 0, e.form, e.tenant, e.object_id, e.before::json, e.after::json, e.detail;
+		RETURN QUERY SELECT 0, theirs, whose, e.object_id, e.before::json, e.after::json, e.detail;
 		RETURN;
 	END IF;
 	RETURN QUERY
-	SELECT s.n, CASE owned WHEN '' THEN e.form ELSE e.how[1] END, s.tenant, garant.named(coalesce(r.n, r.o), keys),
+	SELECT s.n, CASE owned WHEN '' THEN theirs ELSE e.how[1] END, s.tenant, garant.named(coalesce(r.n, r.o), keys),
 		CASE WHEN s.o THEN CASE WHEN octet_length(f.was::text) > 2048 THEN garant.cut(f.was, '{}') ELSE f.was END END,
 		CASE WHEN s.n_ THEN CASE WHEN octet_length(f.is_::text) > 2048 THEN garant.cut(f.is_, '{}') ELSE f.is_ END END,
-		nullif(jsonb_strip_nulls(jsonb_build_object('changed', CASE e.kind WHEN 'update' THEN f.names END, 'entered', CASE WHEN s.tenant <> e.tenant THEN 'elsewhere' END)), '{}')
+		nullif(jsonb_strip_nulls(jsonb_build_object('changed', CASE e.kind WHEN 'update' THEN f.names END, 'entered', CASE WHEN s.tenant <> whose THEN 'elsewhere' END)), '{}')
 	FROM (
 		SELECT x.i::integer AS i, garant.readable(x.o) AS o, garant.readable(x.n) AS n, coalesce(e.detail -> (x.i::integer - 1), '[]') AS changed
 		FROM ROWS FROM (json_array_elements(e.old), json_array_elements(e.new)) WITH ORDINALITY AS x (o, n, i) OFFSET 0) r
@@ -182,7 +212,7 @@ BEGIN
 			FROM json_each(r.o) o FULL JOIN json_each(r.n) n ON n.key = o.key WHERE o.value::text IS DISTINCT FROM n.value::text
 			UNION ALL SELECT h.name, NULL, NULL, false FROM jsonb_array_elements_text(r.changed) h (name)) k) f
 	CROSS JOIN LATERAL (
-		SELECT 2 * r.i - 2, CASE owned WHEN '' THEN e.tenant ELSE coalesce(r.n, r.o) ->> owned END, true, true
+		SELECT 2 * r.i - 2, CASE owned WHEN '' THEN whose ELSE coalesce(r.n, r.o) ->> owned END, true, true
 		WHERE owned = '' OR r.n IS NULL OR r.o IS NULL OR r.o ->> owned IS NOT DISTINCT FROM r.n ->> owned
 		UNION ALL SELECT 2 * r.i - 2, r.o ->> owned, true, false WHERE owned <> '' AND r.n IS NOT NULL AND r.o IS NOT NULL AND r.o ->> owned IS DISTINCT FROM r.n ->> owned
 		UNION ALL SELECT 2 * r.i - 1, r.n ->> owned, false, true WHERE owned <> '' AND r.n IS NOT NULL AND r.o IS NOT NULL AND r.o ->> owned IS DISTINCT FROM r.n ->> owned) AS s (n, tenant, o, n_)
@@ -207,7 +237,7 @@ CREATE OR REPLACE FUNCTION garant.take_events(most integer)
 RETURNS TABLE (xid bigint, id bigint, mark uuid, at timestamptz, form text, tenant text, session uuid, kind text, action text, object_kind text, object_id text, before json, after json, detail jsonb, actor text, login text, acting text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on AS $$
 BEGIN
-	RETURN QUERY SELECT e.xid::text::bigint, e.id * 1024 + t.n, garant.mark_of(e.mark, t.n), e.at, t.form, t.tenant, e.session, e.kind, e.action, e.object_kind, t.object_id, t.before, t.after, t.detail, e.actor, e.login, e.acting
+	RETURN QUERY SELECT e.xid::text::bigint, e.id * 1024 + t.n, garant.mark_of(e.mark, t.n), e.at, t.form, t.tenant, substr(e.entered, 8, 32)::uuid, e.kind, e.action, e.object_kind, t.object_id, t.before, t.after, t.detail, e.actor, e.login, e.acting
 	FROM (
 		SELECT i.xid, i.id, sum(i.many) OVER (ORDER BY i.xid, i.id) - i.many AS earlier
 		FROM (SELECT o.xid, o.id, o.many FROM garant.event o WHERE o.xid < pg_snapshot_xmin(pg_current_snapshot()) OR o.xid >= pg_snapshot_xmax(pg_current_snapshot()) ORDER BY o.xid, o.id LIMIT greatest(most, 0)) i) w

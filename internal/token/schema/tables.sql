@@ -57,9 +57,7 @@ CREATE TABLE garant.event (
 	xid         xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
 	mark        uuid NOT NULL DEFAULT overlay(pg_catalog.gen_random_uuid()::text PLACING '000' FROM 34)::uuid, -- one in the world: after a restore xid and id come again; the last digits are for those of its events (mark_of)
 	at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-	form        text, -- of the tenant's key: uuid, bigint, text
-	tenant      text, -- NULL: of no tenant
-	session     uuid, -- NULL: nobody had entered
+	entered     text, -- the pin that enter left: of which tenant and session; NULL: nobody had entered
 	kind        text NOT NULL, -- said, insert, update, delete, truncate, read, canary
 	action      text NOT NULL,
 	object_kind text,
@@ -76,7 +74,7 @@ CREATE TABLE garant.event (
 	new         json,
 	PRIMARY KEY (xid, id)
 );
-ALTER TABLE garant.event ALTER tenant SET STATISTICS 0, ALTER object_id SET STATISTICS 0, ALTER before SET STATISTICS 0, ALTER after SET STATISTICS 0,
+ALTER TABLE garant.event ALTER entered SET STATISTICS 0, ALTER object_id SET STATISTICS 0, ALTER before SET STATISTICS 0, ALTER after SET STATISTICS 0,
 	ALTER detail SET STATISTICS 0, ALTER actor SET STATISTICS 0, ALTER old SET STATISTICS 0, ALTER new SET STATISTICS 0,
 	ALTER old SET STORAGE EXTERNAL, ALTER new SET STORAGE EXTERNAL; -- which is sooner written than compressed
 ALTER TABLE garant.event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

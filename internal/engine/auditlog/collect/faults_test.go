@@ -76,6 +76,9 @@ func (w *world) collecting() *collecting {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &collecting{stop: stop}
 	c := w.server()
+	if _, err := c.Collect(ctx, "shop"); err != nil { // once before anybody looks
+		w.t.Fatal(err)
+	}
 	p.done.Go(func() {
 		for ctx.Err() == nil {
 			p.mu.Lock()
