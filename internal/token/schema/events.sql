@@ -107,19 +107,19 @@ BEGIN
 			INSERT INTO garant.event (entered, kind, action, object_kind, many, how, new)
 			SELECT pin, 'insert', 'row.inserted', TG_ARGV[5], n.many, TG_ARGV, n.r
 			FROM (SELECT count(x.r) AS many, json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, TG_ARGV[2]::text[] || TG_ARGV[0]) ELSE x.r END) AS r
-				FROM (SELECT CASE WHEN (SELECT c.oid FROM pg_cast c ORDER BY c.oid DESC LIMIT 1) < 16384 THEN to_json(t) END AS r FROM garant_new t LIMIT 101) x) n
+				FROM (SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_cast c WHERE c.oid >= 16384) THEN to_json(t) END AS r FROM garant_new t LIMIT 101) x) n
 			WHERE n.many BETWEEN 1 AND 100;
 		WHEN 'DELETE' THEN
 			INSERT INTO garant.event (entered, kind, action, object_kind, many, how, old)
 			SELECT pin, 'delete', 'row.deleted', TG_ARGV[5], o.many, TG_ARGV, o.r
 			FROM (SELECT count(x.r) AS many, json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, TG_ARGV[2]::text[] || TG_ARGV[0]) ELSE x.r END) AS r
-				FROM (SELECT CASE WHEN (SELECT c.oid FROM pg_cast c ORDER BY c.oid DESC LIMIT 1) < 16384 THEN to_json(t) END AS r FROM garant_old t LIMIT 101) x) o
+				FROM (SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_cast c WHERE c.oid >= 16384) THEN to_json(t) END AS r FROM garant_old t LIMIT 101) x) o
 			WHERE o.many BETWEEN 1 AND 100;
 		ELSE -- old and new rows stand in the same order
 			INSERT INTO garant.event (entered, kind, action, object_kind, many, how, old, new)
 			SELECT pin, 'update', 'row.updated', TG_ARGV[5], n.many, TG_ARGV, o.r, n.r
 			FROM (SELECT count(x.r) AS many, json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, TG_ARGV[2]::text[] || TG_ARGV[0]) ELSE x.r END) AS r
-				FROM (SELECT CASE WHEN (SELECT c.oid FROM pg_cast c ORDER BY c.oid DESC LIMIT 1) < 16384 THEN to_json(t) END AS r FROM garant_old t LIMIT 101) x) o
+				FROM (SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_cast c WHERE c.oid >= 16384) THEN to_json(t) END AS r FROM garant_old t LIMIT 101) x) o
 			CROSS JOIN LATERAL (SELECT count(x.r) AS many, json_agg(CASE WHEN octet_length(x.r::text) > 2048 THEN garant.cut(x.r, TG_ARGV[2]::text[] || TG_ARGV[0]) ELSE x.r END) AS r
 				FROM (SELECT CASE WHEN o.many > 0 THEN to_json(t) END AS r FROM garant_new t LIMIT 101) x) n
 			WHERE o.many = n.many AND n.many BETWEEN 1 AND 100 AND o.r::text <> n.r::text;
@@ -129,7 +129,7 @@ BEGIN
 		END IF;
 	END IF;
 	kept := TG_ARGV[2]::text[] || TG_ARGV[0];
-	IF (SELECT c.oid FROM pg_cast c ORDER BY c.oid DESC LIMIT 1) >= 16384 THEN -- which most databases are done with
+	IF EXISTS (SELECT FROM pg_cast c WHERE c.oid >= 16384) THEN -- which most databases are done with
 		IF EXISTS (SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc JOIN pg_language l ON l.oid = p.prolang
 			WHERE c.oid >= 16384 AND c.casttarget IN ('json'::regtype, 'jsonb'::regtype) AND l.lanname NOT IN ('c', 'internal')) THEN
 			RAISE EXCEPTION USING ERRCODE = 'GT010', MESSAGE = 'garant: a cast to json by a function of this database would run with the rights of garant_sec',
