@@ -143,7 +143,7 @@ func (g *Garant) inForce(ctx context.Context) (*estate.Estate, error) {
 
 // newAuditCopy keeps the log in the second account that the estate declares.
 func (g *Garant) newAuditCopy() *replica.Keeper {
-	return &replica.Keeper{DB: g.DB, Copy: g.declaredCopy, Now: g.Now, Log: g.Log}
+	return &replica.Keeper{DB: g.DB, Box: g.Box, Copy: g.declaredCopy, Now: g.Now, Log: g.Log}
 }
 
 // collect empties the outboxes of all guarded databases once.

@@ -464,3 +464,20 @@ func TestDroppedBeforeTheCopy(t *testing.T) {
 	}
 	w.must(w.rep.Hold(t.Context()))
 }
+
+// What somebody took away is missing in the second account, whatever audit.dropped says.
+func TestForgedDrop(t *testing.T) {
+	w := newWorld(t)
+	w.write(30)
+	w.drain()
+	w.exec(`DELETE FROM audit.entry WHERE id = 5`)
+	w.exec(`INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT '2020-01', '2020-01-01', 10, 1, tree, max(size) FROM audit.checkpoint GROUP BY tree`)
+	w.copy()
+	_, leaves := w.inBucket(1, true)
+	if l := leaves[5]; l.Gone != replica.Missing || l.Hash == nil {
+		t.Errorf("%+v", l)
+	}
+	if got := w.anomalies(); got[replica.AnomalyMissing] != 1 {
+		t.Errorf("noticed %v", got)
+	}
+}
