@@ -192,6 +192,9 @@ func event(l Line, o Options, shortened bool) any {
 	if e.Refused {
 		v.SeverityID, v.Severity, v.StatusID, v.Status, v.StatusDetail = 2, "Low", 2, "Failure", "refused"
 	}
+	if Tampered(e) {
+		v.SeverityID, v.Severity, v.StatusID, v.Status, v.StatusDetail = 5, "Critical", 2, "Failure", "changed in the database"
+	}
 	switch object := (ocsfResource{orUnknown(e.Object.ID), e.Object.Kind}); class {
 	case Authentication:
 		v.User, v.Service, v.Session = v.Actor.User, &ocsfNamed{Name: "Garant"}, v.Actor.Session

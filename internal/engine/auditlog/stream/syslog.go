@@ -25,10 +25,11 @@ type syslog struct {
 	d estate.Stream
 }
 
-// Facility 13 (log audit) with severity informational, or warning for what was refused (RFC 5424, section 6.2.1).
+// Facility 13 (log audit) with severity informational, warning for what was refused, or alert for an entry that somebody took away or changed (RFC 5424, section 6.2.1).
 const (
 	priPermitted = 13*8 + 6
 	priRefused   = 13*8 + 4
+	priTampered  = 13*8 + 1
 )
 
 func (g syslog) send(ctx context.Context, b batch) error {
@@ -92,7 +93,10 @@ func (g syslog) send(ctx context.Context, b batch) error {
 // message writes a line: in ASCII, which needs no byte order mark (RFC 5424, section 6.4).
 func (g syslog) message(l export.Line) ([]byte, error) {
 	pri := priPermitted
-	if l.Entry.Refused {
+	switch {
+	case export.Tampered(l.Entry):
+		pri = priTampered
+	case l.Entry.Refused:
 		pri = priRefused
 	}
 	head := fmt.Sprintf("<%d>1 %s %s garant - %s %s ", pri, l.Entry.At.UTC().Format("2006-01-02T15:04:05.000000Z"), word(g.Host, 255), word(l.Entry.Action, 32), g.structured(l))
