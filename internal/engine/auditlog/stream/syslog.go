@@ -99,7 +99,11 @@ func (g syslog) message(l export.Line) ([]byte, error) {
 	case l.Entry.Refused:
 		pri = priRefused
 	}
-	head := fmt.Sprintf("<%d>1 %s %s garant - %s %s ", pri, l.Entry.At.UTC().Format("2006-01-02T15:04:05.000000Z"), word(g.Host, 255), word(l.Entry.Action, 32), g.structured(l))
+	at := "-" // of what is not there any more it is not known
+	if !l.Entry.At.IsZero() {
+		at = l.Entry.At.UTC().Format("2006-01-02T15:04:05.000000Z")
+	}
+	head := fmt.Sprintf("<%d>1 %s %s garant - %s %s ", pri, at, word(g.Host, 255), word(l.Entry.Action, 32), g.structured(l))
 	text, err := export.Render(export.Format(g.d.Format), l, export.Options{Values: g.d.Values, ASCII: true, Most: g.d.MaxMessage - len(head), Build: g.Build})
 	if err != nil {
 		return nil, &failure{problem: Unwritable, said: "entry at position " + strconv.FormatInt(l.Place.Position, 10)}
