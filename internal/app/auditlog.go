@@ -78,8 +78,7 @@ func (g *Garant) retain(ctx context.Context) error {
 			if err != nil {
 				return 0, err
 			}
-			s, err := r.Status(ctx)
-			return s.Seq, err
+			return r.Held(ctx)
 		}
 	}
 	_, err = retain.Drop(ctx, g.DB, g.Now(), view.Estate.AuditKeep, held)

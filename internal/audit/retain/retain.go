@@ -45,7 +45,7 @@ func Months(ctx context.Context, db *pg.DB, now time.Time) (made int, err error)
 	return made, nil
 }
 
-// Held tells up to which leaf (seq) a second account has the record; nil: there is none, and the signed heads here are enough.
+// Held tells up to which leaf (seq) a second account has the record, as that account says itself; nil: there is none, and the signed heads here are enough.
 type Held func(ctx context.Context) (seq int64, err error)
 
 // Drop takes away the whole months that are older than keep, and returns how many entries went. Nothing goes that the
