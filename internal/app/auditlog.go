@@ -78,8 +78,7 @@ func (g *Garant) retain(ctx context.Context) error {
 			if err != nil {
 				return 0, err
 			}
-			s, err := r.Status(ctx)
-			return s.Seq, err
+			return r.Held(ctx)
 		}
 	}
 	_, err = retain.Drop(ctx, g.DB, g.Now(), view.Estate.AuditKeep, held)
@@ -143,7 +142,7 @@ func (g *Garant) inForce(ctx context.Context) (*estate.Estate, error) {
 
 // newAuditCopy keeps the log in the second account that the estate declares.
 func (g *Garant) newAuditCopy() *replica.Keeper {
-	return &replica.Keeper{DB: g.DB, Copy: g.declaredCopy, Now: g.Now, Log: g.Log}
+	return &replica.Keeper{DB: g.DB, Box: g.Box, Copy: g.declaredCopy, Now: g.Now, Log: g.Log}
 }
 
 // collect empties the outboxes of all guarded databases once.

@@ -479,6 +479,22 @@ func TestPortalExports(t *testing.T) {
 		t.Error("the leaves are not those of the customer")
 	}
 
+	// What somebody changed in the database is not handed out as what the log holds.
+	pgtest.Exec(t, pgtest.Superuser(t, c.g.DB.Pool(pg.Staff).Config().ConnConfig.Database), `UPDATE audit.entry SET reason = 'never said' WHERE object_id = 'ours-1'`)
+	for _, format := range []string{"csv", "jsonl", "ocsf", "bundle"} {
+		if w := c.call("/export?format="+format, mine); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "never said") {
+			t.Errorf("%s of what was changed: %d %.300s", format, w.Code, w.Body)
+		}
+	}
+	if w := c.call("?limit=200", mine); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "never said") {
+		t.Errorf("a list of what was changed: %d %.300s", w.Code, w.Body)
+	}
+	for _, path := range []string{"/", "/object?kind=application&id=ours-1"} {
+		if w := b.do("GET", path, nil); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "never said") {
+			t.Errorf("%s with what was changed: %d", path, w.Code)
+		}
+	}
+
 	// The root log is for everybody.
 	public := func(path string) (int, string) {
 		r := httptest.NewRequest("GET", path, nil)

@@ -66,7 +66,8 @@ type Entry struct {
 	Erased   bool     // the key that sealed them was destroyed
 	Unopened bool     // they do not open, though there is a key: sealed under one that was destroyed before, or changed
 
-	sealed []byte
+	sealed  []byte
+	promise []byte // of what is sealed: it stands in the leaf, and sealed does not
 }
 
 // Record adds an entry in the transaction of the change it tells of.

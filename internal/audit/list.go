@@ -210,15 +210,15 @@ FROM (SELECT at, outcome FROM audit.entry WHERE action = $1 ORDER BY id DESC LIM
 }
 
 // names are those of columns.
-const names = `id, at, actor_kind, actor_id, session, origin, action, refused, object_kind, object_id, detail, tenant, reason, request, subject, occurred, changes`
+const names = `id, at, actor_kind, actor_id, session, origin, action, refused, object_kind, object_id, detail, tenant, reason, request, subject, occurred, changes, promise`
 
 const columns = `id, at, actor_kind, actor_id, coalesce(session, ''), coalesce(origin, ''), action, outcome = 'refused', object_kind, object_id, detail,
-coalesce(tenant::text, ''), coalesce(reason, ''), coalesce(request, ''), coalesce(subject, ''), coalesce(occurred, '-infinity'), changes`
+coalesce(tenant::text, ''), coalesce(reason, ''), coalesce(request, ''), coalesce(subject, ''), coalesce(occurred, '-infinity'), changes, promise`
 
 func scan(row pgx.CollectableRow) (e Entry, err error) {
 	var occurred pgtype.Timestamptz
 	err = row.Scan(&e.ID, &e.At, &e.Actor.Kind, &e.Actor.ID, &e.Actor.Session, &e.Actor.Origin, &e.Action, &e.Refused, &e.Object.Kind, &e.Object.ID, (*detail)(&e.Detail),
-		&e.Tenant, &e.Reason, &e.Request, &e.Subject, &occurred, &e.sealed)
+		&e.Tenant, &e.Reason, &e.Request, &e.Subject, &occurred, &e.sealed, &e.promise)
 	if occurred.InfinityModifier == pgtype.Finite {
 		e.Occurred = occurred.Time
 	}
@@ -245,7 +245,8 @@ func (d *detail) Scan(from any) error {
 	return in.Decode((*map[string]any)(d))
 }
 
-// Open reads what is sealed beside entries: their Changes, or that they were Erased. Other errors are those of the box.
+// Open reads what is sealed beside entries: their Changes, or that they were Erased. What is not what was promised when the entry was written is of another entry of the same
+// subject: it stays closed, as what was changed does. Other errors are those of the box.
 func Open(ctx context.Context, on pg.Querier, box *crypt.Box, entries []Entry) error {
 	var values []crypt.Sealed
 	var of []int
@@ -274,6 +275,10 @@ func Open(ctx context.Context, on pg.Querier, box *crypt.Box, entries []Entry) e
 		var s leaf.Sealed
 		if err := json.Unmarshal(o.Plaintext, &s); err != nil {
 			return errs.New(errs.Internal, "audit.sealed", "What is sealed beside an entry cannot be read.").Wrap(errors.New("no changes"))
+		}
+		if !bytes.Equal(s.Promise(), e.promise) {
+			e.Unopened = true
+			continue
 		}
 		e.Changes = s.Changes
 	}

@@ -54,7 +54,7 @@ func Seen(ctx context.Context, on pg.Querier, s Search) ([]Entry, error) {
 		order = "ASC"
 	}
 	rows, err := on.Query(ctx, `SELECT id, at, actor_kind, actor_id, coalesce(session, ''), action, outcome = 'refused', object_kind, object_id, detail,
-coalesce(tenant::text, ''), coalesce(reason, ''), coalesce(request, ''), coalesce(subject, ''), coalesce(occurred, '-infinity'), changes
+coalesce(tenant::text, ''), coalesce(reason, ''), coalesce(request, ''), coalesce(subject, ''), coalesce(occurred, '-infinity'), changes, promise
 FROM audit.entry WHERE `+strings.Join(where, " AND ")+` ORDER BY id `+order+` LIMIT $1`, args...) //nolint:gosec // conditions are literals of this function
 	if err != nil {
 		return nil, pg.Wrap(err)
@@ -66,7 +66,7 @@ FROM audit.entry WHERE `+strings.Join(where, " AND ")+` ORDER BY id `+order+` LI
 func scanSeen(row pgx.CollectableRow) (e Entry, err error) {
 	var occurred pgtype.Timestamptz
 	err = row.Scan(&e.ID, &e.At, &e.Actor.Kind, &e.Actor.ID, &e.Actor.Session, &e.Action, &e.Refused, &e.Object.Kind, &e.Object.ID, (*detail)(&e.Detail),
-		&e.Tenant, &e.Reason, &e.Request, &e.Subject, &occurred, &e.sealed)
+		&e.Tenant, &e.Reason, &e.Request, &e.Subject, &occurred, &e.sealed, &e.promise)
 	if occurred.InfinityModifier == pgtype.Finite {
 		e.Occurred = occurred.Time
 	}

@@ -112,6 +112,30 @@ func TestDroppedEntriesAreAccountedFor(t *testing.T) {
 	}
 }
 
+// Entries are dropped from the oldest on: one behind an entry that is a day younger than another which is there was taken out, whatever the bundle says.
+func TestTakenOutAsIfDropped(t *testing.T) {
+	w := newWorldOf(t, 700, func(i int64) (leaf.Entry, merkle.BundleLeaf) {
+		e, l := entry(i, tenant)
+		e.At = signedAt.Add(time.Duration(i) * time.Hour)
+		l.Bytes = e.Append(nil)
+		return e, l
+	})
+	for what, file := range map[string][]byte{
+		"one":            w.bundle(0, 0, func(i int64) bool { return i == 100 }),
+		"a block":        w.bundle(0, 0, func(i int64) bool { return i >= 256 && i < 512 }),
+		"the end":        w.bundle(0, 0, func(i int64) bool { return i >= 512 }),
+		"of a selection": w.bundle(0, 0, func(i int64) bool { return i == 100 }, 3, 27, 100),
+	} {
+		var p *merkle.Problem
+		if _, err := merkle.VerifyBundle(bytes.NewReader(file), w.pins()); !errors.As(err, &p) || p.Kind != merkle.Removed || p.First < 100 {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	w.holds(w.bundle(0, 0, func(i int64) bool { return i < 300 }), w.pins(), w.pinsThere())
+	w.holds(w.bundle(0, 0, func(i int64) bool { return i < 300 || i == 310 }), w.pins(), w.pinsThere()) // its transaction was open over the end of the month
+	w.holds(w.bundle(0, 0, func(i int64) bool { return i == 26 }, 3, 26, 100), w.pins(), w.pinsThere())
+}
+
 func TestABundleGoesOnFromWhatWasKept(t *testing.T) {
 	w := newWorld(t, 700)
 	keptLog, keptTree := w.root.at(t, 5), w.leaves.at(t, 300)

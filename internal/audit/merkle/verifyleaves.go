@@ -71,6 +71,11 @@ func (v *verification) selection() error {
 			return
 		}
 		last = l.index
+		if p := v.outlived(&l); p != nil {
+			err = p
+			s.fail(formf("stop"))
+			return
+		}
 		v.took(&l)
 	})
 	if err != nil {
@@ -96,6 +101,19 @@ func (v *verification) placed(l *given, last int64) error {
 		return l.wrong
 	}
 	return nil
+}
+
+// youngest is how much younger an entry may be than one that stands behind it: package retain drops nothing when it is more.
+const youngest = 24 * time.Hour
+
+// outlived holds a leaf that is said to have been dropped at the end of its time against the entries before it that are there. All that are there are younger than what is
+// dropped, and leaves stand in the order in which they were written, but for a day at most: what stands behind an entry that is a day younger than another which
+// is there was not at its end.
+func (v *verification) outlived(l *given) *Problem {
+	if !l.dropped || v.r.Entries == 0 || v.r.Until.Sub(v.r.From) < youngest {
+		return nil
+	}
+	return problem(Removed, fmt.Sprintf("The entry at leaf %d is said to have been dropped at the end of its time, and entries that are older than it are there: it was taken out.", l.index)).at(l.index, 0)
 }
 
 // took counts a leaf that was verified.
@@ -207,6 +225,10 @@ func (v *verification) block(from int64, root Hash) error {
 		if s.failed == nil && n != int64(many) {
 			return problem(Malformed, "A part of the tree that was dropped has another size than it should.")
 		}
+		if p := v.outlived(&given{index: from, dropped: true}); p != nil && s.failed == nil {
+			p.Until = from + int64(many)
+			return p
+		}
 		for i := range many {
 			v.r.covers(from + int64(i))
 		}
@@ -257,6 +279,9 @@ func (v *verification) block(from int64, root Hash) error {
 	for i := range got {
 		if got[i].wrong != nil {
 			return got[i].wrong
+		}
+		if p := v.outlived(&got[i]); p != nil {
+			return p
 		}
 		v.took(&got[i])
 	}

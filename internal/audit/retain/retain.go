@@ -3,11 +3,15 @@
 // holds (function audit.drop_before); whoever calls says besides up to where a second account has it. What goes is told by an
 // entry and by a row of audit.dropped; hashes stay, and with them every proof.
 //
-// Proven by TestDrops, TestRefusesToDrop and TestMonths.
+// Nothing is dropped while what would go was changed in the database, stands behind what is younger, or while this machine and the database do
+// not agree what day it is: who changes times, of entries or of a machine, has nothing dropped by it.
+//
+// Proven by TestDrops, TestRefusesToDrop, TestMadeOlder, TestAllMadeOlder, TestClocks and TestMonths.
 package retain
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,9 +19,13 @@ import (
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/sequence"
+	"github.com/garant-project/garant/internal/audit/trees"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 )
+
+// apartMost is how far the clocks of this machine and of the database may be apart.
+const apartMost = 24 * time.Hour
 
 // ahead is how many months have their parts before they begin.
 const ahead = 3
@@ -37,14 +45,21 @@ func Months(ctx context.Context, db *pg.DB, now time.Time) (made int, err error)
 	return made, nil
 }
 
-// Held tells up to which leaf (seq) a second account has the record; nil: there is none, and the signed heads here are enough.
+// Held tells up to which leaf (seq) a second account has the record, as that account says itself; nil: there is none, and the signed heads here are enough.
 type Held func(ctx context.Context) (seq int64, err error)
 
 // Drop takes away the whole months that are older than keep, and returns how many entries went. Nothing goes that the
 // second account does not have.
 func Drop(ctx context.Context, db *pg.DB, now time.Time, keep time.Duration, held Held) (gone int64, err error) {
-	month := firstOf(now.Add(-keep))
 	pool := db.Pool(pg.Retention)
+	var there time.Time
+	if err := pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&there); err != nil {
+		return 0, pg.Wrap(err)
+	}
+	if apart := now.Sub(there); apart > apartMost || apart < -apartMost { // times of entries are the database's: by a clock that is years ahead all of them would be old
+		return 0, errs.New(errs.Conflict, "retain.clock", "The clock of this machine and that of the database are more than a day apart. Nothing was dropped.").WithFix("Set both clocks, with NTP.")
+	}
+	month := firstOf(now.Add(-keep))
 	var old, inTrees int64
 	err = pool.QueryRow(ctx, `SELECT count(*), coalesce(max(l.seq), 0) FROM audit.entry AS e LEFT JOIN audit.leaf AS l ON l.entry = e.id WHERE e.at < $1`, month).Scan(&old, &inTrees)
 	if err != nil || old == 0 {
@@ -57,6 +72,13 @@ func Drop(ctx context.Context, db *pg.DB, now time.Time, keep time.Duration, hel
 	}
 	if young > 0 {
 		return 0, errs.New(errs.Conflict, "retain.order", "Entries that are to be dropped stand behind younger ones: somebody changed their times. Nothing was dropped.").WithFix("Run garant audit verify: it names what was changed.")
+	}
+	// Nor may one that was changed go for good, of which what it was then could be told from what is left only.
+	switch changed, err := trees.AlteredBefore(ctx, pool, month); {
+	case err != nil:
+		return 0, err
+	case changed != 0:
+		return 0, errs.New(errs.Conflict, "retain.altered", fmt.Sprintf("Entry %d is to be dropped, and is not what the signed log holds: it was changed in the database. Nothing was dropped.", changed)).WithFix("Run garant audit verify: it names what was changed.")
 	}
 	if held != nil {
 		have, err := held(ctx)

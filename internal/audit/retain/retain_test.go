@@ -163,6 +163,39 @@ func TestMadeOlder(t *testing.T) {
 	}
 }
 
+// Nor does who makes all of them older, so that none is younger than another.
+func TestAllMadeOlder(t *testing.T) {
+	w := newWorld(t)
+	w.write(3, "500 days")
+	w.write(5, "40 days")
+	w.drain()
+	w.exec(`UPDATE audit.entry SET at = at - interval '500 days' WHERE object_id = '40 days'`)
+	if gone, err := retain.Drop(context.Background(), w.db, time.Now(), 400*day, nil); gone != 0 || !errs.Is(err, errs.Conflict) {
+		t.Errorf("%d, %v", gone, err)
+	}
+	if n := w.count(`SELECT count(*) FROM audit.entry`); n != 8 {
+		t.Errorf("%d entries are left", n)
+	}
+}
+
+// A clock that is years ahead or behind has nothing dropped.
+func TestClocks(t *testing.T) {
+	w := newWorld(t)
+	w.write(3, "100 days")
+	w.drain()
+	for _, now := range []time.Time{time.Now().AddDate(3, 0, 0), time.Now().AddDate(-3, 0, 0)} {
+		if gone, err := retain.Drop(context.Background(), w.db, now, 400*day, nil); gone != 0 || !errs.Is(err, errs.Conflict) {
+			t.Errorf("%s: %d, %v", now, gone, err)
+		}
+	}
+	if gone, err := retain.Drop(context.Background(), w.db, time.Now().Add(time.Hour), 400*day, nil); gone != 0 || err != nil {
+		t.Errorf("an hour ahead: %d, %v", gone, err)
+	}
+	if n := w.count(`SELECT count(*) FROM audit.entry`); n != 3 {
+		t.Errorf("%d entries are left", n)
+	}
+}
+
 func TestRefusesToDrop(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()

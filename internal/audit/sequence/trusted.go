@@ -5,7 +5,9 @@ import (
 	"crypto/hmac"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -53,13 +55,25 @@ type Drop struct {
 	Leaf    int64 `json:"leaf"`       // the last of theirs (seq)
 }
 
-// Dropped tells up to which leaf entries were dropped at the end of their time: by the last row of audit.dropped of which a signed entry tells. forged are
-// the rows that say more.
+// Dropped tells up to which leaf entries were dropped at the end of their time, as Gone does. forged are the rows that say more.
 func Dropped(ctx context.Context, on pg.Querier, box *crypt.Box) (seq int64, forged []string, err error) {
+	g, err := Gone(ctx, on, box)
+	return g.Leaf, g.Forged, err
+}
+
+// AtItsEnd is what was dropped at the end of its time.
+type AtItsEnd struct {
+	Leaf   int64     // the last (seq); what is gone after it was not dropped
+	Before time.Time // no entry that was dropped is of this moment or younger
+	Forged []string  // rows of audit.dropped that say more
+}
+
+// Gone tells what was dropped at the end of its time: by the last row of audit.dropped of which a signed entry tells, as that entry says it.
+func Gone(ctx context.Context, on pg.Querier, box *crypt.Box) (g AtItsEnd, err error) {
 	rows, err := on.Query(ctx, `SELECT d.id, d.part, d.entries, d.size, d.seq, e.id IS NULL, `+entryOrNothing+` FROM audit.dropped AS d
 LEFT JOIN audit.entry AS e ON e.object_kind = 'record' AND e.object_id = d.part AND e.action = $1 AND e.outcome = 'permitted' AND e.writer IS NOT NULL ORDER BY d.seq DESC, d.id`, DroppedAction)
 	if err != nil {
-		return 0, nil, pg.Wrap(err)
+		return AtItsEnd{}, pg.Wrap(err)
 	}
 	defer rows.Close()
 	told := map[int64]string{}
@@ -70,23 +84,35 @@ LEFT JOIN audit.entry AS e ON e.object_kind = 'record' AND e.object_id = d.part 
 		var d Drop
 		r, err := scanRow(prefixed{rows, []any{&id, &part, &d.Entries, &d.Size, &d.Leaf, &none}})
 		if err != nil {
-			return 0, nil, pg.Wrap(err)
+			return AtItsEnd{}, pg.Wrap(err)
 		}
-		if d.Leaf < seq {
+		if d.Leaf < g.Leaf {
 			break // it went with what was dropped later
 		}
-		var said Drop
-		if s := &r.Said; !none && s.ActorKind == "system" && s.Tenant == "" && leaf.NewSigner(audit.Key(box, s.Writer)).Signed(s.Append(nil), r.MAC) && json.Unmarshal(s.Detail, &said) == nil && said == d {
-			seq = d.Leaf
+		if before, ok := tellsOf(&r, d, box); ok && !none {
+			g.Leaf = d.Leaf
+			if before.After(g.Before) {
+				g.Before = before
+			}
 			delete(told, id)
 			continue
 		}
-		if d.Leaf > seq {
+		if d.Leaf > g.Leaf {
 			told[id] = fmt.Sprintf("drop %d, of entries from before %s up to leaf %s", id, part, strconv.FormatInt(d.Leaf, 10))
 		}
 	}
 	for _, about := range told {
-		forged = append(forged, about)
+		g.Forged = append(g.Forged, about)
 	}
-	return seq, forged, pg.Wrap(rows.Err())
+	slices.Sort(g.Forged)
+	return g, pg.Wrap(rows.Err())
+}
+
+// tellsOf reports whether an entry tells of a drop, and that its writer signed it; before is the month that it names.
+func tellsOf(r *row, d Drop, box *crypt.Box) (before time.Time, ok bool) {
+	var said Drop
+	s := &r.Said
+	before, err := time.Parse("2006-01", s.ObjectID)
+	return before, err == nil && s.ActorKind == "system" && s.ActorID == "retention" && s.Tenant == "" &&
+		leaf.NewSigner(audit.Key(box, s.Writer)).Signed(s.Append(nil), r.MAC) && json.Unmarshal(s.Detail, &said) == nil && said == d
 }

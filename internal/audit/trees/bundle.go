@@ -35,8 +35,9 @@ type BundleOrder struct {
 	CosignedIn  time.Duration // a checkpoint that has them is taken when it is no more than this older than the newest; 0: an hour
 	WitnessKeys []string      // to be named as hints
 
-	Box *crypt.Box // opens personal data; nil: it stays sealed
-	Now func() time.Time
+	Box  *crypt.Box // opens personal data; nil: it stays sealed
+	Keys *crypt.Box // of Tree.Keys
+	Now  func() time.Time
 }
 
 // BundleMade is what was written.
@@ -65,6 +66,7 @@ func Bundle(ctx context.Context, on pg.Querier, o BundleOrder, w io.Writer) (mad
 	if err != nil {
 		return made, err
 	}
+	tree.Keys = o.Keys
 	root, err := Open(ctx, on, tree.Generation.Number, Root)
 	if err != nil {
 		return made, err

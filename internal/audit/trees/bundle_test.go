@@ -18,7 +18,7 @@ import (
 
 func (l *logs) bundle(o trees.BundleOrder) (trees.BundleMade, []byte, error) {
 	l.t.Helper()
-	o.Now, o.Box = time.Now, l.box
+	o.Now, o.Box, o.Keys = time.Now, l.box, l.box
 	var out bytes.Buffer
 	made, err := trees.Bundle(context.Background(), l.pool, o, &out)
 	return made, out.Bytes(), err
@@ -142,7 +142,12 @@ func TestBundlesAfterEntriesWereDropped(t *testing.T) {
 	if _, _, err := l.bundle(trees.BundleOrder{Tree: name}); !errs.Is(err, errs.Internal) {
 		t.Errorf("deleted entries: %v", err)
 	}
-	l.exec("INSERT INTO audit.dropped (part, before, seq, entries, tree, size) VALUES ('entry_2020_01', now(), 300, 300, 1, 1)")
+	l.drops(300, false)
+	if _, _, err := l.bundle(trees.BundleOrder{Tree: name}); !errs.Is(err, errs.Internal) {
+		t.Errorf("deleted entries that are said to have been dropped, by nobody: %v", err)
+	}
+	l.exec("DELETE FROM audit.dropped")
+	l.drops(300, true)
 	made, r, _ := l.holds(trees.BundleOrder{Tree: name}, merkle.Pins{KeptTree: &before.Head, KeptLog: &before.Log})
 	if made.Dropped != 300 || r.Entries != 300 || r.Ranges[0] != [2]int64{0, 600} {
 		t.Errorf("%+v", r)

@@ -8,8 +8,8 @@
 // # Invariants
 //
 //   - A leaf that is given out hashes to what stands in its tree: an entry that was changed afterwards is an error (trees.edited),
-//     not an answer; so is one that is missing (trees.missing). One that was dropped at the end of its time is told apart by audit.dropped: Leaves and
-//     bundles say so, and an entry bundle with it is an error (trees.dropped).
+//     not an answer; so is one that is missing (trees.missing). One that was dropped at the end of its time is told apart by the signed entry that
+//     tells of it (Tree.Keys), not by audit.dropped: Leaves and bundles say so, and an entry bundle with it is an error (trees.dropped).
 //   - Hashes stay when entries are dropped: whatever was proven can be proven again.
 //   - A head is given out as signed only when the root log holds it.
 //   - A proof takes one question to the database, whatever the size of the tree.
@@ -23,5 +23,6 @@
 //
 // Proven by: TestTreesAreThoseOfRFC6962 (hashes, tiles and proofs of every size against a tree in memory), TestATorchwoodClientFollows
 // (root log and a customer's tree while they grow), TestAnAlteredEntryIsNotGivenOut, TestOneQuestionAProof,
-// TestAProofAmongAHundredMillion, TestTreesOfTheSequencer, TestBundlesOfTheDatabaseHold, TestABundleOfAnAlteredDatabase.
+// TestAProofAmongAHundredMillion, TestTreesOfTheSequencer, TestBundlesOfTheDatabaseHold, TestABundleOfAnAlteredDatabase,
+// TestDroppedForReal, TestForgedDropHidesNothing.
 package trees

@@ -21,7 +21,7 @@ import (
 // Leaf is a leaf of a tree.
 type Leaf struct {
 	Index   int64
-	Entry   int64 // of the record; 0: a line of the root log
+	Entry   int64 // of the record; 0: a line of the root log, or a leaf of which nothing but its hash is kept
 	Hash    merkle.Hash
 	Bytes   []byte // what hashes to it; nil: dropped
 	Dropped bool   // the entry is not there any more, at the end of its time
@@ -51,10 +51,14 @@ func (t *Tree) Leaves(ctx context.Context, from, until int64) ([]Leaf, error) {
 		return nil, nil
 	}
 	leaves, err := t.leaves(ctx, `index >= $2 AND index < $3`, from, until)
-	if err == nil && int64(len(leaves)) != until-from {
-		return nil, errMissing(t.Name, -1)
+	if err != nil || int64(len(leaves)) == until-from {
+		return leaves, err
 	}
-	return leaves, err
+	indexes := make([]int64, 0, until-from)
+	for i := from; i < until; i++ {
+		indexes = append(indexes, i)
+	}
+	return t.whole(ctx, leaves, indexes)
 }
 
 // LeavesAt reads leaves by their indexes, which are in order; at most 1,024.
@@ -68,10 +72,10 @@ func (t *Tree) LeavesAt(ctx context.Context, indexes []int64) ([]Leaf, error) {
 		}
 	}
 	leaves, err := t.leaves(ctx, `index = ANY ($2)`, indexes)
-	if err == nil && len(leaves) != len(indexes) {
-		return nil, errMissing(t.Name, -1)
+	if err != nil || len(leaves) == len(indexes) {
+		return leaves, err
 	}
-	return leaves, err
+	return t.whole(ctx, leaves, indexes)
 }
 
 func errMissing(tree string, entry int64) *errs.Error {
@@ -111,8 +115,7 @@ func (t *Tree) fill(ctx context.Context, leaves []Leaf) error {
 		ids[i] = leaves[i].Entry
 		of[ids[i]] = &leaves[i]
 	}
-	rows, err := t.on.Query(ctx, `SELECT id, at, actor_kind, actor_id, session, origin, action, outcome, object_kind, object_id, detail::text, tenant::text, reason, request, subject,
-	promise, changes, occurred, writer::text, n, written, mac FROM audit.entry WHERE id = ANY ($1)`, ids)
+	rows, err := t.on.Query(ctx, `SELECT `+columns+` FROM audit.entry AS e WHERE e.id = ANY ($1)`, ids)
 	if err != nil {
 		return pg.Wrap(err)
 	}
@@ -134,38 +137,38 @@ func (t *Tree) fill(ctx context.Context, leaves []Leaf) error {
 	if err := rows.Err(); err != nil {
 		return pg.Wrap(err)
 	}
-	dropped := int64(-1)
 	for i := range leaves {
 		l := &leaves[i]
 		if l.Bytes != nil {
 			continue
 		}
-		if dropped < 0 {
-			if err := t.on.QueryRow(ctx, `SELECT coalesce(max(seq), 0) FROM audit.dropped`).Scan(&dropped); err != nil {
-				return pg.Wrap(err)
-			}
+		if l.Dropped, err = t.wasDropped(ctx, l.seq); err != nil {
+			return err
 		}
-		if l.seq > dropped {
+		if !l.Dropped {
 			return errMissing(t.Name, l.Entry)
 		}
-		l.Dropped = true
 	}
 	return nil
 }
+
+// columns are what scan reads, of audit.entry AS e.
+const columns = `e.id, e.at, e.actor_kind, e.actor_id, e.session, e.origin, e.action, e.outcome, e.object_kind, e.object_id, e.detail::text, e.tenant::text, e.reason, e.request, e.subject,
+	e.promise, e.changes, e.occurred, e.writer::text, e.n, e.written, e.mac`
 
 func errEdited(entry int64) *errs.Error {
 	return errs.New(errs.Internal, "trees.edited", fmt.Sprintf("Entry %d is not what the tree holds: it was changed in the database.", entry)).
 		WithFix("Run `garant audit verify`.")
 }
 
-func scan(row pgx.Rows) (e leaf.Entry, changes []byte, err error) {
+func scan(row pgx.Rows, first ...any) (e leaf.Entry, changes []byte, err error) {
 	var session, origin, tenant, reason, request, subject, writer *string
 	var occurred, written *time.Time
 	var n *int64
 	var detail pgtype.Text
 	s := &e.Said
-	if err := row.Scan(&e.ID, &e.At, &s.ActorKind, &s.ActorID, &session, &origin, &s.Action, &s.Outcome, &s.ObjectKind, &s.ObjectID, &detail, &tenant, &reason, &request, &subject,
-		&s.Promise, &changes, &occurred, &writer, &n, &written, &e.MAC); err != nil {
+	if err := row.Scan(append(first, &e.ID, &e.At, &s.ActorKind, &s.ActorID, &session, &origin, &s.Action, &s.Outcome, &s.ObjectKind, &s.ObjectID, &detail, &tenant, &reason, &request, &subject,
+		&s.Promise, &changes, &occurred, &writer, &n, &written, &e.MAC)...); err != nil {
 		return e, nil, err
 	}
 	s.Detail = []byte(detail.String)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -50,8 +51,8 @@ const (
 func Steps() []Step { return []Step{StepLeaf, StepInclusion, StepRoot, StepSigned} }
 
 // ProveEntry makes the proof of an entry at the newest signed checkpoint, and verifies each step of it. An error is that it could not be looked at; what does
-// not hold is in the Proof.
-func ProveEntry(ctx context.Context, on pg.Querier, entry int64) (p Proof, err error) {
+// not hold is in the Proof. keys are those of Tree.Keys.
+func ProveEntry(ctx context.Context, on pg.Querier, keys *crypt.Box, entry int64) (p Proof, err error) {
 	var generation int
 	var hash []byte
 	err = on.QueryRow(ctx, `SELECT t.name, t.generation, l.index, l.hash FROM audit.leaf AS l JOIN audit.tree AS t ON t.tree = l.tree WHERE l.entry = $1 ORDER BY l.seq DESC LIMIT 1`, entry).
@@ -68,6 +69,7 @@ func ProveEntry(ctx context.Context, on pg.Querier, entry int64) (p Proof, err e
 	if err != nil {
 		return p, err
 	}
+	tree.Keys = keys
 	root, err := Open(ctx, on, generation, Root)
 	if err != nil {
 		return p, err

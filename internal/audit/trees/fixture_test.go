@@ -19,6 +19,7 @@ import (
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/leaf"
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/audit/trees"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/pg"
@@ -271,7 +272,23 @@ func (l *logs) open(name string) *trees.Tree {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	t.Keys = l.box
 	return t
+}
+
+// drops says that entries were dropped at the end of their time up to a leaf (seq), as whoever drops them says it: by a row and a signed entry.
+func (l *logs) drops(seq int64, signed bool) {
+	l.t.Helper()
+	l.exec("INSERT INTO audit.dropped (part, before, seq, entries, tree, size) VALUES ('2020-01', '2020-01-01', $1, 1, 1, 1)", seq)
+	if !signed {
+		return
+	}
+	err := pg.InTx(context.Background(), l.pool, func(tx pgx.Tx) error {
+		return audit.Record(context.Background(), tx, actor.NewSystem("retention"), sequence.DroppedAction, audit.Object{Kind: "record", ID: "2020-01"}, map[string]any{"entries": 1, "checkpoint": 1, "leaf": seq})
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // counting counts the questions that go to the database.

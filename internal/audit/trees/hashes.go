@@ -113,7 +113,7 @@ func (t *Tree) tiles(ctx context.Context, places []place) ([][]byte, error) {
 		switch w := width(t.Size, p); {
 		case w == 0:
 			return nil, errBeyond(t.Size)
-		case w == merkle.TileWidth:
+		case w == merkle.TileWidth, p.level == 0 && width(t.most, p) == merkle.TileWidth: // of a smaller tree: its leaves may have no rows any more
 			fullLevels, fullNs = append(fullLevels, int32(p.level)), append(fullNs, p.n) //nolint:gosec // at most 7
 		case p.level > 0:
 			upLevels, upNs, upWidths = append(upLevels, int32(p.level)), append(upNs, p.n), append(upWidths, int32(w)) //nolint:gosec // small
@@ -160,6 +160,9 @@ CROSS JOIN LATERAL (SELECT string_agg(p.hash, ''::bytea ORDER BY p.index) AS has
 		var hashes []byte
 		if err := rows.Scan(&p.level, &p.n, &hashes); err != nil {
 			return nil, pg.Wrap(err)
+		}
+		if most := width(t.Size, p) * tlog.HashSize; len(hashes) == merkle.TileWidth*tlog.HashSize {
+			hashes = hashes[:most]
 		}
 		found[of[p]] = hashes
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -21,6 +22,7 @@ type Serving struct {
 	On         pg.Querier
 	Generation int // not 0: what is under an address never changes, so that a later generation needs another one
 	Tree       string
+	Keys       *crypt.Box // of Tree.Keys
 
 	// Signer signs checkpoints of a tree other than the root log; nil: there are none of it.
 	Signer note.Signer
@@ -119,7 +121,11 @@ func (s *Serving) open(r *http.Request) (*Tree, error) {
 	if s.Generation <= 0 {
 		return nil, errs.New(errs.Internal, "trees.generation", "A log is served by the number of its generation.")
 	}
-	return Open(r.Context(), s.On, s.Generation, s.Tree)
+	t, err := Open(r.Context(), s.On, s.Generation, s.Tree)
+	if err == nil {
+		t.Keys = s.Keys
+	}
+	return t, err
 }
 
 func (s *Serving) tile(r *http.Request) (a answer, err error) {

@@ -205,11 +205,16 @@ func TestServed(t *testing.T) {
 
 	l.exec("DELETE FROM audit.entry WHERE id = (SELECT entry FROM audit.leaf WHERE index = 3 AND tree = $1)", l.ids[name])
 	var told error
-	deleted := serve(trees.Serving{On: l.pool, Generation: 1, Tree: name, Failed: func(_ *http.Request, err error) { told = err }})
+	deleted := serve(trees.Serving{On: l.pool, Generation: 1, Tree: name, Keys: l.box, Failed: func(_ *http.Request, err error) { told = err }})
 	if res := deleted("/tile/entries/000", ""); res.StatusCode != http.StatusInternalServerError || told == nil {
 		t.Errorf("a deleted entry: %d, told %v", res.StatusCode, told)
 	}
-	l.exec("INSERT INTO audit.dropped (part, before, seq, entries, tree, size) VALUES ('entry_2020_01', now(), 4, 1, 1, 1)")
+	l.drops(4, false)
+	if res := deleted("/tile/entries/000", ""); res.StatusCode != http.StatusInternalServerError {
+		t.Errorf("one that is said to have been dropped, by nobody: %d", res.StatusCode)
+	}
+	l.exec("DELETE FROM audit.dropped")
+	l.drops(4, true)
 	if res := deleted("/tile/entries/000", ""); res.StatusCode != http.StatusGone {
 		t.Errorf("a dropped entry: %d", res.StatusCode)
 	}

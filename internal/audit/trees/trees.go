@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -49,9 +50,14 @@ type Tree struct {
 	Name       string
 	Size       int64
 
-	id   int
-	most int64 // the size that it had when it was opened
-	on   pg.Querier
+	// Keys is by which it is known what was dropped at the end of its time, which whoever dropped it has signed; nil: nothing was, and an entry that is
+	// not there is missing.
+	Keys *crypt.Box
+
+	id    int
+	most  int64 // the size that it had when it was opened
+	on    pg.Querier
+	ended *ended
 }
 
 func errNoTree() *errs.Error {
@@ -66,7 +72,7 @@ func Open(ctx context.Context, on pg.Querier, generation int, name string) (*Tre
 	if !treeName.MatchString(name) {
 		return nil, errNoTree()
 	}
-	t := &Tree{Name: name, on: on}
+	t := &Tree{Name: name, on: on, ended: &ended{}}
 	err := on.QueryRow(ctx, `SELECT t.tree, t.size, g.generation, g.origin, g.key, g.began_at FROM audit.tree t JOIN audit.generation g USING (generation)
 WHERE t.name = $2 AND g.generation = CASE $1::integer WHEN 0 THEN (SELECT max(generation) FROM audit.generation) ELSE $1 END`, generation, name).
 		Scan(&t.id, &t.Size, &t.Generation.Number, &t.Generation.Origin, &t.Generation.Key, &t.Generation.BeganAt)

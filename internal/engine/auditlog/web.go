@@ -101,7 +101,7 @@ func (h *pages) bundle(w http.ResponseWriter, r *web.Request) error {
 		return err
 	}
 	out := &download{w: w, name: "garant-company-" + r.Now.UTC().Format("20060102T150405Z") + ".bundle"}
-	if _, err := trees.Bundle(r.Context(), staff, trees.BundleOrder{Tree: trees.Company, WitnessKeys: h.l.witnessKeys(r.Context()), Now: h.l.Now}, out); err != nil {
+	if _, err := trees.Bundle(r.Context(), staff, trees.BundleOrder{Tree: trees.Company, Keys: h.l.Box, WitnessKeys: h.l.witnessKeys(r.Context()), Now: h.l.Now}, out); err != nil {
 		if out.begun {
 			panic(http.ErrAbortHandler) // what was received is not the whole
 		}

@@ -50,7 +50,7 @@ func (h *pages) entry(w http.ResponseWriter, r *web.Request) error {
 	if err != nil && !gone {
 		return err
 	}
-	proof, err := trees.ProveEntry(ctx, staff, id)
+	proof, err := trees.ProveEntry(ctx, staff, h.Box, id)
 	if err != nil {
 		return err
 	}

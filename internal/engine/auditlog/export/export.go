@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/errs"
 )
@@ -40,6 +41,22 @@ func (f Format) Extension() string {
 	}
 	return "." + string(f) + "l"
 }
+
+// standIn acts in lines that stand in place of an entry that somebody took away or changed in the database.
+const standIn = "stream"
+
+// StandIn makes an entry that stands in place of one that cannot be handed out.
+func StandIn(action string, id int64) audit.Entry {
+	e := audit.Entry{ID: id, Actor: actor.NewSystem(standIn), Action: action, Object: audit.Object{Kind: "entry"}}
+	e.Actor.Name = ""
+	if id != 0 { // else its leaf is gone, too
+		e.Object.ID = strconv.FormatInt(id, 10)
+	}
+	return e
+}
+
+// Tampered reports whether an entry stands in place of one that somebody took away or changed.
+func Tampered(e audit.Entry) bool { return e.Actor.Kind == actor.System && e.Actor.ID == standIn }
 
 // Place is where an entry stands in the record. The zero value: it is not sequenced yet.
 type Place struct {

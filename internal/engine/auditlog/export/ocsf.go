@@ -3,6 +3,7 @@ package export
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/garant-project/garant/internal/audit"
 )
@@ -177,10 +178,10 @@ func event(l Line, o Options, shortened bool) any {
 		CategoryUID: int(class) / 1000, CategoryName: words.category, ClassUID: class, ClassName: words.name,
 		ActivityID: activity, ActivityName: name, TypeUID: int64(class)*100 + int64(activity), TypeName: words.name + ": " + name,
 		SeverityID: 1, Severity: "Informational", StatusID: 1, Status: "Success",
-		Time: when.UnixMilli(), Message: e.Action + " " + e.Object.Kind + " " + e.Object.ID,
+		Time: millis(when), Message: e.Action + " " + e.Object.Kind + " " + e.Object.ID,
 		Metadata: ocsfMetadata{
 			Version: SchemaVersion, Product: ocsfProduct{"Garant", "Garant", o.Build}, UID: l.UID(), EventCode: e.Action, LogName: "audit", LogProvider: "Garant",
-			LoggedTime: e.At.UnixMilli(), OriginalTime: stamp(when), TenantUID: e.Tenant, CorrelationUID: e.Request,
+			LoggedTime: millis(e.At), OriginalTime: stamp(when), TenantUID: e.Tenant, CorrelationUID: e.Request,
 		},
 		Actor: actorOf(e), SrcEndpoint: endpointOf(e),
 		Unmapped: ocsfUnmapped{
@@ -191,6 +192,9 @@ func event(l Line, o Options, shortened bool) any {
 	}
 	if e.Refused {
 		v.SeverityID, v.Severity, v.StatusID, v.Status, v.StatusDetail = 2, "Low", 2, "Failure", "refused"
+	}
+	if Tampered(e) {
+		v.SeverityID, v.Severity, v.StatusID, v.Status, v.StatusDetail = 5, "Critical", 2, "Failure", "changed in the database"
 	}
 	switch object := (ocsfResource{orUnknown(e.Object.ID), e.Object.Kind}); class {
 	case Authentication:
@@ -209,6 +213,14 @@ func event(l Line, o Options, shortened bool) any {
 		v.Resources = []ocsfResource{object}
 	}
 	return v
+}
+
+// millis is a moment in milliseconds since 1970; 0: it is not known, as of what is not there any more.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // storeOf names the table that a row is in, when the object's id tells it ("public.pupil/17"), and the database.

@@ -215,6 +215,13 @@ func TestOCSF(t *testing.T) {
 	}
 	bare := write(t, export.OCSF, export.Options{}, export.Line{Entry: audit.Entry{Action: "database.opened", Object: audit.Object{Kind: "table"}}})
 	conforms(t, []byte(bare))
+	tampered := write(t, export.OCSF, export.Options{}, export.Line{Place: export.Place{Log: "garant.example/log", Position: 7}, Entry: export.StandIn("entry.missing", 0)})
+	conforms(t, []byte(tampered))
+	for _, want := range []string{`"severity_id":5,"severity":"Critical","status_id":2`, `"time":0,`, `"uid":"garant.example/log/7"`} {
+		if !strings.Contains(tampered, want) {
+			t.Errorf("%s is not in %s", want, tampered)
+		}
+	}
 }
 
 // TestEveryActionHasAClass: what Garant itself records today is put where the manual says.

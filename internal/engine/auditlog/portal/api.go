@@ -145,7 +145,7 @@ func (p *Portal) tree(w http.ResponseWriter, r *web.Request, v *visit) error {
 	}
 	prefix := strings.TrimSuffix(r.URL.Path, "/"+r.PathValue("path"))
 	http.StripPrefix(prefix, trees.Handler(trees.Serving{
-		On: p.DB.Pool(pg.Staff), Generation: int(generation), Tree: trees.TenantTree(v.who.Customer.String()),
+		On: p.DB.Pool(pg.Staff), Generation: int(generation), Tree: trees.TenantTree(v.who.Customer.String()), Keys: p.Box,
 		Failed: func(_ *http.Request, err error) {
 			p.Log.Error("a part of a customer's log cannot be served", "trace.id", r.ID, "error.message", err.Error())
 		},

@@ -23,7 +23,7 @@ const (
 // sendBundle records an export as a signed bundle and streams it.
 func (p *Portal) sendBundle(w http.ResponseWriter, r *web.Request, v *visit, values bool, search audit.Search, query url.Values) error {
 	ctx, staff := r.Context(), p.DB.Pool(pg.Staff)
-	order := trees.BundleOrder{Tree: trees.TenantTree(v.who.Customer.String()), From: search.From, Until: search.Until, Now: p.Now}
+	order := trees.BundleOrder{Tree: trees.TenantTree(v.who.Customer.String()), From: search.From, Until: search.Until, Keys: p.Box, Now: p.Now}
 	if values {
 		order.Box = p.Box
 	}

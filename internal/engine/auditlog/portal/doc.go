@@ -13,6 +13,8 @@
 //
 //   - A customer sees its own rows and nobody else's. No query here names a customer: they run as garant_portal, under the token,
 //     by policies with FORCE ROW LEVEL SECURITY (own.sql of engine tenancy). Its tree of the log is chosen by whom the database named.
+//   - What is shown and handed out is what the log holds: an entry that somebody changed in the database since is an error, on pages, in exports
+//     and at the API.
 //   - Personal data before and after a change is opened in the story of one object and in exports that ask for it, and nowhere else. Both
 //     are entries of the customer's own record, written before anything is shown.
 //   - Of the company's people a customer sees that they are its people and an id that stays the same, no name; addresses of

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -154,7 +155,7 @@ func (p *Portal) send(w http.ResponseWriter, r *web.Request, v *visit, format st
 func (p *Portal) lines(ctx context.Context, v *visit, search audit.Search, values bool) ([]export.Line, error) {
 	ctx, cancel := context.WithTimeout(ctx, stalled)
 	defer cancel()
-	entries, err := audit.Seen(ctx, v, search)
+	entries, err := p.seen(ctx, v, search)
 	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
@@ -179,6 +180,30 @@ func (p *Portal) lines(ctx context.Context, v *visit, search audit.Search, value
 		}
 	}
 	return lines, nil
+}
+
+// seen reads entries that are shown or handed out, which are what the log holds: of one that was changed in the database after it was put in order nothing is. Error
+// Internal: there is such a one.
+func (p *Portal) seen(ctx context.Context, v *visit, search audit.Search) ([]audit.Entry, error) {
+	entries, err := audit.Seen(ctx, v, search)
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	ids := make([]int64, len(entries))
+	for i := range entries {
+		ids[i] = entries[i].ID
+	}
+	altered, err := trees.Altered(ctx, p.DB.Pool(pg.Staff), ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids { // the first
+		if altered[id] {
+			return nil, errs.New(errs.Internal, "portal.altered", fmt.Sprintf("Entry %d is not what the signed log holds: it was changed in the database.", id)).
+				WithFix("Tell the company that runs this service: garant audit verify says what was changed. A filter that leaves it out shows the others.")
+		}
+	}
+	return entries, nil
 }
 
 // writer gives each piece that is sent its own time, however long the whole takes.

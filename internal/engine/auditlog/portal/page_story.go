@@ -61,7 +61,7 @@ func (p *Portal) story(w http.ResponseWriter, r *web.Request, v *visit) error {
 		return err
 	}
 	search.Object, search.Limit = object, pageSize+1
-	entries, err := audit.Seen(ctx, v, search)
+	entries, err := p.seen(ctx, v, search)
 	if err != nil {
 		return err
 	}

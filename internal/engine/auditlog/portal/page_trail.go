@@ -38,7 +38,7 @@ func (p *Portal) trail(w http.ResponseWriter, r *web.Request, v *visit) error {
 		return err
 	}
 	search.Limit = pageSize + 1
-	entries, err := audit.Seen(ctx, v, search)
+	entries, err := p.seen(ctx, v, search)
 	if err != nil {
 		return err
 	}

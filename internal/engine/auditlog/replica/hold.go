@@ -165,6 +165,12 @@ func errLost(key string) *errs.Error {
 		WithFix("Ask whoever administers the second account. When the bucket is lost for good, write another bucket or prefix in garant.yaml (audit.copy): everything is copied anew.")
 }
 
+// Held is retain.Held: up to which leaf the second account has the log, as its newest signed segment says. What the database says of that counts for nothing.
+func (r *Replica) Held(ctx context.Context) (seq int64, err error) {
+	s, err := r.Compare(ctx)
+	return s.Seq, err
+}
+
 // verdict reports whether an error of Compare says that something is wrong, rather than that it could not be told.
 func verdict(err error) bool {
 	for _, id := range []string{IDSetBack, IDForked, IDOtherLog, IDLost, IDChanged} {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/estate"
@@ -20,6 +21,7 @@ const IDUndeclared = "replica.undeclared"
 // Keeper has the copy made that the estate declares, whenever it declares one.
 type Keeper struct {
 	DB   *pg.DB // with the pools of pg.Worker and pg.Staff
+	Box  *crypt.Box
 	Copy func(ctx context.Context) (c estate.AuditCopy, declared bool, err error)
 	Now  func() time.Time
 	Log  *slog.Logger
@@ -82,7 +84,7 @@ func (k *Keeper) Replica(ctx context.Context) (*Replica, error) {
 	if k.open != nil && k.is == is {
 		return k.open, nil
 	}
-	r := &Replica{DB: k.DB, Place: Place(c.Endpoint, c.Region, c.Bucket, c.Prefix), Now: k.Now, Log: k.Log}
+	r := &Replica{DB: k.DB, Box: k.Box, Place: Place(c.Endpoint, c.Region, c.Bucket, c.Prefix), Now: k.Now, Log: k.Log}
 	if r.Reader, err = worm.Open(reader); err != nil {
 		return nil, err
 	}

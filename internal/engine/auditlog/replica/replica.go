@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
@@ -54,6 +55,7 @@ type Replica struct {
 	Writer *worm.Store // puts; its Compare is Reader
 	Reader *worm.Store // lists and reads
 	Place  string      // which bucket it is: Place
+	Box    *crypt.Box  // by which it is known what was dropped at the end of its time, as whoever dropped it has signed
 	Now    func() time.Time
 	Log    *slog.Logger
 
@@ -328,7 +330,7 @@ func (w *writing) write(ctx context.Context, before []byte) error {
 		root += int64(len(s.Roots))
 		if root == w.To && seq < w.ToSeq {
 			until := min(w.ToSeq, seq+atOnce)
-			if s.Leaves, err = leaves(ctx, w.conn, seq, until, bytesOnce); err != nil {
+			if s.Leaves, err = leaves(ctx, w.conn, w.r.Box, seq, until, bytesOnce); err != nil {
 				return err
 			}
 			for i, l := range s.Leaves {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/retain"
 	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/demo/servers/secondaccount"
 	"github.com/garant-project/garant/internal/engine/auditlog/replica"
@@ -463,4 +464,56 @@ func TestDroppedBeforeTheCopy(t *testing.T) {
 		t.Errorf("noticed %v", got)
 	}
 	w.must(w.rep.Hold(t.Context()))
+}
+
+// What somebody took away is missing in the second account, whatever audit.dropped says.
+func TestForgedDrop(t *testing.T) {
+	w := newWorld(t)
+	w.write(30)
+	w.drain()
+	w.exec(`DELETE FROM audit.entry WHERE id = 5`)
+	w.exec(`INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT '2020-01', '2020-01-01', 10, 1, tree, max(size) FROM audit.checkpoint GROUP BY tree`)
+	w.copy()
+	_, leaves := w.inBucket(1, true)
+	if l := leaves[5]; l.Gone != replica.Missing || l.Hash == nil {
+		t.Errorf("%+v", l)
+	}
+	if got := w.anomalies(); got[replica.AnomalyMissing] != 1 {
+		t.Errorf("noticed %v", got)
+	}
+}
+
+// What is to be dropped is in the second account because that says so, whatever the database says of what was put there.
+func TestDropsWhatTheBucketHas(t *testing.T) {
+	w := newWorld(t)
+	const keep = 100 * 24 * time.Hour
+	old := func(many int) {
+		t.Helper()
+		w.write(many)
+		w.exec(`UPDATE audit.entry SET at = at - interval '200 days' WHERE NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = id)`)
+		w.drain()
+	}
+	drop := func() (int64, error) { return retain.Drop(t.Context(), w.db, time.Now(), keep, w.rep.Held) }
+	old(30)
+	w.copy()
+	old(10)
+	if gone, err := drop(); err != nil || gone != 0 {
+		t.Errorf("not copied: %d, %v", gone, err)
+	}
+	w.exec(`UPDATE auditlog.segment SET to_seq = 1000`)
+	if gone, err := drop(); err != nil || gone != 0 {
+		t.Errorf("said to reach further: %d, %v", gone, err)
+	}
+	w.exec(`UPDATE auditlog.segment SET to_seq = 30`)
+	w.exec(`INSERT INTO auditlog.segment (place, generation, from_size, to_size, from_seq, to_seq, root, note, put_at) SELECT place, generation, to_size, to_size + 1, to_seq, 1000, root, '', now() FROM auditlog.segment ORDER BY to_size DESC LIMIT 1`)
+	gone, err := drop()
+	wantID(t, err, errs.Conflict, replica.IDLost)
+	if gone != 0 {
+		t.Errorf("said to be there: %d", gone)
+	}
+	w.exec(`DELETE FROM auditlog.segment WHERE to_seq = 1000`)
+	w.copy()
+	if gone, err := drop(); err != nil || gone != 40 {
+		t.Errorf("copied: %d, %v", gone, err)
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/garant-project/garant/internal/audit/merkle"
+	"github.com/garant-project/garant/internal/audit/sequence"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/engine/auditlog/entries"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
@@ -207,8 +209,8 @@ func rootLines(ctx context.Context, on pg.Querier, tree int32, from, until int64
 }
 
 // leaves reads leaves after seq, until another and as many as fit into an object, and what they hash.
-func leaves(ctx context.Context, on pg.Querier, after, until int64, mostBytes int) (list []Leaf, err error) {
-	found, dropped, err := readLeaves(ctx, on, mostBytes, `l.seq > $1 AND l.seq <= $2 ORDER BY l.seq`, after, until)
+func leaves(ctx context.Context, on pg.Querier, keys *crypt.Box, after, until int64, mostBytes int) (list []Leaf, err error) {
+	found, dropped, err := readLeaves(ctx, on, keys, mostBytes, `l.seq > $1 AND l.seq <= $2 ORDER BY l.seq`, after, until)
 	if err != nil {
 		return nil, err
 	}
@@ -251,15 +253,14 @@ WHERE t.generation = $1 AND t.name <> 'root' AND EXISTS (SELECT FROM audit.dropp
 }
 
 // leavesOf reads leaves of one tree.
-func leavesOf(ctx context.Context, on pg.Querier, tree int32, from, until int64) (list []Leaf, err error) {
-	list, _, err = readLeaves(ctx, on, most, `l.tree = $1 AND l.index >= $2 AND l.index < $3 ORDER BY l.index`, tree, from, until)
+func leavesOf(ctx context.Context, on pg.Querier, keys *crypt.Box, tree int32, from, until int64) (list []Leaf, err error) {
+	list, _, err = readLeaves(ctx, on, keys, most, `l.tree = $1 AND l.index >= $2 AND l.index < $3 ORDER BY l.index`, tree, from, until)
 	return list, err
 }
 
-func readLeaves(ctx context.Context, on pg.Querier, mostBytes int, where string, args ...any) (list []Leaf, dropped int64, err error) {
-	if err := on.QueryRow(ctx, `SELECT coalesce(max(seq), 0) FROM audit.dropped`).Scan(&dropped); err != nil {
-		return nil, 0, pg.Wrap(err)
-	}
+// readLeaves reads leaves, and up to which of them entries were dropped at the end of their time: as a signed entry tells, whatever audit.dropped says. Without
+// keys nothing was.
+func readLeaves(ctx context.Context, on pg.Querier, keys *crypt.Box, mostBytes int, where string, args ...any) (list []Leaf, dropped int64, err error) {
 	rows, err := on.Query(ctx, `SELECT l.seq, t.name, l.index, l.entry, l.hash, `+entries.Columns+` FROM audit.leaf AS l JOIN audit.tree AS t ON t.tree = l.tree LEFT JOIN audit.entry AS e ON e.id = l.entry
 WHERE `+where, append([]any{entries.Binary}, args...)...) //nolint:gosec // where is a literal of this package
 	if err != nil {
@@ -275,9 +276,6 @@ WHERE `+where, append([]any{entries.Binary}, args...)...) //nolint:gosec // wher
 		hash := append([]byte{}, raw[4]...)
 		if raw[5] == nil {
 			l.Gone = Missing
-			if l.Seq <= dropped {
-				l.Gone = Dropped
-			}
 		} else {
 			if err := row.Decode(raw[5:], true); err != nil {
 				return nil, 0, err
@@ -305,7 +303,18 @@ WHERE `+where, append([]any{entries.Binary}, args...)...) //nolint:gosec // wher
 		list = append(list, l)
 	}
 	rows.Close()
-	return list, dropped, pg.Wrap(rows.Err())
+	if err := rows.Err(); err != nil || keys == nil {
+		return list, 0, pg.Wrap(err)
+	}
+	if dropped, _, err = sequence.Dropped(ctx, on, keys); err != nil { // asked last: something may have been dropped meanwhile
+		return nil, 0, err
+	}
+	for i := range list {
+		if list[i].Gone == Missing && list[i].Seq <= dropped {
+			list[i].Gone = Dropped
+		}
+	}
+	return list, dropped, nil
 }
 
 // anomaly notes what does not fit.

@@ -93,7 +93,7 @@ func (w *writing) bundle(ctx context.Context, name string, tree int32, n int64, 
 		}
 		return bundle, len(lines) == merkle.TileWidth, nil
 	}
-	list, err := leavesOf(ctx, w.conn, tree, from, until)
+	list, err := leavesOf(ctx, w.conn, w.r.Box, tree, from, until)
 	if err != nil || len(list) != merkle.TileWidth {
 		return nil, false, err
 	}

@@ -72,7 +72,7 @@ func (w *world) open() {
 
 func (w *world) replica() *replica.Replica {
 	w.t.Helper()
-	return &replica.Replica{DB: w.db, Writer: w.account.Writer(), Reader: w.account.Verifier(), Place: place, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	return &replica.Replica{DB: w.db, Box: w.box, Writer: w.account.Writer(), Reader: w.account.Verifier(), Place: place, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (w *world) must(err error) {

@@ -219,8 +219,9 @@ func TestRedacted(t *testing.T) {
 	w := newWorld(t)
 	w.log.Info("mail to une.personne@ardoise.example", "password", "hunter2-hunter2", "applicant", "Une Personne", slog.Group("http", "authorization", "Bearer abcdefghijklmnop"))
 	w.log.Info("with a-secret-of-the-house and d3JpdGVy and BE0123456789 and BE71096123456769")
-	w.must(os.WriteFile(w.path("worker.log"), []byte(`{"msg":"worker for une.personne@ardoise.example","level":"warn","time":"2026-11-27T10:00:00Z","user":{"email":"une.personne@ardoise.example"}}`+"\nplain password=hunter2-hunter2\n"), 0o600))
-	w.until("all is there", func() bool { return len(w.documents("logs-own")) >= 2 && len(w.documents("logs-worker")) >= 2 })
+	w.must(os.WriteFile(w.path("worker.log"), []byte(`{"msg":"worker for une.personne@ardoise.example","level":"warn","time":"2026-11-27T10:00:00Z","user":{"email":"une.personne@ardoise.example"}}`+"\nplain password=hunter2-hunter2\n"+
+		"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END PRIVATE KEY-----\n"), 0o600))
+	w.until("all is there", func() bool { return len(w.documents("logs-own")) >= 2 && len(w.documents("logs-worker")) >= 5 })
 	var all strings.Builder
 	for _, index := range []string{"logs-own", "logs-worker"} {
 		for _, raw := range w.documents(index) {
@@ -236,7 +237,7 @@ func TestRedacted(t *testing.T) {
 			all.Write(content)
 		}
 	}
-	for _, secret := range []string{"une.personne", "hunter2", "Une Personne", "abcdefghijklmnop", "a-secret-of-the-house", "d3JpdGVy", "0123456789", "096123456769"} {
+	for _, secret := range []string{"une.personne", "hunter2", "Une Personne", "abcdefghijklmnop", "a-secret-of-the-house", "d3JpdGVy", "0123456789", "096123456769", "MIIEvQ"} {
 		if strings.Contains(all.String(), secret) {
 			t.Errorf("%s was kept", secret)
 		}

@@ -254,6 +254,7 @@ func (s *shipper) record(line []byte, cut bool, id string) spool.Record {
 func (s *shipper) follow(ctx context.Context) {
 	name := sha256.Sum256([]byte(s.log.Ship.File))
 	var t *tail.Tail
+	var keys redact.Block
 	defer func() {
 		if t != nil {
 			t.Close()
@@ -280,7 +281,7 @@ func (s *shipper) follow(ctx context.Context) {
 		}
 		records := make([]spool.Record, 0, len(lines))
 		for _, l := range lines {
-			records = append(records, s.record(l.Text, l.Cut, l.ID))
+			records = append(records, s.record(keys.Line(l.Text), l.Cut, l.ID))
 		}
 		for len(records) > 0 {
 			n, err := s.spool.Append(records...)

@@ -3,12 +3,12 @@ package stream
 import (
 	"context"
 	"errors"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/garant-project/garant/internal/actor"
 	"github.com/garant-project/garant/internal/audit"
+	"github.com/garant-project/garant/internal/audit/sequence"
+	"github.com/garant-project/garant/internal/audit/trees"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/engine/auditlog/export"
 	"github.com/garant-project/garant/internal/pg"
@@ -21,9 +21,12 @@ type Record struct {
 	Box *crypt.Box // opens what is sealed beside entries
 }
 
-// Dropped is the action of a line in place of an entry that was dropped at the end of its time before it was sent: the receiver is told that
-// there was one, with its place, and nothing is skipped.
-const Dropped = "entry.dropped"
+// Actions of lines in place of entries that cannot be sent as they were written: the receiver is told that there was one, with its place, and nothing is skipped.
+const (
+	Dropped = "entry.dropped" // it was dropped at the end of its time before it was sent, as a signed entry tells
+	Missing = "entry.missing" // it is not there, and nothing says that it was dropped: somebody deleted it
+	Altered = "entry.altered" // it is another than the one whose leaf is in the tree: somebody changed it. What is there now is not sent
+)
 
 // After reads entries with their places.
 func (r Record) After(ctx context.Context, position int64, limit int) ([]export.Line, error) {
@@ -50,19 +53,44 @@ WHERE l.seq > $1 ORDER BY l.seq LIMIT $2`, position, limit)
 	if err != nil {
 		return nil, err
 	}
+	altered, err := trees.Altered(ctx, pool, ids)
+	if err != nil {
+		return nil, err
+	}
 	byID := make(map[int64]audit.Entry, len(entries))
 	for _, e := range entries {
 		byID[e.ID] = e
 	}
-	for i := range lines {
-		id := lines[i].Entry.ID
-		e, there := byID[id]
-		if !there {
-			e = audit.Entry{ID: id, Actor: actor.Actor{Kind: actor.System, ID: "retention"}, Action: Dropped, Object: audit.Object{Kind: "entry", ID: strconv.FormatInt(id, 10)}}
+	dropped := int64(-1)
+	if len(byID) < len(lines) || lines[0].Place.Position+int64(len(lines)) != lines[len(lines)-1].Place.Position+1 || lines[0].Place.Position != position+1 {
+		if dropped, _, err = sequence.Dropped(ctx, pool, r.Box); err != nil { // asked last: something may have been dropped meanwhile
+			return nil, err
 		}
-		lines[i].Entry = e
 	}
-	return lines, nil
+	out := make([]export.Line, 0, len(lines))
+	for _, l := range lines {
+		// Leaves are counted without a gap. Of what was dropped in full tiles there are none any more.
+		for position = max(position, dropped); position+1 < l.Place.Position && len(out) < limit; position++ {
+			out = append(out, export.Line{Place: export.Place{Log: l.Place.Log, Position: position + 1}, Entry: export.StandIn(Missing, 0)})
+		}
+		if len(out) == limit {
+			break
+		}
+		id := l.Entry.ID
+		e, there := byID[id]
+		switch {
+		case !there && l.Place.Position <= dropped:
+			e = export.StandIn(Dropped, id)
+			e.Actor.ID = "retention"
+		case !there:
+			e = export.StandIn(Missing, id)
+		case altered[id]:
+			e = export.StandIn(Altered, id)
+		}
+		l.Entry = e
+		out, position = append(out, l), max(position, l.Place.Position)
+	}
+	return out, nil
 }
 
 // Checkpoint reads the newest signed note over a position.

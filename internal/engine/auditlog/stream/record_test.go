@@ -27,7 +27,7 @@ import (
 )
 
 // TestRecord: what is written in transactions, late ones among them, is sequenced and arrives at a receiver with its place and the
-// checkpoint over it; an entry that was erased or dropped shows as such.
+// checkpoint over it; an entry that was erased or dropped shows as such, and one that somebody took away or changed does too.
 func TestRecord(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
@@ -83,14 +83,26 @@ func TestRecord(t *testing.T) {
 	w.must(late.Commit(ctx))
 	drain()
 	super := pgtest.Superuser(t, w.db.Pool(pg.Worker).Config().ConnConfig.Database)
-	pgtest.Exec(t, super, `DELETE FROM crypt.key WHERE subject = 'pupil/19'; DELETE FROM audit.entry WHERE object_kind = 'estate' AND object_id = '19'`)
+	// One is erased; one is dropped at the end of its time; one is deleted, one with its leaf, and one changed.
+	leafOf := func(estate string) (seq, id int64) {
+		w.must(super.QueryRow(ctx, `SELECT l.seq, e.id FROM audit.leaf AS l JOIN audit.entry AS e ON e.id = l.entry WHERE e.object_kind = 'estate' AND e.object_id = $1`, estate).Scan(&seq, &id))
+		return seq, id
+	}
+	end, _ := leafOf("16")
+	_, leafless := leafOf("17")
+	w.must(pg.InTx(ctx, w.db.Pool(pg.Worker), func(tx pgx.Tx) error {
+		return audit.Record(ctx, tx, actor.NewSystem("retention"), sequence.DroppedAction, audit.Object{Kind: "record", ID: "2020-01"}, map[string]any{"entries": 1, "checkpoint": 1, "leaf": end})
+	}))
+	pgtest.Exec(t, super, fmt.Sprintf(`DELETE FROM crypt.key WHERE subject = 'pupil/19'; DELETE FROM audit.entry WHERE object_kind = 'estate' AND object_id IN ('16', '17', '19');
+INSERT INTO audit.dropped (part, before, seq, entries, tree, size) VALUES ('2020-01', '2020-01-01', %d, 1, 1, 1), ('2020-02', '2020-02-01', 10000, 1, 1, 1);
+DELETE FROM audit.leaf WHERE entry = %d; UPDATE audit.entry SET reason = 'not what was written' WHERE object_kind = 'estate' AND object_id = '18'`, end, leafless))
 	w.must(w.drive("siem"))
 
 	verifier := ""
 	w.must(super.QueryRow(ctx, `SELECT key FROM audit.generation`).Scan(&verifier))
 	known, err := note.NewVerifier(verifier)
 	w.must(err)
-	seen, erased, dropped, values := map[string]bool{}, 0, 0, 0
+	seen, instead, erased, values := map[string]bool{}, map[string]int{}, 0, 0
 	for i, body := range w.webhook.bodies {
 		lines := strings.Split(strings.TrimSuffix(string(body), "\n"), "\n")
 		for j, text := range lines {
@@ -102,6 +114,14 @@ func TestRecord(t *testing.T) {
 				Changes                                  []struct{ Field, After string }
 			}
 			w.must(json.Unmarshal([]byte(text), &l))
+			instead[l.Action]++
+			if strings.Contains(text, "not what was written") {
+				t.Errorf("sent: %s", text)
+			}
+			if l.Action == Missing && l.Tree == "" {
+				seen[l.Object.Kind+"/"+l.Object.ID] = true
+				continue
+			}
 			var hash string
 			w.must(super.QueryRow(ctx, `SELECT encode(l.hash, 'base64') FROM audit.leaf AS l JOIN audit.tree AS t ON t.tree = l.tree WHERE t.name = $1 AND l.index = $2`, l.Tree, l.Index).Scan(&hash))
 			if hash != l.Leaf || l.Log != "trust.example.com/log" || l.Tree != "company" && !strings.HasPrefix(l.Tree, "tenant/") {
@@ -119,8 +139,6 @@ func TestRecord(t *testing.T) {
 				}
 			}
 			switch {
-			case l.Action == Dropped:
-				dropped++
 			case l.Erased:
 				erased++
 			case len(l.Changes) == 1 && l.Changes[0].After == value:
@@ -129,8 +147,8 @@ func TestRecord(t *testing.T) {
 			seen[l.Object.Kind+"/"+l.Object.ID] = true
 		}
 	}
-	if len(seen) != 41 || !seen["row/late"] || erased != 1 || dropped != 1 || values != 20 {
-		t.Errorf("%d entries, late %v, %d erased, %d dropped, %d with values", len(seen), seen["row/late"], erased, dropped, values)
+	if len(seen) != 41 || !seen["row/late"] || erased != 1 || instead[Dropped] != 1 || instead[Missing] != 2 || instead[Altered] != 1 || values != 20 {
+		t.Errorf("%d entries, late %v, %d erased, %d with values, %v", len(seen), seen["row/late"], erased, values, instead)
 	}
 	if len(w.webhook.wrong) != 0 {
 		t.Error(w.webhook.wrong)

@@ -25,10 +25,11 @@ type syslog struct {
 	d estate.Stream
 }
 
-// Facility 13 (log audit) with severity informational, or warning for what was refused (RFC 5424, section 6.2.1).
+// Facility 13 (log audit) with severity informational, warning for what was refused, or alert for an entry that somebody took away or changed (RFC 5424, section 6.2.1).
 const (
 	priPermitted = 13*8 + 6
 	priRefused   = 13*8 + 4
+	priTampered  = 13*8 + 1
 )
 
 func (g syslog) send(ctx context.Context, b batch) error {
@@ -92,10 +93,17 @@ func (g syslog) send(ctx context.Context, b batch) error {
 // message writes a line: in ASCII, which needs no byte order mark (RFC 5424, section 6.4).
 func (g syslog) message(l export.Line) ([]byte, error) {
 	pri := priPermitted
-	if l.Entry.Refused {
+	switch {
+	case export.Tampered(l.Entry):
+		pri = priTampered
+	case l.Entry.Refused:
 		pri = priRefused
 	}
-	head := fmt.Sprintf("<%d>1 %s %s garant - %s %s ", pri, l.Entry.At.UTC().Format("2006-01-02T15:04:05.000000Z"), word(g.Host, 255), word(l.Entry.Action, 32), g.structured(l))
+	at := "-" // of what is not there any more it is not known
+	if !l.Entry.At.IsZero() {
+		at = l.Entry.At.UTC().Format("2006-01-02T15:04:05.000000Z")
+	}
+	head := fmt.Sprintf("<%d>1 %s %s garant - %s %s ", pri, at, word(g.Host, 255), word(l.Entry.Action, 32), g.structured(l))
 	text, err := export.Render(export.Format(g.d.Format), l, export.Options{Values: g.d.Values, ASCII: true, Most: g.d.MaxMessage - len(head), Build: g.Build})
 	if err != nil {
 		return nil, &failure{problem: Unwritable, said: "entry at position " + strconv.FormatInt(l.Place.Position, 10)}

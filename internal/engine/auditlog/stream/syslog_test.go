@@ -333,6 +333,17 @@ func TestSyslogReceiversMisbehave(t *testing.T) {
 	}
 }
 
+// What somebody took away or changed is an alert, of no time.
+func TestTamperedIsAnAlert(t *testing.T) {
+	g := syslog{&Streams{Deps{Host: "h"}}, estate.Stream{Format: estate.StreamJSON, MaxMessage: estate.MinMaxMessage}}
+	for _, action := range []string{Missing, Altered} {
+		message, err := g.message(export.Line{Place: export.Place{Log: "log", Position: 7}, Entry: export.StandIn(action, 3)})
+		if err != nil || !strings.HasPrefix(string(message), "<105>1 - h garant - "+action+" - {") {
+			t.Errorf("%v: %s", err, message)
+		}
+	}
+}
+
 // FuzzMessage: whatever an entry holds, a message is one that the grammar knows, and no longer than receivers take.
 func FuzzMessage(f *testing.F) {
 	f.Add("a]b\"c\\d", "é\u202e\x00", "thing.done", "host name", "\xff")

@@ -143,7 +143,14 @@ type told struct {
 // noticed lists what the sequencer and the replicator noticed and nobody has explained.
 func (e *examiner) noticed(ctx context.Context) error {
 	// Somebody's word counts when the record has it: who puts a row there by hand signs no entry. What was dropped since may have told of it.
-	rows, err := e.main.Query(ctx, `SELECT a.kind, a.about, EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id)
+	var answered map[int64]bool
+	if e.Box != nil { // then a word counts by its own signature, and by nothing else
+		var err error
+		if answered, err = sequence.Answered(ctx, e.main, e.Box); err != nil {
+			return err
+		}
+	}
+	rows, err := e.main.Query(ctx, `SELECT a.id, a.kind, a.about, EXISTS (SELECT FROM audit.anomaly_word AS w WHERE w.anomaly = a.id)
 	AND EXISTS (SELECT FROM audit.entry AS e WHERE e.action = 'anomaly.answered' AND e.actor_kind = 'person' AND e.tenant IS NULL AND e.object_kind = 'anomaly' AND e.object_id = a.kind || ': ' || a.about AND e.outcome = 'permitted' AND e.writer IS NOT NULL),
 	(SELECT max(d.before) FROM audit.anomaly_word AS w, audit.dropped AS d WHERE w.anomaly = a.id AND w.at >= a.at AND w.at < d.before) FROM audit.anomaly AS a ORDER BY a.id`)
 	if err != nil {
@@ -153,13 +160,17 @@ func (e *examiner) noticed(ctx context.Context) error {
 	for _, t := range e.told {
 		after[t.kind+"\n"+t.about] = t.after
 	}
+	var id int64
 	var kind, about string
 	var explained bool
 	var before *time.Time
 	all, open := int64(0), 0
 	there := map[string]bool{}
-	if _, err = pgx.ForEachRow(rows, []any{&kind, &about, &explained, &before}, func() error {
+	if _, err = pgx.ForEachRow(rows, []any{&id, &kind, &about, &explained, &before}, func() error {
 		all++
+		if e.Box != nil {
+			explained, before = answered[id], nil
+		}
 		key := kind + "\n" + about
 		there[key] = true
 		switch {
@@ -258,6 +269,7 @@ LEFT JOIN audit.checkpoint AS c ON c.tree = d.tree AND c.size = d.size LEFT JOIN
 	var recorded bool
 	if _, err = pgx.ForEachRow(rows, []any{&id, &at, &before, &seq, &many, &covered, &signed, &number, &recorded}, func() error {
 		wrong := ""
+		recorded = recorded && (e.Box == nil || seq <= e.dropped)
 		if now := e.Now(); at.After(now) {
 			at = now
 		}

@@ -166,6 +166,10 @@ func (s *side) leaves(ctx context.Context, o *object) error {
 		if s.odd++; s.odd > MostFindings { // what follows from the first is not counted one by one
 			return nil
 		}
+		if p == nil && l.Seq <= s.e.said {
+			s.find(Finding{Kind: Excused, Tree: l.Tree, Index: l.Index, Entry: l.Entry, Text: unsignedDrop(l.Entry), seq: l.Seq})
+			continue
+		}
 		done, err := s.differs(ctx, o, i, p, here)
 		if err != nil || done {
 			return err
@@ -206,8 +210,15 @@ func (s *side) droppedAlive(ctx context.Context, seg *replica.Segment) error {
 	return nil
 }
 
-// atItsEnd reports whether an entry of a time may have been dropped.
-func (s *side) atItsEnd(at time.Time) bool { return at.Before(s.e.Now().Add(-leastKept)) }
+// unsignedDrop says what is wrong with an entry that is gone by somebody's word only.
+func unsignedDrop(entry int64) string {
+	return fmt.Sprintf("Entry %d is gone. It is said to have been dropped at the end of its time, and no entry that is signed tells of that.", entry)
+}
+
+// atItsEnd reports whether an entry of a time may have been dropped: who drops signs from before when those are that went.
+func (s *side) atItsEnd(at time.Time) bool {
+	return at.Before(s.e.Now().Add(-leastKept)) && (s.e.before.IsZero() || at.Before(s.e.before))
+}
 
 // differs says what happened to a leaf that the second account has and the database has not, or not so. true: what follows is a consequence.
 func (s *side) differs(ctx context.Context, o *object, i int, p *row, here here) (bool, error) {

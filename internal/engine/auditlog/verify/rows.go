@@ -237,9 +237,14 @@ func (r *reader) entries(ctx context.Context, g *generation, c *chunk) error {
 		return pg.Wrap(err)
 	}
 	for i, at := range c.rows {
-		if !there[i] && at.seq > r.e.dropped {
-			c.found = append(c.found, Finding{Kind: Deleted, Generation: g.number, Tree: g.treeName(at.tree), Index: at.index, Entry: at.entry, Text: fmt.Sprintf("Entry %d is gone.", at.entry), seq: at.seq})
+		if there[i] || at.seq <= r.e.dropped {
+			continue
 		}
+		f := Finding{Kind: Deleted, Generation: g.number, Tree: g.treeName(at.tree), Index: at.index, Entry: at.entry, Text: fmt.Sprintf("Entry %d is gone.", at.entry), seq: at.seq}
+		if at.seq <= r.e.said {
+			f.Kind, f.Text = Excused, unsignedDrop(at.entry)
+		}
+		c.found = append(c.found, f)
 	}
 	return r.open(ctx, c, sealed, promises, promised)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm"
 	"github.com/garant-project/garant/internal/errs"
@@ -44,9 +45,11 @@ type examiner struct {
 	name string // of its snapshot
 
 	generations []*generation
-	dropped     int64 // the last leaf that was dropped at the end of its time
-	began       int64 // entries after this one have to be signed
-	cursor      int64 // the last leaf
+	dropped     int64     // the last leaf that was dropped at the end of its time, as whoever dropped it has signed
+	said        int64     // the last of which a row of audit.dropped says so
+	before      time.Time // no entry that was dropped is as young as this; zero: nobody signed that
+	began       int64     // entries after this one have to be signed
+	cursor      int64     // the last leaf
 	pinned      map[string][]note.Verifier
 	bad         map[int64]bool // entries of which something was found already
 	told        []told         // what the root log says that was noticed
@@ -215,8 +218,16 @@ func (e *examiner) outline(ctx context.Context) (empty bool, err error) {
 	if err != nil {
 		return false, pg.Wrap(err)
 	}
-	if err := e.main.QueryRow(ctx, `SELECT coalesce((SELECT max(seq) FROM audit.dropped), 0), coalesce((SELECT max(signed) FROM audit.began), 0), coalesce((SELECT max(seq) FROM audit.cursor), 0)`).Scan(&e.dropped, &e.began, &e.cursor); err != nil {
+	if err := e.main.QueryRow(ctx, `SELECT coalesce((SELECT max(seq) FROM audit.dropped), 0), coalesce((SELECT max(signed) FROM audit.began), 0), coalesce((SELECT max(seq) FROM audit.cursor), 0)`).Scan(&e.said, &e.began, &e.cursor); err != nil {
 		return false, pg.Wrap(err)
+	}
+	e.dropped = e.said // without the key provider's key nobody can tell whether it is signed
+	if e.Box != nil {
+		g, err := sequence.Gone(ctx, e.main, e.Box)
+		if err != nil {
+			return false, err
+		}
+		e.dropped, e.before = g.Leaf, g.Before
 	}
 	if len(e.generations) == 0 {
 		var entries, leaves int64

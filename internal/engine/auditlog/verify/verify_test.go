@@ -6,8 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/garant-project/garant/internal/actor"
+	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/audit/retain"
+	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/engine/auditlog/verify"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -155,5 +160,70 @@ func TestDropped(t *testing.T) {
 	w.exec("UPDATE audit.dropped SET entries = 599")
 	if r = w.verify(w.options()); r.Outcome != verify.Broken || r.First.Kind != verify.Excused {
 		t.Errorf("another number than the entry tells: %+v, %+v", r.First, r)
+	}
+}
+
+// What somebody takes away besides what was dropped at the end of its time is found, whether it is said to have gone with it, or who drops was had to sign that.
+func TestTakenAwayBesides(t *testing.T) {
+	for name, forge := range map[string]func(*world){
+		"told by the entry of another drop": func(w *world) {
+			w.exec(`INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT d.part, d.before, 700, d.entries, d.tree, c.size FROM audit.dropped AS d, audit.checkpoint AS c ORDER BY c.size DESC LIMIT 1`)
+		},
+		"and at another time": func(w *world) {
+			w.exec(`INSERT INTO audit.dropped (at, part, before, seq, entries, tree, size) SELECT '2020-06-01', '2020-01', '2020-01-01', 700, 100, d.tree, c.size FROM audit.dropped AS d, audit.checkpoint AS c ORDER BY c.size DESC LIMIT 1`)
+		},
+		"and signed": func(w *world) { // by who drops, because somebody made them older: only the second account knows better
+			part := time.Now().AddDate(0, -3, 0).Format("2006-01")
+			w.exec(`INSERT INTO audit.dropped (part, before, seq, entries, tree, size) SELECT $1, ($1 || '-01')::timestamptz, 700, 100, d.tree, c.size FROM audit.dropped AS d, audit.checkpoint AS c ORDER BY c.size DESC LIMIT 1`, part)
+			w.must(pg.InTx(w.t.Context(), w.db.Pool(pg.Retention), func(tx pgx.Tx) error {
+				return audit.Record(w.t.Context(), tx, actor.NewSystem("retention"), sequence.DroppedAction, audit.Object{Kind: "record", ID: part},
+					map[string]any{"entries": 100, "leaf": 700, "checkpoint": w.count("SELECT size FROM audit.dropped WHERE seq = 700")})
+			}))
+			w.drain()
+			w.copy()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.write(900)
+			w.exec("UPDATE audit.entry SET at = at - CASE WHEN id <= 600 THEN interval '200 days' ELSE interval '40 days' END")
+			w.write(300)
+			w.drain()
+			w.copy()
+			if gone, err := retain.Drop(t.Context(), w.db, time.Now(), 120*24*time.Hour, nil); err != nil || gone != 600 {
+				t.Fatalf("%d dropped: %v", gone, err)
+			}
+			w.drain()
+			w.copy()
+			w.run("DELETE FROM audit.entry WHERE id > 600 AND id <= 700; TRUNCATE audit.heartbeat")
+			forge(w)
+			r := w.verify(w.options())
+			if r.Outcome != verify.Broken || r.First.Kind != verify.Excused || r.First.Entry != 601 {
+				t.Errorf("%s: %+v", r.Outcome, r.Findings[:min(3, len(r.Findings))])
+			}
+		})
+	}
+}
+
+// A word about an anomaly counts by its signature, not because it is said to be from before a time that was dropped.
+func TestOldWords(t *testing.T) {
+	w := newWorld(t)
+	w.write(30)
+	w.exec("UPDATE audit.entry SET at = at - interval '200 days'")
+	w.write(3)
+	w.exec("DELETE FROM audit.entry WHERE id = 32")
+	w.must(w.pen.Speak(t.Context(), w.db.Pool(pg.Worker)))
+	w.drain()
+	if gone, err := retain.Drop(t.Context(), w.db, time.Now(), 120*24*time.Hour, nil); err != nil || gone != 30 {
+		t.Fatalf("%d dropped: %v", gone, err)
+	}
+	w.drain()
+	o := w.options()
+	o.Bucket, o.Now = nil, func() time.Time { return time.Now().AddDate(1, 0, 0) }
+	w.run(`INSERT INTO audit.dropped (at, part, before, seq, entries, tree, size) SELECT now() + interval '200 days', '2020-01', now() + interval '100 days', 0, 5, tree, size FROM audit.dropped;
+INSERT INTO audit.dropped (at, part, before, seq, entries, tree, size) SELECT now() + interval '300 days', part, now() + interval '201 days', 0, entries, tree, size FROM audit.dropped WHERE part <> '2020-01';
+INSERT INTO audit.anomaly_word (anomaly, at, by, reason) SELECT id, now() + interval '1 day', 'person:p1', 'a test' FROM audit.anomaly; TRUNCATE audit.heartbeat`)
+	if r := w.verify(o); r.Outcome != verify.Broken || !slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.Noticed }) {
+		t.Errorf("%s: %+v", r.Outcome, r.Findings)
 	}
 }

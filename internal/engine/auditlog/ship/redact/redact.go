@@ -49,11 +49,11 @@ func New(fields, patterns, secrets []string) (*Redactor, error) {
 	return r, nil
 }
 
-// sensitive lists parts of names that say what stands behind them; with =, whole names.
+// sensitive lists parts of names that say what stands behind them; with =, whole names, and with $, their ends.
 func sensitive() []string {
 	return []string{
 		"password", "passwd", "passphrase", "passcode", "secret", "apikey", "privatekey", "accesskey", "authorization", "credential", "cookie", "bearer", "sessionid",
-		"=pwd", "=pass", "=token", "accesstoken", "refreshtoken", "idtoken", "csrf", "=otp", "=totp", "=pin", "=cvv", "=cvc",
+		"$pwd", "=pass", "$token", "csrf", "=otp", "=totp", "=pin", "=cvv", "=cvc",
 		"email", "=mail", "iban", "cardnumber", "creditcard", "phone", "=mobile", "birthdate", "dateofbirth", "=dob", "nationalnumber", "=ssn", "=nrn", "=niss",
 		"firstname", "lastname", "fullname", "surname", "familyname", "givenname", "streetaddress", "postaladdress",
 	}
@@ -80,6 +80,9 @@ func (r *Redactor) Named(field string) bool {
 		if exact, ok := strings.CutPrefix(n, "="); ok {
 			return whole == exact || last == exact
 		}
+		if end, ok := strings.CutPrefix(n, "$"); ok {
+			return strings.HasSuffix(whole, end)
+		}
 		return strings.Contains(whole, n)
 	})
 }
@@ -101,8 +104,8 @@ func forms() []form {
 		return func(_, lower string) bool { return containsAny(lower, any) }
 	}
 	return []form{
-		{may: has("PRIVATE KEY"), expr: must(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)},
-		{may: hasLower("authorization"), expr: must(`(?i)\b((?:proxy-)?authorization["']?\s*[:=]\s*["']?)(?:[a-z]+\s+)?[^\s"',;]+`), keep: true},
+		{may: has("PRIVATE KEY"), expr: must(`(?s)` + keyBegins + `.*?(` + keyEnds + `|$)`)},
+		{may: hasLower("authorization"), expr: must(`(?i)\b((?:proxy-)?authorization\\*["']?\s*[:=]\s*\\*["']?)(?:[a-z]+\s+)?[^\s"',;\\]+`), keep: true},
 		{may: hasLower("bearer", "basic", "apikey"), expr: must(`(?i)\b((?:bearer|basic|apikey)\s+)[a-z0-9._~+/=-]{12,}`), keep: true},
 		{may: has("eyJ"), expr: must(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)}, // RFC 7519
 		{may: has("AKIA", "ASIA"), expr: must(`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b`)},
@@ -111,7 +114,7 @@ func forms() []form {
 			expr: must(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@"']+@`), keep: true}, // RFC 3986, userinfo
 		{may: func(_, lower string) bool {
 			return strings.ContainsAny(lower, ":=") && containsAny(lower, []string{"passw", "pwd", "passphrase", "secret", "token", "key", "session", "cookie"})
-		}, expr: must(`(?i)((?:^|[^a-z])(?:[a-z0-9]*[_-])?(?:passwords?|passwd|pwd|passphrase|secrets?|tokens?|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?secret|session[_-]?id|set-cookie|cookie)["']?\s*[:=]\s*)(?:\[redacted\]|"[^"]*"?|'[^']*'?|[^\s,;&"'}\]]+)`), keep: true},
+		}, expr: must(`(?i)((?:passwords?|passwd|pwd|passphrase|secrets?|tokens?|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?secret|session[_-]?id|set-cookie|cookie)\\*["']?\s*[:=]\s*)(?:\[redacted\]|"(?:[^"\\]|\\.)*"?|\\+"[^"]*"?|\\*'[^']*'?|[^\s,;&"'}\]]+)`), keep: true}, // with backslashes: JSON within a quoted text
 		{may: has("@", "%40"), expr: must(`[\pL\pN._%+'-]+(?:@|%40)[\pL\pN-]+(?:\.[\pL\pN-]+)*\.\pL{2,}`)},
 		{may: mayIBAN, expr: must(`\b[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{2,4}){3,8}\b`), valid: iban},
 		{may: mayCard, expr: must(`\b(?:[0-9][ -]?){12,18}[0-9]\b`), valid: card},

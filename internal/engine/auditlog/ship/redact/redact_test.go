@@ -40,6 +40,14 @@ func TestText(t *testing.T) {
 		"company BE0123456789 is left out":                   "company [redacted] is left out",
 		"garantcanaryabcdefghijklmnopabcdefghijklmnop garantproofabcdefghijklmnopabcdefghijklmnop": "garantcanaryabcdefghijklmnopabcdefghijklmnop garantproofabcdefghijklmnopabcdefghijklmnop",
 		"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY----- after":                       "[redacted] after",
+		// JSON within a text, as loggers of key and value write it.
+		`msg=in body="{\"password\":\"hunter2\",\"n\":1}"`:                                     `msg=in body="{\"password\":[redacted],\"n\":1}"`,
+		`body="{\"authorization\":\"opaque-1\"}"`:                                              `body="{\"authorization\":\"[redacted]\"}"`,
+		`x "{\\\"api_key\\\": \\\"two words\\\", \\\"n\\\":1}" y`:                              `x "{\\\"api_key\\\": [redacted], \\\"n\\\":1}" y`,
+		`INFO {"accessToken":"opaque","dbPassword":"hunter2"}`:                                 `INFO {"accessToken":[redacted],"dbPassword":[redacted]}`,
+		`x {"password":"ab\"cd","n":1}`:                                                        `x {"password":[redacted],"n":1}`,
+		"userPassword=hunter2&y=1":                                                             "userPassword=[redacted]&y=1",
+		"-----BEGIN PGP PRIVATE KEY BLOCK-----\nlQ\n-----END PGP PRIVATE KEY BLOCK----- after": "[redacted] after",
 		"": "",
 	} {
 		if got := r.Text(in); got != want {
@@ -67,6 +75,48 @@ func TestDocument(t *testing.T) {
 	const want = `{"DB-Password":"[redacted]","[redacted]":1,"applicant":"[redacted]","empty_password":null,"http.request.headers":{"Cookie":"[redacted]"},"message":"to [redacted]","nested":{"apiKey":"[redacted]","list":["[redacted]",{"token":"[redacted]"}],"n":"[redacted]"},"pin":"[redacted]","spinning":true,"tokenizer":"standard","took":12.5,"user.email":"[redacted]"}`
 	if string(got) != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
+// Names that end with what is kept back, however they are put together.
+func TestNamed(t *testing.T) {
+	r := redactor(t)
+	for _, name := range []string{"auth_token", "X-Auth-Token", "apiToken", "session_token", "accessToken", "id_token", "db_pwd", "token", "http.request.headers.x-csrf-token"} {
+		if !r.Named(name) {
+			t.Errorf("%s passes", name)
+		}
+	}
+	for _, name := range []string{"tokenizer", "max_tokens", "token_type", "pwd_changed_at"} {
+		if r.Named(name) {
+			t.Errorf("%s is left out", name)
+		}
+	}
+}
+
+// A private key that somebody printed stands over many lines, and none of its lines is kept.
+func TestBlock(t *testing.T) {
+	const a, b = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj", "x1Y="
+	lines := []string{
+		"config: ok", "-----BEGIN RSA PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED", a, "app | " + a, `{"message":"` + a + `"}`, "another line in between", b, "-----END RSA PRIVATE KEY----- done",
+		a, "two -----BEGIN PRIVATE KEY----- -----END PRIVATE KEY----- in one", a,
+	}
+	want := []string{
+		"config: ok", "[redacted]", "Proc-Type: 4,ENCRYPTED", "[redacted]", "app | [redacted]", `{"message":"[redacted]"}`, "another line in between", "[redacted]", "[redacted] done",
+		a, "two [redacted] in one", a,
+	}
+	r := redactor(t)
+	var keys Block
+	for i, l := range lines {
+		if got := r.Text(string(keys.Line([]byte(l)))); got != want[i] {
+			t.Errorf("line %d: %q, want %q", i, got, want[i])
+		}
+	}
+	keys.Line([]byte("-----BEGIN PRIVATE KEY-----"))
+	for range longestKey {
+		keys.Line([]byte("no end in sight"))
+	}
+	if got := string(keys.Line([]byte(a))); got != a {
+		t.Errorf("a key without an end goes on for ever: %q", got)
 	}
 }
 
