@@ -390,7 +390,7 @@ func (h *pages) collected(ctx context.Context, r *web.Request, p *ui.Printer, e 
 
 // retention is how long entries are kept, and what went.
 func (h *pages) retention(ctx context.Context, r *web.Request, p *ui.Printer, e *estate.Estate) ([]part, error) {
-	list, err := drops(ctx, h.l.DB.Pool(pg.Staff), dropsShown)
+	list, err := drops(ctx, h.l.DB.Pool(pg.Staff), h.l.Box, dropsShown)
 	if err != nil {
 		return nil, err
 	}

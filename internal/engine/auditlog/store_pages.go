@@ -6,6 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/garant-project/garant/internal/audit/sequence"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/pg"
 )
 
@@ -79,8 +81,13 @@ type drop struct {
 	Size    int64 // of the signed head of the root log that holds them
 }
 
-func drops(ctx context.Context, on pg.Querier, most int) ([]drop, error) {
-	rows, err := on.Query(ctx, `SELECT at, part, entries, size FROM audit.dropped ORDER BY id DESC LIMIT $1`, most)
+// drops lists them, the newest first. What no signed entry tells of is an anomaly, and not among them.
+func drops(ctx context.Context, on pg.Querier, box *crypt.Box, most int) ([]drop, error) {
+	until, _, err := sequence.Dropped(ctx, on, box)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := on.Query(ctx, `SELECT at, part, entries, size FROM audit.dropped WHERE seq <= $1 ORDER BY id DESC LIMIT $2`, until, most)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}
