@@ -62,6 +62,9 @@ func (q *queue) Write(line []byte) (int, error) {
 	}
 	select {
 	case q.lines <- bytes.Clone(line):
+		if q.off.Load() { // just now
+			q.turn(false)
+		}
 	default:
 		q.bytes.Add(-int64(len(line)))
 		q.dropped.Add(1)
