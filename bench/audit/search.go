@@ -58,22 +58,24 @@ func (s *stand) search(ctx context.Context) error {
 	began := time.Now()
 	keeper := search.Keeper{DB: l.dbs[0], Log: slog.New(slog.DiscardHandler)}
 	const step = 250_000
-	var writing, ordering, keeping time.Duration
-	for from := 1; from <= s.rows; from += step {
-		for _, do := range []struct {
-			took *time.Duration
-			what func() error
-		}{
-			{&writing, func() error { return l.exec(ctx, past, from, min(from+step-1, s.rows), float64(s.rows)) }},
-			{&ordering, func() error { return l.seq.Drain(ctx) }},
-			{&keeping, func() error { return keeper.Drain(ctx) }},
-		} {
-			since := time.Now()
-			if err := do.what(); err != nil {
-				return err
+	var took []time.Duration
+	for _, do := range []func() error{
+		func() error {
+			for from := 1; from <= s.rows; from += step {
+				if err := l.exec(ctx, past, from, min(from+step-1, s.rows), float64(s.rows)); err != nil {
+					return err
+				}
 			}
-			*do.took += time.Since(since)
+			return nil
+		},
+		func() error { return l.seq.Drain(ctx) }, // all that there is before the first is put in order is of before entries were signed
+		func() error { return keeper.Drain(ctx) },
+	} {
+		since := time.Now()
+		if err := do(); err != nil {
+			return err
 		}
+		took = append(took, time.Since(since).Round(time.Second))
 	}
 	if err := l.exec(ctx, "VACUUM ANALYZE"); err != nil {
 		return err
@@ -88,7 +90,7 @@ func (s *stand) search(ctx context.Context) error {
 		return fmt.Errorf("%d entries are found by none of their words", unknown)
 	}
 	s.say("  %d entries of a year, %s, ready after %s: written in %s, put in order in %s, their words kept in %s", s.rows, size,
-		time.Since(began).Round(time.Second), writing.Round(time.Second), ordering.Round(time.Second), keeping.Round(time.Second))
+		time.Since(began).Round(time.Second), took[0], took[1], took[2])
 	on := l.dbs[0].Pool(pg.Staff)
 	nothing, err := asking(ctx, on, s.searches)
 	if err != nil {
