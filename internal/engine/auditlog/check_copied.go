@@ -1,6 +1,7 @@
 package auditlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (l *Log) lookAtLock(ctx context.Context, k *look, r *replica.Replica, stand
 	case err != nil:
 		k.addError(CopyUnseen, "the lock of the newest object", err)
 	case mode != "COMPLIANCE":
-		k.add(CopyUnlocked, "COMPLIANCE", "the newest object has "+strings.TrimSpace(mode+" no lock"))
+		k.add(CopyUnlocked, "COMPLIANCE", "the newest object has "+cmp.Or(mode, "no lock"))
 	case until.Before(k.now.Add(copied.Keep - day)):
 		k.add(CopyUnlocked, "locked for "+estate.FormatDuration(copied.Keep), "the newest object is locked until "+until.UTC().Format(time.DateOnly))
 	}
