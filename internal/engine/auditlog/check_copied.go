@@ -60,7 +60,7 @@ func (l *Log) lookAtCopied(ctx context.Context, k *look) error {
 		k.addError(CopyFails, "copies that succeed", &errs.Error{ID: s.Problem, Text: s.Why})
 	}
 	if s.LastPut.IsZero() {
-		k.add(CopyEmpty, "the record", "nothing was ever put there")
+		k.add(CopyEmpty, "the audit log", "nothing was ever put there")
 		return nil
 	}
 	if s.Lag > copied.MaxLag {
@@ -129,7 +129,7 @@ func (l *Log) lookAtIntact(ctx context.Context, k *look) error {
 			if f.Kind == verify.Noticed && f.Tree == "" || said.about(f) { // the check of the order tells of these, until a person has said what they were; but not of those whose row is gone
 				continue
 			}
-			k.add(NotIntact, "the record as it was signed", string(f.Kind)+": "+f.Text)
+			k.add(NotIntact, "the audit log as it was signed", string(f.Kind)+": "+f.Text)
 		}
 	}
 	if err != nil && len(k.items) == 0 {

@@ -240,7 +240,7 @@ func detailJSON(values map[string]any) (string, error) {
 	}
 	b, err := json.Marshal(values)
 	if err != nil {
-		return "", errs.New(errs.Internal, "console.detail", "An entry of the record cannot be written.").Wrap(err)
+		return "", errs.New(errs.Internal, "console.detail", "An entry of the audit log cannot be written.").Wrap(err)
 	}
 	return string(b), nil
 }
