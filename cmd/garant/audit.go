@@ -46,6 +46,9 @@ func (k *auditStatusCmd) Run(ctx context.Context, c *cli, con console) error {
 	})
 }
 
+// longWait is how long an entry waits before it is said what holds it up.
+const longWait = 5 * time.Second
+
 func printAuditStatus(out io.Writer, s app.AuditStatus) error {
 	var b strings.Builder
 	h := s.Sequence
@@ -55,9 +58,12 @@ func printAuditStatus(out io.Writer, s app.AuditStatus) error {
 		fmt.Fprintf(&b, "The log %s, generation %d: %d entries in %d lines of the root log, last at %s.\n", h.Origin, h.Generation, h.Leaves, h.Size, h.At.Local().Format(time.DateTime))
 		fmt.Fprintf(&b, "Its key, to be pinned elsewhere: %s\n", h.Key)
 		if h.Waiting > 0 {
-			fmt.Fprintf(&b, "%d entries wait to be put in order, the oldest for %s.\n", h.Waiting, h.Oldest.Round(time.Millisecond))
+			fmt.Fprintf(&b, "Waiting to be put in order: %d, the oldest for %s.\n", h.Waiting, h.Oldest.Round(time.Millisecond))
 		}
 		for _, x := range h.Horizon {
+			if h.Oldest < longWait { // whatever writes just now is open
+				break
+			}
 			what := fmt.Sprintf("process %d", x.PID)
 			if x.Prepared != "" {
 				what = "prepared transaction " + x.Prepared
@@ -65,7 +71,7 @@ func printAuditStatus(out io.Writer, s app.AuditStatus) error {
 			fmt.Fprintf(&b, "  Held up by an open transaction: %s of %s in the database %s.\n", what, x.Role, x.Database)
 		}
 		if h.Anomalies > 0 {
-			fmt.Fprintf(&b, "%d things do not fit, and nobody has said what they are.\n", h.Anomalies)
+			fmt.Fprintf(&b, "What does not fit, and of which nobody has said what it was: %d. See Audit log, How it is kept, in the console.\n", h.Anomalies)
 		}
 	}
 	c := s.Copy
@@ -78,7 +84,7 @@ func printAuditStatus(out io.Writer, s app.AuditStatus) error {
 		fmt.Fprintf(&b, "Second account %s: %d entries in %d segments, last put at %s.\n", c.Place, c.Seq, c.Segments, c.LastPut.Local().Format(time.DateTime))
 	}
 	if s.Declared && c.Backlog > 0 {
-		fmt.Fprintf(&b, "  %d entries are not there yet, the oldest since %s.\n", c.Backlog, c.Lag.Round(time.Millisecond))
+		fmt.Fprintf(&b, "  Not there yet: %d, the oldest for %s.\n", c.Backlog, c.Lag.Round(time.Millisecond))
 	}
 	if s.Declared && !c.Failing.IsZero() {
 		fmt.Fprintf(&b, "  FAILING since %s: %s\n  %s\n", c.Failing.Local().Format(time.DateTime), c.Why, c.Fix)
@@ -168,7 +174,7 @@ func printVerified(out io.Writer, r *verify.Report) error {
 	}
 	list("Also found:", more)
 	list("Not examined:", r.NotExamined)
-	fmt.Fprintf(&b, "\nHeld: %s.\nTrust: %s.\n", r.Against, r.Trust)
+	fmt.Fprintf(&b, "\nLooked at: %s.\nTrust: %s.\n", r.Against, r.Trust)
 	examined := make([]string, 0, len(r.Examined))
 	for _, e := range r.Examined {
 		examined = append(examined, fmt.Sprintf("%10d %s", e.N, e.What))
@@ -223,6 +229,9 @@ func (k *auditVerifyCmd) bundle(con console) error {
 		b.WriteString(r.Verdict() + "\n")
 		if wrong != nil {
 			b.WriteString("  " + wrong.Error() + "\n")
+			if wrong.Fix != "" {
+				b.WriteString("  " + wrong.Fix + "\n")
+			}
 		}
 		for _, s := range r.Checked {
 			b.WriteString("  Checked: " + s.Text + "\n")
@@ -292,7 +301,7 @@ func printRecovered(out io.Writer, done *replica.Recovered, list []replica.LostE
 	if many == 0 {
 		b.WriteString("No entry was lost.\n")
 	} else {
-		fmt.Fprintf(&b, "%d entries are in the second account only: what they tell of may have to be done again.\n", many)
+		fmt.Fprintf(&b, "Entries that are in the second account only: %d. What they tell of may have to be done again.\n", many)
 	}
 	for _, e := range list {
 		fmt.Fprintf(&b, "  %s  entry %d  %s  %s  %s\n", e.At.Local().Format(time.DateTime), e.Entry, e.Action, e.Object, e.Actor)

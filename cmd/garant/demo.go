@@ -43,6 +43,7 @@ Garant that guards it. One endpoint has a deliberate fault, which the annex show
   garant demo mend application
   garant demo break production developer-grant
   garant demo break copies new-column
+  garant demo break record edited-entry
   garant demo --arena                let anybody attack it
   garant demo shell                  psql, as the application
   garant demo --once --json --data DIR

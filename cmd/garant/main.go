@@ -47,7 +47,7 @@ type cli struct {
 	Token     tokenCmd     `cmd:"" help:"Keys and sessions of guarded databases; tokens for development."`
 	Tenant    tenantCmd    `cmd:"" help:"Move customers to databases of their own, and back."`
 	Register  registerCmd  `cmd:"" help:"Import and export the registers."`
-	Audit     auditCmd     `cmd:"" help:"The log of who did what: how it stands, verify it, recover it."`
+	Audit     auditCmd     `cmd:"" help:"The audit log: how it stands, verify it, have it go on after a restore."`
 	Person    personCmd    `cmd:"" help:"Add staff and give them links to sign in with."`
 	Witness   witnessCmd   `cmd:"" help:"Look from elsewhere at what a Garant announces, and sign what is so."`
 	Version   versionCmd   `cmd:"" help:"Print the version of this program."`
@@ -68,7 +68,7 @@ First steps:
   garant annex show                what the annex says, and whether it is so
 
 Exit codes: 0 done, 1 our fault, 2 not valid, 3 a check came out false, 4 not found,
-5 not allowed, 6 conflict, 7 something needed does not answer.`
+5 not allowed, 6 conflict, 7 something needed does not answer. garant audit verify has its own.`
 
 func main() {
 	noCore()

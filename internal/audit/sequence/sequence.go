@@ -56,7 +56,7 @@ func (s *Sequencer) Run(ctx context.Context) {
 	for failing := false; ctx.Err() == nil; {
 		err := s.lead(ctx)
 		if err != nil && ctx.Err() == nil && !failing {
-			s.Log.Error("the record cannot be put in order", "error.message", err.Error())
+			s.Log.Error("the audit log cannot be put in order", "error.message", err.Error())
 		}
 		failing = err != nil
 		select {
@@ -141,7 +141,7 @@ func (s *Sequencer) alone(ctx context.Context, fn func(*pgxpool.Conn) error) err
 		return pg.Wrap(err)
 	}
 	if !ours {
-		return errs.New(errs.Conflict, "sequence.led", "A server puts the record in order at the moment.").WithFix("Stop it, or let it do this.")
+		return errs.New(errs.Conflict, "sequence.led", "A server puts the audit log in order at the moment.").WithFix("Stop it, or let it do this.")
 	}
 	return fn(conn)
 }

@@ -19,7 +19,7 @@ import (
 )
 
 func errBroken(cause error) *errs.Error {
-	return errs.New(errs.Internal, "sequence.broken", "What the database holds of a tree of the record does not fit together, so nothing is added to it.").
+	return errs.New(errs.Internal, "sequence.broken", "What the database holds of a tree of the audit log does not fit together, so nothing is added to it.").
 		WithFix("Run garant audit verify: it says what was changed. docs/audit.md.").Wrap(cause)
 }
 

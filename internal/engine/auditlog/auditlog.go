@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -60,9 +61,9 @@ func (l *Log) Acknowledge(ctx context.Context, by actor.Actor, id int64, reason 
 	if err := l.may(ctx, by, actor.AnswerAnomalies, "anomaly.answered", object); err != nil {
 		return err
 	}
-	reason = strings.TrimSpace(reason)
-	if reason == "" || len(reason) > 2000 {
-		return errs.New(errs.Invalid, "auditlog.reason", "Nothing was said about what it was.").WithFix("Write what you found out, in up to 2,000 characters.")
+	reason = strings.TrimSpace(strings.ReplaceAll(reason, "\r\n", "\n")) // a browser counts the end of a line once, and sends it as two
+	if reason == "" || !utf8.ValidString(reason) || strings.ContainsRune(reason, 0) || utf8.RuneCountInString(reason) > mostWord || len(reason) > mostReason {
+		return errs.New(errs.Invalid, "auditlog.reason", "What you found out is missing, or too long.").WithFix("Write what you found out, in up to 2,000 characters.")
 	}
 	return pg.InTx(ctx, l.DB.Pool(pg.Staff), func(tx pgx.Tx) error {
 		w := sequence.Word{Kind: a.Kind, About: a.About, By: string(by.Kind) + ":" + by.ID, Reason: reason}

@@ -1,6 +1,7 @@
 package auditlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (l *Log) lookAtCopied(ctx context.Context, k *look) error {
 		k.addError(CopyFails, "copies that succeed", &errs.Error{ID: s.Problem, Text: s.Why})
 	}
 	if s.LastPut.IsZero() {
-		k.add(CopyEmpty, "the record", "nothing was ever put there")
+		k.add(CopyEmpty, "the audit log", "nothing was ever put there")
 		return nil
 	}
 	if s.Lag > copied.MaxLag {
@@ -91,7 +92,7 @@ func (l *Log) lookAtLock(ctx context.Context, k *look, r *replica.Replica, stand
 	case err != nil:
 		k.addError(CopyUnseen, "the lock of the newest object", err)
 	case mode != "COMPLIANCE":
-		k.add(CopyUnlocked, "COMPLIANCE", "the newest object has "+strings.TrimSpace(mode+" no lock"))
+		k.add(CopyUnlocked, "COMPLIANCE", "the newest object has "+cmp.Or(mode, "no lock"))
 	case until.Before(k.now.Add(copied.Keep - day)):
 		k.add(CopyUnlocked, "locked for "+estate.FormatDuration(copied.Keep), "the newest object is locked until "+until.UTC().Format(time.DateOnly))
 	}
@@ -128,7 +129,7 @@ func (l *Log) lookAtIntact(ctx context.Context, k *look) error {
 			if f.Kind == verify.Noticed && f.Tree == "" || said.about(f) { // the check of the order tells of these, until a person has said what they were; but not of those whose row is gone
 				continue
 			}
-			k.add(NotIntact, "the record as it was signed", string(f.Kind)+": "+f.Text)
+			k.add(NotIntact, "the audit log as it was signed", string(f.Kind)+": "+f.Text)
 		}
 	}
 	if err != nil && len(k.items) == 0 {

@@ -30,7 +30,8 @@ const (
 	roundsShown    = 120
 	dropsShown     = 12
 	mayLag         = 5 * time.Second // of the second account, when no estate says otherwise
-	mostWord       = 2000
+	mostWord       = 2000            // characters
+	mostReason     = 4000            // bytes, which is what an entry takes
 )
 
 // healthPage is how the record is kept.

@@ -185,8 +185,10 @@ func TestAnomaliesAreAnswered(t *testing.T) {
 	var id int64
 	w.scan(&id, `SELECT id FROM audit.anomaly WHERE kind = 'forged'`)
 	action := fmt.Sprintf("%s/anomalies/%d", Path, id)
-	if w, page := h.ask(http.MethodPost, action+"?lang=en", url.Values{"reason": {" "}}); w.Code != http.StatusUnprocessableEntity || !strings.Contains(page, "Nothing was said about what it was.") {
-		t.Errorf("without a word: %d %s", w.Code, page)
+	for _, word := range []string{" ", strings.Repeat("é", 2001), strings.Repeat("…", 1400), "a\x00b", "\xff"} {
+		if w, page := h.ask(http.MethodPost, action+"?lang=en", url.Values{"reason": {word}}); w.Code != http.StatusUnprocessableEntity || !strings.Contains(page, "What you found out is missing, or too long.") {
+			t.Errorf("%.10q: %d %s", word, w.Code, page)
+		}
 	}
 	h.reader.who = reader
 	if w, _ := h.ask(http.MethodPost, action, url.Values{"reason": {"x"}}); w.Code != http.StatusForbidden {
@@ -199,7 +201,7 @@ func TestAnomaliesAreAnswered(t *testing.T) {
 	}
 	w.scan(&id, `SELECT id FROM audit.anomaly WHERE kind = 'missing'`) // the number that was recorded is the one that is not there as signed
 	consoletest.Wants(t, h.get(Path), "1 is to be answered", "Say what it was")
-	if w, _ := h.ask(http.MethodPost, fmt.Sprintf("%s/anomalies/%d", Path, id), url.Values{"reason": {"The same."}}); w.Code != http.StatusSeeOther {
+	if w, _ := h.ask(http.MethodPost, fmt.Sprintf("%s/anomalies/%d", Path, id), url.Values{"reason": {strings.Repeat("é", 1998) + "\r\né"}}); w.Code != http.StatusSeeOther { // as many characters as the field takes
 		t.Error(w.Code)
 	}
 	page = h.get(Path + "?done=anomaly_answered")

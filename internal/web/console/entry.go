@@ -64,7 +64,7 @@ func (h *pages) entry(w http.ResponseWriter, r *web.Request) error {
 		if len(e.Detail) > 0 {
 			text, err := json.MarshalIndent(e.Detail, "", "  ")
 			if err != nil {
-				return errs.New(errs.Internal, "console.detail", "An entry of the record cannot be written.").Wrap(err)
+				return errs.New(errs.Internal, "console.detail", "An entry of the audit log cannot be written.").Wrap(err)
 			}
 			body.Detail = &ui.Code{Label: p.T("console.entry.detail"), Text: string(text)}
 		}
@@ -78,7 +78,7 @@ func (h *pages) entry(w http.ResponseWriter, r *web.Request) error {
 }
 
 func errNoEntry() error {
-	return errs.New(errs.NotFound, "console.no_entry", "There is no such entry of the record.").WithFix("Look for it in the record. Entries are dropped at the end of their time.")
+	return errs.New(errs.NotFound, "console.no_entry", "There is no such entry of the audit log.").WithFix("Look for it in the audit log. Entries are dropped at the end of their time.")
 }
 
 func (h *pages) entryDetails(r *web.Request, p *ui.Printer, e *audit.Entry) []ui.Detail {

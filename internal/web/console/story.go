@@ -53,7 +53,7 @@ func storyObject(get func(string) string) (audit.Object, error) {
 	o := audit.Object{Kind: strings.TrimSpace(get("kind")), ID: get("id")}
 	for _, v := range []string{o.Kind, o.ID} {
 		if v == "" || !utf8.ValidString(v) || strings.ContainsRune(v, 0) || len(v) > 2000 {
-			return o, errs.New(errs.Invalid, "console.story_address", "This address names no object.").WithFix("Open the object from an entry of the record.")
+			return o, errs.New(errs.Invalid, "console.story_address", "This address names no object.").WithFix("Open the object from an entry of the audit log.")
 		}
 	}
 	return o, nil

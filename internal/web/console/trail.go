@@ -155,7 +155,15 @@ func (n *Names) object(ctx context.Context, o audit.Object) (label, href string)
 	if id := "console.object." + o.Kind; n.p.Has(id) {
 		return n.p.T(id, "ID", ShortID(o.ID)), ""
 	}
-	return o.Kind + " " + ShortID(o.ID), ""
+	return o.Kind + " " + wholeID(o.ID), "" // of an application's own
+}
+
+// wholeID is an id that people may know, such as the number of an invoice, and of a longer one, which is no such, its end.
+func wholeID(id string) string {
+	if len(id) <= 24 {
+		return id
+	}
+	return ShortID(id)
 }
 
 // actionWord is what was done, in words; the code of an action that has none.
@@ -240,7 +248,7 @@ func detailJSON(values map[string]any) (string, error) {
 	}
 	b, err := json.Marshal(values)
 	if err != nil {
-		return "", errs.New(errs.Internal, "console.detail", "An entry of the record cannot be written.").Wrap(err)
+		return "", errs.New(errs.Internal, "console.detail", "An entry of the audit log cannot be written.").Wrap(err)
 	}
 	return string(b), nil
 }

@@ -28,7 +28,7 @@ func searchOf(in url.Values, zone *time.Location) (s audit.Search, query url.Val
 			continue
 		}
 		if !utf8.ValidString(v) || strings.ContainsRune(v, 0) || len(v) > 500 {
-			return s, nil, errs.New(errs.Invalid, "portal.filter_text", "What the list is to be narrowed by cannot be read.").WithFix("Write at most 500 letters.")
+			return s, nil, errs.New(errs.Invalid, "portal.filter_text", "The text of a filter cannot be read.").WithFix("Write at most 500 letters.")
 		}
 		query.Set(name, v)
 	}

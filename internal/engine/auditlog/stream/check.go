@@ -89,7 +89,7 @@ func (s *Streams) judge(ctx context.Context, o *seen, d estate.Stream, states []
 		lines, err := s.Source.After(ctx, st.Position-1, 1)
 		switch {
 		case err != nil:
-			o.add(d, Unknown, "the record", "it does not answer")
+			o.add(d, Unknown, "the audit log", "it does not answer")
 			return
 		case len(lines) == 0 || lines[0].Place.Position != st.Position:
 			o.add(d, Ahead, "the position of an entry that was sent", "one that no entry has")
@@ -98,7 +98,7 @@ func (s *Streams) judge(ctx context.Context, o *seen, d estate.Stream, states []
 	}
 	lag, err := s.Lag(ctx, st, now)
 	if err != nil {
-		o.add(d, Unknown, "the record", "it does not answer")
+		o.add(d, Unknown, "the audit log", "it does not answer")
 		return
 	}
 	late := lag > d.MaxLag

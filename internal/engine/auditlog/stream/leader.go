@@ -43,7 +43,7 @@ func (s *Streams) lead(ctx context.Context) (*leader, error) {
 	return l, nil
 }
 
-var errLost = errs.New(errs.Unavailable, "auditlog.stream_lead", "This server does not send the streams of the record any more.")
+var errLost = errs.New(errs.Unavailable, "auditlog.stream_lead", "This server does not send the streams of the audit log any more.")
 
 // do uses the connection. Any failure of it ends the right to send: what was written then is not known.
 func (l *leader) do(ctx context.Context, use func(context.Context, *pgx.Conn) error) error {

@@ -72,7 +72,7 @@ func (s *Streams) Run(ctx context.Context) {
 	for failing := false; ctx.Err() == nil; {
 		l, err := s.lead(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			s.Log.Error("streams of the record cannot be led", "error.message", err.Error())
+			s.Log.Error("streams of the audit log cannot be led", "error.message", err.Error())
 		}
 		failing = err != nil
 		if l != nil {

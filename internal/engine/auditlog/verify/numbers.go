@@ -200,7 +200,7 @@ func (e *examiner) unclaimed(ctx context.Context, missing map[uuid.UUID]spans.Se
 			many += l.Until - l.From
 		}
 		if many > 0 { // what was put in order and deleted afterwards is named as such
-			e.unsure = append(e.unsure, Finding{Kind: Unclaimed, Index: -1, Text: fmt.Sprintf("Process %s says that it wrote %d entries which are not there, from its number %d on: they were deleted.", id, many, first)})
+			e.unsure = append(e.unsure, Finding{Kind: Unclaimed, Index: -1, Text: fmt.Sprintf("Process %s says that it wrote entries which are not there (%d, from its number %d on): they were deleted.", id, many, first)})
 		}
 	}
 	return nil

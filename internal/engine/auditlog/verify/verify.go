@@ -93,6 +93,7 @@ func Verify(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		e.r.skipped("The verification ended early: %s", plain(err))
 	}
+	e.trust() // however far it got
 	e.r.Took = time.Since(began)
 	e.settle()
 	e.r.conclude()
@@ -101,7 +102,7 @@ func Verify(ctx context.Context, o Options) (Report, error) {
 
 func plain(err error) string {
 	text, _, _ := strings.Cut(err.Error(), "\n")
-	return text
+	return strings.TrimSuffix(strings.ReplaceAll(text, ".: ", ": "), ".") + "."
 }
 
 func (e *examiner) run(ctx context.Context) error {
@@ -137,7 +138,6 @@ func (e *examiner) run(ctx context.Context) error {
 			return err
 		}
 	}
-	e.trust()
 	e.r.remains("An application, or somebody at it, may have told Garant something untrue: the log says what it was told.")
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/audit/retain"
 	"github.com/garant-project/garant/internal/audit/sequence"
+	"github.com/garant-project/garant/internal/demo/servers/secondaccount"
 	"github.com/garant-project/garant/internal/engine/auditlog/verify"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -81,6 +82,16 @@ func TestNotExamined(t *testing.T) {
 	w.drain()
 	if r := w.verify(o); r.Outcome != verify.Incomplete || !slices.ContainsFunc(r.NotExamined, func(s string) bool { return strings.Contains(s, "not in the second account") }) {
 		t.Errorf("not copied for an hour: %+v", r)
+	}
+	// It ended early, and says by which keys it held what it got to.
+	if err := w.account.Break(secondaccount.FaultDown); err != nil {
+		t.Fatal(err)
+	}
+	r, err := verify.Verify(t.Context(), w.options())
+	if err == nil || r.Outcome != verify.Incomplete || !strings.HasPrefix(r.Trust, "pinned") || !slices.ContainsFunc(r.NotExamined, func(s string) bool {
+		return strings.HasPrefix(s, "The verification ended early: ") && !strings.Contains(s, ".:")
+	}) {
+		t.Errorf("away: %v; %+v", err, r)
 	}
 }
 
