@@ -97,6 +97,7 @@ type auditVerifyCmd struct {
 	Key          []string `help:"Key of the log, from elsewhere than its database: what garant audit status printed when all was well. Once for each generation." placeholder:"KEY" sep:"none"`
 	Bundle       string   `help:"Verify a bundle by itself; needs no Garant and no network. - is standard input." placeholder:"FILE"`
 	Witness      []string `help:"Key of a witness that must have cosigned; with --bundle." placeholder:"KEY" sep:"none"`
+	Tree         string   `help:"Whose tree it has to be; with --bundle." placeholder:"company|tenant/UUID"`
 	DatabaseOnly bool     `help:"Leave the second account out."`
 	JSON         bool     `help:"Print JSON."`
 }
@@ -203,7 +204,7 @@ func (k *auditVerifyCmd) bundle(con console) error {
 		defer func() { _ = f.Close() }()
 		in = f
 	}
-	r, err := merkle.VerifyBundle(in, merkle.Pins{Logs: k.Key, Witnesses: k.Witness})
+	r, err := merkle.VerifyBundle(in, merkle.Pins{Logs: k.Key, Witnesses: k.Witness, Tree: k.Tree})
 	var wrong *merkle.Problem
 	if err != nil && !errors.As(err, &wrong) {
 		report(con, err)

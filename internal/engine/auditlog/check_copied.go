@@ -98,7 +98,7 @@ func (l *Log) lookAtLock(ctx context.Context, k *look, r *replica.Replica, stand
 	}
 	l.tried.mu.Lock()
 	defer l.tried.mu.Unlock()
-	if l.tried.with != r || k.now.Sub(l.tried.at) > tryEvery || len(l.tried.is.Broken) > 0 {
+	if l.tried.with != r || k.now.Sub(l.tried.at) > tryEvery || !l.tried.is.Held() {
 		limits, err := r.Writer.TryWriterLimits(ctx, "limits/"+k.now.UTC().Format("20060102T150405.000000000"), k.now)
 		if errID(err) == worm.IDNoLock {
 			k.addError(CopyUnlocked, "a bucket under object lock", err)
@@ -112,6 +112,9 @@ func (l *Log) lookAtLock(ctx context.Context, k *look, r *replica.Replica, stand
 	}
 	for _, broken := range l.tried.is.Broken {
 		k.add(CopyOpen, "a writer that may only put", string(broken))
+	}
+	for _, unclear := range l.tried.is.Unclear {
+		k.add(CopyUnseen, "a writer that may only put", string(unclear)+" was neither done nor refused")
 	}
 }
 

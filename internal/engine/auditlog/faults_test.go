@@ -373,6 +373,26 @@ func (w *world) copyFaults() []measuretest.Fault {
 	}
 	sound := w.rep
 	declared := w.estate.AuditCopies
+	// answering has a store that answers like this when a version is to be deleted.
+	answering := func(status int) {
+		at, err := url.Parse(w.account.Endpoint())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(at); r.Out.Host = r.In.Host }}
+		loose := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodDelete && r.URL.Query().Get("versionId") != "" {
+				rw.WriteHeader(status)
+				return
+			}
+			forward.ServeHTTP(rw, r)
+		}))
+		w.t.(*testing.T).Cleanup(loose.Close)
+		config := w.account.Config(w.account.Account.Writer())
+		config.Endpoint = loose.URL
+		other := *sound
+		other.Writer, w.rep = wormtest.Open(w.t, config), &other
+	}
 	return []measuretest.Fault{
 		fault("none is declared", CopyNone, func() { w.estate.AuditCopies = nil }, func() { w.estate.AuditCopies = declared }),
 		fault("it is away", CopyUnseen, func() { w.account.Stop() }, func() {
@@ -402,24 +422,7 @@ func (w *world) copyFaults() []measuretest.Fault {
 			other := *sound
 			other.Writer, w.rep = wormtest.Open(w.t, config), &other
 		}, func() { w.rep = sound }),
-		fault("a store that deletes what is locked", CopyOpen, func() {
-			at, err := url.Parse(w.account.Endpoint())
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(at); r.Out.Host = r.In.Host }}
-			loose := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-				if r.Method == http.MethodDelete && r.URL.Query().Get("versionId") != "" {
-					rw.WriteHeader(http.StatusNoContent)
-					return
-				}
-				forward.ServeHTTP(rw, r)
-			}))
-			w.t.(*testing.T).Cleanup(loose.Close)
-			config := w.account.Config(w.account.Account.Writer())
-			config.Endpoint = loose.URL
-			other := *sound
-			other.Writer, w.rep = wormtest.Open(w.t, config), &other
-		}, func() { w.rep = sound }),
+		fault("a store that deletes what is locked", CopyOpen, func() { answering(http.StatusNoContent) }, func() { w.rep = sound }),
+		fault("a store that does not say whether it deletes", CopyUnseen, func() { answering(http.StatusTeapot) }, func() { w.rep = sound }),
 	}
 }

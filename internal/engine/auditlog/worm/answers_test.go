@@ -30,7 +30,7 @@ func front(t *testing.T, handle http.HandlerFunc) (*worm.Store, *atomic.Int64) {
 	}))
 	t.Cleanup(server.Close)
 	return wormtest.Open(t, worm.Config{Endpoint: server.URL, Region: "eu-west-3", Bucket: "bucket", PathStyle: true,
-		AccessKey: "AKIAIOSFODNN7EXAMPLE", SecretKey: testSecret, Keep: time.Hour, Timeout: 9 * time.Second}), n
+		AccessKey: "AKIAIOSFODNN7EXAMPLE", SecretKey: testSecret, Keep: time.Hour, Timeout: 30 * time.Second}), n
 }
 
 func refuse(w http.ResponseWriter, r *http.Request, status int, code, message string) {
