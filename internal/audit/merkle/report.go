@@ -2,6 +2,7 @@ package merkle
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -184,9 +185,20 @@ func (r *Report) covers(index int64) {
 	}
 }
 
+func entries(n int64) string { return counted(n, "entry", "entries") }
+
+func lines(n int64) string { return counted(n, "line", "lines") }
+
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.FormatInt(n, 10) + " " + many
+}
+
 // conclude says what was checked and what was not.
 func (r *Report) conclude(p Pins) {
-	r.checked("signature", "The checkpoint of the log %s with %d lines is signed by %s.", r.Origin, r.Log.Size, r.Key)
+	r.checked("signature", "The checkpoint of the log %s with %s is signed by %s.", r.Origin, lines(r.Log.Size), r.Key)
 	for _, s := range r.Signed {
 		switch {
 		case s.Witness && s.Pinned:
@@ -195,21 +207,21 @@ func (r *Report) conclude(p Pins) {
 			r.unproven("witness_unknown", "A witness that is not pinned, %s, is said to have cosigned it at %s.", s.Name, s.At.Format(time.RFC3339))
 		}
 	}
-	r.checked("head", "The log holds the head of the tree %s with %d entries.", r.Tree, r.Head.Size)
+	r.checked("head", "The log holds the head of the tree %s with %s.", r.Tree, entries(r.Head.Size))
 	if r.Whole {
-		r.checked("whole", "All %d places of the tree are accounted for, in order: %d entries, %d dropped.", r.Head.Size, r.Entries, r.Dropped)
+		r.checked("whole", "Every place of the tree is accounted for, in order: %s, %d dropped.", entries(r.Entries), r.Dropped)
 	} else {
-		r.checked("selection", "%d entries are in the tree at the places they claim, %d more were dropped.", r.Entries, r.Dropped)
+		r.checked("selection", "In the tree at the place it claims: each of %s; %d more dropped.", entries(r.Entries), r.Dropped)
 		r.unproven("selection", "It is a selection: that no entry which you would look for is left out is proven only between neighbouring places.")
 	}
 	if r.Opened > 0 {
-		r.checked("opened", "The personal data beside %d entries is what was promised when they were written.", r.Opened)
+		r.checked("opened", "The personal data beside %s is what was promised at the time of writing.", entries(r.Opened))
 	}
 	if p.KeptLog != nil {
-		r.checked("since_log", "The log goes on from the %d lines that you had kept.", p.KeptLog.Size)
+		r.checked("since_log", "The log goes on from what you had kept: %s.", lines(p.KeptLog.Size))
 	}
 	if p.KeptTree != nil {
-		r.checked("since_tree", "The tree goes on from the %d entries that you had kept.", p.KeptTree.Size)
+		r.checked("since_tree", "The tree goes on from what you had kept: %s.", entries(p.KeptTree.Size))
 	}
 	if p.KeptLog == nil || p.KeptTree == nil {
 		r.unproven("since", "Nothing kept from earlier was given for %s: whether this goes on from what you were shown before is not known.", map[bool]string{true: "the log and the tree", false: "one of log and tree"}[p.KeptLog == nil && p.KeptTree == nil])
@@ -224,13 +236,13 @@ func (r *Report) conclude(p Pins) {
 		r.unproven("tree", "You did not say whose tree it should be: it is that of %s.", r.Tree)
 	}
 	if r.Dropped > 0 {
-		r.unproven("dropped", "What %d dropped entries said is not in it; only their places and hashes are.", r.Dropped)
+		r.unproven("dropped", "What was dropped is not in it, only place and hash: %s.", entries(r.Dropped))
 	}
 	if r.Erased > 0 {
-		r.unproven("erased", "The personal data beside %d entries is said to be erased; that the key is destroyed nobody can prove.", r.Erased)
+		r.unproven("erased", "The personal data beside %s is said to be erased; that the key is destroyed nobody can prove.", entries(r.Erased))
 	}
 	if r.Sealed > 0 {
-		r.unproven("sealed", "The personal data beside %d entries was not opened for this bundle.", r.Sealed)
+		r.unproven("sealed", "The personal data beside %s was not opened for this bundle.", entries(r.Sealed))
 	}
 	r.unproven("later", "What was written after this checkpoint, and whether the log held a later head of the tree, is not in it.")
 	r.unproven("entry", "That what was recorded was true when it was written, and that the process named wrote it, cannot be told from it.")
