@@ -100,7 +100,7 @@ func (h *pages) bundle(w http.ResponseWriter, r *web.Request) error {
 	if err := h.l.record(r.Context(), audit.Event{By: r.Actor, Action: "record.bundle_exported", On: audit.Object{Kind: "record", ID: trees.Company}, Detail: map[string]any{"leaves": tree.Size, "generation": tree.Generation.Number}}); err != nil {
 		return err
 	}
-	out := &download{w: w, name: "garant-company-" + r.Now.UTC().Format("20060102T150405Z") + ".bundle"}
+	out := &download{w: w, name: "audit-log-" + r.Now.UTC().Format("20060102-150405") + ".garant.json"}
 	if _, err := trees.Bundle(r.Context(), staff, trees.BundleOrder{Tree: trees.Company, Keys: h.l.Box, WitnessKeys: h.l.witnessKeys(r.Context()), Now: h.l.Now}, out); err != nil {
 		if out.begun {
 			panic(http.ErrAbortHandler) // what was received is not the whole

@@ -230,7 +230,7 @@ func TestBundleIsDownloaded(t *testing.T) {
 	w.write("thing.removed")
 	w.drain()
 	answer, _ := h.ask(http.MethodPost, Path+"/bundle", url.Values{})
-	if answer.Code != http.StatusOK || !strings.HasPrefix(answer.Header().Get("Content-Disposition"), `attachment; filename="garant-company-`) {
+	if answer.Code != http.StatusOK || !strings.HasPrefix(answer.Header().Get("Content-Disposition"), `attachment; filename="audit-log-`) {
 		t.Fatal(answer.Code, answer.Header())
 	}
 	var key string
