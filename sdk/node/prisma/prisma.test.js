@@ -149,7 +149,7 @@ test('an event is kept with its transaction, is of the login of the token, and i
   after(() => outbox.end())
   const recorded = async () =>
     (await outbox.query(`WITH gone AS (DELETE FROM garant.event RETURNING *)
-      SELECT tenant, kind, action, object_kind, object_id, detail::text, before::text, after::text, actor FROM gone ORDER BY xid, id`)).rows
+      SELECT garant.tenant_of(entered) AS tenant, kind, action, object_kind, object_id, detail::text, before::text, after::text, actor FROM gone ORDER BY xid, id`)).rows
   const refuses = (wanted) => (error) => {
     assert.ok(!inspect(error, { depth: 9, showHidden: true }).includes('s3cr3t'))
     return code(wanted)(error)

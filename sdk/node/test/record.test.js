@@ -24,7 +24,7 @@ const code = (wanted) => (error) => {
 /** Takes what waits in the outbox. */
 const recorded = async () =>
   (await outbox.query(`WITH gone AS (DELETE FROM garant.event RETURNING *)
-    SELECT tenant, session::text, kind, action, object_kind, object_id, detail::text, before::text, after::text, actor FROM gone ORDER BY xid, id`)).rows
+    SELECT garant.tenant_of(entered) AS tenant, substr(entered, 8, 32)::uuid::text AS session, kind, action, object_kind, object_id, detail::text, before::text, after::text, actor FROM gone ORDER BY xid, id`)).rows
 const all = { action: 'application.decided', object: { kind: 'application', id: '17 é' }, detail: { grant: true, n: 3 }, before: { state: 'open' }, after: { state: 'granted', note: null }, actor: 'Ana' }
 
 test('an event is kept with its transaction, and is of the login of the token', async () => {

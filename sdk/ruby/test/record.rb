@@ -20,7 +20,7 @@ module Records
 
   # Takes what waits in the outbox.
   def recorded
-    @outbox.exec("WITH gone AS (DELETE FROM garant.event RETURNING *) SELECT #{FIELDS.join(", ")} FROM gone ORDER BY xid, id").to_a
+    @outbox.exec("WITH gone AS (DELETE FROM garant.event RETURNING *) SELECT #{FIELDS.join(", ")} FROM (SELECT *, garant.tenant_of(entered) AS tenant, substr(entered, 8, 32)::uuid AS session FROM gone) AS g ORDER BY xid, id").to_a
   end
 
   def refused(wanted, what = nil, &block)
