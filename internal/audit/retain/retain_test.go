@@ -142,12 +142,12 @@ func TestDrops(t *testing.T) {
 	if gone, err = retain.Drop(ctx, w.db, time.Now(), 400*day, nil); err != nil || gone != 0 {
 		t.Errorf("again: %d, %v", gone, err)
 	}
-	if seq, forged, err := sequence.Dropped(ctx, w.db.Pool(pg.Worker), w.seq.Box); err != nil || seq != 600 || len(forged) != 0 {
-		t.Errorf("dropped up to leaf %d, forged %v, %v", seq, forged, err)
+	if g, err := sequence.Gone(ctx, w.db.Pool(pg.Worker), w.seq.Box); err != nil || g.Leaf != 600 || len(g.Forged) != 0 {
+		t.Errorf("dropped up to leaf %d, forged %v, %v", g.Leaf, g.Forged, err)
 	}
 	w.exec(`UPDATE audit.dropped SET seq = 605`) // and takes away five more
-	if seq, forged, err := sequence.Dropped(ctx, w.db.Pool(pg.Worker), w.seq.Box); err != nil || seq != 0 || len(forged) != 1 {
-		t.Errorf("dropped up to leaf %d, forged %v, %v", seq, forged, err)
+	if g, err := sequence.Gone(ctx, w.db.Pool(pg.Worker), w.seq.Box); err != nil || g.Leaf != 0 || len(g.Forged) != 1 {
+		t.Errorf("dropped up to leaf %d, forged %v, %v", g.Leaf, g.Forged, err)
 	}
 }
 

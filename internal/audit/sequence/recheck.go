@@ -21,7 +21,7 @@ type Changed struct {
 // Recheck makes the leaves of some entries again, the newest and as many others, and names those that are not what was planted. What
 // was dropped at the end of its time is left out. It is a quick look: package verify of engine auditlog looks at everything.
 func Recheck(ctx context.Context, on pg.Querier, box *crypt.Box, newest, others int) (looked int, changed []Changed, err error) {
-	dropped, _, err := Dropped(ctx, on, box)
+	gone, err := Gone(ctx, on, box)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -33,8 +33,8 @@ func Recheck(ctx context.Context, on pg.Querier, box *crypt.Box, newest, others 
 		sql  string
 		args []any
 	}{
-		{`l.seq > $1 AND l.seq > $2 ORDER BY l.seq`, []any{last - int64(newest), dropped}},
-		{`l.seq IN (SELECT $1 + floor(random() * ($2::bigint - $1))::bigint + 1 FROM generate_series(1, $3::integer)) AND l.seq <= $2 ORDER BY l.seq`, []any{dropped, max(dropped, last-int64(newest)), others}},
+		{`l.seq > $1 AND l.seq > $2 ORDER BY l.seq`, []any{last - int64(newest), gone.Leaf}},
+		{`l.seq IN (SELECT $1 + floor(random() * ($2::bigint - $1))::bigint + 1 FROM generate_series(1, $3::integer)) AND l.seq <= $2 ORDER BY l.seq`, []any{gone.Leaf, max(gone.Leaf, last-int64(newest)), others}},
 	} {
 		rows, err := on.Query(ctx, `SELECT l.seq, l.entry, l.hash, e.id IS NULL, `+entryOrNothing+` FROM audit.leaf AS l LEFT JOIN audit.entry AS e ON e.id = l.entry WHERE `+part.sql, part.args...) //nolint:gosec // of this function
 		if err != nil {

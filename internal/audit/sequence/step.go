@@ -204,11 +204,11 @@ func (s *Sequencer) sweep(ctx context.Context, conn *pgxpool.Conn, st *state) er
 		return nil
 	}
 	st.swept = now
-	_, forged, err := Dropped(ctx, conn, s.Box)
+	gone, err := Gone(ctx, conn, s.Box)
 	if err != nil {
 		return err
 	}
-	for _, about := range forged {
+	for _, about := range gone.Forged {
 		if err := noteDown(ctx, conn, anomaly{ForgedDrop, about, nil}); err != nil {
 			return err
 		}

@@ -55,12 +55,6 @@ type Drop struct {
 	Leaf    int64 `json:"leaf"`       // the last of theirs (seq)
 }
 
-// Dropped tells up to which leaf entries were dropped at the end of their time, as Gone does. forged are the rows that say more.
-func Dropped(ctx context.Context, on pg.Querier, box *crypt.Box) (seq int64, forged []string, err error) {
-	g, err := Gone(ctx, on, box)
-	return g.Leaf, g.Forged, err
-}
-
 // AtItsEnd is what was dropped at the end of its time.
 type AtItsEnd struct {
 	Leaf   int64     // the last (seq); what is gone after it was not dropped

@@ -83,11 +83,11 @@ type drop struct {
 
 // drops lists them, the newest first. What no signed entry tells of is an anomaly, and not among them.
 func drops(ctx context.Context, on pg.Querier, box *crypt.Box, most int) ([]drop, error) {
-	until, _, err := sequence.Dropped(ctx, on, box)
+	gone, err := sequence.Gone(ctx, on, box)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := on.Query(ctx, `SELECT at, part, entries, size FROM audit.dropped WHERE seq <= $1 ORDER BY id DESC LIMIT $2`, until, most)
+	rows, err := on.Query(ctx, `SELECT at, part, entries, size FROM audit.dropped WHERE seq <= $1 ORDER BY id DESC LIMIT $2`, gone.Leaf, most)
 	if err != nil {
 		return nil, pg.Wrap(err)
 	}

@@ -306,15 +306,16 @@ WHERE `+where, append([]any{entries.Binary}, args...)...) //nolint:gosec // wher
 	if err := rows.Err(); err != nil || keys == nil {
 		return list, 0, pg.Wrap(err)
 	}
-	if dropped, _, err = sequence.Dropped(ctx, on, keys); err != nil { // asked last: something may have been dropped meanwhile
+	gone, err := sequence.Gone(ctx, on, keys) // asked last: something may have been dropped meanwhile
+	if err != nil {
 		return nil, 0, err
 	}
 	for i := range list {
-		if list[i].Gone == Missing && list[i].Seq <= dropped {
+		if list[i].Gone == Missing && list[i].Seq <= gone.Leaf {
 			list[i].Gone = Dropped
 		}
 	}
-	return list, dropped, nil
+	return list, gone.Leaf, nil
 }
 
 // anomaly notes what does not fit.

@@ -63,9 +63,11 @@ WHERE l.seq > $1 ORDER BY l.seq LIMIT $2`, position, limit)
 	}
 	dropped := int64(-1)
 	if len(byID) < len(lines) || lines[0].Place.Position+int64(len(lines)) != lines[len(lines)-1].Place.Position+1 || lines[0].Place.Position != position+1 {
-		if dropped, _, err = sequence.Dropped(ctx, pool, r.Box); err != nil { // asked last: something may have been dropped meanwhile
+		gone, err := sequence.Gone(ctx, pool, r.Box) // asked last: something may have been dropped meanwhile
+		if err != nil {
 			return nil, err
 		}
+		dropped = gone.Leaf
 	}
 	out := make([]export.Line, 0, len(lines))
 	for _, l := range lines {
