@@ -102,12 +102,23 @@ func (w *world) write(many int) {
 
 func (w *world) drain() {
 	w.t.Helper()
-	w.must(w.seq.Drain(context.Background()))
+	w.must(alone(w.seq.Drain))
 }
 
 func (w *world) copy() {
 	w.t.Helper()
-	w.must(w.rep.Drain(context.Background()))
+	w.must(alone(w.rep.Drain))
+}
+
+// alone waits for the lock of a server that went: PostgreSQL gives it free a moment after its connection has ended.
+func alone(drain func(context.Context) error) error {
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		err := drain(context.Background())
+		var e *errs.Error
+		if !errors.As(err, &e) || e.ID != "replica.moved" && e.ID != "sequence.led" || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 func (w *world) exec(sql string, args ...any) {

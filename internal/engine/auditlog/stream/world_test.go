@@ -138,14 +138,16 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// lead waits for the lock of a leader that went: PostgreSQL gives it free a moment after its connection has ended.
 func (w *world) lead() {
 	w.t.Helper()
-	l, err := w.streams.lead(context.Background())
-	if err != nil || l == nil {
-		w.t.Fatalf("nobody leads: %v", err)
-	}
-	w.leader = l
-	w.t.Cleanup(l.close)
+	eventually(w.t, "somebody leads", func() bool {
+		l, err := w.streams.lead(context.Background())
+		w.must(err)
+		w.leader = l
+		return l != nil
+	})
+	w.t.Cleanup(w.leader.close)
 }
 
 func (w *world) must(err error) {
