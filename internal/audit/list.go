@@ -50,24 +50,24 @@ func List(ctx context.Context, on pg.Querier, f Filter) ([]Entry, error) {
 		return nil, nil
 	}
 	where, args := f.conditions()
+	least, greatest := int64(0), int64(math.MaxInt64)
 	if !f.From.IsZero() || !f.Until.IsZero() {
-		least, greatest, err := numbers(ctx, on, f.From, f.Until)
-		if err != nil || least > greatest {
+		var err error
+		if least, greatest, err = numbers(ctx, on, f.From, f.Until); err != nil || least > greatest {
 			return nil, err
 		}
 		args = append(args, least, greatest)
 		where = append(where, "id >= $"+strconv.Itoa(len(args)-1), "id <= $"+strconv.Itoa(len(args)))
 	}
 	if asked.None() {
-		return f.list(ctx, on, "audit.entry", where, args)
+		return f.list(ctx, on, byNumber, where, args)
 	}
 	// First what no words are known of yet: what is put into the words meanwhile comes twice, and nothing is missed.
 	late, err := f.unsearched(ctx, on, asked, where, args)
 	if err != nil {
 		return nil, err
 	}
-	args = append(args, asked.Query())
-	list, err := f.list(ctx, on, "audit.words AS w JOIN audit.entry ON id = w.entry", append(where, "w.words @@ $"+strconv.Itoa(len(args))+"::tsquery"), args)
+	list, err := f.worded(ctx, on, asked.Query(), least, greatest, where, args)
 	if err != nil || len(late) == 0 {
 		return list, err
 	}
@@ -101,8 +101,17 @@ func (f *Filter) conditions() (where []string, args []any) {
 // mostOf is how many ids a filter may name.
 const mostOf = 20
 
+// A way is from where entries are listed, and what gives the order.
+type way int
+
+const (
+	byNumber    way = iota // the index of a column that is asked for, or numbers
+	newestWords            // the numbers of words
+	ledWords               // as entries, each with its words
+)
+
 // list asks once for each actor and object, so that an index gives the newest of each, and takes the newest of all.
-func (f *Filter) list(ctx context.Context, on pg.Querier, from string, where []string, args []any) ([]Entry, error) {
+func (f *Filter) list(ctx context.Context, on pg.Querier, by way, where []string, args []any) ([]Entry, error) {
 	branches := [][]string{nil}
 	each := func(column string, ids []string) {
 		if len(ids) == 0 {
@@ -121,10 +130,14 @@ func (f *Filter) list(ctx context.Context, on pg.Querier, from string, where []s
 	each("object_id", f.ObjectIDs)
 	args = append(args, f.Limit)
 	limit := " DESC LIMIT $" + strconv.Itoa(len(args))
+	from := "audit.entry"
+	if by != byNumber {
+		from = "audit.words AS w JOIN audit.entry ON id = w.entry"
+	}
 	var parts []string
 	for _, b := range branches {
 		conditions, order := append(append([]string{"true"}, where...), b...), "w.entry"
-		if !strings.Contains(from, "audit.words") {
+		if by != newestWords {
 			conditions, order = led(conditions)
 		}
 		parts = append(parts, "(SELECT "+columns+" FROM "+from+" WHERE "+strings.Join(conditions, " AND ")+" ORDER BY "+order+limit+")")
@@ -159,6 +172,52 @@ func led(conditions []string) (out []string, order string) {
 	return conditions, "id"
 }
 
+// Where words are looked for. Of one that is in no statistics PostgreSQL believes that one entry in 200 has it, and would go down all numbers for it.
+const (
+	near = 100_000 // of the newest numbers, which are looked through one by one
+	few  = 5000    // hits that are taken together
+)
+
+// worded lists by words, with no guess at how common they are. What is common is soon found among the newest entries; of what is rare the index of words
+// gives all hits at once; what is left goes by the column that is asked for besides.
+func (f Filter) worded(ctx context.Context, on pg.Querier, query string, least, greatest int64, where []string, args []any) ([]Entry, error) {
+	if f.Before != 0 {
+		greatest = min(greatest, f.Before-1)
+	}
+	var newest int64
+	if err := on.QueryRow(ctx, `SELECT coalesce(max(entry), 0) FROM audit.words WHERE entry <= $1`, greatest).Scan(&newest); err != nil {
+		return nil, pg.Wrap(err)
+	}
+	from := newest - near
+	worded := func(by way, condition string) ([]Entry, error) {
+		n := strconv.Itoa(len(args) + 1)
+		return f.list(ctx, on, by, append(slices.Clone(where), condition+" $"+n, "w.words @@ $"+strconv.Itoa(len(args)+2)+"::tsquery"), append(slices.Clone(args), from, query))
+	}
+	list, err := worded(newestWords, "w.entry >")
+	if err != nil || len(list) == f.Limit || from < least {
+		return list, err
+	}
+	f.Limit -= len(list)
+	// Nothing of the LIMIT goes into the plan: for a few of many it would be to read all.
+	rows, err := on.Query(ctx, `WITH hits AS MATERIALIZED (SELECT entry FROM audit.words WHERE words @@ $1::tsquery AND entry BETWEEN $2 AND $3)
+SELECT entry FROM hits LIMIT $4`, pgx.QueryExecModeCacheDescribe, query, least, from, few+1)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	hits, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	var older []Entry
+	switch {
+	case len(hits) > few:
+		older, err = worded(ledWords, "w.entry <=")
+	case len(hits) > 0:
+		older, err = f.list(ctx, on, byNumber, append(slices.Clone(where), "id = ANY ($"+strconv.Itoa(len(args)+1)+")"), append(slices.Clone(args), hits))
+	}
+	return append(list, older...), err
+}
+
 // MostUnsearched is how many entries whose words are not known yet are looked through one by one.
 const MostUnsearched = 5000
 
@@ -167,7 +226,7 @@ const unsearchedSQL = `(SELECT l.entry AS id FROM audit.leaf AS l WHERE l.seq > 
 UNION (SELECT e.id FROM audit.entry AS e WHERE (e.xid, e.id) > (coalesce((SELECT k.xid FROM audit.cursor AS k), '0'::xid8), coalesce((SELECT k.entry FROM audit.cursor AS k), 0)) ORDER BY e.xid DESC, e.id DESC LIMIT 5001)`
 
 func (f *Filter) unsearched(ctx context.Context, on pg.Querier, asked words.Asked, where []string, args []any) (found []Entry, err error) {
-	list, err := (&Filter{Limit: MostUnsearched, Actors: f.Actors, ObjectIDs: f.ObjectIDs}).list(ctx, on, "audit.entry", append(where, "id IN ("+unsearchedSQL+")"), args)
+	list, err := (&Filter{Limit: MostUnsearched, Actors: f.Actors, ObjectIDs: f.ObjectIDs}).list(ctx, on, byNumber, append(where, "id IN ("+unsearchedSQL+")"), args)
 	for _, e := range list {
 		if asked.In(words.OfEntry(e.Object.ID, e.Reason, e.Request, e.Detail)) {
 			found = append(found, e)

@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -207,5 +208,68 @@ func TestDropped(t *testing.T) {
 	var n int
 	if err := w.super.QueryRow(t.Context(), `SELECT count(*) FROM audit.words WHERE words @@ 'secretive'`).Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d have words: %v", n, err)
+	}
+}
+
+// Words are found however rare they are and however far back: beside each way of asking stands what going through all entries finds.
+func TestFar(t *testing.T) {
+	w := newWorld(t)
+	w.drain()
+	const all = 130_000 // more than the newest that are looked through one by one
+	w.exec(`INSERT INTO audit.entry (id, at, actor_kind, actor_id, action, outcome, object_kind, object_id, detail)
+SELECT n, now(), 'person', CASE WHEN n % 1000 = 1 THEN 'odd' WHEN n % 10000 = 2 THEN 'seldom' ELSE 'often' END, 'a.done', 'permitted', 'x', n % 5000, '{}' FROM generate_series(1000, $1::int) AS n`, all)
+	w.exec(`INSERT INTO audit.words (entry, words)
+SELECT n, array_to_tsvector(array_remove(ARRAY[CASE WHEN n % 2 = 0 THEN 'even' END, CASE WHEN n % 20000 = 0 THEN 'rare' END, CASE WHEN n < 6000 THEN 'past' END], NULL)) FROM generate_series(1000, $1::int) AS n`, all)
+	w.exec(`UPDATE audit.cursor SET xid = pg_current_xact_id(), entry = 0`)
+	w.exec(`ANALYZE audit.entry, audit.words`)
+	actor := func(n int64) string {
+		switch {
+		case n%1000 == 1:
+			return "odd"
+		case n%10000 == 2:
+			return "seldom"
+		default:
+			return "often"
+		}
+	}
+	has := map[string]func(n int64) bool{
+		"even":      func(n int64) bool { return n%2 == 0 },
+		"rare":      func(n int64) bool { return n%20000 == 0 },
+		"past":      func(n int64) bool { return n < 6000 },
+		"even past": func(n int64) bool { return n%2 == 0 && n < 6000 },
+		"nothing":   func(int64) bool { return false },
+	}
+	for text, worded := range has {
+		for _, f := range []audit.Filter{
+			{}, {Limit: 3}, {Before: 60_000}, {Before: 1_500, Limit: 200}, {Before: 1}, {ActorID: "odd"}, {ActorID: "seldom"}, {ActorID: "nobody"}, {ActorID: "seldom", Before: 90_000},
+			{Actors: []string{"odd", "seldom"}}, {Actors: []string{"odd", "often"}, Limit: 7, Before: 30_000}, {Object: audit.Object{Kind: "x", ID: "0"}},
+			{Object: audit.Object{Kind: "x"}, ObjectIDs: []string{"0", "1"}, Actors: []string{"often", "odd"}}, {Action: "a.done", ActorID: "odd"}, {Action: "a.other"},
+		} {
+			f.Text = text
+			var want []int64
+			for n := int64(all); n >= 1000 && len(want) < cmp.Or(f.Limit, 50); n-- {
+				ids, actors := f.ObjectIDs, f.Actors
+				if f.Object.ID != "" {
+					ids = []string{f.Object.ID}
+				}
+				if f.ActorID != "" {
+					actors = []string{f.ActorID}
+				}
+				if worded(n) && (f.Before == 0 || n < f.Before) && (ids == nil || slices.Contains(ids, fmt.Sprint(n%5000))) && (actors == nil || slices.Contains(actors, actor(n))) && (f.Action == "" || f.Action == "a.done") {
+					want = append(want, n)
+				}
+			}
+			list, err := audit.List(t.Context(), w.db.Pool(pg.Staff), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []int64
+			for _, e := range list {
+				got = append(got, e.ID)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%+v finds %d, want %d", f, got, want)
+			}
+		}
 	}
 }
