@@ -13,7 +13,7 @@
 //   - Whoever logs never waits for the cluster, the spool or the disk (TestNeverBlocks).
 //   - A line that is in the spool reaches the index once, whatever is killed, cut off or refused in between: TestKilled ships a file that is rotated
 //     while its shipper is killed at random and the cluster refuses, cuts off and forgets to answer.
-//   - A line that the cluster will never take holds up no other: it is set aside and counted (TestSetAside). Lines for which there is no room are counted, told in the log
+//   - A line that the cluster, or something in front of it, will never take holds up no other: it is set aside and counted (TestSetAside, TestRefusedInFront). Lines for which there is no room are counted, told in the log
 //     itself and in the check (TestFull).
 //   - What looks like a secret or names a person is not shipped, nor spooled (TestRedacted, package redact).
 //   - Applied anew, another estate changes what is shipped without a restart (TestFollowsTheEstate).

@@ -214,6 +214,38 @@ func TestSetAside(t *testing.T) {
 	}
 }
 
+// TestRefusedInFront: a line for which something in front of the cluster refuses the whole request holds up no other. What refuses every request sets nothing aside.
+func TestRefusedInFront(t *testing.T) {
+	w := newWorld(t)
+	w.cluster.Set(shiptest.Faults{BulkDenied: true})
+	before := w.cluster.Requests()
+	for i := range 30 {
+		w.log.Info(fmt.Sprint("good ", i))
+		if i%10 == 5 {
+			w.log.Info("bad DROP TABLE")
+		}
+	}
+	w.until("all is refused for a while", func() bool { return w.cluster.Requests() > before+15 })
+	w.cluster.Set(shiptest.Faults{Forbidden: "DROP TABLE"})
+	w.until("the good ones are there", func() bool {
+		said := w.messages("logs-own")
+		for i := range 30 {
+			if said[fmt.Sprint("good ", i)] != 1 {
+				return false
+			}
+		}
+		return said["a log line was refused on its way to the index"] == 3
+	})
+	w.until("the bad ones are set aside", func() bool {
+		st, err := spool.ReadState(spoolDir(w.dir, "own"))
+		return err == nil && st.Refused == 3
+	})
+	aside, err := os.ReadFile(spoolDir(w.dir, "own") + "/refused.ndjson")
+	if err != nil || strings.Count(string(aside), "request_refused") != 3 {
+		t.Errorf("%v\n%s", err, aside)
+	}
+}
+
 // TestRedacted: what must not be kept is neither in the index nor on the disk, of the log and of a file, and the name of the log is.
 func TestRedacted(t *testing.T) {
 	w := newWorld(t)

@@ -30,6 +30,7 @@ const (
 	bulkTimeout = 30 * time.Second
 	firstWait   = 100 * time.Millisecond // after a refusal; doubled each time
 	longestWait = 30 * time.Second
+	insist      = 4           // how often a line is refused before it is at fault
 	sayAgain    = time.Minute // between two lines about the same trouble
 )
 
@@ -363,11 +364,13 @@ func (s *shipper) settle(ctx context.Context, batch []spool.Record, wait *time.D
 			return false
 		case err == nil:
 			again = s.sort(chunk, results)
-		case why.Reason == elastic.TooLarge && len(chunk) > 1:
+		case (why.Reason == elastic.TooLarge || why.Whole()) && len(chunk) > 1:
 			most = len(chunk) / 2
 			continue
 		case why.Reason == elastic.TooLarge:
 			s.spool.SetAside(chunk[0], "request_too_large")
+		case why.Whole() && s.barred(ctx, chunk[0]):
+			s.spool.SetAside(chunk[0], "request_refused")
 		default:
 			again, pause = chunk, why.After
 			s.troubled(string(why.Reason), err)
@@ -401,6 +404,21 @@ func (s *shipper) send(ctx context.Context, chunk []spool.Record) ([]elastic.Res
 		docs = append(docs, elastic.Doc(r))
 	}
 	return client.Bulk(ctx, s.log.Ship.Into, docs)
+}
+
+// barred reports whether it is for what a line says that requests with it are refused, by something in front of the cluster, and not for the login or for a moment:
+// it is refused again and again, and a line that says so in its place is taken each time.
+func (s *shipper) barred(ctx context.Context, line spool.Record) bool {
+	notice := s.record([]byte(`{"log.level":"WARN","message":"a log line was refused on its way to the index"}`), false, line.ID+"-refused")
+	for range insist {
+		if results, err := s.send(ctx, []spool.Record{notice}); err != nil || results[0].Fate != elastic.Kept {
+			return false
+		}
+		if _, err := s.send(ctx, []spool.Record{line}); err == nil || !elastic.Why(err).Whole() {
+			return false // and it is sent once more, under its ID
+		}
+	}
+	return true
 }
 
 // sort puts aside what will never be taken, and returns what is to be sent again.

@@ -73,6 +73,11 @@ type Error struct {
 	say    string
 }
 
+// Whole reports whether the request as such was refused, and the same one will be again: by what stands in it, or because this login may not.
+func (e *Error) Whole() bool {
+	return e.Status == http.StatusForbidden || e.Reason == Refused && e.Status >= 400 && e.Status < 500
+}
+
 func (e *Error) Error() string {
 	s := string(e.Reason)
 	if e.say != "" {

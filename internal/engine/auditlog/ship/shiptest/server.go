@@ -54,6 +54,7 @@ type Faults struct {
 	BulkCut    float64 // share of connections that end, before or after the documents are kept
 	ItemBusy   float64 // share of documents that get 429 alone
 	Short      bool    // one document less in the answer than asked
+	Forbidden  string  // a request in which it stands gets 403, as from a filter in front of the cluster; empty: none
 	MaxRequest int     // bytes above which a request gets 413; 0: none
 }
 
@@ -301,7 +302,7 @@ func (s *Server) bulk(w http.ResponseWriter, r *http.Request, name string, body 
 		case <-s.release:
 		}
 		return
-	case f.BulkDenied:
+	case f.BulkDenied, f.Forbidden != "" && bytes.Contains(body, []byte(f.Forbidden)):
 		failed(w, http.StatusForbidden, "security_exception")
 		return
 	case f.MaxRequest > 0 && len(body) > f.MaxRequest:
