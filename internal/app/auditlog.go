@@ -81,7 +81,7 @@ func (g *Garant) retain(ctx context.Context) error {
 			return r.Held(ctx)
 		}
 	}
-	_, err = retain.Drop(ctx, g.DB, g.Now(), view.Estate.AuditKeep, held)
+	_, err = retain.Drop(ctx, g.DB, g.Box, g.Now(), view.Estate.AuditKeep, held)
 	return err
 }
 

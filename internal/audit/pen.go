@@ -237,6 +237,15 @@ const (
 	WriterChanged    = "writer_changed"    // what is known of a writer is not what was written down of it
 )
 
+// NoteSQL notes once what does not fit: its kind, what it is about, and a detail or NULL. The root log tells of it with the next batch, and a person has to say what it was.
+const NoteSQL = `INSERT INTO audit.anomaly (kind, about, detail) VALUES ($1, $2, coalesce($3, '{}'::json)) ON CONFLICT DO NOTHING`
+
+// Note does that, as garant_worker or garant_checkpoint.
+func Note(ctx context.Context, on pg.Execer, kind, about string, detail map[string]any) error {
+	_, err := on.Exec(ctx, NoteSQL, kind, about, detail)
+	return pg.Wrap(err)
+}
+
 // Heard holds what this process said of itself against what was heard of it, and against what is still to be heard, and notes what is
 // gone: who takes away all that it says from some moment on leaves no later word by which a gap is seen.
 func (p *Pen) Heard(ctx context.Context, on *pgxpool.Pool) error {
@@ -267,8 +276,7 @@ WHERE h.writer = $1 AND h.n > $2 AND h.n <= $3 AND (h.xid, h.id) > (coalesce(c.h
 		default:
 			return nil
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO audit.anomaly (kind, about, detail) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, kind, about, map[string]any{"writer": id})
-		return err
+		return Note(ctx, tx, kind, about, map[string]any{"writer": id})
 	})
 	if err == nil && kind != "" { // the log of the process is not in the database
 		err = errs.New(errs.Conflict, "audit.unheard", "What this process said of its entries was changed, or taken away, before it was heard.").WithFix("Run garant audit verify, and find out who writes to the database.").With("kind", kind)

@@ -175,8 +175,8 @@ func (b *Book) forked(ctx context.Context, w estate.Witness, root *trees.Tree, c
 	if cosigned {
 		detail["cosignature"] = shown.Cosignature
 	}
-	if _, err := b.DB.Pool(pg.Worker).Exec(ctx, `INSERT INTO audit.anomaly (kind, about, detail) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, ForkedKind, about, detail); err != nil {
-		return pg.Wrap(err)
+	if err := audit.Note(ctx, b.DB.Pool(pg.Worker), ForkedKind, about, detail); err != nil {
+		return err
 	}
 	return errs.New(errs.Conflict, refusedForked, "The audit log signed this checkpoint and does not hold it: somebody was shown another history.").
 		WithFix("Run garant audit verify, and find out who can use the signing key of the log. The checkpoint is kept as proof.")

@@ -3,10 +3,11 @@
 // holds (function audit.drop_before); whoever calls says besides up to where a second account has it. What goes is told by an
 // entry and by a row of audit.dropped; hashes stay, and with them every proof.
 //
-// Nothing is dropped while what would go was changed in the database, stands behind what is younger, or while this machine and the database do
-// not agree what day it is: who changes times, of entries or of a machine, has nothing dropped by it.
+// Nothing is dropped while what would go stands behind what is younger, or while this machine and the database do not agree what day it is: who changes
+// times, of entries or of a machine, has nothing dropped by it. Nor is anything dropped while an entry that would go was changed in the database: that is
+// an anomaly, and the entry goes once a person has said what it was.
 //
-// Proven by TestDrops, TestRefusesToDrop, TestMadeOlder, TestAllMadeOlder, TestClocks and TestMonths.
+// Proven by TestDrops, TestRefusesToDrop, TestMadeOlder, TestAllMadeOlder, TestKeptBack, TestClocks and TestMonths.
 package retain
 
 import (
@@ -20,6 +21,7 @@ import (
 	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/sequence"
 	"github.com/garant-project/garant/internal/audit/trees"
+	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/errs"
 	"github.com/garant-project/garant/internal/pg"
 )
@@ -49,8 +51,8 @@ func Months(ctx context.Context, db *pg.DB, now time.Time) (made int, err error)
 type Held func(ctx context.Context) (seq int64, err error)
 
 // Drop takes away the whole months that are older than keep, and returns how many entries went. Nothing goes that the
-// second account does not have.
-func Drop(ctx context.Context, db *pg.DB, now time.Time, keep time.Duration, held Held) (gone int64, err error) {
+// second account does not have. db has the pools of pg.Retention and pg.Worker.
+func Drop(ctx context.Context, db *pg.DB, box *crypt.Box, now time.Time, keep time.Duration, held Held) (gone int64, err error) {
 	pool := db.Pool(pg.Retention)
 	var there time.Time
 	if err := pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&there); err != nil {
@@ -73,12 +75,8 @@ func Drop(ctx context.Context, db *pg.DB, now time.Time, keep time.Duration, hel
 	if young > 0 {
 		return 0, errs.New(errs.Conflict, "retain.order", "Entries that are to be dropped stand behind younger ones: somebody changed their times. Nothing was dropped.").WithFix("Run garant audit verify: it names what was changed.")
 	}
-	// Nor may one that was changed go for good, of which what it was then could be told from what is left only.
-	switch changed, err := trees.AlteredBefore(ctx, pool, month); {
-	case err != nil:
+	if err := unchanged(ctx, db, box, month); err != nil {
 		return 0, err
-	case changed != 0:
-		return 0, errs.New(errs.Conflict, "retain.altered", fmt.Sprintf("Entry %d is to be dropped, and is not what the signed log holds: it was changed in the database. Nothing was dropped.", changed)).WithFix("Run garant audit verify: it names what was changed.")
 	}
 	if held != nil {
 		have, err := held(ctx)
@@ -106,6 +104,37 @@ func Drop(ctx context.Context, db *pg.DB, now time.Time, keep time.Duration, hel
 			map[string]any{"entries": d.Entries, "kept_days": int(keep.Hours() / 24), "checkpoint": d.Size, "leaf": d.Leaf})
 	})
 	return gone, err
+}
+
+// KeptBack is the kind of anomaly that an entry is which is to be dropped, and is not what the log holds.
+const KeptBack = "kept_back"
+
+// mostKeptBack is how many of them are noted at once.
+const mostKeptBack = 100
+
+// unchanged is an error while something that is to go was changed, and nobody has said what it was: gone for good, what it was then could be told from what is left only.
+func unchanged(ctx context.Context, db *pg.DB, box *crypt.Box, month time.Time) error {
+	explained, err := sequence.Explained(ctx, db.Pool(pg.Worker), box, KeptBack)
+	if err != nil {
+		return err
+	}
+	var changed []string
+	err = trees.AlteredBefore(ctx, db.Pool(pg.Retention), month, func(entry, seq int64) bool {
+		if about := fmt.Sprintf("entry %d, leaf %d", entry, seq); !explained[about] {
+			changed = append(changed, about)
+		}
+		return len(changed) < mostKeptBack
+	})
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	for _, about := range changed {
+		if err := audit.Note(ctx, db.Pool(pg.Worker), KeptBack, about, nil); err != nil {
+			return err
+		}
+	}
+	return errs.New(errs.Conflict, "retain.altered", fmt.Sprintf("Entries that are to be dropped are not what the signed log holds (%s first): they were changed in the database. Nothing was dropped.", changed[0])).
+		WithFix("Find out what happened; garant audit verify names what was changed. They are dropped once a lead has said below Audit log, How it is kept, what it was.")
 }
 
 func firstOf(t time.Time) time.Time {

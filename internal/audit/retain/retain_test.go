@@ -125,7 +125,7 @@ func TestDrops(t *testing.T) {
 	w.write(600, "500 days")
 	w.write(10, "5 days")
 	w.drain()
-	gone, err := retain.Drop(ctx, w.db, time.Now(), 400*day, nil)
+	gone, err := retain.Drop(ctx, w.db, w.seq.Box, time.Now(), 400*day, nil)
 	if err != nil || gone != 600 {
 		t.Fatalf("%d, %v", gone, err)
 	}
@@ -139,7 +139,7 @@ func TestDrops(t *testing.T) {
 	if n := w.count(`SELECT count(*) FROM audit.dropped WHERE entries = 600 AND seq = 600`); n != 1 {
 		t.Errorf("%d rows tell of it", n)
 	}
-	if gone, err = retain.Drop(ctx, w.db, time.Now(), 400*day, nil); err != nil || gone != 0 {
+	if gone, err = retain.Drop(ctx, w.db, w.seq.Box, time.Now(), 400*day, nil); err != nil || gone != 0 {
 		t.Errorf("again: %d, %v", gone, err)
 	}
 	if g, err := sequence.Gone(ctx, w.db.Pool(pg.Worker), w.seq.Box); err != nil || g.Leaf != 600 || len(g.Forged) != 0 {
@@ -158,7 +158,7 @@ func TestMadeOlder(t *testing.T) {
 	w.write(1, "1 days")
 	w.drain()
 	w.exec(`UPDATE audit.entry SET at = at - interval '500 days' WHERE object_id = '1 days'`)
-	if gone, err := retain.Drop(context.Background(), w.db, time.Now(), 400*day, nil); gone != 0 || !errs.Is(err, errs.Conflict) {
+	if gone, err := retain.Drop(context.Background(), w.db, w.seq.Box, time.Now(), 400*day, nil); gone != 0 || !errs.Is(err, errs.Conflict) {
 		t.Errorf("%d, %v", gone, err)
 	}
 }
@@ -170,11 +170,45 @@ func TestAllMadeOlder(t *testing.T) {
 	w.write(5, "40 days")
 	w.drain()
 	w.exec(`UPDATE audit.entry SET at = at - interval '500 days' WHERE object_id = '40 days'`)
-	if gone, err := retain.Drop(context.Background(), w.db, time.Now(), 400*day, nil); gone != 0 || !errs.Is(err, errs.Conflict) {
+	if gone, err := retain.Drop(context.Background(), w.db, w.seq.Box, time.Now(), 400*day, nil); gone != 0 || !errs.Is(err, errs.Conflict) {
 		t.Errorf("%d, %v", gone, err)
 	}
 	if n := w.count(`SELECT count(*) FROM audit.entry`); n != 8 {
 		t.Errorf("%d entries are left", n)
+	}
+}
+
+// What was changed goes once a person has said what it was, and that person alone.
+func TestKeptBack(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	w.write(3, "500 days")
+	w.drain()
+	w.exec(`UPDATE audit.entry SET reason = 'nothing' WHERE id IN (SELECT id FROM audit.entry ORDER BY id LIMIT 2)`)
+	stays := func(when string) {
+		t.Helper()
+		if gone, err := retain.Drop(ctx, w.db, w.seq.Box, time.Now(), 400*day, nil); gone != 0 || !errs.Is(err, errs.Conflict) {
+			t.Errorf("%s: %d, %v", when, gone, err)
+		}
+		if n := w.count(`SELECT count(*) FROM audit.anomaly WHERE kind = 'kept_back'`); n != 2 {
+			t.Errorf("%s: %d are noted", when, n)
+		}
+	}
+	stays("at first")
+	stays("and again")
+	say := func(about, of string) {
+		word := sequence.Word{Kind: retain.KeptBack, About: of, By: "person:ann", Reason: "a test"}
+		w.exec(`INSERT INTO audit.anomaly_word (anomaly, by, reason, mac) SELECT id, $2, $3, $4 FROM audit.anomaly WHERE kind = 'kept_back' AND about = $1`, about, word.By, word.Reason, word.MAC(w.seq.Box))
+	}
+	say("entry 1, leaf 1", "entry 1, leaf 1")
+	stays("one is explained")
+	say("entry 2, leaf 2", "entry 1, leaf 1")
+	stays("the other by a word about the first")
+	w.exec(`INSERT INTO audit.anomaly_word (anomaly, by, reason, mac) SELECT id, 'person:ann', 'a test', '\x00' FROM audit.anomaly WHERE about = 'entry 2, leaf 2'`)
+	stays("the other by hand")
+	say("entry 2, leaf 2", "entry 2, leaf 2")
+	if gone, err := retain.Drop(ctx, w.db, w.seq.Box, time.Now(), 400*day, nil); err != nil || gone != 3 {
+		t.Errorf("explained: %d, %v", gone, err)
 	}
 }
 
@@ -184,11 +218,11 @@ func TestClocks(t *testing.T) {
 	w.write(3, "100 days")
 	w.drain()
 	for _, now := range []time.Time{time.Now().AddDate(3, 0, 0), time.Now().AddDate(-3, 0, 0)} {
-		if gone, err := retain.Drop(context.Background(), w.db, now, 400*day, nil); gone != 0 || !errs.Is(err, errs.Conflict) {
+		if gone, err := retain.Drop(context.Background(), w.db, w.seq.Box, now, 400*day, nil); gone != 0 || !errs.Is(err, errs.Conflict) {
 			t.Errorf("%s: %d, %v", now, gone, err)
 		}
 	}
-	if gone, err := retain.Drop(context.Background(), w.db, time.Now().Add(time.Hour), 400*day, nil); gone != 0 || err != nil {
+	if gone, err := retain.Drop(context.Background(), w.db, w.seq.Box, time.Now().Add(time.Hour), 400*day, nil); gone != 0 || err != nil {
 		t.Errorf("an hour ahead: %d, %v", gone, err)
 	}
 	if n := w.count(`SELECT count(*) FROM audit.entry`); n != 3 {
@@ -205,12 +239,12 @@ func TestRefusesToDrop(t *testing.T) {
 		"what the second account lacks":          func(context.Context) (int64, error) { return 4, nil },
 		"while the second account does not tell": func(context.Context) (int64, error) { return 0, errors.New("away") },
 	} {
-		if gone, err := retain.Drop(ctx, w.db, time.Now(), 400*day, held); gone != 0 {
+		if gone, err := retain.Drop(ctx, w.db, w.seq.Box, time.Now(), 400*day, held); gone != 0 {
 			t.Errorf("%s: %d, %v", name, gone, err)
 		}
 	}
 	w.write(1, "501 days") // in no tree
-	if gone, err := retain.Drop(ctx, w.db, time.Now(), 400*day, nil); gone != 0 || err == nil {
+	if gone, err := retain.Drop(ctx, w.db, w.seq.Box, time.Now(), 400*day, nil); gone != 0 || err == nil {
 		t.Errorf("what is in no tree: %d, %v", gone, err)
 	}
 	w.drain()
@@ -225,7 +259,7 @@ func TestRefusesToDrop(t *testing.T) {
 			t.Errorf("%s: dropped", name)
 		}
 	}
-	if gone, err := retain.Drop(ctx, w.db, time.Now(), 400*day, func(context.Context) (int64, error) { return 6, nil }); err != nil || gone != 6 {
+	if gone, err := retain.Drop(ctx, w.db, w.seq.Box, time.Now(), 400*day, func(context.Context) (int64, error) { return 6, nil }); err != nil || gone != 6 {
 		t.Errorf("at last: %d, %v", gone, err)
 	}
 }

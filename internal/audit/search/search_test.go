@@ -200,7 +200,7 @@ func TestDropped(t *testing.T) {
 	w.exec(`UPDATE audit.entry SET at = at - interval '400 days' WHERE action = 'a.old'`)
 	w.drain()
 	w.finds(audit.Filter{Text: "secretive"}, "a.new", "a.old")
-	if gone, err := retain.Drop(t.Context(), w.db, time.Now(), 365*24*time.Hour, nil); err != nil || gone != 1 {
+	if gone, err := retain.Drop(t.Context(), w.db, w.seq.Box, time.Now(), 365*24*time.Hour, nil); err != nil || gone != 1 {
 		t.Fatal(gone, err)
 	}
 	w.drain()

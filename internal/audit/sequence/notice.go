@@ -46,7 +46,7 @@ func (n *noticed) add(kind, about string, detail map[string]any) {
 
 func (n *noticed) write(b *pgx.Batch) {
 	for _, a := range n.list {
-		b.Queue(noteSQL, a.kind, a.about, a.detail)
+		b.Queue(audit.NoteSQL, a.kind, a.about, a.detail)
 	}
 }
 

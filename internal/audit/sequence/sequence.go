@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/errs"
@@ -225,7 +226,7 @@ func (s *Sequencer) load(ctx context.Context, conn *pgxpool.Conn) (*state, error
 		st.also = append(st.also, anomaly{CursorChanged, fmt.Sprintf("cursor, after leaf %d", st.seq), nil})
 	}
 	if size := st.root.head.Size; st.generation < s.reached.generation || st.generation == s.reached.generation && size < s.reached.size {
-		if err := noteDown(ctx, conn, anomaly{SetBack, fmt.Sprintf("root log of %d lines, of which %d are there", s.reached.size, size), nil}); err != nil {
+		if err := audit.Note(ctx, conn, SetBack, fmt.Sprintf("root log of %d lines, of which %d are there", s.reached.size, size), nil); err != nil {
 			return nil, err
 		}
 		return nil, errSetBack()

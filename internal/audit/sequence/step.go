@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/leaf"
 	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/pg"
@@ -209,7 +210,7 @@ func (s *Sequencer) sweep(ctx context.Context, conn *pgxpool.Conn, st *state) er
 		return err
 	}
 	for _, about := range gone.Forged {
-		if err := noteDown(ctx, conn, anomaly{ForgedDrop, about, nil}); err != nil {
+		if err := audit.Note(ctx, conn, ForgedDrop, about, nil); err != nil {
 			return err
 		}
 	}

@@ -99,14 +99,6 @@ func lost(ctx context.Context, on pg.Querier, c *cursor) error {
 	return pg.Wrap(on.QueryRow(ctx, `SELECT coalesce((SELECT max(generation) FROM audit.generation), 0), greatest((SELECT max(seq) FROM audit.leaf), (SELECT max(seq) FROM audit.dropped), 0)`).Scan(&c.generation, &c.seq))
 }
 
-const noteSQL = `INSERT INTO audit.anomaly (kind, about, detail) VALUES ($1, $2, coalesce($3, '{}'::json)) ON CONFLICT DO NOTHING`
-
-// noteDown notes what does not fit; the root log tells of it with the next batch.
-func noteDown(ctx context.Context, on pg.Execer, a anomaly) error {
-	_, err := on.Exec(ctx, noteSQL, a.kind, a.about, a.detail)
-	return pg.Wrap(err)
-}
-
 // readNoted reads anomalies that came since, and gives those of which the root log does not tell yet: others noted them.
 func readNoted(ctx context.Context, on pg.Querier, st *state) (list []anomaly, last int64, err error) {
 	rows, err := on.Query(ctx, `SELECT id, kind, about FROM audit.anomaly WHERE id > $1 ORDER BY id LIMIT $2`, st.noted, telling)

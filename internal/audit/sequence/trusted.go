@@ -28,21 +28,36 @@ func (w Word) MAC(box *crypt.Box) []byte {
 
 // Answered tells of which anomalies a person has said what they were.
 func Answered(ctx context.Context, on pg.Querier, box *crypt.Box) (map[int64]bool, error) {
+	answered := map[int64]bool{}
+	return answered, said(ctx, on, box, func(id int64, _ Word) { answered[id] = true })
+}
+
+// Explained tells of which anomalies of a kind, by what they are about, a person has said what they were.
+func Explained(ctx context.Context, on pg.Querier, box *crypt.Box, kind string) (map[string]bool, error) {
+	explained := map[string]bool{}
+	return explained, said(ctx, on, box, func(_ int64, w Word) {
+		if w.Kind == kind {
+			explained[w.About] = true
+		}
+	})
+}
+
+// said reads the words that are signed.
+func said(ctx context.Context, on pg.Querier, box *crypt.Box, each func(anomaly int64, w Word)) error {
 	rows, err := on.Query(ctx, `SELECT a.id, a.kind, a.about, w.by, w.reason, w.mac FROM audit.anomaly_word AS w JOIN audit.anomaly AS a ON a.id = w.anomaly`)
 	if err != nil {
-		return nil, pg.Wrap(err)
+		return pg.Wrap(err)
 	}
-	answered := map[int64]bool{}
 	var id int64
 	var w Word
 	var mac []byte
 	_, err = pgx.ForEachRow(rows, []any{&id, &w.Kind, &w.About, &w.By, &w.Reason, &mac}, func() error {
 		if hmac.Equal(mac, w.MAC(box)) {
-			answered[id] = true
+			each(id, w)
 		}
 		return nil
 	})
-	return answered, pg.Wrap(err)
+	return pg.Wrap(err)
 }
 
 // DroppedAction is that of the entry by which who drops entries at the end of their time tells of it: with a Drop.

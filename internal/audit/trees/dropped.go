@@ -108,37 +108,34 @@ func (t *Tree) whole(ctx context.Context, leaves []Leaf, indexes []int64) ([]Lea
 // Altered tells which of these entries are in a tree of the log and are not what it holds. Those that are in no tree, or not there, are not among them.
 func Altered(ctx context.Context, on pg.Querier, ids []int64) (map[int64]bool, error) {
 	altered := map[int64]bool{}
-	err := compare(ctx, on, `l.entry = ANY ($1)`, ids, func(id int64) bool {
+	err := compare(ctx, on, `l.entry = ANY ($1)`, ids, func(id, _ int64) bool {
 		altered[id] = true
 		return true
 	})
 	return altered, err
 }
 
-// AlteredBefore finds an entry of before a moment, as its row says, that is not what its tree holds; 0: there is none.
-func AlteredBefore(ctx context.Context, on pg.Querier, moment time.Time) (entry int64, err error) {
-	err = compare(ctx, on, `e.at < $1`, moment, func(id int64) bool {
-		entry = id
-		return false
-	})
-	return entry, err
+// AlteredBefore finds entries of before a moment, as their rows say, that are not what their trees hold, each with its leaf (seq), until it is told to stop.
+func AlteredBefore(ctx context.Context, on pg.Querier, moment time.Time, found func(entry, seq int64) (goOn bool)) error {
+	return compare(ctx, on, `e.at < $1`, moment, found)
 }
 
 // compare makes leaves of entries again, and names those that hash to another than is planted, until it is told to stop.
-func compare(ctx context.Context, on pg.Querier, which string, arg any, other func(id int64) (goOn bool)) error {
-	rows, err := on.Query(ctx, `SELECT l.hash, `+columns+` FROM audit.leaf AS l JOIN audit.entry AS e ON e.id = l.entry WHERE `+which, arg) //nolint:gosec // a literal of this package
+func compare(ctx context.Context, on pg.Querier, which string, arg any, other func(id, seq int64) (goOn bool)) error {
+	rows, err := on.Query(ctx, `SELECT l.hash, l.seq, `+columns+` FROM audit.leaf AS l JOIN audit.entry AS e ON e.id = l.entry WHERE `+which, arg) //nolint:gosec // a literal of this package
 	if err != nil {
 		return pg.Wrap(err)
 	}
 	defer rows.Close()
 	var hash, buf []byte
+	var seq int64
 	for rows.Next() {
-		e, _, err := scan(rows, &hash)
+		e, _, err := scan(rows, &hash, &seq)
 		if err != nil {
 			return pg.Wrap(err)
 		}
 		buf = e.Append(buf[:0])
-		if h := tlog.RecordHash(buf); string(h[:]) != string(hash) && !other(e.ID) {
+		if h := tlog.RecordHash(buf); string(h[:]) != string(hash) && !other(e.ID, seq) {
 			return nil
 		}
 	}

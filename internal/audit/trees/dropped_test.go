@@ -52,7 +52,7 @@ func TestDroppedForReal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if gone, err := retain.Drop(ctx, l.db, time.Now(), 400*24*time.Hour, nil); err != nil || gone != 320 {
+	if gone, err := retain.Drop(ctx, l.db, l.box, time.Now(), 400*24*time.Hour, nil); err != nil || gone != 320 {
 		t.Fatalf("%d dropped, %v", gone, err)
 	}
 	drain()

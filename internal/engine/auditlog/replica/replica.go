@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/crypt"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm"
@@ -256,7 +257,7 @@ func (r *Replica) choose(ctx context.Context, conn *pgxpool.Conn, l log) (s segm
 
 // elsewhere is for a place that somebody else's object has: the segment gets another end, and so another name, once there is one.
 func (r *Replica) elsewhere(ctx context.Context, conn *pgxpool.Conn, l log, s segment, taken *errOccupied) (bool, error) {
-	if err := anomaly(ctx, conn, AnomalyOccupied, "object "+taken.key, nil); err != nil {
+	if err := audit.Note(ctx, conn, AnomalyOccupied, "object "+taken.key, nil); err != nil {
 		return false, err
 	}
 	now, err := next(ctx, conn, l, s.To, s.ToSeq)
@@ -399,7 +400,7 @@ func (w *writing) look(ctx context.Context, list []Leaf) error {
 		default:
 			continue
 		}
-		if err := anomaly(ctx, w.conn, kind, fmt.Sprintf("entry %d", l.Entry), map[string]any{"tree": l.Tree, "index": l.Index}); err != nil {
+		if err := audit.Note(ctx, w.conn, kind, fmt.Sprintf("entry %d", l.Entry), map[string]any{"tree": l.Tree, "index": l.Index}); err != nil {
 			return err
 		}
 	}

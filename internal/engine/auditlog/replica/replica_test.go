@@ -493,7 +493,7 @@ func TestDropsWhatTheBucketHas(t *testing.T) {
 		w.exec(`UPDATE audit.entry SET at = at - interval '200 days' WHERE NOT EXISTS (SELECT FROM audit.leaf AS l WHERE l.entry = id)`)
 		w.drain()
 	}
-	drop := func() (int64, error) { return retain.Drop(t.Context(), w.db, time.Now(), keep, w.rep.Held) }
+	drop := func() (int64, error) { return retain.Drop(t.Context(), w.db, w.box, time.Now(), keep, w.rep.Held) }
 	old(30)
 	w.copy()
 	old(10)

@@ -318,15 +318,6 @@ WHERE `+where, append([]any{entries.Binary}, args...)...) //nolint:gosec // wher
 	return list, gone.Leaf, nil
 }
 
-// anomaly notes what does not fit.
-func anomaly(ctx context.Context, on pg.Execer, kind, about string, detail map[string]any) error {
-	if detail == nil {
-		detail = map[string]any{}
-	}
-	_, err := on.Exec(ctx, `INSERT INTO audit.anomaly (kind, about, detail) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, kind, about, detail)
-	return pg.Wrap(err)
-}
-
 // tile reads a full tile and the hash over it; NotFound: it is not there.
 func tile(ctx context.Context, on pg.Querier, tree int32, level int, n int64) (hashes, root []byte, err error) {
 	err = on.QueryRow(ctx, `SELECT hashes, root FROM audit.tile WHERE tree = $1 AND level = $2 AND n = $3`, tree, level, n).Scan(&hashes, &root)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/garant-project/garant/internal/audit"
 	"github.com/garant-project/garant/internal/audit/merkle"
 	"github.com/garant-project/garant/internal/engine/auditlog/worm"
 	"github.com/garant-project/garant/internal/errs"
@@ -55,7 +56,7 @@ func (w *writing) tile(ctx context.Context, out *sending, name string, tree int3
 		return err
 	}
 	if over := merkle.TileRoot(hashes); len(hashes) != merkle.TileWidth*tlog.HashSize || string(over[:]) != string(root) {
-		return anomaly(ctx, w.conn, AnomalyTile, fmt.Sprintf("tile %s %d/%d", name, level, n), map[string]any{"generation": w.generation})
+		return audit.Note(ctx, w.conn, AnomalyTile, fmt.Sprintf("tile %s %d/%d", name, level, n), map[string]any{"generation": w.generation})
 	}
 	out.put(ctx, TilePath(w.generation, name, level, n), hashes)
 	if level > 0 {
@@ -102,7 +103,7 @@ func (w *writing) bundle(ctx context.Context, name string, tree int32, n int64, 
 			return nil, false, nil
 		}
 		if !add(i, list[i].Bytes) {
-			return nil, false, anomaly(ctx, w.conn, AnomalyTile, fmt.Sprintf("tile %s 0/%d", name, n), map[string]any{"generation": w.generation})
+			return nil, false, audit.Note(ctx, w.conn, AnomalyTile, fmt.Sprintf("tile %s 0/%d", name, n), map[string]any{"generation": w.generation})
 		}
 	}
 	return bundle, true, nil
@@ -155,7 +156,7 @@ func (s *sending) wait(ctx context.Context) error {
 		return s.err
 	}
 	for _, key := range s.occupied {
-		if err := anomaly(ctx, s.w.conn, AnomalyOccupied, "object "+key, nil); err != nil {
+		if err := audit.Note(ctx, s.w.conn, AnomalyOccupied, "object "+key, nil); err != nil {
 			return err
 		}
 	}

@@ -159,7 +159,7 @@ func TestDropped(t *testing.T) {
 	w.write(300)
 	w.drain()
 	w.copy()
-	if gone, err := retain.Drop(t.Context(), w.db, time.Now(), 60*24*time.Hour, nil); err != nil || gone != 600 {
+	if gone, err := retain.Drop(t.Context(), w.db, w.box, time.Now(), 60*24*time.Hour, nil); err != nil || gone != 600 {
 		t.Fatalf("%d dropped: %v", gone, err)
 	}
 	w.drain()
@@ -201,7 +201,7 @@ func TestTakenAwayBesides(t *testing.T) {
 			w.write(300)
 			w.drain()
 			w.copy()
-			if gone, err := retain.Drop(t.Context(), w.db, time.Now(), 120*24*time.Hour, nil); err != nil || gone != 600 {
+			if gone, err := retain.Drop(t.Context(), w.db, w.box, time.Now(), 120*24*time.Hour, nil); err != nil || gone != 600 {
 				t.Fatalf("%d dropped: %v", gone, err)
 			}
 			w.drain()
@@ -225,7 +225,7 @@ func TestOldWords(t *testing.T) {
 	w.exec("DELETE FROM audit.entry WHERE id = 32")
 	w.must(w.pen.Speak(t.Context(), w.db.Pool(pg.Worker)))
 	w.drain()
-	if gone, err := retain.Drop(t.Context(), w.db, time.Now(), 120*24*time.Hour, nil); err != nil || gone != 30 {
+	if gone, err := retain.Drop(t.Context(), w.db, w.box, time.Now(), 120*24*time.Hour, nil); err != nil || gone != 30 {
 		t.Fatalf("%d dropped: %v", gone, err)
 	}
 	w.drain()
