@@ -62,9 +62,9 @@ func (w *world) searchFaults(target string) []measuretest.Fault {
 		w.clustered("connections that end", blind, target, Unreachable, shiptest.Faults{Cut: true}),
 		w.clustered("connections that end from the second search", blind, target, Unreachable, shiptest.Faults{Cut: true, Honest: 1}),
 		w.clustered("an echo", blind, target, Forged, shiptest.Faults{Echo: true}),
-		w.clustered("an echo that begins late", fail, target, WrongLine, shiptest.Faults{Echo: true, Honest: searches(target)}),
+		w.clustered("an echo that begins late", fail, target, WrongLine, shiptest.Faults{Echo: true, Honest: 1}),
 		w.clustered("an older canary, whatever is asked", blind, target, Forged, shiptest.Faults{Old: true}),
-		w.clustered("an older canary, once the line is written", fail, target, WrongLine, shiptest.Faults{Old: true, Honest: searches(target)}),
+		w.clustered("an older canary, once the line is written", fail, target, WrongLine, shiptest.Faults{Old: true, Honest: 1}),
 		w.clustered("a log of queries", fail, target, WrongLine, shiptest.Faults{Other: true}),
 		w.variable("a password that was replaced", blind, target, Denied, "SHIP_PASSWORD", is("hunter3")),
 		w.variable("no password", blind, target, BadSecret, "SHIP_PASSWORD", is("")),
@@ -81,14 +81,6 @@ func (w *world) searchFaults(target string) []measuretest.Fault {
 			return other.URL
 		}),
 	}
-}
-
-// searches is how many searches come before lines are written, one for each log of the check.
-func searches(target string) int {
-	if target == "logs:containers" {
-		return 1
-	}
-	return 3
 }
 
 func (w *world) containerFaults() []measuretest.Fault {

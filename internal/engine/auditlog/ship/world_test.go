@@ -26,7 +26,7 @@ import (
 const (
 	searchUser = "Basic cmVhZGVyOmh1bnRlcjI=" // reader:hunter2
 	writeKey   = "ApiKey d3JpdGVy"
-	agreed     = 700 * time.Millisecond
+	agreed     = 1500 * time.Millisecond
 )
 
 // world is a company with logs of every kind: of containers, shipped by somebody else's shipper; of the application, which takes lines over HTTP; of a worker, a file that Garant

@@ -45,7 +45,7 @@ type Faults struct {
 	Echo     bool // finds whatever is asked, made of the question
 	Old      bool // finds what was there before, whatever is asked, and nothing newer
 	Other    bool // finds another document, which quotes the question as a log of queries does
-	Honest   int  // so many searches are answered well before
+	Honest   int  // so many searches of each pattern are answered well before
 
 	// Of bulk requests.
 	BulkBusy   int     // so many get 429
@@ -68,7 +68,8 @@ type Server struct {
 
 	mu       sync.Mutex
 	faults   Faults
-	since    time.Time // of the faults
+	since    time.Time      // of the faults
+	asked    map[string]int // searches since then, by pattern
 	indices  map[string]*index
 	requests int // of the bulk protocol
 	wrong    []string
@@ -94,7 +95,7 @@ type doc struct {
 // Start starts a cluster that ends with the test, and fails it when a request was malformed.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{Product: "opensearch", indices: map[string]*index{}, random: rand.New(rand.NewPCG(1, 2)), release: make(chan struct{})} //nolint:gosec // no secret
+	s := &Server{Product: "opensearch", indices: map[string]*index{}, asked: map[string]int{}, random: rand.New(rand.NewPCG(1, 2)), release: make(chan struct{})} //nolint:gosec // no secret
 	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(func() {
 		close(s.release)
@@ -111,7 +112,7 @@ func Start(t testing.TB) *Server {
 func (s *Server) Set(f Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults, s.since = f, time.Now()
+	s.faults, s.since, s.asked = f, time.Now(), map[string]int{}
 }
 
 // Create makes an index.
@@ -417,8 +418,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, pattern string, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.faults
-	if f.Honest > 0 {
-		s.faults.Honest--
+	if s.asked[pattern]++; s.asked[pattern] <= f.Honest {
 		f = Faults{}
 	}
 	hits, matched := s.find(pattern, field, phrase, f)
