@@ -189,11 +189,11 @@ func (f Filter) worded(ctx context.Context, on pg.Querier, query string, least, 
 		return nil, pg.Wrap(err)
 	}
 	from := newest - near
-	worded := func(by way, side string) ([]Entry, error) { // a bound of one side of the join tells PostgreSQL nothing of the other
+	joined := func(by way, side string) ([]Entry, error) { // a bound of one side of the join tells PostgreSQL nothing of the other
 		bound := side + " $" + strconv.Itoa(len(args)+1)
 		return f.list(ctx, on, by, append(slices.Clone(where), "id "+bound, "w.entry "+bound, "w.words @@ $"+strconv.Itoa(len(args)+2)+"::tsquery"), append(slices.Clone(args), from, query))
 	}
-	list, err := worded(newestWords, ">")
+	list, err := joined(newestWords, ">")
 	if err != nil || len(list) == f.Limit || from < least {
 		return list, err
 	}
@@ -211,7 +211,7 @@ SELECT entry FROM hits LIMIT $4`, pgx.QueryExecModeCacheDescribe, query, least, 
 	var older []Entry
 	switch {
 	case len(hits) > few:
-		older, err = worded(ledWords, "<=")
+		older, err = joined(ledWords, "<=")
 	case len(hits) > 0:
 		older, err = f.list(ctx, on, byNumber, append(slices.Clone(where), "id = ANY ($"+strconv.Itoa(len(args)+1)+")"), append(slices.Clone(args), hits))
 	}
