@@ -51,9 +51,17 @@ func List(ctx context.Context, on pg.Querier, f Filter) ([]Entry, error) {
 	}
 	where, args := f.conditions()
 	least, greatest := int64(0), int64(math.MaxInt64)
-	if !f.From.IsZero() || !f.Until.IsZero() {
+	timed := !f.From.IsZero() || !f.Until.IsZero()
+	var late []int64 // asked for first: what is put into words and hours meanwhile comes twice, and nothing is missed
+	if timed || !asked.None() {
 		var err error
-		if least, greatest, err = numbers(ctx, on, f.From, f.Until); err != nil || least > greatest {
+		if late, err = unsearched(ctx, on); err != nil {
+			return nil, err
+		}
+	}
+	if timed {
+		var err error
+		if least, greatest, err = numbers(ctx, on, f.From, f.Until, late); err != nil || least > greatest {
 			return nil, err
 		}
 		args = append(args, least, greatest)
@@ -62,16 +70,15 @@ func List(ctx context.Context, on pg.Querier, f Filter) ([]Entry, error) {
 	if asked.None() {
 		return f.list(ctx, on, byNumber, where, args)
 	}
-	// First what no words are known of yet: what is put into the words meanwhile comes twice, and nothing is missed.
-	late, err := f.unsearched(ctx, on, asked, where, args)
-	if err != nil {
-		return nil, err
-	}
 	list, err := f.worded(ctx, on, asked.Query(), least, greatest, where, args)
 	if err != nil || len(late) == 0 {
 		return list, err
 	}
-	list = append(list, late...)
+	more, err := f.oneByOne(ctx, on, asked, late, where, args)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, more...)
 	slices.SortStableFunc(list, func(a, b Entry) int { return cmp.Compare(b.ID, a.ID) })
 	list = slices.CompactFunc(list, func(a, b Entry) bool { return a.ID == b.ID })
 	return list[:min(len(list), f.Limit)], nil
@@ -225,8 +232,19 @@ const MostUnsearched = 5000
 const unsearchedSQL = `(SELECT l.entry AS id FROM audit.leaf AS l WHERE l.seq > (SELECT s.seq FROM audit.searched AS s) ORDER BY l.seq DESC LIMIT 5001)
 UNION (SELECT e.id FROM audit.entry AS e WHERE (e.xid, e.id) > (coalesce((SELECT k.xid FROM audit.cursor AS k), '0'::xid8), coalesce((SELECT k.entry FROM audit.cursor AS k), 0)) ORDER BY e.xid DESC, e.id DESC LIMIT 5001)`
 
-func (f *Filter) unsearched(ctx context.Context, on pg.Querier, asked words.Asked, where []string, args []any) (found []Entry, err error) {
-	list, err := (&Filter{Limit: MostUnsearched, Actors: f.Actors, ObjectIDs: f.ObjectIDs}).list(ctx, on, byNumber, append(where, "id IN ("+unsearchedSQL+")"), args)
+func unsearched(ctx context.Context, on pg.Querier) ([]int64, error) {
+	rows, err := on.Query(ctx, unsearchedSQL)
+	if err != nil {
+		return nil, pg.Wrap(err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	return ids, pg.Wrap(err)
+}
+
+// oneByOne finds the entries that have the words among some whose words are not known yet.
+func (f *Filter) oneByOne(ctx context.Context, on pg.Querier, asked words.Asked, ids []int64, where []string, args []any) (found []Entry, err error) {
+	list, err := (&Filter{Limit: MostUnsearched, Actors: f.Actors, ObjectIDs: f.ObjectIDs}).
+		list(ctx, on, byNumber, append(slices.Clone(where), "id = ANY ($"+strconv.Itoa(len(args)+1)+")"), append(slices.Clone(args), ids))
 	for _, e := range list {
 		if asked.In(words.OfEntry(e.Object.ID, e.Reason, e.Request, e.Detail)) {
 			found = append(found, e)
@@ -235,22 +253,20 @@ func (f *Filter) unsearched(ctx context.Context, on pg.Querier, asked words.Aske
 	return found, err
 }
 
-// numbers bounds the numbers of entries of a time; least > greatest: there are none.
-func numbers(ctx context.Context, on pg.Querier, from, until time.Time) (least, greatest int64, err error) {
+// numbers bounds the numbers of entries of a time, those whose hour is not known yet among them; least > greatest: there are none.
+func numbers(ctx context.Context, on pg.Querier, from, until time.Time, late []int64) (least, greatest int64, err error) {
+	if len(late) > MostUnsearched { // most of them are not known: then the time alone narrows
+		return 0, math.MaxInt64, nil
+	}
 	if until.IsZero() {
 		until = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
-	var waiting int64
 	var a, b, c, d *int64
-	err = on.QueryRow(ctx, `SELECT h.least, h.greatest, u.least, u.greatest, u.many
+	err = on.QueryRow(ctx, `SELECT h.least, h.greatest, u.least, u.greatest
 FROM (SELECT min(least) AS least, max(greatest) AS greatest FROM audit.hour WHERE hour > $1::timestamptz - interval '1 hour' AND hour < $2) AS h,
-	(SELECT min(e.id) FILTER (WHERE e.at >= $1 AND e.at < $2) AS least, max(e.id) FILTER (WHERE e.at >= $1 AND e.at < $2) AS greatest, count(*) AS many
-		FROM audit.entry AS e WHERE e.id IN (`+unsearchedSQL+`)) AS u`, from, until).Scan(&a, &b, &c, &d, &waiting)
+	(SELECT min(e.id) AS least, max(e.id) AS greatest FROM audit.entry AS e WHERE e.id = ANY ($3) AND e.at >= $1 AND e.at < $2) AS u`, from, until, late).Scan(&a, &b, &c, &d)
 	if err != nil {
 		return 0, 0, pg.Wrap(err)
-	}
-	if waiting > MostUnsearched { // most of them are not known: then the time alone narrows
-		return 0, math.MaxInt64, nil
 	}
 	least, greatest = math.MaxInt64, 0
 	for _, n := range []*int64{a, b, c, d} {
