@@ -247,7 +247,12 @@ func (c *Company) start(e endpoint) error {
 	if !known {
 		ports = [2]int{e.port, e.port + 100}
 		if !c.usual(ports[0]) || !c.usual(ports[1]) {
-			ports = [2]int{0, 0}
+			for i := range ports {
+				var err error
+				if ports[i], err = servers.FreePort(); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	s, err := servers.Start(servers.Config{
@@ -298,7 +303,7 @@ func (c *Company) listeners() error {
 			if usual == 0 || c.usual(usual) {
 				continue
 			}
-			port, err := anyFree()
+			port, err := servers.FreePort()
 			if err != nil {
 				return err
 			}

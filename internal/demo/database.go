@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,7 +89,7 @@ func (c *Company) portFor(name string, usual int) (int, error) {
 		ports[0] = usual
 		if !c.usual(usual) {
 			var err error
-			if ports[0], err = anyFree(); err != nil {
+			if ports[0], err = servers.FreePort(); err != nil {
 				return 0, err
 			}
 		}
@@ -159,15 +158,6 @@ func (d *database) Mend() error {
 }
 
 func (d *database) Pin() (string, error) { return servers.KeyPin(d.key.Public()) }
-
-func anyFree() (int, error) {
-	l, err := net.Listen("tcp", loopback(0))
-	if err != nil {
-		return 0, cannot("find a free port", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // of a TCP listener
-}
 
 // identifier is the cluster's; empty before the first start.
 func (d *database) identifier() string {

@@ -157,7 +157,7 @@ func eval[T any](b *tab, script string) T {
 	b.Helper()
 	v, err := try[T](b, script)
 	if err != nil {
-		b.Fatalf("%s: %s: %v", b.name, script, err)
+		b.Fatalf("%s: %s: %v\non %s", b.name, script, err, b.where())
 	}
 	return v
 }

@@ -111,6 +111,7 @@ func read(b *tab) {
 	b.visit("/changes")
 	b.visit("/") // the language stays
 	b.sees("Technical and organisational measures")
+	b.reloads("proven at this moment", `!!document.querySelector("article#ENC-1 .annex-measure-proof a")`)
 
 	proof := eval[string](b, `document.querySelector("article#ENC-1 .annex-measure-proof a").getAttribute("href")`)
 	b.click("article#ENC-1 .annex-measure-proof a")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/garant-project/garant/internal/demo"
+	"github.com/garant-project/garant/internal/demo/servers"
 	"github.com/garant-project/garant/internal/pg/cluster"
 )
 
@@ -215,17 +215,16 @@ func (p *program) database(t *testing.T, sql string, args ...any) {
 	}
 }
 
-// freePorts finds ports that differ.
+// freePorts finds ports that differ, and stay free until something of ours listens there.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := servers.FreePort()
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }()                    //nolint:revive // held until all are chosen, so that they differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // of a TCP listener
+		ports = append(ports, port)
 	}
 	return ports
 }

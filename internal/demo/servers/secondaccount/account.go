@@ -112,7 +112,7 @@ func (a *Account) first(ctx context.Context) (err error) {
 	}
 	for range 5 {
 		if a.port = fixed; fixed == 0 {
-			if a.port, err = freePort(ctx); err != nil {
+			if a.port, err = servers.FreePort(); err != nil {
 				return err
 			}
 		}
@@ -125,15 +125,6 @@ func (a *Account) first(ctx context.Context) (err error) {
 	}
 	a.keys.Port = a.port
 	return a.keep()
-}
-
-func freePort(ctx context.Context) (int, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, cannot("find a free port", err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (a *Account) path(name string) string { return filepath.Join(a.config.Dir, name) }
