@@ -471,7 +471,7 @@ type namedFiles struct {
 
 // copies holds that all that was delivered on a day is in the copy; digests are compared too.
 func (d *dayLook) copies(ctx context.Context, here, copied map[string]object, digests []*Digest) {
-	var newest time.Time // that is in the copy
+	newest := d.copiedTo[d.c] // that is in the copy; of a day that is over, those of today count
 	for key, o := range here {
 		if _, there := copied[key]; there && o.modified.After(newest) {
 			newest = o.modified
@@ -480,8 +480,11 @@ func (d *dayLook) copies(ctx context.Context, here, copied map[string]object, di
 			d.newest = o.modified
 		}
 	}
-	if d.recent && newest.After(d.newestCopied) {
-		d.newestCopied = newest
+	if d.recent {
+		d.copiedTo[d.c] = newest
+		if newest.After(d.newestCopied) {
+			d.newestCopied = newest
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(here)) {
 		o := here[key]

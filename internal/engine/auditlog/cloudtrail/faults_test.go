@@ -141,6 +141,7 @@ func (w *world) copyFaults(log, digest string) []measuretest.Fault {
 	return []measuretest.Fault{
 		w.fault("a log file is missing from the copy", CopyMissing, func() { w.remove(secondary, log) }),
 		w.fault("a digest is missing from the copy", CopyMissing, func() { w.remove(secondary, digest) }),
+		w.fault("the last digest of a day is missing from the copy", CopyMissing, func() { w.remove(secondary, w.lastOfDay(home)) }),
 		w.fault("replication stopped", CopyLate, func() {
 			at := w.aws.buckets[primary].objects[last].modified
 			maps.DeleteFunc(w.aws.buckets[secondary].objects, func(key string, o stored) bool { return !o.modified.Before(at) })

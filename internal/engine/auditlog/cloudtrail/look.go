@@ -49,7 +49,8 @@ type look struct {
 	settled  map[chain]time.Time // what was delivered before must be named by a digest
 	allNames map[day]namedFiles
 
-	newest, newestCopied time.Time // delivered, as the first bucket has it
+	newest, newestCopied time.Time           // delivered, as the first bucket has it
+	copiedTo             map[chain]time.Time // the same as newestCopied, of each chain: days are looked at from the newest back
 	oldest               time.Time
 	lag                  time.Duration
 	files                int
@@ -97,7 +98,7 @@ func (l *look) guarded(ctx context.Context) {
 			l.add(CheckBroken, "an observation", "the check itself failed")
 		}
 	}()
-	l.keys, l.begun, l.settled, l.allNames = map[string]map[string]*rsa.PublicKey{}, map[chain]time.Time{}, map[chain]time.Time{}, map[day]namedFiles{}
+	l.keys, l.begun, l.settled, l.copiedTo, l.allNames = map[string]map[string]*rsa.PublicKey{}, map[chain]time.Time{}, map[chain]time.Time{}, map[chain]time.Time{}, map[day]namedFiles{}
 	if l.open() {
 		l.look(ctx)
 	}

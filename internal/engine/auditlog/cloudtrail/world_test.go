@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -230,6 +231,16 @@ func (w *world) remove(bucket, key string) {
 		w.t.Fatalf("there is no %s", key)
 	}
 	delete(w.aws.buckets[bucket].objects, key)
+}
+
+// lastOfDay is the last digest of the last day on which another one follows.
+func (w *world) lastOfDay(region string) string {
+	keys := w.keys[region]
+	for i := len(keys) - 2; ; i-- {
+		if path.Dir(keys[i]) != path.Dir(keys[i+1]) {
+			return keys[i]
+		}
+	}
 }
 
 // recent is a digest of the last day, and a log file that it names.
