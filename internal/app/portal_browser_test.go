@@ -72,19 +72,21 @@ func TestPortalInABrowser(t *testing.T) {
 		for _, l := range []browsertest.Look{{Theme: "light", Lang: "fr", Width: 1280}, {Theme: "dark", Lang: "en", Width: 360}} {
 			address := browsertest.Eval[string](b, `(() => { const u = new URL(location.href); u.searchParams.set("lang", "`+l.Lang+`"); return u.href })()`)
 			b.Dress(l)
-			b.Do(chromedp.Navigate(address))
+			b.Go(address)
 			b.Holds(name + ", " + l.Theme)
 			if dir := os.Getenv(browsertest.PreviewVariable); dir != "" {
 				b.Picture(filepath.Join(dir, "portal-"+name+"-"+l.Lang+"-"+l.Theme+".png"))
 			}
 		}
 	}
-	b.Do(chromedp.Navigate(origin + "/"))
+	b.Go(origin + "/")
 	look("welcome")
-	b.Do(chromedp.Navigate(strings.Replace(application.URL, "127.0.0.1", "ardoise.localhost", 1)), chromedp.Click("button"))
+	b.Go(strings.Replace(application.URL, "127.0.0.1", "ardoise.localhost", 1))
+	b.Do(chromedp.Click("button"))
 	waits("the application does not lead to the log", "customer 1", "payment.made")
 	look("trail")
-	b.Do(chromedp.Navigate(origin+"/?lang=en"), chromedp.Click(".filters-fold > summary"), chromedp.SetValue("#action", "applicant.changed"), chromedp.Click(`.filters button[type="submit"]`))
+	b.Go(origin + "/?lang=en")
+	b.Do(chromedp.Click(".filters-fold > summary"), chromedp.SetValue("#action", "applicant.changed"), chromedp.Click(`.filters button[type="submit"]`))
 	for end := time.Now().Add(30 * time.Second); strings.Contains(waits("the filter", "ours-person"), "decided by ours"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the filter: %.600s", text())
@@ -94,11 +96,11 @@ func TestPortalInABrowser(t *testing.T) {
 	waits("the story", "before@ours.example", "after@ours.example")
 	look("story")
 	for name, path := range map[string]string{"signins": "/sign-ins", "jobs": "/jobs", "export": "/export?object=application:ours-1", "none": "/?text=zzz"} {
-		b.Do(chromedp.Navigate(origin + path))
+		b.Go(origin + path)
 		look(name)
 	}
 	// What the form of the export page sends, sent from that page.
-	b.Do(chromedp.Navigate(origin + "/export"))
+	b.Go(origin + "/export")
 	c.must(c.g.Sequencer().Drain(ctx))
 	file := browsertest.Eval[string](b, `fetch("/export", {method: "POST", body: new URLSearchParams({format: "bundle", values: "1"})}).then(r => r.status + "\n" + r.headers.get("Content-Disposition"))`)
 	if !strings.HasPrefix(file, "200\nattachment") {
@@ -111,13 +113,14 @@ func TestPortalInABrowser(t *testing.T) {
 	if err != nil || !r.Verified() || r.Opened != 1 {
 		t.Errorf("%+v %v", r, err)
 	}
-	b.Do(chromedp.Navigate(origin+"/"), chromedp.Click(`form[action="/leave"] button`))
+	b.Go(origin + "/")
+	b.Do(chromedp.Click(`form[action="/leave"] button`))
 	for end := time.Now().Add(30 * time.Second); strings.Contains(waits("leaving", "Ardoise Mécénat"), "payment.made"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("leaving does not lead away from the log")
 		}
 	}
-	b.Do(chromedp.Navigate(origin + "/"))
+	b.Go(origin + "/")
 	if got := waits("after leaving", "Ardoise Mécénat"); strings.Contains(got, "payment.made") {
 		t.Error("after leaving the log is open")
 	}

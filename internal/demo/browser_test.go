@@ -34,7 +34,7 @@ func TestInABrowser(t *testing.T) {
 	}
 	visit := func(address string) {
 		t.Helper()
-		b.Do(chromedp.Navigate(address))
+		b.Go(address)
 	}
 	text := func() string { return browsertest.Eval[string](b, `document.body.innerText`) }
 	click := func(selector string) { // and wait for the page that answers

@@ -171,7 +171,7 @@ func (b *tab) visit(address string) {
 	if strings.HasPrefix(address, "/") {
 		address = b.site + address
 	}
-	b.do(chromedp.Navigate(address))
+	b.page().Go(address)
 }
 
 // refused visits an address that answers with an error, and expects it to say something.

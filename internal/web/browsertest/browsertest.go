@@ -23,6 +23,9 @@ import (
 // patience is how long the browser may take over one thing on a slow machine.
 const patience = 3 * time.Minute
 
+// settled is how long an address may leave the page as it is: a place on it, or a download.
+const settled = 5 * time.Second
+
 // Tab is one page before one reader.
 type Tab struct {
 	testing.TB
@@ -172,9 +175,21 @@ func (b *Tab) Visit(address string, look Look) {
 		u.RawQuery = q.Encode()
 	}
 	b.Dress(look)
-	b.Do(chromedp.Navigate(u.String()))
+	b.Go(u.String())
 	if !Eval[bool](b, `document.fonts.ready.then(() => true)`) {
 		b.Fatal("no fonts")
+	}
+}
+
+// Go opens an address and waits until its page is there in place of the one before: the load event of that one may come late, and be taken for the new one's.
+func (b *Tab) Go(address string) {
+	b.Helper()
+	_, _ = Try[bool](b, `window.garantLeft = true`)
+	b.Do(chromedp.Navigate(address))
+	for end := time.Now().Add(settled); time.Now().Before(end); time.Sleep(20 * time.Millisecond) { // a place on the same page and a download stay with the old one
+		if there, err := Try[bool](b, `!window.garantLeft && document.readyState === "complete"`); err == nil && there {
+			return
+		}
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"github.com/garant-project/garant/internal/directory"
 	"github.com/garant-project/garant/internal/web/browsertest"
 )
@@ -37,7 +35,7 @@ func (b *chrome) text() string {
 
 func (b *chrome) path() string { return browsertest.Eval[string](b.Tab, "location.pathname") }
 
-func (b *chrome) open(path string) { b.Helper(); b.Do(chromedp.Navigate(b.Site + path)) }
+func (b *chrome) open(path string) { b.Helper(); b.Go(b.Site + path) }
 
 // run runs a script of which nothing is expected back.
 func (b *chrome) run(script string) { b.Helper(); browsertest.Eval[bool](b.Tab, script+";true") }
