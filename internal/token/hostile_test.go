@@ -218,6 +218,8 @@ func TestLocksStay(t *testing.T) {
 		} {
 			claims := w.claims(w.a)
 			conn := w.app()
+			var pid int
+			w.must(conn.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid))
 			w.exec(conn, `BEGIN`)
 			_, err := conn.Exec(ctx, fmt.Sprintf(script, fmt.Sprintf(`'\x%x'`, w.mint(claims).Bytes())))
 			if err != nil {
@@ -230,8 +232,26 @@ func TestLocksStay(t *testing.T) {
 			if err != nil || n != 0 && swept != 1 || n == 0 && !strings.Contains(script, "1 / 0") {
 				t.Errorf("%d rows are seen, %d transactions were ended, %v: %s", n, swept, err, script)
 			}
+			if n != 0 { // it is no longer there for the next sweep
+				w.ends(pid)
+			}
 		}
 	})
+}
+
+// ends waits until a backend has ended: being told to is not yet that.
+func (w *world) ends(pid int) {
+	w.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		var there bool
+		w.must(w.super.QueryRow(context.Background(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)`, pid).Scan(&there))
+		if !there {
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("backend %d does not end", pid)
+		}
+	}
 }
 
 // DISCARD ALL, which gives up every advisory lock, cannot come after enter within its transaction.

@@ -65,7 +65,7 @@ func (r *writer) once(ctx context.Context, n int) error {
 				r.at = running.shared
 			}
 			r.changed++
-		case errors.As(err, &state) && state.Code == "57P01": // nothing was acknowledged
+		case errors.As(err, &state) && state.Code == "57P01", errors.Is(err, errGone): // nothing was acknowledged
 			r.conns[r.at] = nil
 			r.cut++
 			return nil
@@ -80,12 +80,19 @@ func (r *writer) once(ctx context.Context, n int) error {
 	}
 }
 
+// errGone is that of a connection which was ended before it was used: not every statement then says for what.
+var errGone = errors.New("the connection is gone")
+
 func (r *writer) attempt(ctx context.Context, id uuid.UUID, n int) error {
 	if r.conns[r.at] == nil {
 		r.conns[r.at] = r.w.connect(r.at, "app", "shop")
 	}
 	tx, err := r.w.enter(r.at, r.conns[r.at], r.tenant)
 	if err != nil {
+		var state *pgconn.PgError
+		if r.conns[r.at].IsClosed() && !errors.Is(err, tenant.ErrMoved) && !errors.As(err, &state) {
+			return errGone
+		}
 		return err
 	}
 	defer func() { _ = tx.Rollback(context.Background()) }()
