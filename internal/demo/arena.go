@@ -10,7 +10,6 @@ import (
 
 	"github.com/garant-project/garant/examples/sponsorship"
 	"github.com/garant-project/garant/internal/demo/arena"
-	"github.com/garant-project/garant/internal/demo/servers"
 	"github.com/garant-project/garant/tenant"
 )
 
@@ -96,7 +95,7 @@ func (c *Company) arenaPort() (int, error) {
 	port := arenaPort
 	if !c.usual(port) {
 		var err error
-		if port, err = servers.FreePort(); err != nil {
+		if port, err = c.free.Free(); err != nil {
 			return 0, err
 		}
 	}

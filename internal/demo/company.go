@@ -58,6 +58,7 @@ type Company struct {
 	ca     *servers.CA
 	keys   map[string]*ecdsa.PrivateKey
 	ports  map[string][2]int // by name: TLS, plain HTTP
+	free   servers.Ports
 	every  time.Duration
 	arena  bool // it is open, or about to be
 	log    *slog.Logger
@@ -249,7 +250,7 @@ func (c *Company) start(e endpoint) error {
 		if !c.usual(ports[0]) || !c.usual(ports[1]) {
 			for i := range ports {
 				var err error
-				if ports[i], err = servers.FreePort(); err != nil {
+				if ports[i], err = c.free.Free(); err != nil {
 					return err
 				}
 			}
@@ -303,7 +304,7 @@ func (c *Company) listeners() error {
 			if usual == 0 || c.usual(usual) {
 				continue
 			}
-			port, err := servers.FreePort()
+			port, err := c.free.Free()
 			if err != nil {
 				return err
 			}

@@ -89,7 +89,7 @@ func (c *Company) portFor(name string, usual int) (int, error) {
 		ports[0] = usual
 		if !c.usual(usual) {
 			var err error
-			if ports[0], err = servers.FreePort(); err != nil {
+			if ports[0], err = c.free.Free(); err != nil {
 				return 0, err
 			}
 		}

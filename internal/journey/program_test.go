@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -219,8 +220,9 @@ func (p *program) database(t *testing.T, sql string, args ...any) {
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	var ports []int
+	free := servers.Ports{Skip: rand.Int64N(1000)}
 	for range n {
-		port, err := servers.FreePort()
+		port, err := free.Free()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,12 +17,16 @@ const (
 	apart     = 32 // ports between where two processes begin to look
 )
 
-var looked atomic.Int64
+// Ports chooses free ports, another one each time. The zero value begins where no other process does.
+type Ports struct {
+	Skip   int64 // as many of this process's own are left to others in it
+	looked atomic.Int64
+}
 
-// FreePort finds a port of 127.0.0.1 on which nobody listens, another one each time.
-func FreePort() (int, error) {
+// Free finds a port of 127.0.0.1 on which nobody listens.
+func (p *Ports) Free() (int, error) {
 	for range manyPorts {
-		port := firstPort + (int64(os.Getpid())*apart+looked.Add(1))%manyPorts
+		port := firstPort + (int64(os.Getpid())*apart+p.Skip+p.looked.Add(1))%manyPorts
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.FormatInt(port, 10)))
 		if err != nil {
 			continue

@@ -319,8 +319,9 @@ func TestCloseLeavesNothing(t *testing.T) {
 // Ports that are kept for later are not those of outgoing connections, differ, and are nobody's.
 func TestFreePort(t *testing.T) {
 	seen := map[int]bool{}
+	var free Ports
 	for range 200 {
-		port, err := FreePort()
+		port, err := free.Free()
 		if err != nil {
 			t.Fatal(err)
 		}
