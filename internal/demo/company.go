@@ -248,12 +248,7 @@ func (c *Company) start(e endpoint) error {
 	if !known {
 		ports = [2]int{e.port, e.port + 100}
 		if !c.usual(ports[0]) || !c.usual(ports[1]) {
-			for i := range ports {
-				var err error
-				if ports[i], err = c.free.Free(); err != nil {
-					return err
-				}
-			}
+			ports = [2]int{0, 0}
 		}
 	}
 	s, err := servers.Start(servers.Config{

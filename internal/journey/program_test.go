@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -220,7 +219,7 @@ func (p *program) database(t *testing.T, sql string, args ...any) {
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	var ports []int
-	free := servers.Ports{Skip: rand.Int64N(1000)}
+	var free servers.Ports
 	for range n {
 		port, err := free.Free()
 		if err != nil {

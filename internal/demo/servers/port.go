@@ -1,10 +1,10 @@
 package servers
 
 import (
+	"math/rand/v2"
 	"net"
-	"os"
 	"strconv"
-	"sync/atomic"
+	"sync"
 
 	"github.com/garant-project/garant/internal/errs"
 )
@@ -14,24 +14,30 @@ import (
 const (
 	firstPort = 20_000
 	manyPorts = 12_768
-	apart     = 32 // ports between where two processes begin to look
 )
 
-// Ports chooses free ports, another one each time. The zero value begins where no other process does.
+// Ports chooses free ports, another one each time, from a place on that chance decides.
 type Ports struct {
-	Skip   int64 // as many of this process's own are left to others in it
-	looked atomic.Int64
+	mu    sync.Mutex
+	begun bool
+	next  int
 }
 
 // Free finds a port of 127.0.0.1 on which nobody listens.
 func (p *Ports) Free() (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.begun {
+		p.begun, p.next = true, rand.N(manyPorts) //nolint:gosec // no secret
+	}
 	for range manyPorts {
-		port := firstPort + (int64(os.Getpid())*apart+p.Skip+p.looked.Add(1))%manyPorts
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.FormatInt(port, 10)))
+		port := firstPort + p.next
+		p.next = (p.next + 1) % manyPorts
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			continue
 		}
-		return int(port), l.Close()
+		return port, l.Close()
 	}
 	return 0, errs.New(errs.Unavailable, "demo.ports", "No port of 127.0.0.1 from 20000 to 32767 is free.").WithFix("End programs that listen there.")
 }

@@ -110,7 +110,7 @@ func (a *Account) first(ctx context.Context) (err error) {
 	if fixed == 0 {
 		fixed = a.keys.Port
 	}
-	free := servers.Ports{Skip: 24} // the example's own come first
+	var free servers.Ports
 	for range 5 {
 		if a.port = fixed; fixed == 0 {
 			if a.port, err = free.Free(); err != nil {
